@@ -1,0 +1,169 @@
+# mesh: a service mesh of small daemons.
+#
+# Needs GNU make 4.3, g++ 12 and the Debian packages named below ("make deps"
+# installs what is missing). "make help" lists the targets, "make V=1" shows
+# the commands, "make SAN=address,undefined" (or thread) builds beside the
+# plain build, in a folder of its own.
+
+MAKEFLAGS   += --no-builtin-rules --warn-undefined-variables
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+# Parallel by default; an explicit -j wins.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+PACKAGES_BUILD := g++ make pkg-config libevent-dev libssl-dev libnghttp2-dev libzmq3-dev \
+  cppzmq-dev libprotobuf-dev protobuf-compiler libyaml-dev libre2-dev libcli11-dev \
+  nlohmann-json3-dev libxxhash-dev libcap-dev python3 perl curl openssl
+PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 bats clang libclang-rt-14-dev clang-format \
+  mandoc iproute2 socat nghttp2-client python3-protobuf
+PACKAGES_BENCH := $(PACKAGES_BUILD) haproxy nginx-light wrk nghttp2-client
+
+SAN  ?=
+V    ?=
+KEEP ?=
+PREFIX  ?= /usr/local
+DESTDIR ?=
+comma := ,
+B := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+
+CXX      ?= g++
+CXXFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror
+STANDARD := -std=c++20 -Ilib -I. -Itests -isystem $(B)/gen -MMD -MP -fno-plt \
+  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+LIBRARIES := -levent_core -lssl -lcrypto -lnghttp2 -lzmq -lprotobuf -lyaml -lre2 -lxxhash -lcap -pthread
+LINK = $(CXX) -std=c++20 $(CXXFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
+
+include lib/layers.mk
+
+# $(call say,WHAT,NAME)COMMAND: one short line, or the command itself with V=1.
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)';)
+
+PROTOS   := $(sort $(shell find lib/api -name '*.proto'))
+GEN_H    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.h)
+GEN_O    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.o)
+sources   = $(sort $(wildcard $(1)/*.cc) $(wildcard $(1)/*/*.cc))
+objects   = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
+PROGRAMS := $(patsubst cmd/%/main.cc,%,$(sort $(wildcard cmd/*/main.cc)))
+# Linked from the highest layer to the lowest; the group lets generated
+# messages and support code name each other.
+ARCHIVES := $(foreach m,$(LAYERS),$(if $(filter api,$(m))$(wildcard lib/$(m)/*.cc lib/$(m)/*/*.cc),$(B)/lib/$(m).a))
+LINKED    = -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBRARIES)
+UNITS    := $(foreach m,$(LAYERS) tests,$(if $(wildcard tests/unit/$(m)/*.cc),$(m)))
+FUZZERS  := $(patsubst tests/fuzz/%.cc,%,$(sort $(wildcard tests/fuzz/*.cc)))
+
+##@ Build
+
+.PHONY: all
+all: $(PROGRAMS:%=$(B)/%) ## Build the daemons and the mesh command into build/
+
+.PHONY: deps
+deps: ## Install the Debian packages that building, testing and the demo need
+	@contrib/install-packages $(PACKAGES_TEST)
+
+.PHONY: install
+install: all ## Install programs, manual pages, units under PREFIX= (and DESTDIR=)
+	@contrib/install-files '$(B)' '$(DESTDIR)' '$(PREFIX)'
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf build
+
+##@ Check
+
+.PHONY: test
+test: ## Install what is missing, build, run all tests; ends with N passed, N failed
+	@contrib/install-packages $(PACKAGES_TEST)
+	@+$(MAKE) --no-print-directory SAN=$(SAN) tests
+	@tests/run '$(B)'
+
+.PHONY: tests
+tests: all unit-tests scenario-tests fuzzers ## Build all tests without running them
+
+.PHONY: lint
+lint: ## Layers, sizes, formatting, manual pages, units, commit hygiene
+	@tests/lint/run $(foreach m,$(LAYERS),'$(m)=$(USES_$(m))=$(FOREIGN_$(m))')
+
+.PHONY: demo
+demo: ## Install what is missing, build, show the mesh at work (KEEP=1: leave it up)
+	@contrib/install-packages $(PACKAGES_BUILD)
+	@+$(MAKE) --no-print-directory all
+	@KEEP='$(KEEP)' contrib/demo/run '$(B)'
+
+.PHONY: bench
+bench: ## Cost per request beside HAProxy, nginx and Envoy, interleaved; prints ratios
+	@contrib/install-packages $(PACKAGES_BENCH)
+	@+$(MAKE) --no-print-directory all bench-tools
+	@tests/bench/run '$(B)'
+
+##@ Explore
+
+.PHONY: graph
+graph: ## Print the module graph, lowest layer first
+	@$(foreach m,$(LAYERS),printf '%-10s <- %s\n' '$(m)' '$(USES_$(m))';)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# ---- Below: pattern rules. Nothing in them names a file.
+
+.PHONY: unit-tests scenario-tests fuzzers bench-tools
+unit-tests: $(UNITS:%=$(B)/test/unit-%)
+scenario-tests: $(if $(wildcard tests/scenario/*.cc),$(B)/test/scenarios)
+fuzzers: $(FUZZERS:%=$(B)/test/fuzz-%)
+bench-tools: $(patsubst tests/bench/%.cc,$(B)/test/bench-%,$(wildcard tests/bench/*.cc))
+
+# make unit-route: builds and runs one module's tests.
+unit-%: $(B)/test/unit-%
+	$(B)/test/unit-$*
+
+$(B)/gen/%.pb.cc $(B)/gen/%.pb.h &: lib/api/%.proto
+	$(call say,PROTO,$<)mkdir -p $(B)/gen && protoc -Ilib/api --cpp_out=$(B)/gen $<
+
+# Generated code is not ours to warn about; it is cold, so it is made small.
+$(B)/gen/%.pb.o: $(B)/gen/%.pb.cc | $(GEN_H)
+	$(call say,CXX,$*.pb.cc)$(CXX) $(CPPFLAGS) $(filter-out -O2,$(CXXFLAGS)) -Os -g0 $(STANDARD) -w -c -o $@ $<
+
+$(B)/obj/%.o: %.cc | $(GEN_H)
+	$(call say,CXX,$<)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(STANDARD) $(WARNINGS) -c -o $@ $<
+
+define archive_rule
+$(B)/lib/$(1).a: $(if $(filter api,$(1)),$(GEN_O),$(call objects,lib/$(1)))
+	$$(call say,AR,$(1))mkdir -p $$(@D) && rm -f $$@ && ar rcsT $$@ $$^
+endef
+$(foreach m,$(LAYERS),$(eval $(call archive_rule,$(m))))
+
+define program_rule
+$(B)/$(1): $(call objects,cmd/$(1)) $(ARCHIVES)
+	$$(call say,LINK,$(1))$$(LINK) -o $$@ $(call objects,cmd/$(1)) $$(LINKED)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+SUPPORT := $(call objects,tests/support)
+define unit_rule
+$(B)/test/unit-$(1): $(call objects,tests/unit/$(1)) $(SUPPORT) $(ARCHIVES)
+	$$(call say,LINK,unit-$(1))mkdir -p $$(@D) && $$(LINK) -o $$@ $(call objects,tests/unit/$(1)) $(SUPPORT) $$(LINKED)
+endef
+$(foreach m,$(UNITS),$(eval $(call unit_rule,$(m))))
+
+$(B)/test/scenarios: $(call objects,tests/scenario) $(SUPPORT) $(ARCHIVES)
+	$(call say,LINK,scenarios)mkdir -p $(@D) && $(LINK) -o $@ $(filter %.o,$^) $(LINKED)
+
+$(B)/test/bench-%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
+	$(call say,LINK,bench-$*)mkdir -p $(@D) && $(LINK) -o $@ $< $(LINKED)
+
+# Fuzzers are built by clang with everything below them, in a tree of their own.
+FUZZ_CXX ?= clang++
+$(B)/test/fuzz-%: tests/fuzz/%.cc tests/fuzz/build $(call sources,lib) | $(GEN_H)
+	$(call say,FUZZ,$*)mkdir -p $(@D) && FUZZ_CXX='$(FUZZ_CXX)' GEN='$(B)/gen' tests/fuzz/build $< $@
+
+CPPFLAGS ?=
+-include $(shell find $(B)/obj $(B)/gen -name '*.d' 2>/dev/null)

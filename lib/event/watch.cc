@@ -1,0 +1,61 @@
+#include "event/watch.h"
+
+#include <event2/event.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace mesh::event {
+
+Result<void> Watch::start(int fd, Interest interest) {
+  MESH_CHECK(event_ == nullptr);
+  const short what =
+      short(EV_ET | EV_PERSIST | EV_READ | (interest == Interest::ReadWrite ? EV_WRITE : 0));
+  event_ = event_new(loop_.base(), fd, what, &Watch::on_event, this);
+  MESH_CHECK(event_ != nullptr);
+  if (event_add(event_, nullptr) != 0) {
+    const Error error = errno_error("watch descriptor " + std::to_string(fd));
+    event_free(event_);
+    event_ = nullptr;
+    return error;
+  }
+  return {};
+}
+
+void Watch::stop() {
+  if (event_ != nullptr) {
+    event_free(event_);  // deletes it first
+    event_ = nullptr;
+  }
+  if (queued_) {
+    const auto forget = [this](std::vector<Watch*>& list) {
+      std::replace(list.begin(), list.end(), this, static_cast<Watch*>(nullptr));
+    };
+    forget(loop_.ready_);
+    forget(loop_.running_);
+    queued_ = false;
+  }
+  readable_ = writable_ = false;
+}
+
+void Watch::again(bool readable, bool writable) {
+  readable_ |= readable;
+  writable_ |= writable;
+  if (queued_) return;
+  queued_ = true;
+  loop_.ready_.push_back(this);
+}
+
+void Watch::on_event(int, short what, void* self) {
+  static_cast<Watch*>(self)->again((what & EV_READ) != 0, (what & EV_WRITE) != 0);
+}
+
+void Watch::dispatch() {
+  const bool readable = std::exchange(readable_, false);
+  const bool writable = std::exchange(writable_, false);
+  queued_ = false;
+  handler_.on_ready(readable, writable);
+}
+
+}  // namespace mesh::event

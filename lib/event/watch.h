@@ -1,0 +1,62 @@
+// Watch: a descriptor registered once, edge-triggered, for reading and
+// writing.
+//
+// The handler hears of an edge and must remember it: read or write until
+// EAGAIN (or a short read), or call again() to be called in the next turn
+// without a new edge, when its share of this turn is used up. No epoll_ctl in
+// steady state. One thread, the loop's.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "event/loop.h"
+
+namespace mesh::event {
+
+class Watch {
+ public:
+  class Handler {
+   public:
+    // Either or both are set. Errors and hang-ups come as both: the next read
+    // or write tells.
+    virtual void on_ready(bool readable, bool writable) = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+
+  enum class Interest : uint8_t { Read, ReadWrite };
+
+  Watch(Loop& loop, Handler& handler) : loop_(loop), handler_(handler) {}  // both outlive us
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() { stop(); }
+
+  // Registers `fd`, which must be non-blocking and stay open until stop().
+  // Errc::System where the kernel refuses (no descriptor left, a plain file).
+  Result<void> start(int fd, Interest interest = Interest::ReadWrite);
+
+  // Unregisters. Call it before the descriptor is closed.
+  void stop();
+
+  bool started() const { return event_ != nullptr; }
+
+  // Calls the handler again in the next turn with these flags, as if the
+  // kernel had said so.
+  void again(bool readable, bool writable);
+
+ private:
+  friend class Loop;
+  static void on_event(int fd, short what, void* self);
+  void dispatch();
+
+  Loop& loop_;
+  Handler& handler_;
+  ::event* event_ = nullptr;
+  bool readable_ = false;
+  bool writable_ = false;
+  bool queued_ = false;  // in the loop's ready list
+};
+
+}  // namespace mesh::event

@@ -1,0 +1,163 @@
+// What stands between bytes and messages: bytes in, events out.
+//
+// A codec knows one connection's protocol and no socket. The exchange above it
+// speaks streams, not connections: an HTTP/1 connection is a codec with at most
+// one open stream at a time, an HTTP/2 connection one with many.
+//
+//            receive(ReadBuffer)                    on_request_head / on_data / ...
+//   socket ----------------------> Codec (Stream) --------------------------------> exchange
+//          <---------------------- ByteSink        <------------------------------
+//                 write(bytes)                      send_head / send_data / reset
+//
+// Rules for both sides:
+//  - Events of a stream come in order: head, data*, trailers?, and one of
+//    "end" (a flag on the last event) or on_reset. After on_reset, or when
+//    both directions have ended and on_closed() was called, the Stream is gone.
+//  - A handler may call any method of any stream, also its own, in an event,
+//    reset() included; a codec never calls a handler that has been detached.
+//  - Nothing here blocks, throws or looks at a clock. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "http/message.h"
+#include "http/read_buffer.h"
+
+namespace mesh::http {
+
+// Where a codec's bytes go: the connection that owns it.
+class ByteSink {
+ public:
+  // Takes a copy; sent at the end of the turn, with whatever else came.
+  virtual void write(std::string_view bytes) = 0;
+  // Large bodies: `bytes` goes out now, behind what is pending, without a copy
+  // as far as the socket takes it; only the rest is copied.
+  virtual void write_through(std::string_view bytes) = 0;
+  // The codec has bytes it can produce only when asked (HTTP/2): have
+  // Codec::produce() called before the end of the turn.
+  virtual void want_produce() = 0;
+  // Bytes accepted and not yet taken by the socket.
+  virtual size_t pending() const = 0;
+
+ protected:
+  ~ByteSink() = default;
+};
+
+// Why a stream ended before its time. Codecs map it to their wire: HTTP/2 to
+// an RST_STREAM code, HTTP/1 to closing the connection.
+enum class ResetReason : uint8_t {
+  Cancelled,        // the other side of the exchange went away (CANCEL)
+  Refused,          // not processed: safe to retry (REFUSED_STREAM)
+  ProtocolError,    // the peer broke the protocol
+  InternalError,    // a fault of ours
+  ConnectionLost,   // the connection died under it (read error, EOF, GOAWAY)
+  LimitExceeded,    // a limit of ours: too large, too many (ENHANCE_YOUR_CALM)
+};
+std::string_view to_string(ResetReason reason);
+
+// What an exchange hears from one stream. The side that receives requests
+// (server codec) gets on_request_head, the other on_response_head.
+class StreamHandler {
+ public:
+  virtual void on_request_head(RequestHead& head, bool end);
+  // 1xx heads but 101 come through on_informational, never with end.
+  virtual void on_informational(ResponseHead& head);
+  virtual void on_response_head(ResponseHead& head, bool end);
+  // Bytes are valid for the call only. What is not wanted now: Stream::pause().
+  virtual void on_data(std::string_view bytes, bool end) = 0;
+  virtual void on_trailers(Fields& trailers) = 0;  // implies end
+  // Nothing more will be received or can be sent; the Stream is gone after it.
+  virtual void on_reset(ResetReason reason) = 0;
+  // Stream::buffered() fell to the low mark after it had passed the high mark.
+  virtual void on_send_room() = 0;
+  // Both directions have ended in order and our bytes were handed to the sink;
+  // the Stream, and the views of its head, are gone after it.
+  virtual void on_closed() = 0;
+
+ protected:
+  ~StreamHandler() = default;
+};
+
+// The sending side of one stream, owned by its codec.
+class Stream {
+ public:
+  // Who hears the events; null detaches (the codec then drains or resets).
+  virtual void attach(StreamHandler* handler) = 0;
+
+  // Exactly one of them, first. The codec adds what its wire needs (Host,
+  // Content-Length as it stands in fields, Transfer-Encoding, pseudo fields).
+  virtual void send_request_head(const RequestHead& head, bool end);
+  virtual void send_response_head(const ResponseHead& head, bool end);
+  virtual void send_informational(const ResponseHead& head);  // 1xx, before the head
+  virtual void send_data(std::string_view bytes, bool end) = 0;
+  virtual void send_trailers(const Fields& trailers) = 0;  // implies end
+  // Gives the stream up in both directions. No event follows.
+  virtual void reset(ResetReason reason) = 0;
+
+  // Bytes given to send_data and not on the wire. Above kBufferedHigh the
+  // sender pauses its source until on_send_room().
+  virtual size_t buffered() const = 0;
+  static constexpr size_t kBufferedHigh = 64 * 1024;
+  static constexpr size_t kBufferedLow = 16 * 1024;
+
+  // Flow control of what is received: after pause() at most what is in the
+  // read buffer already may still arrive; the peer is held back by the window
+  // (HTTP/2) or by not reading (HTTP/1).
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+
+ protected:
+  ~Stream() = default;
+};
+
+// One connection's protocol.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+
+  // Reads what it can out of `buffer`. An error is the connection's end: the
+  // codec has told its streams and written what the peer should still get
+  // (a 400, a GOAWAY); flush, then close. `text` is for the log.
+  virtual Result<void> receive(ReadBuffer& buffer) = 0;
+  // The peer will send no more: ends a body delimited by close, resets the rest.
+  virtual void receive_eof() = 0;
+  // False while a paused stream (HTTP/1) makes reading pointless.
+  virtual bool wants_bytes() const = 0;
+  // Called for want_produce(): writes to the sink until its share is full.
+  virtual void produce() = 0;
+  // The socket took bytes: streams over their high mark may go on.
+  virtual void on_sink_drained() = 0;
+
+  // No new stream from the peer (GOAWAY; Connection: close), open ones finish.
+  virtual void drain() = 0;
+  // Drained and empty, or not to be kept (HTTP/1 close): close after the flush.
+  virtual bool finished() const = 0;
+
+  virtual size_t open_streams() const = 0;
+  virtual Protocol protocol() const = 0;
+};
+
+// A server codec: told of each new stream, before its head.
+class ServerHandler {
+ public:
+  // Returns who hears the new stream's events; null refuses it.
+  virtual StreamHandler* on_stream(Stream& stream) = 0;
+
+ protected:
+  ~ServerHandler() = default;
+};
+
+// A client codec opens streams.
+class ClientCodec : public Codec {
+ public:
+  // Null when none may be opened now: HTTP/1 busy, HTTP/2 at the peer's limit,
+  // draining, or out of stream ids.
+  virtual Stream* open(StreamHandler& handler) = 0;
+  // How many more open() would give now.
+  virtual size_t capacity() const = 0;
+};
+
+}  // namespace mesh::http

@@ -1,0 +1,153 @@
+// The data plane's configuration as plain values: what decode.h makes of xDS
+// v3 resources and what the forwarder is built from.
+//
+// No protobuf here. A Config is immutable once built and shared by all workers
+// as const. Names are Envoy's. Durations of zero mean "none" unless said.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "route/table.h"
+
+namespace mesh::xds {
+
+// host:port (IPv4, [IPv6]) or a Unix path.
+struct SocketAddress {
+  std::string host;  // an IP address literal; empty for a path
+  uint16_t port = 0;
+  std::string path;  // a Unix socket, "@name" for the abstract name space
+  auto operator<=>(const SocketAddress&) const = default;
+};
+std::string to_string(const SocketAddress& address);
+
+// Certificates are named, not held: SDS secrets come from elsewhere (certd's
+// watch, or files in a static bootstrap).
+struct TlsContext {
+  std::string certificate_secret;            // SDS name; "" none
+  std::string validation_secret;             // SDS name; "" do not verify
+  std::vector<std::string> alpn;             // in order of preference
+  std::vector<std::string> subject_alt_uris; // exact URI SANs accepted; empty: any of the bundle
+  std::vector<std::string> subject_alt_uri_prefixes;
+  std::vector<std::string> subject_alt_dns;
+  std::string sni;                           // upstream only
+  bool require_client_certificate = false;   // downstream only
+  bool operator==(const TlsContext&) const = default;
+};
+
+struct AccessLog {
+  std::string path;    // a file, "/dev/stdout", "/dev/stderr"
+  std::string format;  // empty: Envoy's default
+  bool operator==(const AccessLog&) const = default;
+};
+
+// An HTTP connection manager's or a TCP proxy's settings.
+struct FilterChain {
+  std::string name;
+  // transport_protocol of filter_chain_match: "tls", "raw_buffer", "" any.
+  std::string transport_protocol;
+  std::optional<TlsContext> tls;
+
+  std::string stat_prefix;
+  // One of both: a route configuration by name (RDS), or inline.
+  std::string route_config_name;
+  std::shared_ptr<const route::Table> route_config;
+  std::string tcp_cluster;  // a TCP proxy when not empty
+  std::vector<AccessLog> access_logs;
+  Duration request_headers_timeout = std::chrono::seconds(10);
+  Duration stream_idle_timeout = std::chrono::minutes(5);
+  Duration idle_timeout = std::chrono::hours(1);
+  Duration drain_timeout = std::chrono::seconds(5);
+  uint32_t max_request_headers_kb = 60;
+  uint32_t max_concurrent_streams = 100;
+  bool generate_request_id = true;
+  bool use_remote_address = false;
+  std::vector<std::string> http_filters;  // names in order, the router last
+};
+
+enum class TrafficDirection : uint8_t { Unspecified, Inbound, Outbound };
+
+struct Listener {
+  std::string name;
+  SocketAddress address;
+  uint32_t mode = 0;  // of a Unix socket; 0: as umask says
+  TrafficDirection direction = TrafficDirection::Unspecified;
+  Duration listener_filters_timeout = std::chrono::seconds(15);
+  std::vector<FilterChain> filter_chains;  // first whose match holds
+};
+
+enum class LbPolicy : uint8_t { RoundRobin, Random, LeastRequest };
+
+struct CircuitLimits {  // over all workers; Envoy's defaults
+  uint32_t max_connections = 1024;
+  uint32_t max_pending_requests = 1024;
+  uint32_t max_requests = 1024;
+  uint32_t max_retries = 3;
+  // retry_budget: percent of active requests and floor; nullopt: max_retries rules.
+  std::optional<double> retry_budget_percent;
+  uint32_t min_retry_concurrency = 3;
+};
+
+struct OutlierDetection {  // Envoy's defaults
+  uint32_t consecutive_5xx = 5;
+  uint32_t consecutive_gateway_failure = 0;  // 0: off
+  Duration interval = std::chrono::seconds(10);
+  Duration base_ejection_time = std::chrono::seconds(30);
+  Duration max_ejection_time = std::chrono::seconds(300);
+  uint32_t max_ejection_percent = 10;
+};
+
+enum class UpstreamProtocol : uint8_t { Http1, Http2, Auto /* by ALPN */ };
+
+struct Cluster {
+  std::string name;
+  std::string alt_stat_name;
+  std::string eds_service_name;  // empty: the cluster's name
+  enum class Discovery : uint8_t { Static, Eds, StrictDns, LogicalDns } discovery = Discovery::Eds;
+  LbPolicy lb_policy = LbPolicy::RoundRobin;
+  uint32_t least_request_choices = 2;
+  Duration connect_timeout = std::chrono::seconds(5);
+  Duration idle_timeout = std::chrono::hours(1);
+  UpstreamProtocol protocol = UpstreamProtocol::Http1;
+  std::optional<TlsContext> tls;
+  // transport_socket_matches: endpoints whose metadata says tlsMode=istio use
+  // tls, the others clear text.
+  bool tls_by_endpoint = false;
+  CircuitLimits limits;
+  std::optional<OutlierDetection> outlier;
+};
+
+enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded };
+
+struct Endpoint {
+  SocketAddress address;
+  std::string hostname;
+  uint32_t weight = 1;
+  HealthStatus health = HealthStatus::Unknown;
+  bool tls = false;  // metadata envoy.transport_socket_match tlsMode=istio
+  uint32_t priority = 0;
+  std::string locality;  // region/zone/sub_zone
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct ClusterLoadAssignment {
+  std::string cluster_name;
+  std::vector<Endpoint> endpoints;
+};
+
+// Everything one forwarder runs on.
+struct Config {
+  std::string generation;  // the marker, empty for a static file
+  std::vector<std::shared_ptr<const Listener>> listeners;
+  std::map<std::string, std::shared_ptr<const route::Table>, std::less<>> routes;
+  std::map<std::string, std::shared_ptr<const Cluster>, std::less<>> clusters;
+  std::map<std::string, std::shared_ptr<const ClusterLoadAssignment>, std::less<>> endpoints;
+};
+
+}  // namespace mesh::xds
