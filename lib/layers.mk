@@ -24,7 +24,7 @@ $(eval $(call module,config,base api identity,google/protobuf yaml.h))
 $(eval $(call module,balance,base,xxhash.h))
 $(eval $(call module,resilience,base,))
 $(eval $(call module,telemetry,base,))
-$(eval $(call module,cli,base,nlohmann))
+$(eval $(call module,cli,base,nlohmann CLI))
 
 # rank 2
 $(eval $(call module,net,base event,))
@@ -40,7 +40,7 @@ $(eval $(call module,xds,base api identity http balance resilience route config,
 $(eval $(call module,discovery,base api identity config xds,google/protobuf))
 $(eval $(call module,tls,base event identity net,openssl))
 $(eval $(call module,client,base event api identity config telemetry bus,google/protobuf))
-$(eval $(call module,daemon,base event api config cli bus,google/protobuf CLI))
+$(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 
 # rank 4, 5
 $(eval $(call module,upstream,base event identity http balance resilience telemetry net http1 http2 route xds tls,))
