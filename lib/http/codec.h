@@ -13,6 +13,8 @@
 //  - Events of a stream come in order: head, data*, trailers?, and one of
 //    "end" (a flag on the last event) or on_reset. After on_reset, or when
 //    both directions have ended and on_closed() was called, the Stream is gone.
+//  - A complete response ends the stream, whatever is left of the request: its
+//    sender gets on_closed(), not on_reset(), and must not send the rest.
 //  - A handler may call any method of any stream, also its own, in an event,
 //    reset() included; a codec never calls a handler that has been detached.
 //  - Nothing here blocks, throws or looks at a clock. One thread.
@@ -33,6 +35,11 @@ class ByteSink {
  public:
   // Takes a copy; sent at the end of the turn, with whatever else came.
   virtual void write(std::string_view bytes) = 0;
+  // Room for `n` bytes behind what is pending, to be written in place: a head
+  // is serialised there. Valid until commit(), which says how many of them were
+  // written (at most `n`, 0 gives it up) and must follow before any other call.
+  virtual char* reserve(size_t n) = 0;
+  virtual void commit(size_t n) = 0;
   // Large bodies: `bytes` goes out now, behind what is pending, without a copy
   // as far as the socket takes it; only the rest is copied.
   virtual void write_through(std::string_view bytes) = 0;
@@ -49,12 +56,12 @@ class ByteSink {
 // Why a stream ended before its time. Codecs map it to their wire: HTTP/2 to
 // an RST_STREAM code, HTTP/1 to closing the connection.
 enum class ResetReason : uint8_t {
-  Cancelled,        // the other side of the exchange went away (CANCEL)
-  Refused,          // not processed: safe to retry (REFUSED_STREAM)
-  ProtocolError,    // the peer broke the protocol
-  InternalError,    // a fault of ours
-  ConnectionLost,   // the connection died under it (read error, EOF, GOAWAY)
-  LimitExceeded,    // a limit of ours: too large, too many (ENHANCE_YOUR_CALM)
+  Cancelled,       // the other side of the exchange went away (CANCEL)
+  Refused,         // not processed: safe to retry (REFUSED_STREAM)
+  ProtocolError,   // the peer broke the protocol
+  InternalError,   // a fault of ours
+  ConnectionLost,  // the connection died under it (read error, EOF, GOAWAY)
+  LimitExceeded,   // a limit of ours: too large, too many (ENHANCE_YOUR_CALM)
 };
 std::string_view to_string(ResetReason reason);
 
@@ -84,7 +91,8 @@ class StreamHandler {
 // The sending side of one stream, owned by its codec.
 class Stream {
  public:
-  // Who hears the events; null detaches (the codec then drains or resets).
+  // Who hears the events; null detaches: what the peer still sends is dropped,
+  // and no event comes. The stream still has to be ended by sending or reset().
   virtual void attach(StreamHandler* handler) = 0;
 
   // Exactly one of them, first. The codec adds what its wire needs (Host,
@@ -118,17 +126,23 @@ class Codec {
  public:
   virtual ~Codec() = default;
 
-  // Reads what it can out of `buffer`. An error is the connection's end: the
-  // codec has told its streams and written what the peer should still get
-  // (a 400, a GOAWAY); flush, then close. `text` is for the log.
+  // Reads what it can out of `buffer`, which is the same one in every call and
+  // outlives the codec. An error is the connection's end: the codec has told
+  // its streams and written what the peer should still get (a 400, a GOAWAY);
+  // flush, then close. `text` is for the log. Never called by a handler.
   virtual Result<void> receive(ReadBuffer& buffer) = 0;
   // The peer will send no more: ends a body delimited by close, resets the rest.
   virtual void receive_eof() = 0;
-  // False while a paused stream (HTTP/1) makes reading pointless.
+  // False while a paused stream or a waiting request (HTTP/1) makes reading
+  // pointless. May become true in resume(), produce() and when a stream closes.
   virtual bool wants_bytes() const = 0;
-  // Called for want_produce(): writes to the sink until its share is full.
+  // Called for want_produce(), outside any event: writes to the sink until its
+  // share is full (it then waits for on_sink_drained()), and reads on in bytes
+  // that were left in the buffer while a stream was paused or busy. Look at
+  // wants_bytes() and finished() after it.
   virtual void produce() = 0;
-  // The socket took bytes: streams over their high mark may go on.
+  // The socket took bytes: streams over their high mark may go on, and
+  // want_produce() is called for what waited.
   virtual void on_sink_drained() = 0;
 
   // No new stream from the peer (GOAWAY; Connection: close), open ones finish.

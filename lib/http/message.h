@@ -50,12 +50,13 @@ class Fields {
 
 // What a codec has taken out of `fields`: pseudo fields, Host, Connection and
 // what it names, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade
-// (RFC 9110 section 7.6.1). Content-Length stays a field and is parsed too.
+// (RFC 9110 section 7.6.1). Content-Length stays a field and is parsed too;
+// "te: trailers" of an HTTP/2 request stays, since gRPC servers ask for it.
 struct RequestHead {
   std::string_view method;
   std::string_view scheme;     // "http" or "https"; what the peer said or the socket is
   std::string_view authority;  // Host or :authority, as received
-  std::string_view path;       // origin-form with the query; "*" for OPTIONS *
+  std::string_view path;       // origin-form with the query, as received; "*" for OPTIONS *
   Fields fields;
   std::optional<uint64_t> content_length;
   Protocol protocol = Protocol::Http11;
