@@ -51,6 +51,7 @@ GEN_O    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.o)
 sources   = $(sort $(wildcard $(1)/*.cc) $(wildcard $(1)/*/*.cc))
 objects   = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
 PROGRAMS := $(patsubst cmd/%/main.cc,%,$(sort $(wildcard cmd/*/main.cc)))
+DEMO_PROGRAMS := $(patsubst contrib/demo/%.cc,$(B)/demo/%,$(wildcard contrib/demo/*.cc))
 # Linked from the highest layer to the lowest; the group lets generated
 # messages and support code name each other.
 ARCHIVES := $(foreach m,$(LAYERS),$(if $(filter api,$(m))$(wildcard lib/$(m)/*.cc lib/$(m)/*/*.cc),$(B)/lib/$(m).a))
@@ -84,7 +85,7 @@ test: ## Install what is missing, build, run all tests; ends with N passed, N fa
 	@tests/run '$(B)'
 
 .PHONY: tests
-tests: all unit-tests scenario-tests fuzzers ## Build all tests without running them
+tests: all demo-programs unit-tests scenario-tests fuzzers ## Build all tests without running them
 
 .PHONY: lint
 lint: ## Layers, sizes, formatting, manual pages, units, commit hygiene
@@ -93,7 +94,7 @@ lint: ## Layers, sizes, formatting, manual pages, units, commit hygiene
 .PHONY: demo
 demo: ## Install what is missing, build, show the mesh at work (KEEP=1: leave it up)
 	@contrib/install-packages $(PACKAGES_BUILD)
-	@+$(MAKE) --no-print-directory all
+	@+$(MAKE) --no-print-directory all demo-programs
 	@KEEP='$(KEEP)' contrib/demo/run '$(B)'
 
 .PHONY: bench
@@ -115,7 +116,8 @@ help: ## This list
 
 # ---- Below: pattern rules. Nothing in them names a file.
 
-.PHONY: unit-tests scenario-tests fuzzers bench-tools
+.PHONY: unit-tests scenario-tests fuzzers bench-tools demo-programs
+demo-programs: $(DEMO_PROGRAMS)
 unit-tests: $(UNITS:%=$(B)/test/unit-%)
 scenario-tests: $(if $(wildcard tests/scenario/*.cc),$(B)/test/scenarios)
 fuzzers: $(FUZZERS:%=$(B)/test/fuzz-%)
@@ -156,6 +158,10 @@ $(foreach m,$(UNITS),$(eval $(call unit_rule,$(m))))
 
 $(B)/test/scenarios: $(call objects,tests/scenario) $(SUPPORT) $(ARCHIVES)
 	$(call say,LINK,scenarios)mkdir -p $(@D) && $(LINK) -o $@ $(filter %.o,$^) $(LINKED)
+
+# The demo's services know nothing of the mesh: they link none of it.
+$(B)/demo/%: $(B)/obj/contrib/demo/%.o
+	$(call say,LINK,$*)mkdir -p $(@D) && $(LINK) -o $@ $< -pthread
 
 $(B)/test/bench-%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	$(call say,LINK,bench-$*)mkdir -p $(@D) && $(LINK) -o $@ $< $(LINKED)
