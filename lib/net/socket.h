@@ -1,0 +1,41 @@
+// The few socket calls, as values. Every descriptor made here is non-blocking
+// and close-on-exec; TCP sockets have TCP_NODELAY, since batching is ours.
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "net/address.h"
+
+namespace mesh::net {
+
+// Begins to connect. The descriptor becomes writable when it is decided:
+// connect_error() then tells. Errors at once: Errc::Unavailable (refused, no
+// route, no such Unix socket), Errc::System (no descriptor left, ...).
+Result<UniqueFd> connect(const Address& address);
+
+// 0 when the connection stands, else its errno. Ask once it is writable.
+int connect_error(int fd);
+
+struct ListenOptions {
+  int backlog = 4096;
+  uint32_t mode = 0;  // of a Unix socket's file; 0: as umask says
+};
+
+// Binds and listens with SO_REUSEADDR. A Unix path in the way is removed when
+// it is a socket that nobody answers; a live one is Errc::Unavailable, as is a
+// taken port. The text names the address.
+Result<UniqueFd> listen(const Address& address, const ListenOptions& options);
+
+struct Accepted {
+  UniqueFd fd;
+  int error = 0;  // errno where fd is empty; EAGAIN: nothing waits
+};
+
+// One connection off the queue. The peer's address is asked for by those who
+// need it (Address::peer_of), not here.
+Accepted accept(int listener);
+
+// Disables Nagle's algorithm; does nothing to a Unix socket.
+void set_nodelay(int fd);
+
+}  // namespace mesh::net

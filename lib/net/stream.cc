@@ -1,0 +1,45 @@
+#include "net/stream.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mesh::net {
+
+Io PlainStream::read(std::span<char> into) {
+  for (;;) {
+    const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), 0);
+    if (n > 0) return {Io::Status::Ok, size_t(n), size_t(n) < into.size()};
+    if (n == 0) return {Io::Status::Eof, 0, true};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) return {};
+    error_ = errno;
+    return {Io::Status::Error, 0, true};
+  }
+}
+
+Io PlainStream::write(std::span<const iovec> pieces) {
+  size_t asked = 0;
+  for (const iovec& piece : pieces) asked += piece.iov_len;
+  for (;;) {
+    ssize_t n = 0;
+    if (pieces.size() == 1) {
+      n = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(pieces.data());
+      message.msg_iovlen = pieces.size();
+      n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    }
+    if (n >= 0) return {Io::Status::Ok, size_t(n), size_t(n) < asked};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) return {};
+    error_ = errno;
+    return {Io::Status::Error, 0, true};
+  }
+}
+
+std::string_view PlainStream::error_text() const { return strerrordesc_np(error_); }
+
+}  // namespace mesh::net
