@@ -28,13 +28,21 @@ struct TextMatch {
   bool ignore_case = false;
 };
 
+// A header matcher: config.route.v3.HeaderMatcher. Several fields of one name
+// are matched as one value, joined by ",". A missing field does not match a
+// value, inverted or not; it matches an inverted `present_only`.
 struct FieldMatch {
-  std::string name;  // lower-case
+  std::string name;  // lower-case; or ":method", ":authority", ":scheme", ":path"
   bool present_only = false;
   TextMatch value;
   bool invert = false;
+  // treat_missing_header_as_empty (Istio sets it for withoutHeaders): a missing
+  // field is an empty value, so that an inverted matcher may hold.
+  bool missing_is_empty = false;
 };
 
+// A query_parameters matcher; names and values as they stand in the path,
+// without percent-decoding, the first of a name counts (Envoy).
 struct QueryMatch {
   std::string name;
   bool present_only = false;
@@ -74,7 +82,7 @@ struct Route {
   std::optional<resilience::FaultPolicy> fault;
   std::string prefix_rewrite;  // with `rewrite_path`
   bool rewrite_path = false;
-  std::string host_rewrite;    // empty: as received
+  std::string host_rewrite;  // empty: as received
   std::vector<FieldEdit> request_edits;
   std::vector<FieldEdit> response_edits;
   // Where in the user's files this came from: "reviews.yaml:14:7".
@@ -100,13 +108,16 @@ class Table {
  public:
   // Compiles regexes (RE2) and the domain index. Errc::Invalid names the
   // virtual host and route: duplicate domain, regex that does not compile or is
-  // too large, weights that sum to zero.
+  // too large, weights that sum to zero. Limits: 4 KiB a
+  // pattern, 4096 virtual hosts, 65536 routes in all.
   static Result<std::shared_ptr<const Table>> build(std::string name,
                                                     std::vector<VirtualHost> hosts);
   ~Table();
 
   const std::string& name() const;
-  // Null where no virtual host has the authority.
+  // Null where no virtual host has the authority. Letters' case does not
+  // matter. A port is part of the authority and is matched as such (Envoy's
+  // default): a virtual host lists "host" and "host:port".
   const VirtualHost* find_host(std::string_view authority) const;
   // Null where no host or no route matches. No allocation.
   const Route* find(const Request& request) const;

@@ -1,0 +1,30 @@
+// Fault: whether a request is delayed or answered by us, to test who calls.
+//
+// Semantics: Envoy, HTTP fault filter: delay and abort are drawn apart; a delay
+// comes first. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "resilience/policy.h"
+
+namespace mesh::resilience {
+
+struct Fault {
+  Duration delay{0};                   // 0: none (flag DI otherwise)
+  bool abort = false;                  // after the delay (flag FI)
+  uint16_t http_status = 0;            // with abort; 200 for a gRPC abort
+  std::optional<uint8_t> grpc_status;  // with abort of a gRPC kind
+
+  explicit operator bool() const { return delay > Duration::zero() || abort; }
+};
+
+Fault decide_fault(const FaultPolicy& policy, Random& random);
+
+// True with the share's probability; exact for 0 and for 1000000.
+bool holds(Fraction share, Random& random);
+
+}  // namespace mesh::resilience
