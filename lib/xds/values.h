@@ -25,19 +25,42 @@ struct SocketAddress {
   std::string path;  // a Unix socket, "@name" for the abstract name space
   auto operator<=>(const SocketAddress&) const = default;
 };
+// "127.0.0.1:80", "[::1]:80", or the path.
 std::string to_string(const SocketAddress& address);
+
+// PEM texts, or the files that hold them: one of both each, or neither.
+struct PemSource {
+  std::string text;
+  std::string file;
+  bool empty() const { return text.empty() && file.empty(); }
+  bool operator==(const PemSource&) const = default;
+};
+
+// What an SDS name stands for when it does not come from certd. Only a static
+// bootstrap has these: resources of a watch cannot name files.
+struct Secret {
+  std::string name;
+  PemSource certificate_chain;  // leaf first
+  PemSource private_key;
+  PemSource trusted_ca;
+  bool operator==(const Secret&) const = default;
+};
+
+enum class TlsVersion : uint8_t { Tls12, Tls13 };
 
 // Certificates are named, not held: SDS secrets come from elsewhere (certd's
 // watch, or files in a static bootstrap).
 struct TlsContext {
-  std::string certificate_secret;            // SDS name; "" none
-  std::string validation_secret;             // SDS name; "" do not verify
-  std::vector<std::string> alpn;             // in order of preference
-  std::vector<std::string> subject_alt_uris; // exact URI SANs accepted; empty: any of the bundle
+  std::string certificate_secret;             // SDS name; "" none
+  std::string validation_secret;              // SDS name; "" do not verify
+  std::vector<std::string> alpn;              // in order of preference
+  std::vector<std::string> subject_alt_uris;  // exact URI SANs accepted; empty: any of the bundle
   std::vector<std::string> subject_alt_uri_prefixes;
   std::vector<std::string> subject_alt_dns;
-  std::string sni;                           // upstream only
-  bool require_client_certificate = false;   // downstream only
+  std::string sni;                          // upstream only
+  bool require_client_certificate = false;  // downstream only
+  TlsVersion tls_minimum = TlsVersion::Tls12;
+  TlsVersion tls_maximum = TlsVersion::Tls13;
   bool operator==(const TlsContext&) const = default;
 };
 
@@ -84,6 +107,24 @@ struct Listener {
 
 enum class LbPolicy : uint8_t { RoundRobin, Random, LeastRequest };
 
+enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded, Timeout };
+
+struct Endpoint {
+  SocketAddress address;
+  std::string hostname;
+  uint32_t weight = 1;
+  HealthStatus health = HealthStatus::Unknown;
+  bool tls = false;  // metadata envoy.transport_socket_match tlsMode=istio
+  uint32_t priority = 0;
+  std::string locality;  // region/zone/sub_zone
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct ClusterLoadAssignment {
+  std::string cluster_name;
+  std::vector<Endpoint> endpoints;
+};
+
 struct CircuitLimits {  // over all workers; Envoy's defaults
   uint32_t max_connections = 1024;
   uint32_t max_pending_requests = 1024;
@@ -121,24 +162,10 @@ struct Cluster {
   bool tls_by_endpoint = false;
   CircuitLimits limits;
   std::optional<OutlierDetection> outlier;
-};
-
-enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded };
-
-struct Endpoint {
-  SocketAddress address;
-  std::string hostname;
-  uint32_t weight = 1;
-  HealthStatus health = HealthStatus::Unknown;
-  bool tls = false;  // metadata envoy.transport_socket_match tlsMode=istio
-  uint32_t priority = 0;
-  std::string locality;  // region/zone/sub_zone
-  bool operator==(const Endpoint&) const = default;
-};
-
-struct ClusterLoadAssignment {
-  std::string cluster_name;
-  std::vector<Endpoint> endpoints;
+  // Below this share of usable endpoints all are used; Envoy's 50, Istio sets 0.
+  double healthy_panic_percent = 50;
+  // The endpoints of a static cluster; null where they come by EDS.
+  std::shared_ptr<const ClusterLoadAssignment> load_assignment;
 };
 
 // Everything one forwarder runs on.
@@ -147,7 +174,9 @@ struct Config {
   std::vector<std::shared_ptr<const Listener>> listeners;
   std::map<std::string, std::shared_ptr<const route::Table>, std::less<>> routes;
   std::map<std::string, std::shared_ptr<const Cluster>, std::less<>> clusters;
+  // By the name that EDS knows them by: the cluster's eds_service_name or name.
   std::map<std::string, std::shared_ptr<const ClusterLoadAssignment>, std::less<>> endpoints;
+  std::map<std::string, std::shared_ptr<const Secret>, std::less<>> secrets;  // static ones
 };
 
 }  // namespace mesh::xds

@@ -1,0 +1,66 @@
+// Decodes xDS v3 resources into values.
+//
+// A resource is input: what it sets and the data plane lacks is refused by the
+// path of the field ("filter_chains[0].filters[0].typed_config.upgrade_configs
+// is not supported"), and so are field numbers that nobody here knows, at any
+// depth and inside of Any. Nothing is accepted and ignored, so a NACK always
+// says what to change. Source: Envoy's api/envoy/** of v3, whose names and
+// defaults hold where a value is not set.
+//
+// All functions are pure, any thread. Errors: Errc::Invalid with the path,
+// Errc::TooBig over a limit below.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "xds/values.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace mesh::xds {
+
+inline constexpr std::string_view kListenerType =
+    "type.googleapis.com/envoy.config.listener.v3.Listener";
+inline constexpr std::string_view kRouteType =
+    "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+inline constexpr std::string_view kClusterType =
+    "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+inline constexpr std::string_view kEndpointType =
+    "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+
+inline constexpr size_t kResourceBytesMax = 4 << 20;      // of one resource, serialized
+inline constexpr size_t kEndpointsMax = 10'000;           // of one assignment
+inline constexpr size_t kRoutesMax = 10'000;              // of one route configuration, all hosts
+inline constexpr size_t kFilterChainsMax = 100;           // of one listener
+inline constexpr size_t kBootstrapResourcesMax = 10'000;  // listeners and clusters of a file
+
+// `bytes` is the serialized message itself, not an Any around it.
+Result<std::shared_ptr<const Listener>> decode_listener(std::string_view bytes);
+Result<std::shared_ptr<const route::Table>> decode_route_configuration(std::string_view bytes);
+Result<std::shared_ptr<const Cluster>> decode_cluster(std::string_view bytes);
+Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::string_view bytes);
+
+// What a data plane without a control plane starts from.
+struct Bootstrap {
+  std::string node_id;
+  std::string node_cluster;
+  std::string admin;  // ADDRESS:PORT or a path; empty: none
+  Config config;      // static resources; generation is empty
+};
+
+// `bootstrap` is an envoy.config.bootstrap.v3.Bootstrap, as lib/config's reader
+// fills it from YAML. Certificates may be files here: they become
+// Config::secrets (those in place under names of their own), are not opened,
+// and every cluster, listener and secret name is unique.
+Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& bootstrap);
+
+// Reads the YAML or JSON file and decodes it. Errors carry the file, and
+// line:column where the shape is wrong.
+Result<Bootstrap> read_bootstrap(const std::string& path);
+
+}  // namespace mesh::xds
