@@ -1,0 +1,47 @@
+#include "http/syntax.h"
+
+#include <algorithm>
+
+namespace mesh::http {
+
+std::optional<uint64_t> parse_content_length(std::string_view value) {
+  if (value.empty()) return std::nullopt;
+  uint64_t n = 0;
+  for (const char c : value) {
+    if (!is_digit(c) || n > (uint64_t(INT64_MAX) - uint64_t(c - '0')) / 10) return std::nullopt;
+    n = n * 10 + uint64_t(c - '0');
+  }
+  return n;
+}
+
+bool valid_field_value(std::string_view value) {
+  const char* end = value.data() + value.size();
+  return value_end(value.data(), end) == end;
+}
+
+bool valid_lower_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(),
+                                      [](char c) { return c && kNameLower[uint8_t(c)] == c; });
+}
+
+bool valid_target(std::string_view target) {
+  const char* end = target.data() + target.size();
+  return !target.empty() && target_end(target.data(), end) == end;
+}
+
+bool valid_token(std::string_view token) {
+  return !token.empty() && std::all_of(token.begin(), token.end(), is_tchar);
+}
+
+bool is_hop_by_hop(std::string_view name) {
+  switch (name.size()) {
+    case 2: return name == "te";
+    case 7: return name == "upgrade";
+    case 10: return name == "connection" || name == "keep-alive";
+    case 16: return name == "proxy-connection";
+    case 17: return name == "transfer-encoding";
+    default: return false;
+  }
+}
+
+}  // namespace mesh::http
