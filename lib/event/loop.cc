@@ -12,8 +12,6 @@
 namespace mesh::event {
 namespace {
 
-void on_tick(evutil_socket_t, short, void*) {}  // waking up is all: turn() looks at the wheel
-
 void on_wake(evutil_socket_t fd, short, void*) {
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t n = read(int(fd), &count, sizeof count);
@@ -47,7 +45,7 @@ Loop::TurnEnd::~TurnEnd() {
 
 Loop::Loop()
     : base_(new_base()),
-      tick_(evtimer_new(base_, on_tick, nullptr)),
+      tick_(evtimer_new(base_, &Loop::on_tick, this)),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       wake_(event_new(base_, wake_fd_.get(), EV_READ | EV_PERSIST | EV_ET, on_wake, nullptr)),
       wheel_(std::chrono::steady_clock::now()) {
@@ -63,6 +61,12 @@ Loop::~Loop() {
   event_free(wake_);
   event_free(tick_);
   event_base_free(base_);
+}
+
+// Waking up is all: turn() looks at the wheel. libevent's coarse clock may ring
+// before the steady clock says so; then the timer must be armed again.
+void Loop::on_tick(int, short, void* self) {
+  static_cast<Loop*>(self)->tick_at_ = Instant::max();
 }
 
 void Loop::run() {
@@ -166,7 +170,6 @@ void Loop::turn(Duration longest) {
   event_base_loop(base_, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
   wheel_.set_now(std::chrono::steady_clock::now());
   wall_known_ = false;
-  if (wheel_.now() >= tick_at_) tick_at_ = Instant::max();
   run_ready();
   wheel_.advance();
   run_posted();

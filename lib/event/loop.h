@@ -87,6 +87,7 @@ class Loop {
 
  private:
   friend class Watch;
+  static void on_tick(int fd, short what, void* self);
   bool unfinished() const;
   void turn(Duration longest);
   void arm_tick(Duration longest);
