@@ -14,10 +14,10 @@
 namespace mesh::daemon {
 
 struct Program {
-  std::string_view name;     // "certd": socket, lock, state directory and settings file
-  std::string_view summary;  // one line for --help
-  std::string_view user;     // whom it becomes when started as root: "_mesh-certd"
-  std::string_view man;      // "certd(8)"
+  std::string_view name = {};     // "certd": socket, lock, state directory and settings file
+  std::string_view summary = {};  // one line for --help
+  std::string_view user = {};     // whom it becomes when started as root: "_mesh-certd"
+  std::string_view man = {};      // "certd(8)"
 
   // The default instance of the settings message; null: no settings file.
   const google::protobuf::Message* settings = nullptr;
@@ -30,23 +30,24 @@ struct Program {
   bool instances = false;
 
   // Options beside those that all daemons have.
-  std::vector<cli::Option> options;
+  std::vector<cli::Option> options = {};
 
   // Reads the settings file `path` into `settings`; default: lib/config's
   // reader. For a program that also takes a foreign format.
-  std::function<Result<void>(const std::string& path, google::protobuf::Message& settings)> read;
+  std::function<Result<void>(const std::string& path, google::protobuf::Message& settings)> read =
+      {};
 
   // What the shape alone does not say (a range, a combination). Runs for -n, at
   // start and at each reload. Its errors begin with the key: "lifetime: ...".
-  std::function<Result<void>(const google::protobuf::Message& settings)> check;
+  std::function<Result<void>(const google::protobuf::Message& settings)> check = {};
 
   // With the privileges the process was started with, before it gives them up
   // and before there is any other thread: opens what needs them. Optional.
-  std::function<Result<void>(Runtime&)> open;
+  std::function<Result<void>(Runtime&)> open = {};
 
   // Builds the daemon and keep()s its services. The process has its final user;
   // the bus server is there and serves from the first turn of the loop.
-  std::function<Result<void>(Runtime&)> start;
+  std::function<Result<void>(Runtime&)> start = {};
 };
 
 // Runs the program and returns its exit status. The order is the same for all:
