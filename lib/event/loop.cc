@@ -23,7 +23,7 @@ event_base* new_base() {
   // One thread a base: no locks. The environment must not choose the backend.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
   event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
-  event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1);
+  event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE);
   event_base* base = event_base_new_with_config(config);
   event_config_free(config);
   MESH_CHECK(base != nullptr);
@@ -65,9 +65,7 @@ Loop::~Loop() {
 
 // Waking up is all: turn() looks at the wheel. libevent's coarse clock may ring
 // before the steady clock says so; then the timer must be armed again.
-void Loop::on_tick(int, short, void* self) {
-  static_cast<Loop*>(self)->tick_at_ = Instant::max();
-}
+void Loop::on_tick(int, short, void* self) { static_cast<Loop*>(self)->tick_at_ = Instant::max(); }
 
 void Loop::run() {
   while (!stopping_.load(std::memory_order_relaxed)) turn(Duration::max());

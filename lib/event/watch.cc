@@ -10,8 +10,8 @@ namespace mesh::event {
 
 Result<void> Watch::start(int fd, Interest interest) {
   MESH_CHECK(event_ == nullptr);
-  const short what =
-      short(EV_ET | EV_PERSIST | EV_READ | (interest == Interest::ReadWrite ? EV_WRITE : 0));
+  const short what = short(EV_ET | EV_PERSIST | EV_READ |
+                           (interest == Interest::ReadWrite ? EV_WRITE | EV_CLOSED : 0));
   event_ = event_new(loop_.base(), fd, what, &Watch::on_event, this);
   MESH_CHECK(event_ != nullptr);
   if (event_add(event_, nullptr) != 0) {
@@ -36,7 +36,7 @@ void Watch::stop() {
     forget(loop_.running_);
     queued_ = false;
   }
-  readable_ = writable_ = false;
+  readable_ = writable_ = hung_up_ = false;
 }
 
 void Watch::again(bool readable, bool writable) {
@@ -48,7 +48,10 @@ void Watch::again(bool readable, bool writable) {
 }
 
 void Watch::on_event(int, short what, void* self) {
-  static_cast<Watch*>(self)->again((what & EV_READ) != 0, (what & EV_WRITE) != 0);
+  auto& watch = *static_cast<Watch*>(self);
+  // A hang-up that came with the last bytes has no edge of its own.
+  if ((what & EV_CLOSED) != 0) watch.hung_up_ = true;
+  watch.again((what & (EV_READ | EV_CLOSED)) != 0, (what & EV_WRITE) != 0);
 }
 
 void Watch::dispatch() {

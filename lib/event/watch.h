@@ -42,6 +42,10 @@ class Watch {
 
   bool started() const { return event_ != nullptr; }
 
+  // The peer has ended its direction, or the connection is gone: read until the
+  // end is met, since no further edge announces it. Stays true.
+  bool hung_up() const { return hung_up_; }
+
   // Calls the handler again in the next turn with these flags, as if the
   // kernel had said so.
   void again(bool readable, bool writable);
@@ -57,6 +61,7 @@ class Watch {
   bool readable_ = false;
   bool writable_ = false;
   bool queued_ = false;  // in the loop's ready list
+  bool hung_up_ = false;
 };
 
 }  // namespace mesh::event
