@@ -1,0 +1,54 @@
+// Reader: YAML into any protobuf message, by reflection.
+//
+// The proto3 JSON mapping with positions: lowerCamelCase or snake_case names,
+// durations ("1.5s", also "300ms", "1h30m" as Istio writes them), wrappers,
+// enums by name, maps, oneofs, google.protobuf.Any by "@type", Struct. It is
+// stricter than JSON: a number is not text, text is not a number (64-bit
+// numbers may be quoted, as JSON prints them), unknown fields are errors with
+// the nearest name, fields and enum values that mesh/options.proto names are
+// refused with their hint. Nothing (`key:`) leaves a mapping or a list empty
+// and is an error where a plain value is expected.
+//
+//   reviews.yaml:14:7: VirtualService default/reviews: spec.http[0].retries.attempts: expected a
+//   whole number, got "many"
+//
+// All problems of a file are found, up to a bound. Pure but for the functions
+// that name a path. Any thread.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "config/problems.h"
+#include "config/yaml.h"
+
+namespace mesh::config {
+
+// Where mappings and list items stand: "spec.http[0]" and its place.
+using Positions = std::vector<std::pair<std::string, Position>>;
+
+// Fills `out` from `node`; `path` is what messages call the node, `at` is
+// where they say it stands (its key). What is wrong goes to `problems`; then
+// `out` holds the rest. Positions of parts are added to `positions` if given.
+void fill(const Node& node, Position at, std::string path, google::protobuf::Message& out,
+          Problems& problems, Positions* positions = nullptr);
+
+// One document of YAML or JSON as `out`'s message; `file` is for messages. An
+// empty text is a message without fields. On an error (Errc::Invalid, a line a
+// problem) `out` is as it was.
+Result<void> read_text(std::string_view text, const std::string& file,
+                       google::protobuf::Message& out);
+
+// A daemon's settings file, or an Envoy bootstrap: read_text() of a file.
+// Errc::NotFound and Errc::System where it cannot be read.
+Result<void> read_settings(const std::string& path, google::protobuf::Message& out);
+
+// A file's bytes, at most `bytes_max` (Errc::TooBig). Regular files and pipes.
+Result<std::string> read_file(const std::string& path, size_t bytes_max = Limits{}.bytes_max);
+
+}  // namespace mesh::config

@@ -1,0 +1,237 @@
+#include "config/yaml.h"
+
+#include <yaml.h>
+
+#include <optional>
+#include <set>
+
+#include "base/text.h"
+#include "config/utf8.h"
+
+namespace mesh::config {
+namespace {
+
+Position position(const yaml_mark_t& mark) {
+  return {uint32_t(mark.line + 1), uint32_t(mark.column + 1)};
+}
+
+std::string_view view(const yaml_char_t* text, size_t length) {
+  return {reinterpret_cast<const char*>(text), length};
+}
+
+// One libyaml event, freed with its scope.
+class Event {
+ public:
+  Event() = default;
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { yaml_event_delete(&event_); }
+
+  yaml_event_type_t type() const { return event_.type; }
+  Position at() const { return position(event_.start_mark); }
+  const yaml_event_t& operator*() const { return event_; }
+  yaml_event_t* raw() { return &event_; }
+
+ private:
+  yaml_event_t event_{};
+};
+
+class Parser {
+ public:
+  Parser(std::string_view text, Problems& problems, const Limits& limits)
+      : text_(text), problems_(problems), limits_(limits) {
+    MESH_CHECK(yaml_parser_initialize(&parser_) == 1);  // fails without memory only
+    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+                                 text.size());
+  }
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+  ~Parser() { yaml_parser_delete(&parser_); }
+
+  std::vector<Node> documents() {
+    std::vector<Node> documents;
+    while (true) {
+      Event event;
+      if (!next(event) || event.type() == YAML_STREAM_END_EVENT) return documents;
+      if (event.type() != YAML_DOCUMENT_START_EVENT) continue;
+      if (documents.size() == limits_.documents_max) {
+        fail(event.at(), "more than " + std::to_string(limits_.documents_max) + " documents");
+        return documents;
+      }
+      Event first;
+      Node node;
+      if (!next(first) || !build(first, 1, node)) return documents;
+      if (node.kind != Node::Kind::Scalar || !node.is_null()) documents.push_back(std::move(node));
+    }
+  }
+
+ private:
+  bool fail(Position at, std::string_view what) {
+    problems_.add(at, "", what);
+    return false;
+  }
+
+  bool next(Event& event) {
+    if (yaml_parser_parse(&parser_, event.raw()) == 1) return true;
+    Position at = position(parser_.problem_mark);
+    std::string what = parser_.problem != nullptr ? parser_.problem : "not YAML";
+    if (parser_.error == YAML_READER_ERROR) at = {};
+    // libyaml's words for a tab do not say what to do.
+    if (indented_by_tab(at)) what = "a tab in the indentation; use blanks";
+    if (parser_.context != nullptr) what += std::string(" ") + parser_.context;
+    return fail(at, what);
+  }
+
+  bool indented_by_tab(Position at) const {
+    size_t begin = 0;
+    for (uint32_t line = 1; line < at.line; ++line) {
+      begin = text_.find('\n', begin);
+      if (begin == std::string_view::npos) return false;
+      ++begin;
+    }
+    const auto end = text_.find_first_not_of(" \t", begin);
+    return text_.substr(begin, end == std::string_view::npos ? end : end - begin).find('\t') !=
+           std::string_view::npos;
+  }
+
+  // Fills `node` from the event that begins it. Depth bounds the recursion.
+  bool build(const Event& event, size_t depth, Node& node) {
+    node.at = event.at();
+    if (depth > limits_.depth_max)
+      return fail(node.at, "nested over " + std::to_string(limits_.depth_max) + " levels");
+    if (++nodes_ > limits_.nodes_max)
+      return fail(node.at, "more than " + std::to_string(limits_.nodes_max) + " values");
+    switch (event.type()) {
+      case YAML_SCALAR_EVENT: return scalar(event, node);
+      case YAML_SEQUENCE_START_EVENT: return list(event, depth, node);
+      case YAML_MAPPING_START_EVENT: return mapping(event, depth, node);
+      case YAML_ALIAS_EVENT: return fail(node.at, "aliases are refused; write the value out");
+      default: return fail(node.at, "expected a value");
+    }
+  }
+
+  bool decorated(Position at, const yaml_char_t* anchor, const yaml_char_t* tag) {
+    if (anchor != nullptr) return !fail(at, "anchors are refused; write the value out");
+    if (tag != nullptr) return !fail(at, "tags are refused; quote text, write numbers plain");
+    return false;
+  }
+
+  bool scalar(const Event& event, Node& node) {
+    const auto& scalar = (*event).data.scalar;
+    if (decorated(node.at, scalar.anchor, scalar.tag)) return false;
+    node.kind = Node::Kind::Scalar;
+    node.plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    node.text = view(scalar.value, scalar.length);
+    // "\0" and the like may be written as escapes.
+    if (node.text.find('\0') != std::string::npos) return fail(node.at, "NUL is refused");
+    return true;
+  }
+
+  bool list(const Event& event, size_t depth, Node& node) {
+    const auto& start = (*event).data.sequence_start;
+    if (decorated(node.at, start.anchor, start.tag)) return false;
+    node.kind = Node::Kind::List;
+    while (true) {
+      Event item;
+      if (!next(item)) return false;
+      if (item.type() == YAML_SEQUENCE_END_EVENT) return true;
+      if (!build(item, depth + 1, node.items.emplace_back())) return false;
+    }
+  }
+
+  bool mapping(const Event& event, size_t depth, Node& node) {
+    const auto& start = (*event).data.mapping_start;
+    if (decorated(node.at, start.anchor, start.tag)) return false;
+    node.kind = Node::Kind::Mapping;
+    std::set<std::string> keys;
+    while (true) {
+      Event key;
+      if (!next(key)) return false;
+      if (key.type() == YAML_MAPPING_END_EVENT) return true;
+      Entry& entry = node.entries.emplace_back();
+      if (!build(key, depth + 1, entry.value)) return false;
+      if (entry.value.kind != Node::Kind::Scalar) return fail(key.at(), "a key must be plain text");
+      entry.key = std::move(entry.value.text);
+      entry.at = entry.value.at;
+      entry.value = Node{};
+      if (!keys.insert(entry.key).second)
+        return fail(entry.at, "the key " + text::quoted(entry.key) + " is there twice");
+      Event value;
+      if (!next(value) || !build(value, depth + 1, entry.value)) return false;
+    }
+  }
+
+  std::string_view text_;
+  Problems& problems_;
+  const Limits& limits_;
+  yaml_parser_t parser_;
+  size_t nodes_ = 0;
+};
+
+}  // namespace
+
+const Node* Node::find(std::string_view key) const {
+  for (const Entry& entry : entries)
+    if (entry.key == key) return &entry.value;
+  return nullptr;
+}
+
+bool Node::is_null() const {
+  return kind == Kind::Scalar && plain && kind_of_plain(text) == ScalarKind::Null;
+}
+
+std::vector<Node> parse_yaml(std::string_view text, Problems& problems, const Limits& limits) {
+  if (text.size() > limits.bytes_max) {
+    problems.add({}, "", "larger than " + std::to_string(limits.bytes_max) + " bytes");
+    return {};
+  }
+  if (const auto bad = find_bad_text(text)) {
+    problems.add(bad->at, "", bad->what);
+    return {};
+  }
+  return Parser(text, problems, limits).documents();
+}
+
+ScalarKind kind_of_plain(std::string_view s) {
+  if (s.empty() || s == "~" || s == "null" || s == "Null" || s == "NULL") return ScalarKind::Null;
+  if (s == "true" || s == "false" || s == "True" || s == "False" || s == "TRUE" || s == "FALSE")
+    return ScalarKind::Bool;
+  // [-+]? ( digits [. digits?] | . digits ) [e[-+]digits], or 0x.., 0o..
+  const auto digits = [](std::string_view& rest) {
+    size_t n = 0;
+    while (n < rest.size() && rest[n] >= '0' && rest[n] <= '9') ++n;
+    rest.remove_prefix(n);
+    return n;
+  };
+  std::string_view rest = s;
+  if (rest.starts_with("0x") || rest.starts_with("0o"))
+    return rest.size() > 2 &&
+                   rest.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos
+               ? ScalarKind::Number
+               : ScalarKind::String;
+  if (rest[0] == '-' || rest[0] == '+') rest.remove_prefix(1);
+  size_t n = digits(rest);
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    n += digits(rest);
+  }
+  if (n == 0) return ScalarKind::String;
+  if (rest.starts_with('e') || rest.starts_with('E')) {
+    rest.remove_prefix(1);
+    if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
+    if (digits(rest) == 0) return ScalarKind::String;
+  }
+  return rest.empty() ? ScalarKind::Number : ScalarKind::String;
+}
+
+std::string describe(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::List: return "a list";
+    case Node::Kind::Mapping: return "a mapping";
+    case Node::Kind::Scalar: break;
+  }
+  return node.is_null() ? "nothing" : text::quoted(node.text);
+}
+
+}  // namespace mesh::config
