@@ -97,10 +97,10 @@ struct VirtualHost {
 
 // What a request is matched on.
 struct Request {
-  std::string_view authority;
-  std::string_view method;
-  std::string_view scheme;
-  std::string_view path;  // with the query
+  std::string_view authority = {};
+  std::string_view method = {};
+  std::string_view scheme = {};
+  std::string_view path = {};  // with the query
   const http::Fields* fields = nullptr;
 };
 
