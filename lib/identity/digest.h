@@ -13,8 +13,8 @@ std::string sha256(std::string_view bytes);
 // Compares in a time that depends on the lengths only. For secrets.
 bool equal_secret(std::string_view a, std::string_view b);
 
-// `bytes` fresh secret bytes in lower-case hexadecimal. Errc::System where the
-// kernel gives no entropy.
+// `bytes` fresh secret bytes, in lower-case hexadecimal. Aborts where the
+// kernel has no entropy.
 std::string random_hex(size_t bytes);
 
 }  // namespace mesh::identity
