@@ -1,0 +1,27 @@
+#include "cmd/mesh/commands.h"
+
+namespace mesh::cmd {
+
+const std::vector<cli::Command>& commands() {
+  using Maker = cli::Command (*)();
+  static const std::vector<cli::Command> all = [] {
+    const Maker kMakers[] = {
+        up_command,         status_command, apply_command,    get_command,        delete_command,
+        validate_command,   wait_command,   services_command, endpoints_command,  register_command,
+        deregister_command, cert_command,   top_command,      completion_command, help_command,
+    };
+    std::vector<cli::Command> made;
+    for (const Maker maker : kMakers)
+      if (maker != nullptr) made.push_back(maker());
+    return made;
+  }();
+  return all;
+}
+
+const cli::Command* find_command(std::string_view name) {
+  for (const cli::Command& command : commands())
+    if (command.name == name) return &command;
+  return nullptr;
+}
+
+}  // namespace mesh::cmd
