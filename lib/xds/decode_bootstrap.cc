@@ -1,0 +1,126 @@
+#include <google/protobuf/message.h>
+
+#include "config/reader.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "xds/decode.h"
+#include "xds/decode_cluster.h"
+#include "xds/decode_listener.h"
+#include "xds/decode_tls.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace pb = envoy::config::bootstrap::v3;
+
+// Every secret that a context names must be one of ours: nobody else brings any.
+Result<void> check_secrets(const std::optional<TlsContext>& context, const std::string& owner,
+                           const Secrets& secrets) {
+  if (!context) return {};
+  for (const auto* name : {&context->certificate_secret, &context->validation_secret})
+    if (!name->empty() && !secrets.contains(*name))
+      return refuse(owner, "secret \"" + *name + "\" is not among static_resources.secrets");
+  return {};
+}
+
+Result<void> check_references(const Config& config) {
+  for (const auto& listener : config.listeners) {
+    for (const auto& chain : listener->filter_chains) {
+      const std::string owner = "listener " + listener->name;
+      MESH_TRY_VOID(check_secrets(chain.tls, owner, config.secrets));
+      if (!chain.route_config_name.empty())
+        return refuse(owner, "routes by rds need a control plane; write them in route_config");
+      if (!chain.tcp_cluster.empty() && !config.clusters.contains(chain.tcp_cluster))
+        return refuse(owner, "no cluster \"" + chain.tcp_cluster + "\"");
+      if (!chain.route_config) continue;
+      for (const auto& host : chain.route_config->hosts())
+        for (const auto& route : host.routes)
+          for (const auto& target : route.clusters)
+            if (!config.clusters.contains(target.cluster))
+              return refuse(owner + ", virtual host " + host.name,
+                            "no cluster \"" + target.cluster + "\"");
+    }
+  }
+  for (const auto& [name, cluster] : config.clusters) {
+    MESH_TRY_VOID(check_secrets(cluster->tls, "cluster " + name, config.secrets));
+    if (cluster->discovery != Cluster::Discovery::Static)
+      return refuse("cluster " + name, "EDS needs a control plane; use type STATIC");
+  }
+  return {};
+}
+
+Result<void> decode_secrets(const pb::Bootstrap::StaticResources& resources, Secrets& into) {
+  for (int i = 0; i < resources.secrets_size(); ++i) {
+    const std::string path = path_of("static_resources", "secrets", i);
+    MESH_TRY(auto secret, decode_secret(resources.secrets(i), path));
+    std::string name = secret.name;
+    if (!into.emplace(name, std::make_shared<const Secret>(std::move(secret))).second)
+      return refuse(path_of(path, "name"), "\"" + name + "\" is there already");
+  }
+  return {};
+}
+
+Result<void> decode_clusters(const pb::Bootstrap::StaticResources& resources, Config& config) {
+  for (int i = 0; i < resources.clusters_size(); ++i) {
+    const std::string path = path_of("static_resources", "clusters", i);
+    MESH_TRY(auto cluster, decode_cluster(resources.clusters(i), path, &config.secrets));
+    if (cluster->load_assignment) config.endpoints[cluster->name] = cluster->load_assignment;
+    const std::string name = cluster->name;
+    if (!config.clusters.emplace(name, std::move(cluster)).second)
+      return refuse(path_of(path, "name"), "\"" + name + "\" is there already");
+  }
+  return {};
+}
+
+Result<void> decode_listeners(const pb::Bootstrap::StaticResources& resources, Config& config) {
+  for (int i = 0; i < resources.listeners_size(); ++i) {
+    const std::string path = path_of("static_resources", "listeners", i);
+    // Envoy makes up a name where a static listener has none.
+    auto listener = resources.listeners(i);
+    if (listener.name().empty()) listener.set_name("listener_" + std::to_string(i));
+    MESH_TRY(auto value, decode_listener(listener, path, &config.secrets));
+    for (const auto& other : config.listeners)
+      if (other->name == value->name)
+        return refuse(path_of(path, "name"), "\"" + value->name + "\" is there already");
+    config.listeners.push_back(std::move(value));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
+  if (message.GetDescriptor() != pb::Bootstrap::descriptor())
+    return Error{Errc::Invalid, "expected a Bootstrap, got " + message.GetTypeName()};
+  const auto& bootstrap = static_cast<const pb::Bootstrap&>(message);
+  MESH_TRY_VOID(check_supported(bootstrap));
+  const auto& resources = bootstrap.static_resources();
+  if (size_t(resources.listeners_size()) + size_t(resources.clusters_size()) +
+          size_t(resources.secrets_size()) >
+      kBootstrapResourcesMax)
+    return Error{Errc::TooBig, "over 10000 static resources"};
+  Bootstrap result;
+  result.node_id = bootstrap.node().id();
+  result.node_cluster = bootstrap.node().cluster();
+  if (bootstrap.has_admin() && bootstrap.admin().has_address()) {
+    MESH_TRY(const auto admin, decode_address(bootstrap.admin().address(), "admin.address"));
+    result.admin = to_string(admin);
+  }
+  MESH_TRY_VOID(decode_secrets(resources, result.config.secrets));
+  MESH_TRY_VOID(decode_clusters(resources, result.config));
+  MESH_TRY_VOID(decode_listeners(resources, result.config));
+  MESH_TRY_VOID(check_references(result.config));
+  return result;
+}
+
+Result<Bootstrap> read_bootstrap(const std::string& path) {
+  // The reader finds extensions by name: they must be linked by now.
+  static_cast<void>(find_extension(""));
+  pb::Bootstrap bootstrap;
+  MESH_TRY_VOID(config::read_settings(path, bootstrap));
+  auto result = decode_bootstrap(bootstrap);
+  if (!result) return std::move(result).error().during(path);
+  return result;
+}
+
+}  // namespace mesh::xds

@@ -1,0 +1,228 @@
+#include "xds/decode_cluster.h"
+
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http.pb.h"
+#include "xds/decode.h"
+#include "xds/decode_tls.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace pb = envoy::config::cluster::v3;
+namespace core = envoy::config::core::v3;
+namespace tls = envoy::extensions::transport_sockets::tls::v3;
+using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
+  switch (cluster.type()) {
+    case pb::Cluster::EDS: {
+      const auto& eds = cluster.eds_cluster_config();
+      into.discovery = Cluster::Discovery::Eds;
+      into.eds_service_name = eds.service_name();
+      if (cluster.has_load_assignment())
+        return refuse(path_of(path, "load_assignment"), "is not for a cluster of type EDS");
+      return check_config_source(eds.has_eds_config(), eds.eds_config(),
+                                 path_of(path, "eds_cluster_config.eds_config"), false);
+    }
+    case pb::Cluster::STATIC: {
+      into.discovery = Cluster::Discovery::Static;
+      MESH_TRY(into.load_assignment,
+               decode_assignment(cluster.load_assignment(), path_of(path, "load_assignment")));
+      return {};
+    }
+    default: return refuse(path_of(path, "type"), "supported are STATIC and EDS");
+  }
+}
+
+Result<void> decode_balancing(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
+  switch (cluster.lb_policy()) {
+    case pb::Cluster::ROUND_ROBIN: into.lb_policy = LbPolicy::RoundRobin; break;
+    case pb::Cluster::RANDOM: into.lb_policy = LbPolicy::Random; break;
+    case pb::Cluster::LEAST_REQUEST: into.lb_policy = LbPolicy::LeastRequest; break;
+    default:
+      return refuse(path_of(path, "lb_policy"),
+                    "supported are ROUND_ROBIN, RANDOM and LEAST_REQUEST");
+  }
+  const auto& least = cluster.least_request_lb_config();
+  if (least.has_choice_count()) into.least_request_choices = least.choice_count().value();
+  if (into.least_request_choices < 2 || into.least_request_choices > 100)
+    return refuse(path_of(path, "least_request_lb_config.choice_count"), "is 2 to 100");
+  const auto& common = cluster.common_lb_config();
+  if (common.has_healthy_panic_threshold())
+    into.healthy_panic_percent = common.healthy_panic_threshold().value();
+  if (!(into.healthy_panic_percent >= 0 && into.healthy_panic_percent <= 100))
+    return refuse(path_of(path, "common_lb_config.healthy_panic_threshold"), "is 0 to 100");
+  return {};
+}
+
+Result<void> decode_limits(const pb::CircuitBreakers& breakers, const std::string& path,
+                           CircuitLimits& into) {
+  if (breakers.thresholds_size() > 1)
+    return refuse(path_of(path, "thresholds"), "only those of priority DEFAULT are supported");
+  if (breakers.thresholds_size() == 0) return {};
+  const auto& limits = breakers.thresholds(0);
+  const std::string at = path_of(path, "thresholds", 0);
+  if (limits.priority() != core::DEFAULT)
+    return refuse(path_of(at, "priority"), "only DEFAULT is supported");
+  if (limits.has_max_connections()) into.max_connections = limits.max_connections().value();
+  if (limits.has_max_pending_requests())
+    into.max_pending_requests = limits.max_pending_requests().value();
+  if (limits.has_max_requests()) into.max_requests = limits.max_requests().value();
+  if (limits.has_max_retries()) into.max_retries = limits.max_retries().value();
+  if (!limits.has_retry_budget()) return {};
+  const auto& budget = limits.retry_budget();
+  into.retry_budget_percent = budget.has_budget_percent() ? budget.budget_percent().value() : 20;
+  if (!(*into.retry_budget_percent >= 0 && *into.retry_budget_percent <= 100))
+    return refuse(path_of(at, "retry_budget.budget_percent"), "is 0 to 100");
+  if (budget.has_min_retry_concurrency())
+    into.min_retry_concurrency = budget.min_retry_concurrency().value();
+  return {};
+}
+
+// Ejection by statistics over hosts is not done: where its enforcement is not
+// set to 0, Envoy's default would be 100.
+Result<void> check_enforcing(const pb::OutlierDetection& outlier, const std::string& path) {
+  if (outlier.enforcing_success_rate().value() != 0)
+    return refuse(path_of(path, "enforcing_success_rate"), "only 0 is supported");
+  if (outlier.enforcing_failure_percentage().value() != 0)
+    return refuse(path_of(path, "enforcing_failure_percentage"), "only 0 is supported");
+  for (const auto* share :
+       {&outlier.enforcing_consecutive_5xx(), &outlier.enforcing_consecutive_gateway_failure()})
+    if (share->value() != 0 && share->value() != 100)
+      return refuse(path, "a detector is enforced by 0 or 100 percent");
+  return {};
+}
+
+Result<OutlierDetection> decode_outlier(const pb::OutlierDetection& outlier,
+                                        const std::string& path) {
+  OutlierDetection result;
+  MESH_TRY_VOID(check_enforcing(outlier, path));
+  if (outlier.has_consecutive_5xx()) result.consecutive_5xx = outlier.consecutive_5xx().value();
+  if (outlier.has_enforcing_consecutive_5xx() && outlier.enforcing_consecutive_5xx().value() == 0)
+    result.consecutive_5xx = 0;
+  if (outlier.enforcing_consecutive_gateway_failure().value() > 0) {
+    const auto& count = outlier.consecutive_gateway_failure();
+    result.consecutive_gateway_failure =
+        outlier.has_consecutive_gateway_failure() ? count.value() : 5;
+  }
+  if (outlier.has_interval()) {
+    MESH_TRY(result.interval, decode_duration(outlier.interval(), path_of(path, "interval")));
+  }
+  if (outlier.has_base_ejection_time()) {
+    MESH_TRY(result.base_ejection_time,
+             decode_duration(outlier.base_ejection_time(), path_of(path, "base_ejection_time")));
+  }
+  // Envoy: the greater of 300 s and base_ejection_time, where it is not set.
+  result.max_ejection_time = std::max(result.max_ejection_time, result.base_ejection_time);
+  if (outlier.has_max_ejection_time()) {
+    MESH_TRY(result.max_ejection_time,
+             decode_duration(outlier.max_ejection_time(), path_of(path, "max_ejection_time")));
+  }
+  if (outlier.has_max_ejection_percent())
+    result.max_ejection_percent = outlier.max_ejection_percent().value();
+  if (result.max_ejection_percent > 100)
+    return refuse(path_of(path, "max_ejection_percent"), "is 0 to 100");
+  if (result.interval <= Duration(0) || result.base_ejection_time <= Duration(0))
+    return refuse(path, "interval and base_ejection_time are over 0");
+  return result;
+}
+
+Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
+  constexpr std::string_view kName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+  for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
+    const std::string at = path_of(path, "typed_extension_protocol_options") + "[" + name + "]";
+    if (name != kName) return refuse(at, "is not supported");
+    MESH_TRY(const auto options, unpack<HttpProtocolOptions>(any, at));
+    switch (options.upstream_protocol_options_case()) {
+      case HttpProtocolOptions::kExplicitHttpConfig:
+        into.protocol = options.explicit_http_config().has_http2_protocol_options()
+                            ? UpstreamProtocol::Http2
+                            : UpstreamProtocol::Http1;
+        break;
+      case HttpProtocolOptions::kAutoConfig: into.protocol = UpstreamProtocol::Auto; break;
+      default: return refuse(at, "expected explicit_http_config or auto_config");
+    }
+    const auto& common = options.common_http_protocol_options();
+    if (common.has_idle_timeout()) {
+      MESH_TRY(into.idle_timeout,
+               decode_duration(common.idle_timeout(),
+                               path_of(at, "common_http_protocol_options.idle_timeout")));
+    }
+  }
+  return {};
+}
+
+// Known matches: [tlsMode=istio with TLS] and then, if at all, [{} in clear].
+Result<void> decode_socket_matches(const pb::Cluster& cluster, const std::string& path,
+                                   const TlsOwner& owner, Cluster& into) {
+  const auto& matches = cluster.transport_socket_matches();
+  if (cluster.has_transport_socket() || matches.size() > 2)
+    return refuse(path, "at most two, and no transport_socket beside them");
+  const auto& fields = matches[0].match().fields();
+  const auto mode = fields.find("tlsMode");
+  if (fields.size() != 1 || mode == fields.end() || mode->second.string_value() != "istio")
+    return refuse(path + "[0].match", "only tlsMode: istio is supported");
+  const std::string at = path + "[0].transport_socket.typed_config";
+  MESH_TRY(const auto context,
+           unpack<tls::UpstreamTlsContext>(matches[0].transport_socket().typed_config(), at));
+  MESH_TRY(into.tls, decode_upstream_tls(context, at, owner));
+  into.tls_by_endpoint = true;
+  if (matches.size() < 2) return {};
+  if (!matches[1].match().fields().empty())
+    return refuse(path + "[1].match", "only an empty match is supported");
+  const std::string plain = path + "[1].transport_socket.typed_config";
+  MESH_TRY_VOID(unpack<RawBuffer>(matches[1].transport_socket().typed_config(), plain));
+  return {};
+}
+
+Result<void> decode_socket(const pb::Cluster& cluster, std::string_view path, const TlsOwner& owner,
+                           Cluster& into) {
+  if (cluster.transport_socket_matches_size() > 0)
+    return decode_socket_matches(cluster, path_of(path, "transport_socket_matches"), owner, into);
+  if (!cluster.has_transport_socket()) return {};
+  const auto& socket = cluster.transport_socket().typed_config();
+  if (socket.Is<RawBuffer>()) return {};
+  const std::string at = path_of(path, "transport_socket.typed_config");
+  MESH_TRY(const auto context, unpack<tls::UpstreamTlsContext>(socket, at));
+  MESH_TRY(into.tls, decode_upstream_tls(context, at, owner));
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster,
+                                                      std::string_view path, Secrets* secrets) {
+  auto result = std::make_shared<Cluster>();
+  result->name = cluster.name();
+  if (result->name.empty()) return refuse(path_of(path, "name"), "is empty");
+  result->alt_stat_name = cluster.alt_stat_name();
+  MESH_TRY_VOID(decode_discovery(cluster, path, *result));
+  MESH_TRY_VOID(decode_balancing(cluster, path, *result));
+  if (cluster.has_connect_timeout()) {
+    MESH_TRY(result->connect_timeout,
+             decode_duration(cluster.connect_timeout(), path_of(path, "connect_timeout")));
+    if (result->connect_timeout == Duration(0))
+      return refuse(path_of(path, "connect_timeout"), "is over 0");
+  }
+  MESH_TRY_VOID(
+      decode_limits(cluster.circuit_breakers(), path_of(path, "circuit_breakers"), result->limits));
+  if (cluster.has_outlier_detection()) {
+    MESH_TRY(result->outlier,
+             decode_outlier(cluster.outlier_detection(), path_of(path, "outlier_detection")));
+  }
+  MESH_TRY_VOID(decode_protocol(cluster, path, *result));
+  MESH_TRY_VOID(decode_socket(cluster, path, {result->name, secrets}, *result));
+  if (result->protocol == UpstreamProtocol::Auto && !result->tls)
+    return refuse(path, "auto_config needs TLS, whose ALPN decides");
+  return std::shared_ptr<const Cluster>(std::move(result));
+}
+
+Result<std::shared_ptr<const Cluster>> decode_cluster(std::string_view bytes) {
+  pb::Cluster cluster;
+  MESH_TRY_VOID(parse_supported(bytes, cluster));
+  return decode_cluster(cluster, "", nullptr);
+}
+
+}  // namespace mesh::xds

@@ -1,0 +1,119 @@
+#include "xds/decode_common.h"
+
+#include <arpa/inet.h>
+
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace core = envoy::config::core::v3;
+using envoy::extensions::access_loggers::file::v3::FileAccessLog;
+
+constexpr int64_t kDurationSecondsMax = 10LL * 366 * 24 * 3600;
+constexpr size_t kUnixPathMax = 107;  // sun_path without its NUL
+
+bool is_ip(const std::string& host) {
+  in6_addr scratch;
+  return inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
+}
+
+Result<std::string> decode_format(const FileAccessLog& log, const std::string& at) {
+  switch (log.access_log_format_case()) {
+    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET: return std::string();
+    case FileAccessLog::kLogFormat: {
+      const std::string path = path_of(at, "log_format");
+      MESH_TRY(const auto source,
+               decode_source(log.log_format().text_format_source(), path, false));
+      return source.text;
+    }
+    default: return refuse(at, "only log_format is supported");
+  }
+}
+
+}  // namespace
+
+Result<Duration> decode_duration(const google::protobuf::Duration& duration,
+                                 std::string_view path) {
+  if (duration.seconds() < 0 || duration.nanos() < 0 || duration.nanos() > 999'999'999)
+    return refuse(path, "a duration is not negative and has less than 10^9 nanos");
+  if (duration.seconds() > kDurationSecondsMax) return refuse(path, "is over ten years");
+  return Duration(std::chrono::seconds(duration.seconds()) +
+                  std::chrono::nanoseconds(duration.nanos()));
+}
+
+Result<SocketAddress> decode_address(const core::Address& address, std::string_view path,
+                                     bool port_zero) {
+  SocketAddress result;
+  switch (address.address_case()) {
+    case core::Address::kSocketAddress: {
+      const auto& socket = address.socket_address();
+      const std::string at = path_of(path, "socket_address");
+      if (socket.protocol() != core::SocketAddress::TCP)
+        return refuse(path_of(at, "protocol"), "only TCP is supported");
+      if (!is_ip(socket.address()))
+        return refuse(path_of(at, "address"),
+                      "expected an IP address, got \"" + socket.address() + "\"");
+      if (socket.port_value() > 65535 || (socket.port_value() == 0 && !port_zero))
+        return refuse(path_of(at, "port_value"), "a port is 1 to 65535");
+      result.host = socket.address();
+      result.port = uint16_t(socket.port_value());
+      return result;
+    }
+    case core::Address::kPipe: {
+      const std::string& name = address.pipe().path();
+      if (name.empty() || name.size() > kUnixPathMax || name.find('\0') != std::string::npos)
+        return refuse(path_of(path, "pipe.path"), "a path has 1 to 107 bytes and no NUL");
+      if (address.pipe().mode() > 0777) return refuse(path_of(path, "pipe.mode"), "over 0777");
+      result.path = name;
+      return result;
+    }
+    default: return refuse(path, "expected socket_address or pipe");
+  }
+}
+
+Result<PemSource> decode_source(const core::DataSource& source, std::string_view path, bool files) {
+  PemSource result;
+  switch (source.specifier_case()) {
+    case core::DataSource::kInlineString: result.text = source.inline_string(); return result;
+    case core::DataSource::kInlineBytes: result.text = source.inline_bytes(); return result;
+    case core::DataSource::kFilename:
+      if (!files) return refuse(path_of(path, "filename"), "a file cannot be named here");
+      if (source.filename().empty()) return refuse(path_of(path, "filename"), "is empty");
+      result.file = source.filename();
+      return result;
+    default: return refuse(path, "expected inline_string, inline_bytes or filename");
+  }
+}
+
+Result<std::vector<AccessLog>> decode_access_logs(
+    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
+    std::string_view at) {
+  std::vector<AccessLog> result;
+  for (int i = 0; i < logs.size(); ++i) {
+    const std::string path = path_of(path_of(at, "access_log", i), "typed_config");
+    MESH_TRY(const auto file, unpack<FileAccessLog>(logs[i].typed_config(), path));
+    if (file.path().empty()) return refuse(path_of(path, "path"), "is empty");
+    AccessLog log{.path = file.path(), .format = {}};
+    MESH_TRY(log.format, decode_format(file, path));
+    result.push_back(std::move(log));
+  }
+  return result;
+}
+
+Result<void> check_config_source(bool has, const core::ConfigSource& source, std::string_view path,
+                                 bool may_miss) {
+  if (!has) {
+    if (may_miss) return {};
+    return refuse(path, "is missing");
+  }
+  if (!source.has_ads()) return refuse(path, "only ads is supported");
+  const auto version = source.resource_api_version();
+  if (version != core::V3 && version != core::AUTO)
+    return refuse(path_of(path, "resource_api_version"), "only V3 is supported");
+  return {};
+}
+
+}  // namespace mesh::xds

@@ -1,0 +1,41 @@
+// What the decoders of all resources share. Inside of lib/xds only.
+#pragma once
+
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/wrappers.pb.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "envoy/config/accesslog/v3/accesslog.pb.h"
+#include "envoy/config/core/v3/core.pb.h"
+#include "xds/values.h"
+
+namespace mesh::xds {
+
+// Where static secrets go; null where a resource may only name them (watches).
+using Secrets = std::map<std::string, std::shared_ptr<const Secret>, std::less<>>;
+
+// Not negative, at most ten years.
+Result<Duration> decode_duration(const google::protobuf::Duration& duration, std::string_view path);
+
+// `port_zero`: a listener may ask the kernel for a port.
+Result<SocketAddress> decode_address(const envoy::config::core::v3::Address& address,
+                                     std::string_view path, bool port_zero = false);
+
+// inline_string or inline_bytes; a file only where `file` is not null.
+Result<PemSource> decode_source(const envoy::config::core::v3::DataSource& source,
+                                std::string_view path, bool files);
+
+Result<std::vector<AccessLog>> decode_access_logs(
+    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
+    std::string_view at);
+
+// Nothing but ads is a source here; an unset one is refused unless `may_miss`.
+Result<void> check_config_source(bool has, const envoy::config::core::v3::ConfigSource& source,
+                                 std::string_view path, bool may_miss);
+
+}  // namespace mesh::xds

@@ -1,0 +1,83 @@
+#include "xds/decode.h"
+#include "xds/decode_cluster.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace pb = envoy::config::endpoint::v3;
+namespace core = envoy::config::core::v3;
+
+constexpr uint32_t kPriorityMax = 128;
+
+HealthStatus decode_health(core::HealthStatus status) {
+  switch (status) {
+    case core::HEALTHY: return HealthStatus::Healthy;
+    case core::UNHEALTHY: return HealthStatus::Unhealthy;
+    case core::DRAINING: return HealthStatus::Draining;
+    case core::TIMEOUT: return HealthStatus::Timeout;
+    case core::DEGRADED: return HealthStatus::Degraded;
+    default: return HealthStatus::Unknown;
+  }
+}
+
+// envoy.transport_socket_match: tlsMode=istio, as Istio marks mesh endpoints.
+bool wants_tls(const core::Metadata& metadata) {
+  const auto found = metadata.filter_metadata().find("envoy.transport_socket_match");
+  if (found == metadata.filter_metadata().end()) return false;
+  const auto mode = found->second.fields().find("tlsMode");
+  return mode != found->second.fields().end() && mode->second.string_value() == "istio";
+}
+
+std::string locality_text(const core::Locality& locality) {
+  std::string result = locality.region();
+  if (!locality.zone().empty()) result += "/" + locality.zone();
+  if (!locality.sub_zone().empty()) result += "/" + locality.sub_zone();
+  return result;
+}
+
+Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::string& path) {
+  Endpoint result;
+  if (!endpoint.has_endpoint()) return refuse(path_of(path, "endpoint"), "is missing");
+  MESH_TRY(result.address,
+           decode_address(endpoint.endpoint().address(), path_of(path, "endpoint.address")));
+  result.hostname = endpoint.endpoint().hostname();
+  if (endpoint.has_load_balancing_weight())
+    result.weight = endpoint.load_balancing_weight().value();
+  if (result.weight == 0) return refuse(path_of(path, "load_balancing_weight"), "is at least 1");
+  result.health = decode_health(endpoint.health_status());
+  result.tls = wants_tls(endpoint.metadata());
+  return result;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
+    const pb::ClusterLoadAssignment& assignment, std::string_view path) {
+  auto result = std::make_shared<ClusterLoadAssignment>();
+  result->cluster_name = assignment.cluster_name();
+  if (result->cluster_name.empty()) return refuse(path_of(path, "cluster_name"), "is empty");
+  for (int i = 0; i < assignment.endpoints_size(); ++i) {
+    const auto& group = assignment.endpoints(i);
+    const std::string at = path_of(path, "endpoints", i);
+    if (group.priority() > kPriorityMax) return refuse(path_of(at, "priority"), "over 128");
+    for (int j = 0; j < group.lb_endpoints_size(); ++j) {
+      if (result->endpoints.size() >= kEndpointsMax)
+        return Error{Errc::TooBig, "over 10000 endpoints"};
+      MESH_TRY(auto endpoint,
+               decode_endpoint(group.lb_endpoints(j), path_of(at, "lb_endpoints", j)));
+      endpoint.priority = group.priority();
+      endpoint.locality = locality_text(group.locality());
+      result->endpoints.push_back(std::move(endpoint));
+    }
+  }
+  return std::shared_ptr<const ClusterLoadAssignment>(std::move(result));
+}
+
+Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::string_view bytes) {
+  pb::ClusterLoadAssignment assignment;
+  MESH_TRY_VOID(parse_supported(bytes, assignment));
+  return decode_assignment(assignment, "");
+}
+
+}  // namespace mesh::xds

@@ -1,0 +1,196 @@
+#include "xds/decode_listener.h"
+
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "xds/decode.h"
+#include "xds/decode_route.h"
+#include "xds/decode_tls.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace pb = envoy::config::listener::v3;
+namespace tls = envoy::extensions::transport_sockets::tls::v3;
+using envoy::extensions::filters::http::fault::v3::HTTPFault;
+using envoy::extensions::filters::http::router::v3::Router;
+using envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+
+constexpr int kHttpFiltersMax = 32;
+
+Result<void> decode_http_filters(const HttpConnectionManager& manager, std::string_view path,
+                                 FilterChain& into) {
+  const int count = manager.http_filters_size();
+  if (count > kHttpFiltersMax) return refuse(path_of(path, "http_filters"), "over 32 filters");
+  for (int i = 0; i < count; ++i) {
+    const auto& filter = manager.http_filters(i);
+    const std::string at = path_of(path, "http_filters", i);
+    const bool router = filter.typed_config().Is<Router>();
+    if (!router && !filter.typed_config().Is<HTTPFault>())
+      return refuse(at, "filter \"" + filter.name() + "\" is not supported");
+    if (router != (i + 1 == count)) return refuse(at, "the router is the last filter");
+    if (!router && filter.typed_config().value().size() > 0)
+      return refuse(at, "faults are given by routes, in typed_per_filter_config");
+    into.http_filters.push_back(filter.name());
+  }
+  if (count == 0) return refuse(path_of(path, "http_filters"), "the router is missing");
+  return {};
+}
+
+Result<void> decode_times(const HttpConnectionManager& manager, std::string_view path,
+                          FilterChain& into) {
+  const auto set = [&](bool has, const google::protobuf::Duration& value, std::string_view field,
+                       Duration& to) -> Result<void> {
+    if (has) {
+      MESH_TRY(to, decode_duration(value, path_of(path, field)));
+    }
+    return {};
+  };
+  MESH_TRY_VOID(set(manager.has_request_headers_timeout(), manager.request_headers_timeout(),
+                    "request_headers_timeout", into.request_headers_timeout));
+  MESH_TRY_VOID(set(manager.has_stream_idle_timeout(), manager.stream_idle_timeout(),
+                    "stream_idle_timeout", into.stream_idle_timeout));
+  MESH_TRY_VOID(set(manager.has_drain_timeout(), manager.drain_timeout(), "drain_timeout",
+                    into.drain_timeout));
+  const auto& common = manager.common_http_protocol_options();
+  return set(common.has_idle_timeout(), common.idle_timeout(),
+             "common_http_protocol_options.idle_timeout", into.idle_timeout);
+}
+
+Result<void> decode_manager(const HttpConnectionManager& manager, const std::string& path,
+                            FilterChain& into) {
+  if (manager.codec_type() != HttpConnectionManager::AUTO)
+    return refuse(path_of(path, "codec_type"), "only AUTO is supported");
+  into.stat_prefix = manager.stat_prefix();
+  switch (manager.route_specifier_case()) {
+    case HttpConnectionManager::kRds: {
+      const std::string at = path_of(path, "rds");
+      into.route_config_name = manager.rds().route_config_name();
+      if (into.route_config_name.empty())
+        return refuse(path_of(at, "route_config_name"), "is empty");
+      MESH_TRY_VOID(check_config_source(manager.rds().has_config_source(),
+                                        manager.rds().config_source(), path_of(at, "config_source"),
+                                        false));
+      break;
+    }
+    case HttpConnectionManager::kRouteConfig: {
+      MESH_TRY(into.route_config,
+               decode_routes(manager.route_config(), path_of(path, "route_config")));
+      break;
+    }
+    default: return refuse(path, "expected rds or route_config");
+  }
+  MESH_TRY_VOID(decode_http_filters(manager, path, into));
+  MESH_TRY_VOID(decode_times(manager, path, into));
+  MESH_TRY(into.access_logs, decode_access_logs(manager.access_log(), path));
+  if (manager.has_max_request_headers_kb())
+    into.max_request_headers_kb = manager.max_request_headers_kb().value();
+  if (into.max_request_headers_kb < 1 || into.max_request_headers_kb > 8192)
+    return refuse(path_of(path, "max_request_headers_kb"), "is 1 to 8192");
+  const auto& http2 = manager.http2_protocol_options();
+  if (http2.has_max_concurrent_streams())
+    into.max_concurrent_streams = http2.max_concurrent_streams().value();
+  if (into.max_concurrent_streams < 1 || into.max_concurrent_streams > INT32_MAX)
+    return refuse(path_of(path, "http2_protocol_options.max_concurrent_streams"), "is 1 to 2^31-1");
+  if (manager.has_generate_request_id())
+    into.generate_request_id = manager.generate_request_id().value();
+  into.use_remote_address = manager.use_remote_address().value();
+  return {};
+}
+
+Result<void> decode_filter(const pb::Filter& filter, const std::string& at, FilterChain& into) {
+  const std::string path = path_of(at, "typed_config");
+  const auto& config = filter.typed_config();
+  if (config.Is<HttpConnectionManager>()) {
+    MESH_TRY(const auto manager, unpack<HttpConnectionManager>(config, path));
+    return decode_manager(manager, path, into);
+  }
+  if (!config.Is<TcpProxy>())
+    return refuse(at, "network filter \"" + filter.name() + "\" is not supported");
+  MESH_TRY(const auto proxy, unpack<TcpProxy>(config, path));
+  into.stat_prefix = proxy.stat_prefix();
+  into.tcp_cluster = proxy.cluster();
+  if (into.tcp_cluster.empty()) return refuse(path_of(path, "cluster"), "is empty");
+  MESH_TRY(into.access_logs, decode_access_logs(proxy.access_log(), path));
+  return {};
+}
+
+Result<FilterChain> decode_chain(const pb::FilterChain& chain, const std::string& path,
+                                 const TlsOwner& owner) {
+  FilterChain result;
+  result.name = chain.name();
+  result.transport_protocol = chain.filter_chain_match().transport_protocol();
+  const auto& wanted = result.transport_protocol;
+  if (!wanted.empty() && wanted != "tls" && wanted != "raw_buffer")
+    return refuse(path_of(path, "filter_chain_match.transport_protocol"),
+                  "is tls, raw_buffer or empty");
+  if (chain.filters_size() != 1)
+    return refuse(path_of(path, "filters"), "exactly one network filter is supported");
+  MESH_TRY_VOID(decode_filter(chain.filters(0), path_of(path, "filters", 0), result));
+  if (!chain.has_transport_socket()) return result;
+  const auto& socket = chain.transport_socket().typed_config();
+  const std::string at = path_of(path, "transport_socket.typed_config");
+  if (socket.Is<RawBuffer>()) return result;
+  MESH_TRY(const auto context, unpack<tls::DownstreamTlsContext>(socket, at));
+  MESH_TRY(result.tls, decode_downstream_tls(context, at, owner));
+  return result;
+}
+
+Result<TrafficDirection> decode_direction(envoy::config::core::v3::TrafficDirection direction) {
+  switch (direction) {
+    case envoy::config::core::v3::INBOUND: return TrafficDirection::Inbound;
+    case envoy::config::core::v3::OUTBOUND: return TrafficDirection::Outbound;
+    default: return TrafficDirection::Unspecified;
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Listener>> decode_listener(const pb::Listener& listener,
+                                                        std::string_view path, Secrets* secrets) {
+  auto result = std::make_shared<Listener>();
+  result->name = listener.name();
+  if (result->name.empty()) return refuse(path_of(path, "name"), "is empty");
+  MESH_TRY(result->address, decode_address(listener.address(), path_of(path, "address"), true));
+  result->mode = listener.address().pipe().mode();
+  MESH_TRY(result->direction, decode_direction(listener.traffic_direction()));
+  for (int i = 0; i < listener.listener_filters_size(); ++i)
+    MESH_TRY_VOID(
+        unpack<TlsInspector>(listener.listener_filters(i).typed_config(),
+                             path_of(path_of(path, "listener_filters", i), "typed_config")));
+  if (listener.has_listener_filters_timeout()) {
+    MESH_TRY(result->listener_filters_timeout,
+             decode_duration(listener.listener_filters_timeout(),
+                             path_of(path, "listener_filters_timeout")));
+  }
+  if (listener.filter_chains_size() == 0) return refuse(path_of(path, "filter_chains"), "is empty");
+  if (size_t(listener.filter_chains_size()) > kFilterChainsMax)
+    return Error{Errc::TooBig, "over 100 filter chains"};
+  bool matches = false;
+  for (int i = 0; i < listener.filter_chains_size(); ++i) {
+    const TlsOwner owner{result->name + "/" + std::to_string(i), secrets};
+    MESH_TRY(auto chain,
+             decode_chain(listener.filter_chains(i), path_of(path, "filter_chains", i), owner));
+    matches = matches || !chain.transport_protocol.empty();
+    result->filter_chains.push_back(std::move(chain));
+  }
+  if (matches && listener.listener_filters_size() == 0)
+    return refuse(path_of(path, "listener_filters"),
+                  "matching by transport_protocol needs the tls_inspector");
+  return std::shared_ptr<const Listener>(std::move(result));
+}
+
+Result<std::shared_ptr<const Listener>> decode_listener(std::string_view bytes) {
+  pb::Listener listener;
+  MESH_TRY_VOID(parse_supported(bytes, listener));
+  return decode_listener(listener, "", nullptr);
+}
+
+}  // namespace mesh::xds

@@ -1,0 +1,90 @@
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "xds/decode_common.h"
+#include "xds/decode_route.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace pb = envoy::config::route::v3;
+using envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+
+constexpr uint32_t kRetriesMax = 100;
+
+struct Condition {
+  std::string_view name;
+  uint32_t bits;
+};
+constexpr std::array kConditions = std::to_array<Condition>({
+    {"5xx", resilience::kRetryOn5xx},
+    {"gateway-error", resilience::kRetryOnGatewayError},
+    {"reset", resilience::kRetryOnReset},
+    {"reset-before-request", resilience::kRetryOnResetBeforeRequest},
+    {"connect-failure", resilience::kRetryOnConnectFailure},
+    {"refused-stream", resilience::kRetryOnRefusedStream},
+    {"retriable-4xx", resilience::kRetryOnRetriable4xx},
+    {"retriable-status-codes", resilience::kRetryOnRetriableStatusCodes},
+    {"unavailable", resilience::kRetryOnUnavailable},
+    {"cancelled", resilience::kRetryOnCancelled},
+});
+
+Result<uint32_t> decode_conditions(const std::string& list, std::string_view path) {
+  uint32_t bits = 0;
+  for (const auto piece : text::split(list, ',')) {
+    const auto name = text::trim(piece);
+    if (name.empty()) continue;
+    const auto found = std::find_if(kConditions.begin(), kConditions.end(),
+                                    [&](const Condition& c) { return c.name == name; });
+    if (found == kConditions.end())
+      return refuse(path, "condition " + text::quoted(name) + " is not supported");
+    bits |= found->bits;
+  }
+  return bits;
+}
+
+Result<void> decode_back_off(const pb::RetryPolicy::RetryBackOff& back_off, std::string_view path,
+                             resilience::RetryPolicy& into) {
+  MESH_TRY(into.base_interval,
+           decode_duration(back_off.base_interval(), path_of(path, "base_interval")));
+  if (into.base_interval < std::chrono::milliseconds(1))
+    return refuse(path_of(path, "base_interval"), "is at least 1 ms");
+  into.max_interval = 10 * into.base_interval;
+  if (back_off.has_max_interval()) {
+    MESH_TRY(into.max_interval,
+             decode_duration(back_off.max_interval(), path_of(path, "max_interval")));
+    if (into.max_interval < into.base_interval)
+      return refuse(path_of(path, "max_interval"), "is below base_interval");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<resilience::RetryPolicy> decode_retry(const pb::RetryPolicy& policy, std::string_view path) {
+  resilience::RetryPolicy result;
+  MESH_TRY(result.retry_on, decode_conditions(policy.retry_on(), path_of(path, "retry_on")));
+  if (policy.has_num_retries()) result.num_retries = policy.num_retries().value();
+  if (result.num_retries > kRetriesMax) return refuse(path_of(path, "num_retries"), "over 100");
+  MESH_TRY(result.per_try_timeout,
+           decode_duration(policy.per_try_timeout(), path_of(path, "per_try_timeout")));
+  for (int i = 0; i < policy.retriable_status_codes_size(); ++i) {
+    const uint32_t status = policy.retriable_status_codes(i);
+    if (status < 100 || status > 599)
+      return refuse(path_of(path, "retriable_status_codes", i), "a status is 100 to 599");
+    result.retriable_status_codes.push_back(uint16_t(status));
+  }
+  if (policy.has_retry_back_off())
+    MESH_TRY_VOID(
+        decode_back_off(policy.retry_back_off(), path_of(path, "retry_back_off"), result));
+  result.avoid_tried_hosts = policy.retry_host_predicate_size() > 0;
+  for (int i = 0; i < policy.retry_host_predicate_size(); ++i)
+    MESH_TRY_VOID(unpack<PreviousHostsPredicate>(policy.retry_host_predicate(i).typed_config(),
+                                                 path_of(path, "retry_host_predicate", i)));
+  return result;
+}
+
+}  // namespace mesh::xds

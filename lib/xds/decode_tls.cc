@@ -1,0 +1,201 @@
+#include "xds/decode_tls.h"
+
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace tls = envoy::extensions::transport_sockets::tls::v3;
+
+constexpr int kAlpnMax = 16;
+constexpr int kNamesMax = 1000;
+
+Result<std::string> secret_name(const tls::SdsSecretConfig& config, std::string_view path) {
+  if (config.name().empty()) return refuse(path_of(path, "name"), "is empty");
+  MESH_TRY_VOID(check_config_source(config.has_sds_config(), config.sds_config(),
+                                    path_of(path, "sds_config"), true));
+  return config.name();
+}
+
+Result<void> decode_name(const tls::SubjectAltNameMatcher& name, std::string_view path,
+                         TlsContext& into) {
+  const auto& matcher = name.matcher();
+  if (matcher.ignore_case()) return refuse(path_of(path, "matcher.ignore_case"), "not for names");
+  const bool exact = !matcher.exact().empty();
+  const bool prefix = !matcher.prefix().empty();
+  if (name.san_type() == tls::SubjectAltNameMatcher::URI && exact) {
+    into.subject_alt_uris.push_back(matcher.exact());
+  } else if (name.san_type() == tls::SubjectAltNameMatcher::URI && prefix) {
+    into.subject_alt_uri_prefixes.push_back(matcher.prefix());
+  } else if (name.san_type() == tls::SubjectAltNameMatcher::DNS && exact) {
+    into.subject_alt_dns.push_back(matcher.exact());
+  } else {
+    return refuse(path, "supported are URI with exact or prefix, and DNS with exact");
+  }
+  return {};
+}
+
+Result<void> decode_names(const tls::CertificateValidationContext& validation,
+                          std::string_view path, TlsContext& into) {
+  if (validation.match_typed_subject_alt_names_size() > kNamesMax)
+    return refuse(path_of(path, "match_typed_subject_alt_names"), "over 1000 names");
+  for (int i = 0; i < validation.match_typed_subject_alt_names_size(); ++i)
+    MESH_TRY_VOID(decode_name(validation.match_typed_subject_alt_names(i),
+                              path_of(path, "match_typed_subject_alt_names", i), into));
+  return {};
+}
+
+Result<TlsVersion> decode_version(tls::TlsParameters::TlsProtocol version, TlsVersion automatic,
+                                  std::string_view path) {
+  switch (version) {
+    case tls::TlsParameters::TLS_AUTO: return automatic;
+    case tls::TlsParameters::TLSv1_2: return TlsVersion::Tls12;
+    case tls::TlsParameters::TLSv1_3: return TlsVersion::Tls13;
+    default: return refuse(path, "TLS below 1.2 is not supported");
+  }
+}
+
+// A certificate or trust bundle in place becomes a secret under the owner's name.
+Result<std::string> keep(const TlsOwner& owner, std::string_view what, Secret secret,
+                         std::string_view path) {
+  if (owner.secrets == nullptr)
+    return refuse(path, "certificates in place are for a static bootstrap; name an SDS secret");
+  secret.name = owner.name + "/" + std::string(what);
+  std::string name = secret.name;
+  owner.secrets->insert_or_assign(name, std::make_shared<const Secret>(std::move(secret)));
+  return name;
+}
+
+Result<void> fill_certificate(const tls::TlsCertificate& certificate, std::string_view path,
+                              Secret& secret) {
+  MESH_TRY(secret.certificate_chain, decode_source(certificate.certificate_chain(),
+                                                   path_of(path, "certificate_chain"), true));
+  MESH_TRY(secret.private_key,
+           decode_source(certificate.private_key(), path_of(path, "private_key"), true));
+  return {};
+}
+
+Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_view path,
+                               const TlsOwner& owner, TlsContext& into) {
+  switch (common.validation_context_type_case()) {
+    case tls::CommonTlsContext::kValidationContext: {
+      const auto& validation = common.validation_context();
+      const std::string at = path_of(path, "validation_context");
+      MESH_TRY_VOID(decode_names(validation, at, into));
+      if (!validation.has_trusted_ca()) return {};
+      Secret secret;
+      MESH_TRY(secret.trusted_ca,
+               decode_source(validation.trusted_ca(), path_of(at, "trusted_ca"), true));
+      MESH_TRY(into.validation_secret, keep(owner, "trusted_ca", std::move(secret), at));
+      return {};
+    }
+    case tls::CommonTlsContext::kValidationContextSdsSecretConfig: {
+      MESH_TRY(into.validation_secret,
+               secret_name(common.validation_context_sds_secret_config(),
+                           path_of(path, "validation_context_sds_secret_config")));
+      return {};
+    }
+    case tls::CommonTlsContext::kCombinedValidationContext: {
+      const auto& combined = common.combined_validation_context();
+      const std::string at = path_of(path, "combined_validation_context");
+      const std::string fallback = path_of(at, "default_validation_context");
+      if (combined.default_validation_context().has_trusted_ca())
+        return refuse(path_of(fallback, "trusted_ca"), "comes from the secret");
+      MESH_TRY_VOID(decode_names(combined.default_validation_context(), fallback, into));
+      MESH_TRY(into.validation_secret,
+               secret_name(combined.validation_context_sds_secret_config(),
+                           path_of(at, "validation_context_sds_secret_config")));
+      return {};
+    }
+    default: return {};
+  }
+}
+
+Result<void> decode_certificate(const tls::CommonTlsContext& common, std::string_view path,
+                                const TlsOwner& owner, TlsContext& into) {
+  const int count =
+      common.tls_certificates_size() + common.tls_certificate_sds_secret_configs_size();
+  if (count > 1) return refuse(path, "more than one certificate");
+  if (common.tls_certificates_size() == 1) {
+    const std::string at = path_of(path, "tls_certificates", 0);
+    Secret secret;
+    MESH_TRY_VOID(fill_certificate(common.tls_certificates(0), at, secret));
+    MESH_TRY(into.certificate_secret, keep(owner, "certificate", std::move(secret), at));
+  } else if (count == 1) {
+    MESH_TRY(into.certificate_secret,
+             secret_name(common.tls_certificate_sds_secret_configs(0),
+                         path_of(path, "tls_certificate_sds_secret_configs", 0)));
+  }
+  return {};
+}
+
+Result<TlsContext> decode_common(const tls::CommonTlsContext& common, std::string_view path,
+                                 const TlsOwner& owner) {
+  TlsContext context;
+  MESH_TRY_VOID(decode_certificate(common, path, owner, context));
+  MESH_TRY_VOID(decode_validation(common, path, owner, context));
+  if (common.alpn_protocols_size() > kAlpnMax)
+    return refuse(path_of(path, "alpn_protocols"), "over 16 protocols");
+  for (int i = 0; i < common.alpn_protocols_size(); ++i) {
+    const std::string& name = common.alpn_protocols(i);
+    if (name.empty() || name.size() > 255)
+      return refuse(path_of(path, "alpn_protocols", i), "a protocol has 1 to 255 bytes");
+    context.alpn.push_back(name);
+  }
+  const std::string params = path_of(path, "tls_params");
+  MESH_TRY(context.tls_minimum,
+           decode_version(common.tls_params().tls_minimum_protocol_version(), TlsVersion::Tls12,
+                          path_of(params, "tls_minimum_protocol_version")));
+  MESH_TRY(context.tls_maximum,
+           decode_version(common.tls_params().tls_maximum_protocol_version(), TlsVersion::Tls13,
+                          path_of(params, "tls_maximum_protocol_version")));
+  if (context.tls_maximum < context.tls_minimum)
+    return refuse(params, "the minimum is over the maximum");
+  return context;
+}
+
+}  // namespace
+
+Result<TlsContext> decode_downstream_tls(const tls::DownstreamTlsContext& context,
+                                         std::string_view path, const TlsOwner& owner) {
+  const std::string common = path_of(path, "common_tls_context");
+  MESH_TRY(auto result, decode_common(context.common_tls_context(), common, owner));
+  if (result.certificate_secret.empty()) return refuse(common, "a server needs a certificate");
+  result.require_client_certificate = context.require_client_certificate().value();
+  if (result.require_client_certificate && result.validation_secret.empty())
+    return refuse(common, "client certificates are required, but nothing to verify them with");
+  return result;
+}
+
+Result<TlsContext> decode_upstream_tls(const tls::UpstreamTlsContext& context,
+                                       std::string_view path, const TlsOwner& owner) {
+  MESH_TRY(auto result,
+           decode_common(context.common_tls_context(), path_of(path, "common_tls_context"), owner));
+  if (context.sni().size() > 255) return refuse(path_of(path, "sni"), "over 255 bytes");
+  result.sni = context.sni();
+  return result;
+}
+
+Result<Secret> decode_secret(const tls::Secret& secret, std::string_view path) {
+  Secret result;
+  result.name = secret.name();
+  if (result.name.empty()) return refuse(path_of(path, "name"), "is empty");
+  switch (secret.type_case()) {
+    case tls::Secret::kTlsCertificate:
+      MESH_TRY_VOID(
+          fill_certificate(secret.tls_certificate(), path_of(path, "tls_certificate"), result));
+      return result;
+    case tls::Secret::kValidationContext: {
+      const std::string at = path_of(path, "validation_context");
+      if (secret.validation_context().match_typed_subject_alt_names_size() > 0)
+        return refuse(path_of(at, "match_typed_subject_alt_names"),
+                      "names belong to the context that uses the secret");
+      MESH_TRY(result.trusted_ca, decode_source(secret.validation_context().trusted_ca(),
+                                                path_of(at, "trusted_ca"), true));
+      return result;
+    }
+    default: return refuse(path, "expected tls_certificate or validation_context");
+  }
+}
+
+}  // namespace mesh::xds

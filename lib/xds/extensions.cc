@@ -1,0 +1,50 @@
+#include <google/protobuf/descriptor.h>
+
+#include <algorithm>
+#include <array>
+
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http.pb.h"
+#include "xds/strict.h"
+
+namespace mesh::xds {
+namespace {
+
+namespace ext = envoy::extensions;
+
+// Asking each type for its descriptor also makes the linker keep it, which
+// otherwise drops a message that is only ever found by its name.
+const auto& known() {
+  static const std::array types = {
+      ext::access_loggers::file::v3::FileAccessLog::descriptor(),
+      ext::filters::http::fault::v3::HTTPFault::descriptor(),
+      ext::filters::http::router::v3::Router::descriptor(),
+      ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
+      ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
+      ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
+      ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
+      ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
+      ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
+      ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
+      ext::upstreams::http::v3::HttpProtocolOptions::descriptor(),
+  };
+  return types;
+}
+
+}  // namespace
+
+const google::protobuf::Descriptor* find_extension(std::string_view full_name) {
+  const auto found = std::find_if(known().begin(), known().end(),
+                                  [&](const auto* type) { return type->full_name() == full_name; });
+  return found == known().end() ? nullptr : *found;
+}
+
+}  // namespace mesh::xds
