@@ -39,6 +39,10 @@ class Stream {
   // text), Again while it waits for the peer, Error when it failed.
   virtual Io::Status handshake() { return Io::Status::Ok; }
 
+  // The watch saw a readable edge, or a hang-up: what an implementation believed
+  // to be drained may not be. Call it before read() then.
+  virtual void on_edge() {}
+
   virtual Io read(std::span<char> into) = 0;
   // At most 16 pieces.
   virtual Io write(std::span<const iovec> pieces) = 0;
@@ -48,6 +52,10 @@ class Stream {
   virtual bool secure() const { return false; }
   // The application protocol agreed on; empty when none.
   virtual std::string_view alpn() const { return {}; }
+  // "TLSv1.3", "TLS_AES_128_GCM_SHA256", and the name the client asked for.
+  virtual std::string_view tls_version() const { return {}; }
+  virtual std::string_view tls_cipher() const { return {}; }
+  virtual std::string_view sni() const { return {}; }
   // The peer's verified SPIFFE identity; empty when it has none.
   virtual std::string_view peer_identity() const { return {}; }
   // Why the last call said Error.
@@ -60,6 +68,8 @@ class PlainStream final : public Stream {
   explicit PlainStream(UniqueFd fd) : fd_(std::move(fd)) {}
 
   int fd() const override { return fd_.get(); }
+  // Gives the descriptor up, to another kind of stream.
+  UniqueFd release() { return std::move(fd_); }
   Io read(std::span<char> into) override;
   Io write(std::span<const iovec> pieces) override;
   std::string_view error_text() const override;

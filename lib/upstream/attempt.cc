@@ -1,0 +1,148 @@
+#include "upstream/attempt.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace mesh::upstream {
+
+using resilience::Failure;
+using Kind = AttemptFailure::Kind;
+
+Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
+
+void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried) {
+  MESH_CHECK(endpoint_ == nullptr);
+  judged_ = request_started_ = false;
+  spec_ = &cluster.spec();
+  host_ = cluster.pick(random, tried);
+  if (host_ == balance::kNoHost)
+    return owner_.on_attempt_failed({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
+
+  const xds::CircuitLimits& limits = spec_->config->limits;
+  if (limits.max_requests != UINT32_MAX || limits.retry_budget_percent) {
+    permit_ = resilience::Permit::acquire(spec_->shared->usage.requests, limits.max_requests);
+    if (!permit_)
+      return owner_.on_attempt_failed({.failure = Failure::Overflow, .kind = Kind::Overflow});
+  }
+  endpoint_ = &cluster.endpoint(host_);
+  endpoint_->retain();
+  auto& active = endpoint_->active();
+  active.store(active.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  host_text_ = spec_->endpoints[host_].text;
+
+  bool overflow = false;
+  Connection* const connection = endpoint_->acquire(*this, overflow);
+  if (connection != nullptr) return on_connection(*connection);
+  if (overflow) fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
+}
+
+void Attempt::on_connection(Connection& connection) {
+  connection_ = &connection;
+  stream_ = connection.open(*this);
+  if (stream_ == nullptr) {
+    connection.check();
+    return fail({.failure = Failure::ConnectFailure,
+                 .kind = Kind::Connect,
+                 .text = "no stream to be had on the connection"});
+  }
+  owner_.on_attempt_ready(*stream_);
+}
+
+void Attempt::on_no_connection(std::string_view why, bool timeout) {
+  judge(0);
+  fail({.failure = Failure::ConnectFailure,
+        .kind = timeout ? Kind::ConnectTimeout : Kind::Connect,
+        .text = why});
+}
+
+void Attempt::on_informational(http::ResponseHead& head) { owner_.on_attempt_informational(head); }
+
+void Attempt::on_response_head(http::ResponseHead& head, bool end) {
+  judge(head.status);
+  owner_.on_attempt_head(head, end);
+}
+
+void Attempt::on_data(std::string_view bytes, bool end) { owner_.on_attempt_data(bytes, end); }
+
+void Attempt::on_trailers(http::Fields& trailers) { owner_.on_attempt_trailers(trailers); }
+
+void Attempt::on_send_room() { owner_.on_attempt_room(); }
+
+void Attempt::on_closed() {
+  stream_ = nullptr;
+  finish();
+  owner_.on_attempt_closed();
+}
+
+void Attempt::on_reset(http::ResetReason reason) {
+  stream_ = nullptr;
+  AttemptFailure failure{.failure = Failure::Reset, .text = http::to_string(reason)};
+  switch (reason) {
+    case http::ResetReason::Refused:
+      failure.failure = Failure::RefusedStream;
+      failure.kind = Kind::RemoteReset;
+      failure.untouched = true;
+      break;
+    case http::ResetReason::Cancelled:
+    case http::ResetReason::InternalError:
+    case http::ResetReason::LimitExceeded: failure.kind = Kind::RemoteReset; break;
+    case http::ResetReason::ConnectionLost: failure.kind = Kind::Lost; break;
+    case http::ResetReason::ProtocolError: failure.kind = Kind::Protocol; break;
+  }
+  if (!failure.untouched) judge(0);
+  fail(failure);
+}
+
+void Attempt::cancel(std::optional<uint16_t> status) {
+  if (endpoint_ == nullptr) return;
+  if (status) judge(*status);
+  endpoint_->forget(*this);
+  Connection* const connection = connection_;
+  if (http::Stream* const stream = std::exchange(stream_, nullptr)) {
+    stream->reset(http::ResetReason::Cancelled);
+    connection->check();
+  }
+  finish();
+}
+
+void Attempt::abandon(const http::ResponseHead& head, bool end, bool request_ended) {
+  constexpr uint64_t kWorthDropping = 16 * 1024;
+  const bool little = head.content_length && *head.content_length <= kWorthDropping;
+  if (stream_ == nullptr || !request_ended || !(end || little)) return cancel(std::nullopt);
+  stream_->attach(nullptr);
+  stream_ = nullptr;
+  finish();
+}
+
+void Attempt::resume() {
+  if (stream_ == nullptr) return;
+  stream_->resume();
+  connection_->kick();
+}
+
+// Once a try: what the host is to be held to.
+void Attempt::judge(uint16_t status) {
+  if (judged_ || endpoint_ == nullptr) return;
+  judged_ = true;
+  if (!spec_->config->outlier) return;
+  const EndpointSpec& host = spec_->endpoints[host_];
+  if (spec_->shared->outlier.on_result(spec_->outlier, host.shared->health, status, loop_.now()))
+    owner_.on_ejected();
+}
+
+void Attempt::finish() {
+  if (endpoint_ == nullptr) return;
+  auto& active = endpoint_->active();
+  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  permit_.reset();
+  connection_ = nullptr;
+  std::exchange(endpoint_, nullptr)->release();
+}
+
+void Attempt::fail(const AttemptFailure& failure) {
+  finish();
+  owner_.on_attempt_failed(failure);
+}
+
+}  // namespace mesh::upstream

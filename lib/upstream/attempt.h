@@ -1,0 +1,120 @@
+// Attempt: one try of a request: a host, a connection, a stream, an outcome.
+//
+// The exchange starts it, hears of it through Owner, and decides what follows;
+// an attempt keeps its endpoint alive, counts against the cluster's limits, and
+// reports its outcome to the outlier detection. Embedded in the exchange and
+// used again for each try. One thread.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/random.h"
+#include "event/loop.h"
+#include "http/codec.h"
+#include "resilience/limits.h"
+#include "resilience/retry.h"
+#include "upstream/cluster.h"
+
+namespace mesh::upstream {
+
+struct AttemptFailure {
+  resilience::Failure failure = resilience::Failure::None;
+  enum class Kind : uint8_t {
+    NoHost,          // UH
+    Overflow,        // UO
+    Connect,         // UF
+    ConnectTimeout,  // UF
+    Lost,            // UC: the connection ended under the stream
+    RemoteReset,     // UR: the peer reset the stream
+    Protocol,        // UPE
+  } kind = Kind::Connect;
+  std::string_view text{};  // for the log; valid for the call
+  // The peer did nothing (REFUSED_STREAM, GOAWAY below our id): trying again is
+  // always safe.
+  bool untouched = false;
+};
+
+class Attempt final : private http::StreamHandler, private Waiter {
+ public:
+  class Owner {
+   public:
+    // The stream is open: send the head. May come inside start().
+    virtual void on_attempt_ready(http::Stream& stream) = 0;
+    virtual void on_attempt_informational(http::ResponseHead& head) = 0;
+    virtual void on_attempt_head(http::ResponseHead& head, bool end) = 0;
+    virtual void on_attempt_data(std::string_view bytes, bool end) = 0;
+    virtual void on_attempt_trailers(http::Fields& trailers) = 0;
+    virtual void on_attempt_room() = 0;
+    // Over, in order, or not. The stream is gone; start() may follow.
+    virtual void on_attempt_closed() = 0;
+    virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
+    // The outcome ejected the host: whoever sweeps may want to know when.
+    virtual void on_ejected() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Attempt(event::Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}  // outlive us
+  ~Attempt();
+
+  // Picks a host, `tried` ones last, and asks for a connection. Every failure is
+  // reported, perhaps before this returns. `cluster` outlives the try.
+  void start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried);
+
+  // From start() to closed, failed, or given up.
+  bool active() const { return endpoint_ != nullptr; }
+  http::Stream* stream() { return stream_; }
+  // The host last picked; kNoHost when there was none.
+  balance::HostIndex host() const { return host_; }
+  // Of the present or last try; empty before the first.
+  std::string_view host_text() const { return host_text_; }
+  bool secure() const { return connection_ != nullptr && connection_->secure(); }
+  // The head was handed to the connection.
+  bool request_started() const { return request_started_; }
+  void set_request_started() { request_started_ = true; }
+
+  // Gives it up: nothing follows. With `status` what the host is judged by: 0 no
+  // answer in time (a timeout), nullopt not its fault.
+  void cancel(std::optional<uint16_t> status);
+  // The answer is not wanted: what remains of it is dropped, so that the
+  // connection can be kept where that is little.
+  void abandon(const http::ResponseHead& head, bool end, bool request_ended);
+  // Flow control of the answer.
+  void pause() {
+    if (stream_ != nullptr) stream_->pause();
+  }
+  void resume();
+
+ private:
+  void on_connection(Connection& connection) override;
+  void on_no_connection(std::string_view why, bool timeout) override;
+
+  void on_informational(http::ResponseHead& head) override;
+  void on_response_head(http::ResponseHead& head, bool end) override;
+  void on_data(std::string_view bytes, bool end) override;
+  void on_trailers(http::Fields& trailers) override;
+  void on_reset(http::ResetReason reason) override;
+  void on_send_room() override;
+  void on_closed() override;
+
+  void judge(uint16_t status);
+  void finish();
+  void fail(const AttemptFailure& failure);
+
+  event::Loop& loop_;
+  Owner& owner_;
+  Endpoint* endpoint_ = nullptr;  // retained while active
+  Connection* connection_ = nullptr;
+  http::Stream* stream_ = nullptr;
+  resilience::Permit permit_;
+  std::string_view host_text_;
+  const ClusterSpec* spec_ = nullptr;  // of the last start()
+  balance::HostIndex host_ = balance::kNoHost;
+  bool judged_ = false;
+  bool request_started_ = false;
+};
+
+}  // namespace mesh::upstream

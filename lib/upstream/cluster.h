@@ -1,0 +1,70 @@
+// Cluster: a cluster as one worker uses it under one configuration: its
+// endpoints, and the picker that chooses among them.
+//
+// Owned by the worker's view of a configuration; attempts under way keep their
+// endpoint, not the cluster. One thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "balance/picker.h"
+#include "base/random.h"
+#include "event/loop.h"
+#include "upstream/endpoint.h"
+
+namespace mesh::upstream {
+
+// All endpoints of a worker, by cluster and address, whatever configuration
+// they came with. Outlives every cluster and attempt.
+class EndpointTable final : public Endpoint::Owner {
+ public:
+  EndpointTable(event::Loop& loop, http::BlockPool& blocks) : loop_(loop), blocks_(blocks) {}
+  ~EndpointTable();
+
+  // The endpoint of that cluster and address, made where it is new.
+  Endpoint& find(const ClusterSpec& cluster, const EndpointSpec& spec);
+
+  size_t size() const { return endpoints_.size(); }
+  size_t connection_count() const;
+
+ private:
+  void on_unused(Endpoint& endpoint) override;
+
+  event::Loop& loop_;
+  http::BlockPool& blocks_;
+  std::map<std::string, std::unique_ptr<Endpoint>, std::less<>> endpoints_;
+};
+
+class Cluster {
+ public:
+  // `table` outlives us.
+  Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  const ClusterSpec& spec() const { return *spec_; }
+  const std::shared_ptr<const ClusterSpec>& shared_spec() const { return spec_; }
+
+  // Whom the next request goes to; hosts in `tried` are avoided where others may
+  // be used. balance::kNoHost: nobody (response flag UH).
+  balance::HostIndex pick(Random& random, std::span<const balance::HostIndex> tried);
+  Endpoint& endpoint(balance::HostIndex host) { return *endpoints_[host]; }
+
+  // What the worker hangs on a cluster: its telemetry scope. Not ours.
+  void* attachment = nullptr;
+
+ private:
+  void refresh();
+
+  const std::shared_ptr<const ClusterSpec> spec_;
+  std::vector<Endpoint*> endpoints_;
+  std::unique_ptr<balance::Picker> picker_;
+  uint64_t seen_epoch_ = 0;
+};
+
+}  // namespace mesh::upstream

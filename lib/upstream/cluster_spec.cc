@@ -1,0 +1,91 @@
+#include "upstream/cluster_spec.h"
+
+#include <algorithm>
+
+namespace mesh::upstream {
+namespace {
+
+bool is_usable(const xds::Endpoint& endpoint) {
+  switch (endpoint.health) {
+    case xds::HealthStatus::Unknown:
+    case xds::HealthStatus::Healthy:
+    case xds::HealthStatus::Degraded: return true;
+    case xds::HealthStatus::Unhealthy:
+    case xds::HealthStatus::Draining:
+    case xds::HealthStatus::Timeout: return false;
+  }
+  return false;
+}
+
+// The lowest priority that has a usable endpoint takes all (Envoy spills over
+// gradually; that needs its overprovisioning factor).
+uint32_t best_priority(const std::vector<xds::Endpoint>& endpoints) {
+  uint32_t best = UINT32_MAX;
+  for (const xds::Endpoint& e : endpoints)
+    if (is_usable(e)) best = std::min(best, e.priority);
+  return best;
+}
+
+template <class Map, class Key>
+auto find_or_make(Map& map, const Key& key) {
+  using Value = typename Map::mapped_type::element_type;
+  auto& known = map[key];
+  auto value = known.lock();
+  if (!value) known = value = std::make_shared<Value>();
+  return value;
+}
+
+resilience::OutlierPolicy outlier_policy(const xds::OutlierDetection& config) {
+  return {.consecutive_5xx = config.consecutive_5xx,
+          .consecutive_gateway_failure = config.consecutive_gateway_failure,
+          .interval = config.interval,
+          .base_ejection_time = config.base_ejection_time,
+          .max_ejection_time = config.max_ejection_time,
+          .max_ejection_percent = config.max_ejection_percent};
+}
+
+}  // namespace
+
+Result<net::Address> to_address(const xds::SocketAddress& address) {
+  if (!address.path.empty()) return net::Address::unix_path(address.path);
+  return net::Address::ip(address.host, address.port);
+}
+
+Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
+    std::shared_ptr<const xds::Cluster> config,
+    std::shared_ptr<const xds::ClusterLoadAssignment> assignment,
+    std::shared_ptr<const tls::Context> tls) {
+  std::erase_if(endpoints_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(clusters_, [](const auto& entry) { return entry.second.expired(); });
+
+  auto spec = std::make_shared<ClusterSpec>();
+  spec->needs_tls = config->tls.has_value();
+  spec->tls = std::move(tls);
+  spec->shared = find_or_make(clusters_, config->name);
+  if (config->outlier) spec->outlier = outlier_policy(*config->outlier);
+  spec->retry_budget = {.percent = config->limits.retry_budget_percent,
+                        .min_concurrency = config->limits.min_retry_concurrency,
+                        .max_retries = config->limits.max_retries};
+  if (assignment) {
+    const uint32_t priority = best_priority(assignment->endpoints);
+    for (const xds::Endpoint& e : assignment->endpoints) {
+      auto address = to_address(e.address);
+      if (!address) return std::move(address).error().during("cluster " + config->name);
+      EndpointSpec& out = spec->endpoints.emplace_back();
+      out.address = *address;
+      out.text = address->to_string();
+      out.weight = e.weight;
+      out.usable = is_usable(e) && e.priority == priority;
+      out.tls = config->tls && (!config->tls_by_endpoint || e.tls);
+      out.shared = find_or_make(endpoints_, std::pair(config->name, out.text));
+    }
+  }
+  std::vector<resilience::HostHealth*> hosts;
+  for (const EndpointSpec& e : spec->endpoints) hosts.push_back(&e.shared->health);
+  spec->shared->outlier.set_hosts(std::move(hosts));
+  spec->config = std::move(config);
+  spec->assignment = std::move(assignment);
+  return std::shared_ptr<const ClusterSpec>(std::move(spec));
+}
+
+}  // namespace mesh::upstream

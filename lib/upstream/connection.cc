@@ -1,0 +1,99 @@
+#include "upstream/connection.h"
+
+#include "http1/client_codec.h"
+#include "http2/client_codec.h"
+#include "net/socket.h"
+#include "upstream/cluster_spec.h"
+#include "upstream/endpoint.h"
+#include "upstream/tls_stream.h"
+
+namespace mesh::upstream {
+
+Connection::Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& blocks,
+                       resilience::Permit permit)
+    : endpoint_(endpoint),
+      loop_(loop),
+      transport_(loop, blocks, *this),
+      connect_deadline_(loop.wheel(), *this),
+      permit_(std::move(permit)) {}
+
+Connection::~Connection() {
+  transport_.set_codec(nullptr);
+  transport_.close();
+}
+
+Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& spec) {
+  const xds::Cluster& config = *cluster.config;
+  if (spec.tls && !cluster.tls)
+    return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
+  MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  secure_ = spec.tls;
+  prefer_http2_ = config.protocol == xds::UpstreamProtocol::Http2;
+  std::unique_ptr<net::Stream> stream;
+  if (spec.tls) {
+    MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), config.tls->sni));
+  } else {
+    stream = std::make_unique<net::PlainStream>(std::move(fd));
+  }
+  MESH_TRY_VOID(transport_.start(std::move(stream), Transport::Begin::Connecting));
+  connect_deadline_.arm(config.connect_timeout);
+  return {};
+}
+
+http::Stream* Connection::open(http::StreamHandler& handler) {
+  if (!codec_ || draining_) return nullptr;
+  http::Stream* const stream = codec_->open(handler);
+  if (stream != nullptr) ++streams_opened_;
+  return stream;
+}
+
+void Connection::on_established() {
+  connect_deadline_.cancel();
+  const std::string_view alpn = transport_.stream().alpn();
+  http2_ = alpn.empty() ? prefer_http2_ : alpn == "h2";
+  if (http2_)
+    codec_ = std::make_unique<http2::ClientCodec>(transport_);
+  else
+    codec_ = std::make_unique<http1::ClientCodec>(transport_);
+  transport_.set_codec(codec_.get());
+  if (draining_) codec_->drain();
+  endpoint_.on_connected(*this);
+}
+
+void Connection::on_progress() { check(); }
+
+void Connection::check() {
+  if (closed_ || !codec_) return;
+  if (codec_->finished()) {
+    draining_ = true;
+    endpoint_.on_unusable(*this);
+    transport_.close_after_flush(false, "finished");
+    return;
+  }
+  if (codec_->capacity() > 0) endpoint_.on_room(*this);
+}
+
+void Connection::drain() {
+  if (draining_ || closed_) return;
+  draining_ = true;
+  endpoint_.on_unusable(*this);
+  if (!codec_) return;  // on_connected() drops it
+  codec_->drain();
+  check();
+}
+
+void Connection::on_transport_closed(std::string_view why) {
+  if (closed_) return;
+  closed_ = true;
+  connect_deadline_.cancel();
+  endpoint_.on_closed(*this, why);  // retires us
+}
+
+void Connection::on_deadline(event::Deadline&) {
+  transport_.close();
+  if (closed_) return;
+  closed_ = true;
+  endpoint_.on_closed(*this, "connect timeout");
+}
+
+}  // namespace mesh::upstream

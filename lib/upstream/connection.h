@@ -1,0 +1,78 @@
+// Connection: one connection to an endpoint, from connect to close.
+//
+// Owned by its Endpoint, which is told what became of it. Speaks HTTP/2 or
+// HTTP/1.1 as the cluster says, or as ALPN agreed. One thread.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "event/loop.h"
+#include "http/codec.h"
+#include "resilience/limits.h"
+#include "upstream/transport.h"
+
+namespace mesh::upstream {
+
+class Endpoint;
+struct ClusterSpec;
+struct EndpointSpec;
+
+class Connection final : private Transport::Owner, private event::Deadline::Owner {
+ public:
+  Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& blocks,
+             resilience::Permit permit);
+  ~Connection();
+
+  // Begins to connect; the endpoint hears of the outcome in a later turn. An
+  // error is final: nothing follows.
+  Result<void> start(const ClusterSpec& cluster, const EndpointSpec& spec);
+
+  // A stream, or null: busy, draining, or at the peer's limit.
+  http::Stream* open(http::StreamHandler& handler);
+
+  // Streams that open() would give now.
+  size_t capacity() const { return codec_ && !draining_ ? codec_->capacity() : 0; }
+  size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
+  size_t pending_bytes() const { return transport_.pending(); }
+  bool established() const { return codec_ != nullptr; }
+  bool is_http2() const { return http2_; }
+  bool draining() const { return draining_; }
+  bool secure() const { return secure_; }
+  bool fresh() const { return streams_opened_ <= 1; }  // its first request
+
+  // No new streams; closes when those open have ended.
+  void drain();
+  // A stream was reset from outside a codec event: see whether this ends us.
+  void check();
+  // A paused stream was resumed.
+  void kick() { transport_.kick(); }
+
+  // Kept by the endpoint: the idle list.
+  Connection* idle_next = nullptr;
+  Connection* idle_previous = nullptr;
+  bool idle = false;
+  Instant idle_since{};
+  size_t slot = 0;  // in the endpoint's list of connections
+
+ private:
+  void on_established() override;
+  void on_progress() override;
+  void on_transport_closed(std::string_view why) override;
+  void on_deadline(event::Deadline&) override;
+
+  Endpoint& endpoint_;
+  event::Loop& loop_;
+  Transport transport_;
+  std::unique_ptr<http::ClientCodec> codec_;
+  event::Deadline connect_deadline_;
+  resilience::Permit permit_;
+  uint64_t streams_opened_ = 0;
+  bool prefer_http2_ = false;
+  bool http2_ = false;
+  bool secure_ = false;
+  bool draining_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace mesh::upstream

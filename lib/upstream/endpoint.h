@@ -1,0 +1,125 @@
+// Endpoint: one address of one cluster, as one worker sees it: its connections
+// and the requests that wait for one.
+//
+// HTTP/1 connections are idle or busy with one request; the idle ones are used
+// last in, first out, so that what is not needed falls asleep and is closed.
+// HTTP/2 connections are shared; another opens when streams or bytes on the last
+// one pass a mark. Found again by cluster and address after a change of
+// configuration; kept by references that are not atomic. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event/loop.h"
+#include "http/codec.h"
+#include "upstream/cluster_spec.h"
+#include "upstream/connection.h"
+
+namespace mesh::upstream {
+
+// A request that waits for a connection. Intrusive; forget() it before it dies.
+class Waiter {
+ public:
+  // Now: open a stream on it.
+  virtual void on_connection(Connection& connection) = 0;
+  // Never: the connection that was to serve it failed.
+  virtual void on_no_connection(std::string_view why, bool timeout) = 0;
+
+ protected:
+  ~Waiter() = default;
+
+ private:
+  friend class Endpoint;
+  Waiter* next_ = nullptr;
+  Waiter* previous_ = nullptr;
+  bool queued_ = false;
+  resilience::Permit pending_;
+};
+
+class Endpoint final : private event::Deadline::Owner {
+ public:
+  // An HTTP/2 connection that carries more than this gets company, up to
+  // kHttp2ConnectionsMax.
+  static constexpr size_t kStreamsMark = 100;
+  static constexpr size_t kBacklogMark = 256 * 1024;
+  static constexpr size_t kHttp2ConnectionsMax = 4;
+
+  // What the endpoint needs to tell its table: nobody refers to it any more.
+  class Owner {
+   public:
+    virtual void on_unused(Endpoint& endpoint) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Endpoint(event::Loop& loop, http::BlockPool& blocks, Owner& owner, std::string key);
+  ~Endpoint();
+
+  // The configuration from now on. Connections under a former TLS context are
+  // drained, so that a renewed certificate takes over without an interruption.
+  void configure(std::shared_ptr<const ClusterSpec> cluster, size_t index);
+  const EndpointSpec& spec() const { return cluster_->endpoints[index_]; }
+  const ClusterSpec& cluster() const { return *cluster_; }
+  const std::string& key() const { return key_; }
+
+  // A connection with room at once, or null: then `waiter` is queued and will
+  // hear, unless `overflow` is set (a limit of the cluster is reached).
+  Connection* acquire(Waiter& waiter, bool& overflow);
+  // The waiter does not wait any more; nothing is called.
+  void forget(Waiter& waiter);
+
+  // References: clusters of a view, and attempts under way.
+  void retain() { ++references_; }
+  void release();
+
+  // Requests in flight of this worker, for least request.
+  std::atomic<uint32_t>& active() { return active_; }
+  size_t connection_count() const { return connections_.size(); }
+
+  // Called by our connections.
+  void on_connected(Connection& connection);
+  void on_room(Connection& connection);
+  void on_unusable(Connection& connection);
+  void on_closed(Connection& connection, std::string_view why);
+
+ private:
+  bool shares() const;  // HTTP/2 is spoken, or may be
+  bool crowded(const Connection& connection) const;
+  Connection* usable_http2();
+  bool connect(std::string& error);
+  void connect_for_waiters();
+  void serve(Connection& connection);
+  void fail_waiters(size_t keep, std::string_view why, bool timeout);
+  Waiter* pop_waiter();
+  void push_idle(Connection& connection);
+  void unlink_idle(Connection& connection);
+  void on_deadline(event::Deadline&) override;
+  void drain_all();
+
+  event::Loop& loop_;
+  http::BlockPool& blocks_;
+  Owner& owner_;
+  const std::string key_;
+  std::shared_ptr<const ClusterSpec> cluster_;
+  size_t index_ = 0;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  Connection* idle_top_ = nullptr;     // used last
+  Connection* idle_bottom_ = nullptr;  // idle longest
+  std::vector<Connection*> http2_;     // established, taking streams
+  size_t connecting_ = 0;
+  Waiter* first_ = nullptr;
+  Waiter* last_ = nullptr;
+  size_t waiting_ = 0;
+  bool known_http1_ = false;  // ALPN said so: no sharing to hope for
+  uint32_t references_ = 0;
+  bool unused_ = false;  // the owner was told
+  std::atomic<uint32_t> active_{0};
+  event::Deadline idle_deadline_;
+};
+
+}  // namespace mesh::upstream

@@ -1,0 +1,49 @@
+#include "upstream/tls_stream.h"
+
+namespace mesh::upstream {
+namespace {
+
+net::Io::Status status_of(tls::Io io) {
+  switch (io) {
+    case tls::Io::Ok: return net::Io::Status::Ok;
+    case tls::Io::WouldBlock: return net::Io::Status::Again;
+    case tls::Io::Eof: return net::Io::Status::Eof;
+    case tls::Io::Error: break;
+  }
+  return net::Io::Status::Error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<net::Stream>> TlsStream::make(std::shared_ptr<const tls::Context> context,
+                                                     UniqueFd fd, std::string_view sni) {
+  MESH_TRY(auto session, tls::Session::make(std::move(context), fd.get(), sni));
+  return std::unique_ptr<net::Stream>(new TlsStream(std::move(fd), std::move(session)));
+}
+
+net::Io::Status TlsStream::handshake() { return status_of(session_->handshake().status); }
+
+net::Io TlsStream::read(std::span<char> into) {
+  const tls::IoResult result = session_->read(into);
+  return {status_of(result.status), result.bytes, false};
+}
+
+net::Io TlsStream::write(std::span<const iovec> pieces) {
+  size_t sent = 0;
+  for (const iovec& piece : pieces) {
+    const std::string_view all(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    for (size_t at = 0; at < all.size();) {
+      const tls::IoResult result = session_->write(all.substr(at));
+      if (result.status == tls::Io::Error || result.status == tls::Io::Eof)
+        return {net::Io::Status::Error, sent, true};
+      // The caller comes again with what was not taken, as OpenSSL asks for.
+      if (result.status == tls::Io::WouldBlock)
+        return {sent == 0 ? net::Io::Status::Again : net::Io::Status::Ok, sent, true};
+      at += result.bytes;
+      sent += result.bytes;
+    }
+  }
+  return {net::Io::Status::Ok, sent, false};
+}
+
+}  // namespace mesh::upstream

@@ -1,0 +1,272 @@
+#include "upstream/transport.h"
+
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "base/check.h"
+#include "net/socket.h"
+
+namespace mesh::upstream {
+
+using net::Io;
+
+Transport::Transport(event::Loop& loop, http::BlockPool& blocks, Owner& owner)
+    : loop_(loop), owner_(owner), watch_(loop, *this), in_(blocks), out_(blocks) {}
+
+Transport::~Transport() { close(); }
+
+Result<void> Transport::start(std::unique_ptr<net::Stream> stream, Begin begin) {
+  MESH_CHECK(state_ == State::New);
+  stream_ = std::move(stream);
+  MESH_TRY_VOID(watch_.start(stream_->fd()));
+  switch (begin) {
+    case Begin::Connecting: state_ = State::Connecting; break;
+    case Begin::Sniffing: state_ = State::Sniffing; break;
+    case Begin::Open: state_ = State::Handshaking; break;
+  }
+  if (begin == Begin::Open) loop_.at_turn_end(*this);  // clear text opens without an event
+  return {};
+}
+
+void Transport::on_ready(bool readable, bool writable) {
+  readable_ |= readable;
+  writable_ |= writable;
+  if (readable && stream_) stream_->on_edge();
+  if (state_ == State::Connecting && writable) step_connect();
+  if (state_ == State::Sniffing && readable) step_sniff();
+  if (state_ == State::Handshaking) step_handshake();
+  if (state_ == State::Lingering) return drop_input();
+  if (state_ != State::Open) return;
+  if (writable && !out_.empty()) flush();
+  if (state_ == State::Open && readable_) pump();
+}
+
+void Transport::step_connect() {
+  if (const int error = net::connect_error(stream_->fd()); error != 0)
+    return end(strerrordesc_np(error));
+  state_ = State::Handshaking;
+}
+
+void Transport::step_sniff() {
+  const net::Sniffed sniffed = net::sniff(stream_->fd());
+  if (sniffed == net::Sniffed::Unknown) return;
+  if (sniffed == net::Sniffed::Gone) return end("peer left before its first bytes");
+  state_ = State::Handshaking;
+  owner_.on_sniffed(sniffed);
+}
+
+void Transport::step_handshake() {
+  switch (stream_->handshake()) {
+    case Io::Status::Ok: break;
+    case Io::Status::Again: return;
+    case Io::Status::Eof:
+    case Io::Status::Error: return end(stream_->error_text());
+  }
+  state_ = State::Open;
+  owner_.on_established();
+}
+
+void Transport::kick() {
+  if (state_ == State::Open && readable_ && !pumping_) watch_.again(true, false);
+}
+
+// Reads while there is something to read and somebody to read it.
+void Transport::pump() {
+  size_t share = kShareBytes;
+  pumping_ = true;
+  bool more = true;
+  while (more && readable_ && state_ == State::Open) {
+    if (codec_ != nullptr && !codec_->wants_bytes()) {
+      // Nobody reads, but a peer that left is not to be waited for.
+      if (watch_.hung_up() && net::peer_has_left(stream_->fd())) {
+        pumping_ = false;
+        return fail("peer closed");
+      }
+      break;
+    }
+    more = read_once(share);
+  }
+  pumping_ = false;
+  if (state_ != State::Open) return;
+  in_.release_if_empty();
+  owner_.on_progress();
+}
+
+// One read, and what the codec makes of it. False: enough for now.
+bool Transport::read_once(size_t& share) {
+  std::span<char> room = in_.room();
+  if (room.empty()) {
+    if (!in_.grow(kBlockBytesMax)) {
+      fail("receive buffer full");
+      return false;
+    }
+    room = in_.room();
+  }
+  if (watch_.hung_up()) stream_->on_edge();
+  const Io io = stream_->read(room);
+  switch (io.status) {
+    case Io::Status::Again: readable_ = false; return false;
+    case Io::Status::Eof: fail("peer closed"); return false;
+    case Io::Status::Error: fail(stream_->error_text()); return false;
+    case Io::Status::Ok: break;
+  }
+  if (io.drained && !watch_.hung_up()) readable_ = false;
+  in_.received(io.bytes);
+  bytes_read_ += io.bytes;
+  if (codec_ == nullptr) {
+    const auto unread = in_.unread();
+    owner_.on_first_bytes({unread.data(), unread.size()});
+    if (codec_ == nullptr || state_ != State::Open) return state_ == State::Open;
+  }
+  in_use_ = true;
+  if (const auto result = codec_->receive(in_); !result) {
+    if (state_ == State::Open) close_after_flush(true, result.error().text);
+    return false;
+  }
+  if (io.bytes >= share) {
+    if (readable_ && state_ == State::Open) watch_.again(true, false);
+    return false;
+  }
+  share -= io.bytes;
+  return true;
+}
+
+// Lingering: our last bytes are sent, and the peer's are worth nothing.
+void Transport::drop_input() {
+  if (!out_.empty()) {
+    flush();
+    return;
+  }
+  char waste[4096];
+  for (int reads = 0; reads < 16; ++reads) {
+    const ssize_t n = ::recv(stream_->fd(), waste, sizeof waste, MSG_DONTWAIT);
+    if (n > 0) continue;
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return end(why_);
+    return;
+  }
+  watch_.again(true, false);
+}
+
+void Transport::write(std::string_view bytes) {
+  if (state_ == State::Closed || write_failed_) return;
+  out_.append(bytes);
+  loop_.at_turn_end(*this);
+}
+
+char* Transport::reserve(size_t n) { return out_.reserve(n); }
+
+void Transport::commit(size_t n) {
+  out_.commit(n);
+  if (n != 0) loop_.at_turn_end(*this);
+}
+
+void Transport::write_through(std::string_view bytes) {
+  if (state_ != State::Open || write_failed_) return;
+  size_t sent = 0;
+  // Only bodies that are worth a call of their own; the rest shares one.
+  constexpr size_t kWorthwhile = 8 * 1024;
+  if (writable_ && bytes.size() >= kWorthwhile) {
+    const std::string_view before = out_.view();
+    const iovec pieces[] = {{const_cast<char*>(before.data()), before.size()},
+                            {const_cast<char*>(bytes.data()), bytes.size()}};
+    const size_t skip = before.empty() ? 1 : 0;
+    const Io io = stream_->write(std::span(pieces).subspan(skip));
+    if (io.status == Io::Status::Error) {
+      write_failed_ = true;
+      loop_.at_turn_end(*this);
+      return;
+    }
+    if (io.status == Io::Status::Again || io.drained) writable_ = false;
+    const size_t old = std::min(io.bytes, before.size());
+    if (old != 0) out_.consume(old);
+    sent = io.bytes - old;
+  }
+  if (sent < bytes.size()) write(bytes.substr(sent));
+}
+
+void Transport::want_produce() {
+  if (state_ == State::Closed) return;
+  want_produce_ = true;
+  loop_.at_turn_end(*this);
+}
+
+void Transport::on_turn_end() {
+  if (state_ == State::Closed) return;
+  if (state_ == State::Handshaking) step_handshake();
+  if (state_ != State::Open && state_ != State::Lingering) return;
+  const bool produced = std::exchange(want_produce_, false);
+  if (produced && codec_ != nullptr && state_ == State::Open) codec_->produce();
+  flush();
+  if (state_ != State::Open) return;
+  if (produced) {
+    owner_.on_progress();
+    if (state_ == State::Open) kick();
+  }
+}
+
+void Transport::flush() {
+  size_t moved = 0;
+  while (!out_.empty() && writable_ && !write_failed_) {
+    const std::string_view bytes = out_.view();
+    const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+    const Io io = stream_->write({&piece, 1});
+    if (io.status == Io::Status::Error) write_failed_ = true;
+    if (io.status != Io::Status::Ok || io.drained) writable_ = false;
+    if (io.status != Io::Status::Ok) break;
+    moved += io.bytes;
+    out_.consume(io.bytes);
+  }
+  if (write_failed_) {
+    // What the peer said before it went may still wait to be read.
+    out_.clear();
+    if (state_ == State::Lingering) return end(why_);
+    readable_ = true;
+    watch_.again(true, false);
+    return;
+  }
+  if (moved != 0 && codec_ != nullptr && state_ == State::Open) codec_->on_sink_drained();
+  if (!closing_ || !out_.empty() || state_ == State::Closed) return;
+  if (!linger_) {
+    stream_->close_notify();
+    return end(why_);
+  }
+  if (state_ == State::Lingering) {
+    ::shutdown(stream_->fd(), SHUT_WR);
+    drop_input();
+  }
+}
+
+void Transport::close_after_flush(bool linger, std::string_view why) {
+  if (state_ == State::Closed || closing_) return;
+  closing_ = true;
+  linger_ = linger;
+  why_ = why;
+  if (state_ != State::Open) return end(why);
+  if (linger_) state_ = State::Lingering;
+  loop_.at_turn_end(*this);
+}
+
+// The connection is dead under its codec.
+void Transport::fail(std::string_view why) {
+  if (state_ == State::Closed) return;
+  if (codec_ != nullptr) codec_->receive_eof();
+  // The codec may have had last words for a peer that only ended its own side.
+  if (state_ == State::Open && !write_failed_ && !out_.empty() && writable_) flush();
+  end(why);
+}
+
+void Transport::end(std::string_view why) {
+  if (state_ == State::Closed) return;
+  close();
+  owner_.on_transport_closed(why);
+}
+
+void Transport::close() {
+  if (state_ == State::Closed) return;
+  state_ = State::Closed;
+  watch_.stop();
+  out_.clear();
+}
+
+}  // namespace mesh::upstream
