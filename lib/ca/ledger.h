@@ -31,6 +31,10 @@ struct Leaf {
   WallTime renew_at;
 };
 
+// `name` cut to 128 bytes, what is not printable ASCII replaced by '_': it goes
+// into a file and a table.
+std::string printable_name(std::string_view name);
+
 class Ledger {
  public:
   // Reads `path`; an absent file is an empty ledger. Errc::Invalid names the
