@@ -43,7 +43,6 @@ struct AccessEntry {
   Duration upstream_service_time{-1};  // RESP(X-ENVOY-UPSTREAM-SERVICE-TIME), where not a field
 
   std::string_view route_name;
-  std::string_view virtual_host;
   std::string_view upstream_cluster;
   std::string_view upstream_host;  // address:port
   std::string_view upstream_local_address;

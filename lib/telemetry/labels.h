@@ -56,14 +56,14 @@ struct Labels {
 // The other end of a connection, as far as it is known: from its certificate,
 // and from what discovery says of the endpoint. Empty means unknown.
 struct Peer {
-  std::string principal;  // "spiffe://..."
-  std::string workload;
-  std::string workload_namespace;
-  std::string app;
-  std::string version;
-  std::string cluster;
-  std::string canonical_service;
-  std::string canonical_revision;
+  std::string principal = {};  // "spiffe://..."
+  std::string workload = {};
+  std::string workload_namespace = {};
+  std::string app = {};
+  std::string version = {};
+  std::string cluster = {};
+  std::string canonical_service = {};
+  std::string canonical_revision = {};
   auto operator<=>(const Peer&) const = default;
 };
 

@@ -4,12 +4,13 @@
 // locked: labels are resolved to a Scope once for each route's cluster, peers to
 // a number once for each connection. Counters are written by the worker alone
 // and read by the reporter (collect(), any thread). What exists is never removed
-// and never goes back; past a bound everything new goes to one overflow series.
+// and never goes back; past a bound what is
+// new goes to an overflow series, whose varying labels say "overflow".
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,26 +59,19 @@ struct TcpTotals {
   TcpTotals& operator+=(const TcpTotals& other);
 };
 
-struct RequestSample {
-  Labels labels;
-  RequestTotals totals;
-};
-struct TcpSample {
-  Labels labels;
-  TcpTotals totals;
-};
-struct NumberSample {
-  std::string name;  // "mesh_forwarder_..."
+// A number of our own making: "mesh_forwarder_..." and its labels.
+struct NumberKey {
+  std::string name;
   std::vector<std::pair<std::string, std::string>> labels;
-  bool gauge = false;
-  uint64_t value = 0;
+  bool gauge = false;  // else a counter
+  auto operator<=>(const NumberKey&) const = default;
 };
 
 // Everything counted so far; summed over workers by collecting each into one.
 struct Snapshot {
-  std::vector<RequestSample> requests;
-  std::vector<TcpSample> tcp;
-  std::vector<NumberSample> numbers;
+  std::map<Labels, RequestTotals> requests;
+  std::map<Labels, TcpTotals> tcp;
+  std::map<NumberKey, uint64_t> numbers;
 };
 
 class Registry;
@@ -106,6 +100,8 @@ class Scope {
   std::unique_ptr<Impl> impl_;
 };
 
+// record() and the like belong to the worker's thread; scope(), peer(), number()
+// and collect() may be called by any.
 class Registry {
  public:
   static constexpr size_t kScopesMax = 4096;
@@ -128,7 +124,7 @@ class Registry {
   Counter& number(std::string_view name,
                   std::vector<std::pair<std::string, std::string>> labels = {}, bool gauge = false);
 
-  // Adds what was counted so far to `into`, label by label. Any thread.
+  // Adds what was counted so far to `into`, label by label.
   void collect(Snapshot& into) const;
 
  private:

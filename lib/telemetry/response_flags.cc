@@ -1,0 +1,86 @@
+#include "telemetry/response_flags.h"
+
+#include <array>
+
+namespace mesh::telemetry {
+namespace {
+
+constexpr std::array kTexts = std::to_array<FlagText>({
+    {Flag::FailedLocalHealthCheck, "LH",
+     "The service failed the health check of its own forwarder."},
+    {Flag::NoHealthyUpstream, "UH", "No host of the cluster is healthy."},
+    {Flag::UpstreamRequestTimeout, "UT",
+     "The upstream did not answer within the request's timeout."},
+    {Flag::LocalReset, "LR", "The request was reset by the forwarder itself."},
+    {Flag::UpstreamRemoteReset, "UR", "The upstream reset the request."},
+    {Flag::UpstreamConnectionFailure, "UF", "No connection to the upstream could be made."},
+    {Flag::UpstreamConnectionTermination, "UC",
+     "The upstream closed the connection before its answer was complete."},
+    {Flag::UpstreamOverflow, "UO",
+     "A limit of the cluster on connections, requests or retries was reached."},
+    {Flag::NoRouteFound, "NR", "No route, or no filter chain, matches the request."},
+    {Flag::DelayInjected, "DI",
+     "The request was delayed by a fault that the configuration injects."},
+    {Flag::FaultInjected, "FI",
+     "The request was answered by a fault that the configuration injects."},
+    {Flag::RateLimited, "RL", "The request was over a rate limit."},
+    {Flag::UnauthorizedExternalService, "UAEX",
+     "The external authorization service denied the request."},
+    {Flag::RateLimitServiceError, "RLSE", "The rate limit service could not be asked."},
+    {Flag::DownstreamConnectionTermination, "DC",
+     "The client closed the connection before it had its answer."},
+    {Flag::UpstreamRetryLimitExceeded, "URX", "The request failed, and so did all of its retries."},
+    {Flag::StreamIdleTimeout, "SI", "Nothing moved on the request for the idle timeout."},
+    {Flag::InvalidRequestHeaders, "IH",
+     "A header that the forwarder relies on has an invalid value."},
+    {Flag::DownstreamProtocolError, "DPE", "The client broke the protocol."},
+    {Flag::UpstreamProtocolError, "UPE", "The upstream's answer broke the protocol."},
+    {Flag::UpstreamMaxStreamDurationReached, "UMSDR", "The request lasted longer than any may."},
+    {Flag::DurationTimeout, "DT", "The request or connection lasted longer than any may."},
+    {Flag::NoClusterFound, "NC", "The route names a cluster that the forwarder does not have."},
+    {Flag::OverloadManager, "OM", "The forwarder is overloaded and refused the request."},
+});
+
+}  // namespace
+
+std::span<const FlagText> flag_texts() { return kTexts; }
+
+std::string_view name(Flag flag) {
+  for (const FlagText& text : kTexts)
+    if (text.flag == flag) return text.name;
+  return "-";
+}
+
+std::string_view sentence(Flag flag) {
+  for (const FlagText& text : kTexts)
+    if (text.flag == flag) return text.sentence;
+  return {};
+}
+
+std::string_view sentence(std::string_view flag_name) {
+  for (const FlagText& text : kTexts)
+    if (text.name == flag_name) return text.sentence;
+  return {};
+}
+
+void append_flags(Flags flags, std::string& out) {
+  if (flags.empty()) {
+    out += '-';
+    return;
+  }
+  bool first = true;
+  for (const FlagText& text : kTexts) {
+    if (!flags.has(text.flag)) continue;
+    if (!first) out += ',';
+    out += text.name;
+    first = false;
+  }
+}
+
+std::string to_string(Flags flags) {
+  std::string text;
+  append_flags(flags, text);
+  return text;
+}
+
+}  // namespace mesh::telemetry
