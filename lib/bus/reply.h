@@ -9,15 +9,15 @@
 
 namespace mesh::bus {
 
+class OpenCalls;
+
 // The answer as bytes. Move-only; answered at most once. Destroyed unanswered
 // it answers Errc::Internal, so that no client waits for its deadline. After
 // its server is gone, or the call's deadline has passed, answering does
 // nothing. The server's thread.
 class Answer {
  public:
-  class Server;  // implemented by the bus
-
-  Answer(Server& server, uint64_t token);
+  Answer(OpenCalls& calls, uint64_t token);  // made by the server
   Answer(Answer&& other) noexcept;
   Answer& operator=(Answer&&) = delete;
   ~Answer();
@@ -26,8 +26,8 @@ class Answer {
   void fail(const Error& error);
 
  private:
-  friend class Server;
-  Server* server_;  // null: answered, or the server is gone
+  friend class OpenCalls;
+  OpenCalls* calls_;  // null: answered, expired, or the server is gone
   uint64_t token_;
 };
 
