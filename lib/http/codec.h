@@ -17,6 +17,8 @@
 //    sender gets on_closed(), not on_reset(), and must not send the rest.
 //  - A handler may call any method of any stream, also its own, in an event,
 //    reset() included; a codec never calls a handler that has been detached.
+//  - on_closed() comes from inside the send call that ends the stream, and
+//    on_reset() from inside one that breaks its Content-Length.
 //  - Nothing here blocks, throws or looks at a clock. One thread.
 #pragma once
 
@@ -70,7 +72,8 @@ std::string_view to_string(ResetReason reason);
 class StreamHandler {
  public:
   virtual void on_request_head(RequestHead& head, bool end);
-  // 1xx heads but 101 come through on_informational, never with end.
+  // 1xx heads but 101 come through on_informational, never with end; their
+  // views are valid for the call only.
   virtual void on_informational(ResponseHead& head);
   virtual void on_response_head(ResponseHead& head, bool end);
   // Bytes are valid for the call only. What is not wanted now: Stream::pause().

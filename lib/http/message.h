@@ -43,6 +43,7 @@ class Fields {
   auto end() const { return fields_.end(); }
   auto begin() { return fields_.begin(); }
   auto end() { return fields_.end(); }
+  std::vector<Field>& list() { return fields_; }  // for what has no word here
 
  private:
   std::vector<Field> fields_;

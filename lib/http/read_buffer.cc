@@ -1,6 +1,7 @@
 #include "http/read_buffer.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "base/check.h"
@@ -69,6 +70,19 @@ bool ReadBuffer::grow(size_t most) {
   capacity_ = doubled;
   begin_ = 0;
   end_ = unread_bytes;
+  return true;
+}
+
+bool ReadBuffer::make_room_behind(size_t n, size_t behind) {
+  if (capacity_ - begin_ >= n + behind) return false;
+  MESH_CHECK(pinned_ == 0);
+  if (capacity_ >= n + behind) {
+    std::memmove(&block_[0], &block_[begin_], end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    return true;
+  }
+  while (capacity_ < n + behind) MESH_CHECK(grow(SIZE_MAX));
   return true;
 }
 

@@ -56,6 +56,10 @@ class ReadBuffer {
 
   // Doubles the block, moving it, up to `most` bytes; false at that limit.
   bool grow(size_t most);
+  // Makes the block reach `behind` bytes past the first `n` unread bytes, so
+  // that those can be pinned and reading goes on. True when bytes were moved.
+  // Nothing may be pinned.
+  bool make_room_behind(size_t n, size_t behind);
 
   // Gives the block back when nothing is unread or pinned.
   void release_if_empty();

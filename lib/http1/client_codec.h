@@ -6,38 +6,57 @@
 // or with any other doubt about its length, is an error too.
 #pragma once
 
-#include <memory>
-
 #include "http/codec.h"
 #include "http/limits.h"
+#include "http1/exchange.h"
 
 namespace mesh::http1 {
 
-class ClientExchange;
-
-class ClientCodec final : public http::ClientCodec {
+class ClientCodec final : public http::ClientCodec, private Exchange {
  public:
   // The sink and the buffer given to receive() outlive the codec.
   explicit ClientCodec(http::ByteSink& sink, const http::Limits& limits = {});
   ~ClientCodec() override;
 
   http::Stream* open(http::StreamHandler& handler) override;
-  size_t capacity() const override;
+  size_t capacity() const override { return open_ || finished_ || draining_ ? 0 : 1; }
 
   Result<void> receive(http::ReadBuffer& buffer) override;
   void receive_eof() override;
   bool wants_bytes() const override;
   void produce() override;
-  void on_sink_drained() override;
+  void on_sink_drained() override { sink_drained(); }
   void drain() override;
   // Also after an exchange that leaves the connection in doubt: not to be
   // reused, close it.
-  bool finished() const override;
-  size_t open_streams() const override;
-  http::Protocol protocol() const override;
+  bool finished() const override { return finished_; }
+  size_t open_streams() const override { return open_ ? 1 : 0; }
+  http::Protocol protocol() const override { return http::Protocol::Http11; }
 
  private:
-  std::unique_ptr<ClientExchange> exchange_;
+  static constexpr int kInformationalMax = 16;
+
+  // http::Stream
+  void send_request_head(const http::RequestHead& head, bool end) override;
+
+  // Exchange
+  void on_sent_all() override {}
+  Outcome step() override;
+  void settle_eof() override;
+
+  Outcome read_response();
+  Outcome read_informational(const Outcome& outcome);
+  // Decides how the body of `head_` ends (RFC 9112 section 6.3).
+  Outcome frame_body();
+
+  // The last event of the response was delivered.
+  void complete();
+  Result<void> fail(const Outcome& outcome);
+
+  http::ResponseHead head_;
+  Framing framing_;
+  bool head_request_ = false;
+  int informational_count_ = 0;
 };
 
 }  // namespace mesh::http1

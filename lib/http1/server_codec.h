@@ -8,17 +8,15 @@
 // "Upgrade: h2c" is ignored, as RFC 9110 section 7.8 allows.
 #pragma once
 
-#include <memory>
 #include <string_view>
 
 #include "http/codec.h"
 #include "http/limits.h"
+#include "http1/exchange.h"
 
 namespace mesh::http1 {
 
-class ServerExchange;
-
-class ServerCodec final : public http::Codec {
+class ServerCodec final : public http::Codec, private Exchange {
  public:
   // `scheme` ("http" or "https", static) is that of requests in origin-form.
   // Sink, handler and the buffer given to receive() outlive the codec.
@@ -27,19 +25,40 @@ class ServerCodec final : public http::Codec {
   ~ServerCodec() override;
 
   Result<void> receive(http::ReadBuffer& buffer) override;
+  // A client that ends its side while a response is due has gone: the stream
+  // ends with on_reset(ConnectionLost), as in Envoy.
   void receive_eof() override;
   bool wants_bytes() const override;
   void produce() override;
-  void on_sink_drained() override;
+  void on_sink_drained() override { sink_drained(); }
   // The open exchange's response says "Connection: close"; an idle connection
   // is finished at once.
   void drain() override;
-  bool finished() const override;
-  size_t open_streams() const override;
-  http::Protocol protocol() const override;
+  bool finished() const override { return finished_; }
+  size_t open_streams() const override { return open_ ? 1 : 0; }
+  http::Protocol protocol() const override { return head_.protocol; }
 
  private:
-  std::unique_ptr<ServerExchange> exchange_;
+  // http::Stream
+  void send_response_head(const http::ResponseHead& head, bool end) override;
+  void send_informational(const http::ResponseHead& head) override;
+
+  // Exchange
+  void on_sent_all() override;
+  Outcome step() override;
+  void settle_eof() override;
+
+  Outcome read_request();
+  Result<void> refuse(const Outcome& outcome);
+
+  http::ServerHandler& handler_of_streams_;
+  const std::string_view scheme_;
+  http::RequestHead head_;
+  Framing framing_;
+  bool head_request_ = false;
+  bool skipped_line_ = false;  // one blank line before a request is allowed
+  bool discarding_ = false;    // the rest of a request whose response is complete
+  size_t discard_left_ = 0;
 };
 
 }  // namespace mesh::http1

@@ -66,6 +66,7 @@ class Outlier {
  private:
   bool try_eject(const OutlierPolicy& policy, HostHealth& host, Instant now);
   void uneject(HostHealth& host);
+  void recount();
 
   std::vector<HostHealth*> hosts_;
   alignas(64) std::atomic<uint64_t> epoch_{0};

@@ -41,7 +41,7 @@ struct Options {
   std::vector<SanMatch> expected;
   // Sent by a client; an exact DNS name to verify is an `expected` of its own.
   std::string sni;
-  Version least = Version::Tls13;
+  Version least = Version::Tls12;  // a mesh context is 1.3 whatever stands here
   Version most = Version::Tls13;
 };
 
@@ -78,6 +78,7 @@ class Context {
 
  private:
   friend class Session;
+  friend struct Hooks;  // OpenSSL's callbacks, in hooks.cc
   Context(Role role, Options options);
   Result<void> set_up();
   Result<void> trust(const std::vector<identity::Certificate>& roots);

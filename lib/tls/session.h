@@ -88,7 +88,7 @@ class Session {
   const Context& context() const { return *context_; }
 
  private:
-  friend struct Hooks;  // OpenSSL's callbacks, in session.cc
+  friend struct Hooks;  // OpenSSL's callbacks, in hooks.cc
   Session(std::shared_ptr<const Context> context, int fd);
   IoResult outcome(int rc, std::string_view doing);
   void fail(std::string text);
@@ -99,6 +99,7 @@ class Session {
   bool established_ = false;
   bool shut_down_ = false;
   bool drained_ = false;  // the last read was short: nothing there until an edge
+  bool hung_up_ = false;  // the socket has ended
   bool wants_write_ = false;
   bool verification_failed_ = false;
   int socket_errno_ = 0;

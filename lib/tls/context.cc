@@ -1,0 +1,151 @@
+#include "tls/context.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include <utility>
+
+#include "identity/openssl.h"
+#include "tls/hooks.h"
+
+namespace mesh::tls {
+namespace {
+
+namespace openssl = identity::openssl;
+
+constexpr size_t kAlpnNamesMax = 16;
+// One read(2) may fetch two full records.
+constexpr size_t kReadBufferBytes = 33 * 1024;
+
+int number(Version version) { return version == Version::Tls13 ? TLS1_3_VERSION : TLS1_2_VERSION; }
+
+Result<std::string> alpn_wire(const std::vector<std::string>& names) {
+  if (names.size() > kAlpnNamesMax) return Error{Errc::Invalid, "over 16 ALPN protocols"};
+  std::string wire;
+  for (const std::string& name : names) {
+    if (name.empty() || name.size() > 255)
+      return Error{Errc::Invalid, "an ALPN protocol has 1 to 255 bytes"};
+    wire += char(name.size());
+    wire += name;
+  }
+  return wire;
+}
+
+int no_passphrase(char*, int, int, void*) { return -1; }
+
+Result<openssl::PKey> any_key(const std::string& pem) {
+  const openssl::Bio bio = openssl::reader(pem);
+  openssl::PKey key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)
+                        : nullptr);
+  if (!key) return openssl::error(Errc::Invalid, "private key");
+  return key;
+}
+
+Result<void> use(ssl_ctx_st* ctx, const std::vector<identity::Certificate>& chain, EVP_PKEY* key) {
+  if (SSL_CTX_use_certificate(ctx, chain.front().native()) != 1)
+    return openssl::error(Errc::Invalid, "certificate");
+  for (size_t i = 1; i < chain.size(); ++i)
+    if (SSL_CTX_add1_chain_cert(ctx, chain[i].native()) != 1)
+      return openssl::error(Errc::Invalid, "certificate chain");
+  if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+    return openssl::error(Errc::Invalid, "private key does not belong to the certificate");
+  return {};
+}
+
+}  // namespace
+
+Context::Context(Role role, Options options) : role_(role), options_(std::move(options)) {}
+
+Context::~Context() { SSL_CTX_free(ctx_); }
+
+Result<void> Context::set_up() {
+  ctx_ = SSL_CTX_new(role_ == Role::Server ? TLS_server_method() : TLS_client_method());
+  if (ctx_ == nullptr) return openssl::error(Errc::Internal, "make TLS context");
+  if (options_.most < options_.least)
+    return Error{Errc::Invalid, "the greatest TLS version is below the least"};
+  MESH_TRY(alpn_wire_, alpn_wire(options_.alpn));
+  if (SSL_CTX_set_min_proto_version(ctx_, number(options_.least)) != 1 ||
+      SSL_CTX_set_max_proto_version(ctx_, number(options_.most)) != 1)
+    return openssl::error(Errc::Internal, "set TLS versions");
+
+  // No resumption of any kind: a peer is judged anew on every connection, so
+  // what was trusted by an older bundle does not come back. Renegotiation
+  // (TLS 1.2) is refused; a connection's keys are its own.
+  SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(ctx_, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_num_tickets(ctx_, 0);
+  // AES-128 first: half the rounds, and no weaker against what exists.
+  if (SSL_CTX_set_ciphersuites(ctx_,
+                               "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                               "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
+      SSL_CTX_set_cipher_list(ctx_, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK") != 1 ||
+      SSL_CTX_set1_groups_list(ctx_, "X25519:P-256") != 1)
+    return openssl::error(Errc::Internal, "set TLS ciphers");
+
+  // An idle session holds no buffers, a busy one reads ahead: one system call
+  // may fetch several records.
+  SSL_CTX_set_mode(ctx_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(ctx_, 1);
+  SSL_CTX_set_default_read_buffer_len(ctx_, kReadBufferBytes);
+  SSL_CTX_set_quiet_shutdown(ctx_, 0);
+  hook_context(ctx_, *this);
+  return {};
+}
+
+Result<void> Context::trust(const std::vector<identity::Certificate>& roots) {
+  openssl::Store store(X509_STORE_new());
+  if (!store) return openssl::error(Errc::Internal, "make certificate store");
+  for (const identity::Certificate& root : roots)
+    if (X509_STORE_add_cert(store.get(), root.native()) != 1)
+      return openssl::error(Errc::Invalid, "add root certificate");
+  // The list of CA names is not sent: it tells strangers about us and costs
+  // bytes in each handshake; a mesh peer has one certificate anyway.
+  if (SSL_CTX_set1_verify_cert_store(ctx_, store.get()) != 1)
+    return openssl::error(Errc::Internal, "set trusted certificates");
+  return {};
+}
+
+Result<std::shared_ptr<const Context>> Context::for_mesh(Role role, const identity::Svid& svid,
+                                                         const identity::TrustBundle& bundle,
+                                                         Options options) {
+  options.verify_peer = true;
+  options.least = options.most = Version::Tls13;
+  std::shared_ptr<Context> context(new Context(role, std::move(options)));
+  context->trust_domain_ = bundle.trust_domain();
+  context->identity_ = svid.id().uri();
+  context->not_after_ = svid.leaf().not_after();
+  MESH_TRY_VOID(context->set_up());
+  MESH_TRY_VOID(use(context->ctx_, svid.chain(), svid.key().native()));
+  MESH_TRY_VOID(context->trust(bundle.roots()));
+  return std::shared_ptr<const Context>(std::move(context));
+}
+
+Result<std::shared_ptr<const Context>> Context::from_pem(Role role, const PemMaterial& pem,
+                                                         Options options) {
+  std::shared_ptr<Context> context(new Context(role, std::move(options)));
+  MESH_TRY_VOID(context->set_up());
+  if (pem.chain.empty() != pem.key.empty())
+    return Error{Errc::Invalid, "a certificate chain needs its private key, and the reverse"};
+  if (role == Role::Server && pem.chain.empty())
+    return Error{Errc::Invalid, "a TLS server needs a certificate chain and its private key"};
+  if (!pem.chain.empty()) {
+    MESH_TRY(const auto chain, identity::certificates_from_pem(pem.chain));
+    MESH_TRY(const openssl::PKey key, any_key(pem.key));
+    MESH_TRY_VOID(use(context->ctx_, chain, key.get()));
+    context->not_after_ = chain.front().not_after();
+  }
+  if (!context->options_.verify_peer) {
+    if (!context->options_.expected.empty())
+      return Error{Errc::Invalid, "expected peer names need a verified peer: give trusted roots"};
+    return std::shared_ptr<const Context>(std::move(context));
+  }
+  if (pem.roots.empty())
+    return Error{Errc::Invalid, "to verify peers, trusted root certificates are needed"};
+  MESH_TRY(const auto roots, identity::certificates_from_pem(pem.roots));
+  MESH_TRY_VOID(context->trust(roots));
+  return std::shared_ptr<const Context>(std::move(context));
+}
+
+}  // namespace mesh::tls

@@ -1,0 +1,220 @@
+// TLS sessions over a socket pair: who is let in, who is refused, and why.
+
+#include "tls/session.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+using namespace mesh;
+using namespace std::chrono_literals;
+using identity::Certificate;
+using identity::Key;
+using identity::SpiffeId;
+using identity::Svid;
+using identity::TrustBundle;
+using tls::Context;
+using tls::Io;
+using tls::Role;
+using tls::SanMatch;
+using tls::Session;
+
+namespace {
+
+// OpenSSL judges by the machine's clock, so these certificates do too.
+const WallTime kNow = std::chrono::system_clock::now();
+
+struct Ca {
+  std::string domain;
+  Key key = *Key::generate();
+  Certificate root;
+
+  explicit Ca(std::string trust_domain = "td")
+      : domain(std::move(trust_domain)),
+        root(*issue_root(key, *SpiffeId::for_trust_domain(domain), {kNow - 2h, kNow + 2h})) {}
+  TrustBundle bundle() const { return *TrustBundle::make(domain, {root}); }
+  Svid svid(std::string_view account, WallTime from = kNow - 1min,
+            WallTime until = kNow + 1h) const {
+    const Key own = *Key::generate();
+    return *Svid::make(
+        own, {*issue_leaf(root, key, own.public_key(),
+                          *SpiffeId::for_workload(domain, "default", account), {from, until})});
+  }
+  std::shared_ptr<const Context> context(Role role, const Svid& own,
+                                         tls::Options options = {}) const {
+    return *Context::for_mesh(role, own, bundle(), std::move(options));
+  }
+};
+
+// Two sessions on one socket pair, driven in turns.
+struct Pair {
+  UniqueFd client_fd, server_fd;
+  std::unique_ptr<Session> client, server;
+
+  Pair(std::shared_ptr<const Context> client_context, std::shared_ptr<const Context> server_context,
+       std::string_view sni = {}) {
+    int fds[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    client_fd = UniqueFd(fds[0]);
+    server_fd = UniqueFd(fds[1]);
+    client = *Session::make(std::move(client_context), fds[0], sni);
+    server = *Session::make(std::move(server_context), fds[1]);
+  }
+
+  // Until both are done or one has failed. TLS 1.3 lets a client finish before
+  // the server has judged it: its read then brings the refusal.
+  void shake() {
+    for (int turn = 0; turn < 20; ++turn) {
+      client->on_readable();
+      server->on_readable();
+      const Io a = client->handshake().status;
+      const Io b = server->handshake().status;
+      if (a == Io::Error || b == Io::Error || (a == Io::Ok && b == Io::Ok)) break;
+    }
+    char byte = 0;
+    client->on_readable();
+    server->on_readable();
+    if (client->established() && !server->established())
+      client->read({&byte, 1});
+    else if (!server->established())
+      server->handshake();
+  }
+  bool good() const {
+    return client->established() && server->established() && client->error().empty() &&
+           server->error().empty();
+  }
+};
+
+std::string read_all(Session& session) {
+  std::string bytes;
+  char piece[4096];
+  session.on_readable();
+  for (int i = 0; i < 1000; ++i) {
+    const auto got = session.read(piece);
+    if (got.status != Io::Ok) break;
+    bytes.append(piece, got.bytes);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("tls: both sides are known, TLS 1.3, ALPN agreed", "[tls]") {
+  const Ca ca;
+  tls::Options both;
+  both.alpn = {"h2", "http/1.1"};
+  tls::Options client_options = both;
+  client_options.sni = "outbound_.80_._.reviews";
+  Pair pair(ca.context(Role::Client, ca.svid("web"), client_options),
+            ca.context(Role::Server, ca.svid("reviews"), both));
+  pair.shake();
+  REQUIRE(pair.good());
+  CHECK(pair.client->peer_spiffe_id() == "spiffe://td/ns/default/sa/reviews");
+  CHECK(pair.server->peer_spiffe_id() == "spiffe://td/ns/default/sa/web");
+  CHECK(pair.client->version() == "TLSv1.3");
+  CHECK(pair.client->cipher() == "TLS_AES_128_GCM_SHA256");
+  CHECK(pair.client->alpn() == "h2");
+  CHECK(pair.server->alpn() == "h2");
+  CHECK(pair.server->sni() == "outbound_.80_._.reviews");
+  REQUIRE(pair.server->peer_certificate());
+  CHECK(pair.server->peer_certificate()->spiffe_id()->workload()->service_account == "web");
+}
+
+TEST_CASE("tls: without a common protocol the server goes on without one", "[tls]") {
+  const Ca ca;
+  tls::Options h2, http1;
+  h2.alpn = {"h2"};
+  http1.alpn = {"http/1.1"};
+  Pair pair(ca.context(Role::Client, ca.svid("web"), h2),
+            ca.context(Role::Server, ca.svid("reviews"), http1));
+  pair.shake();
+  REQUIRE(pair.good());
+  CHECK(pair.client->alpn().empty());
+}
+
+TEST_CASE("tls: bytes arrive whole, whatever the sockets hold", "[tls]") {
+  const Ca ca;
+  Pair pair(ca.context(Role::Client, ca.svid("web")), ca.context(Role::Server, ca.svid("reviews")));
+  pair.shake();
+  REQUIRE(pair.good());
+  std::string sent;
+  for (int i = 0; i < 2'000'000; ++i) sent += char(i * 31 >> 3);
+  std::string_view rest = sent;
+  std::string got;
+  bool waited = false;
+  for (int turn = 0; turn < 10000 && (!rest.empty() || got.size() < sent.size()); ++turn) {
+    while (!rest.empty()) {
+      const auto wrote = pair.client->write(rest);
+      if (wrote.status != Io::Ok) {
+        REQUIRE(wrote.status == Io::WouldBlock);
+        CHECK(pair.client->wants_write());
+        waited = true;
+        break;
+      }
+      rest.remove_prefix(wrote.bytes);
+    }
+    got += read_all(*pair.server);
+  }
+  CHECK(waited);
+  CHECK(got == sent);
+}
+
+TEST_CASE("tls: an orderly end, and one that is none", "[tls]") {
+  const Ca ca;
+  char byte = 0;
+  SECTION("close_notify") {
+    Pair pair(ca.context(Role::Client, ca.svid("a")), ca.context(Role::Server, ca.svid("b")));
+    pair.shake();
+    REQUIRE(pair.good());
+    CHECK(pair.client->write("x").status == Io::Ok);
+    CHECK(pair.client->shutdown().status == Io::Ok);
+    pair.server->on_readable();
+    CHECK(pair.server->read({&byte, 1}).status == Io::Ok);
+    CHECK(pair.server->read({&byte, 1}).status == Io::Eof);
+  }
+  SECTION("the socket alone") {
+    Pair pair(ca.context(Role::Client, ca.svid("a")), ca.context(Role::Server, ca.svid("b")));
+    pair.shake();
+    REQUIRE(pair.good());
+    pair.client.reset();
+    pair.client_fd.reset();
+    pair.server->on_readable();
+    CHECK(pair.server->read({&byte, 1}).status == Io::Error);
+    CHECK(pair.server->error() == "peer closed the connection without ending TLS");
+  }
+}
+
+TEST_CASE("tls: after a short read the kernel is not asked before an edge", "[tls]") {
+  const Ca ca;
+  Pair pair(ca.context(Role::Client, ca.svid("a")), ca.context(Role::Server, ca.svid("b")));
+  pair.shake();
+  REQUIRE(pair.good());
+  char bytes[16];
+  pair.client->write("one");
+  CHECK(read_all(*pair.server) == "one");
+  pair.client->write("two");
+  CHECK(pair.server->read(bytes).status == Io::WouldBlock);
+  pair.server->on_readable();
+  CHECK(pair.server->read(bytes).bytes == 3);
+}
+
+TEST_CASE("tls: a rotated certificate serves new sessions, old ones go on", "[tls]") {
+  const Ca ca;
+  auto server_context = ca.context(Role::Server, ca.svid("reviews"));
+  const auto client_context = ca.context(Role::Client, ca.svid("web"));
+  Pair before(client_context, server_context);
+  before.shake();
+  REQUIRE(before.good());
+  const std::string serial = before.client->peer_certificate()->serial();
+  server_context = ca.context(Role::Server, ca.svid("reviews"));
+  Pair after(client_context, server_context);
+  after.shake();
+  REQUIRE(after.good());
+  CHECK(after.client->peer_certificate()->serial() != serial);
+  CHECK(before.client->write("still here").status == Io::Ok);
+  CHECK(read_all(*before.server) == "still here");
+}
