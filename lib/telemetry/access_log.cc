@@ -272,7 +272,9 @@ Result<AccessFormat> AccessFormat::parse(std::string_view text) {
     // A '%' within parentheses (START_TIME's format) does not end the operator.
     size_t from = 1;
     const size_t open = text.find('(');
-    if (open < text.find('%', 1)) from = std::min(text.find(')', open), text.size());
+    if (const size_t close = text.find(')', open);
+        open < text.find('%', 1) && close != std::string_view::npos)
+      from = close;
     const size_t end = text.find('%', from);
     if (end == std::string_view::npos)
       return Error{Errc::Invalid,
