@@ -1,0 +1,32 @@
+// What a forwarder says of itself to discoveryd, as metadata of its watches
+// (bus::Node). Both sides take the names from here.
+//
+// The node's id is NAME@HOST; workload, namespace and labels have fields of
+// their own. Everything here may be absent.
+#pragma once
+
+#include <string_view>
+
+namespace mesh::xds::node {
+
+inline constexpr std::string_view kServiceAccount = "service_account";
+
+// Where the application's requests come in: ADDRESS:PORT, or the path of a
+// Unix socket and its mode in octal. Absent: no outbound listener.
+inline constexpr std::string_view kOutbound = "outbound";
+inline constexpr std::string_view kOutboundMode = "outbound_mode";
+
+// The file of the access log of all listeners.
+inline constexpr std::string_view kAccessLog = "access_log";
+
+// A workload that no WorkloadEntry describes registers itself by watching:
+// the address that peers dial, and "http=20014,grpc=20015" by the names of the
+// service's ports. It is an endpoint for as long as the watch lives.
+inline constexpr std::string_view kAddress = "address";
+inline constexpr std::string_view kPorts = "ports";
+inline constexpr std::string_view kLocality = "locality";
+
+// "true" while it finishes what it has: its endpoint is withdrawn at once.
+inline constexpr std::string_view kDraining = "draining";
+
+}  // namespace mesh::xds::node
