@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,10 +15,19 @@ constexpr size_t kLineBytesMax = 2048;
 
 std::atomic<int> g_least{int(Level::Info)};
 
+// Whether stderr is the journal's own stream: JOURNAL_STREAM is DEVICE:INODE of
+// it (systemd.exec(5)), and is inherited also where stderr was redirected.
+bool stderr_is_journal() {
+  const char* const stream = getenv("JOURNAL_STREAM");
+  struct stat st {};
+  if (stream == nullptr || fstat(STDERR_FILENO, &st) != 0) return false;
+  return stream == std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino);
+}
+
 // Written by configure() before the first thread, only read after.
 struct Setup {
   std::string program;
-  bool journal = getenv("JOURNAL_STREAM") != nullptr;
+  bool journal = stderr_is_journal();
 };
 Setup& setup() {
   static Setup instance;
