@@ -106,6 +106,8 @@ Result<void> Skeleton::make_dirs() {
 
 void Skeleton::run() {
   loop_.run();
+  while (!services_.empty()) services_.pop_back();
+  lock_.release();
   log::info("stopped");
 }
 
