@@ -52,7 +52,6 @@ void Filler::expected(Position at, std::string_view what, const Node& got) {
 }
 
 void Filler::message(const Node& node, Position at, Message& out) {
-  if (positions_ != nullptr && !path_.empty()) positions_->emplace_back(path_, at);
   if (well_known(node, at, out)) return;
   fields(node, at, out, false);
 }
@@ -77,6 +76,7 @@ void Filler::fields(const Node& node, Position at, Message& out, bool skip_type)
     seen.push_back(found);
     if (oneof_taken(entry, found, out)) continue;
     const Step step(*this, found->json_name());
+    place(entry.at, entry.value.kind == Node::Kind::Scalar);
     field(entry.value, entry.at, found, out);
   }
 }
@@ -124,6 +124,7 @@ void Filler::list(const Node& node, Position at, const Field* field, Message& ou
   for (size_t i = 0; i < node.items.size(); ++i) {
     const Step step(*this, i);
     const Node& item = node.items[i];
+    place(item.at, false);
     if (field->cpp_type() == Field::CPPTYPE_MESSAGE)
       message(item, item.at, *out.GetReflection()->AddMessage(&out, field));
     else
@@ -138,6 +139,7 @@ void Filler::map(const Node& node, Position at, const Field* field, Message& out
   const Field* value_field = field->message_type()->map_value();
   for (const Entry& entry : node.entries) {
     const Step step = Step::key(*this, entry.key);
+    place(entry.at, entry.value.kind == Node::Kind::Scalar);
     // Reflection writes a map as repeated entries; keys are unique in YAML.
     Message* pair = out.GetReflection()->AddMessage(&out, field);
     Node key;

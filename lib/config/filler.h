@@ -15,8 +15,8 @@ class Filler {
   using Message = google::protobuf::Message;
   using Field = google::protobuf::FieldDescriptor;
 
-  Filler(std::string path, Problems& problems, Positions* positions)
-      : path_(std::move(path)), problems_(problems), positions_(positions) {}
+  Filler(std::string path, Problems& problems, Places* places)
+      : path_(std::move(path)), problems_(problems), places_(places) {}
 
   // Any message, the well-known ones in their JSON forms.
   void message(const Node& node, Position at, Message& out);
@@ -25,6 +25,9 @@ class Filler {
   // Appends to the path while it lives.
   class Step;
 
+  void place(Position at, bool plain) {
+    if (places_ != nullptr) places_->push_back({path_, at, plain});
+  }
   void fields(const Node& node, Position at, Message& out, bool skip_type);
   void field(const Node& node, Position at, const Field* field, Message& out);
   void list(const Node& node, Position at, const Field* field, Message& out);
@@ -51,7 +54,7 @@ class Filler {
 
   std::string path_;
   Problems& problems_;
-  Positions* positions_;
+  Places* places_;
 };
 
 // Grows the path by "name", "[3]" or "[\"key\"]" and shrinks it again.

@@ -13,15 +13,22 @@ std::string to_string(std::string_view file, Position at) {
 Problems::Problems(std::string file, size_t problems_max)
     : file_(std::move(file)), problems_max_(problems_max) {}
 
-void Problems::add(Position at, std::string_view path, std::string_view what) {
-  if (lines_.size() >= problems_max_) {
-    ++more_;
-    return;
-  }
+std::string Problems::line(Position at, std::string_view path, std::string_view what) const {
   std::string line = to_string(file_, at) + ": ";
   if (!subject_.empty()) line += subject_ + ": ";
   if (!path.empty()) line.append(path).append(": ");
-  lines_.push_back(line.append(what));
+  return line.append(what);
+}
+
+void Problems::add(Position at, std::string_view path, std::string_view what) {
+  if (lines_.size() < problems_max_)
+    lines_.push_back(line(at, path, what));
+  else
+    ++more_;
+}
+
+void Problems::warn(Position at, std::string_view path, std::string_view what) {
+  if (warnings_.size() < problems_max_) warnings_.push_back(line(at, path, what));
 }
 
 std::vector<std::string> Problems::lines() const {

@@ -33,22 +33,32 @@ class Problems {
   // `path` is "spec.http[0].timeout", or empty for the whole.
   void add(Position at, std::string_view path, std::string_view what);
 
+  // The same for what is allowed and probably not meant.
+  void warn(Position at, std::string_view path, std::string_view what);
+
+  // Nothing is wrong; there may be warnings.
   bool empty() const { return lines_.empty(); }
+  size_t count() const { return lines_.size() + more_; }
   const std::string& file() const { return file_; }
 
   // "reviews.yaml:14:7: VirtualService default/reviews: spec.x: expected ...",
   // in the order found. The last line may be "reviews.yaml: 7 more problems".
   std::vector<std::string> lines() const;
 
-  // All lines as one Errc::Invalid. Only when there is one.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  // All lines() as one Errc::Invalid. Only when there is one.
   Error error() const;
 
  private:
+  std::string line(Position at, std::string_view path, std::string_view what) const;
+
   std::string file_;
   size_t problems_max_;
   std::string subject_;
   std::vector<std::string> lines_;
   size_t more_ = 0;
+  std::vector<std::string> warnings_;
 };
 
 // "reviews.yaml:14:7", or "reviews.yaml" for 0:0.

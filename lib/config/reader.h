@@ -29,14 +29,20 @@
 
 namespace mesh::config {
 
-// Where mappings and list items stand: "spec.http[0]" and its place.
-using Positions = std::vector<std::pair<std::string, Position>>;
+// Where each part stands: "spec.http[0]" and its place. Plain values are told
+// from mappings and list items.
+struct Place {
+  std::string path;
+  Position at;
+  bool plain = false;
+};
+using Places = std::vector<Place>;
 
 // Fills `out` from `node`; `path` is what messages call the node, `at` is
 // where they say it stands (its key). What is wrong goes to `problems`; then
-// `out` holds the rest. Positions of parts are added to `positions` if given.
+// `out` holds the rest. Positions of parts are added to `places` if given.
 void fill(const Node& node, Position at, std::string path, google::protobuf::Message& out,
-          Problems& problems, Positions* positions = nullptr);
+          Problems& problems, Places* places = nullptr);
 
 // One document of YAML or JSON as `out`'s message; `file` is for messages. An
 // empty text is a message without fields. On an error (Errc::Invalid, a line a
@@ -47,8 +53,5 @@ Result<void> read_text(std::string_view text, const std::string& file,
 // A daemon's settings file, or an Envoy bootstrap: read_text() of a file.
 // Errc::NotFound and Errc::System where it cannot be read.
 Result<void> read_settings(const std::string& path, google::protobuf::Message& out);
-
-// A file's bytes, at most `bytes_max` (Errc::TooBig). Regular files and pipes.
-Result<std::string> read_file(const std::string& path, size_t bytes_max = Limits{}.bytes_max);
 
 }  // namespace mesh::config

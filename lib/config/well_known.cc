@@ -1,8 +1,6 @@
 // The messages with a JSON form of their own: Duration, wrappers, Any, Struct.
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/duration.pb.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/struct.pb.h>
 
 #include <charconv>
@@ -10,6 +8,7 @@
 
 #include "base/text.h"
 #include "config/filler.h"
+#include "config/object.h"
 
 namespace mesh::config {
 namespace {
@@ -21,17 +20,6 @@ bool is_wrapper(std::string_view name) {
   return name == "DoubleValue" || name == "FloatValue" || name == "Int64Value" ||
          name == "UInt64Value" || name == "Int32Value" || name == "UInt32Value" ||
          name == "BoolValue" || name == "StringValue" || name == "BytesValue";
-}
-
-// Map entries in order, so that equal messages are equal bytes.
-std::string serialize(const Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializePartialToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
 }
 
 }  // namespace
@@ -95,7 +83,7 @@ void Filler::any(const Node& node, Position at, Message& out) {
     fields(node, at, *inner, true);
   const auto* any = out.GetDescriptor();
   out.GetReflection()->SetString(&out, any->FindFieldByNumber(1), url->text);
-  out.GetReflection()->SetString(&out, any->FindFieldByNumber(2), serialize(*inner));
+  out.GetReflection()->SetString(&out, any->FindFieldByNumber(2), canonical_bytes(*inner));
 }
 
 void Filler::structure(const Node& node, Message& out) {

@@ -247,14 +247,17 @@ TEST_CASE("reader: a failed read leaves the message as it was", "[config]") {
 
 TEST_CASE("reader: positions of mappings and list items", "[config]") {
   config::Problems problems("f.yaml");
-  config::Positions positions;
+  config::Places places;
   const auto documents =
       config::parse_yaml("spec:\n  http:\n  - retries:\n      attempts: 1\n", problems);
   REQUIRE(documents.size() == 1);
   v1alpha3::VirtualService out;
-  config::fill(*documents[0].find("spec"), {1, 1}, "spec", out, problems, &positions);
+  config::fill(*documents[0].find("spec"), {1, 1}, "spec", out, problems, &places);
   CHECK(problems.empty());
-  CHECK(positions == config::Positions{{"spec", {1, 1}},
-                                       {"spec.http[0]", {3, 5}},
-                                       {"spec.http[0].retries", {3, 5}}});
+  std::vector<std::string> got;
+  for (const auto& place : places)
+    got.push_back(place.path + config::to_string("", place.at) + (place.plain ? " plain" : ""));
+  CHECK(got == std::vector<std::string>{"spec.http:2:3", "spec.http[0]:3:5",
+                                        "spec.http[0].retries:3:5",
+                                        "spec.http[0].retries.attempts:4:7 plain"});
 }

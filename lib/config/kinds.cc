@@ -1,0 +1,101 @@
+#include "config/kinds.h"
+
+#include <array>
+#include <vector>
+
+#include "base/text.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/service_entry.pb.h"
+#include "istio/networking/v1alpha3/sidecar.pb.h"
+#include "istio/networking/v1alpha3/virtual_service.pb.h"
+#include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/security/v1beta1/peer_authentication.pb.h"
+
+namespace mesh::config {
+namespace {
+
+namespace networking = istio::networking::v1alpha3;
+namespace security = istio::security::v1beta1;
+
+constexpr std::string_view kNetworking = "networking.istio.io";
+constexpr std::string_view kSecurity = "security.istio.io";
+
+// Istio's kinds that we have not, so that they are refused by name.
+constexpr std::string_view kUnsupported[] = {
+    "AuthorizationPolicy",   "EnvoyFilter", "Gateway",    "ProxyConfig",
+    "RequestAuthentication", "Telemetry",   "WasmPlugin", "WorkloadGroup",
+};
+
+Error unknown_kind(std::string_view word) {
+  for (const std::string_view kind : kUnsupported) {
+    if (!text::iequals(kind, word)) continue;
+    std::string all;
+    for (const Kind& known : kinds()) all.append(all.empty() ? "" : ", ").append(known.name);
+    return Error{Errc::NotFound,
+                 "not supported: kind " + std::string(kind) + "; the kinds are " + all};
+  }
+  std::vector<std::string_view> names;
+  for (const Kind& known : kinds()) names.push_back(known.name);
+  std::string what = "unknown kind " + text::quoted(word);
+  const std::string_view nearest = text::nearest(word, names);
+  if (!nearest.empty()) what += "; did you mean " + std::string(nearest) + "?";
+  return Error{Errc::NotFound, what};
+}
+
+}  // namespace
+
+std::span<const Kind> kinds() {
+  static const std::array table{
+      Kind{"DestinationRule", "dr", "destinationrules", kNetworking,
+           &networking::DestinationRule::default_instance()},
+      Kind{"PeerAuthentication", "pa", "peerauthentications", kSecurity,
+           &security::PeerAuthentication::default_instance()},
+      Kind{"ServiceEntry", "se", "serviceentries", kNetworking,
+           &networking::ServiceEntry::default_instance()},
+      Kind{"Sidecar", "sc", "sidecars", kNetworking, &networking::Sidecar::default_instance()},
+      Kind{"VirtualService", "vs", "virtualservices", kNetworking,
+           &networking::VirtualService::default_instance()},
+      Kind{"WorkloadEntry", "we", "workloadentries", kNetworking,
+           &networking::WorkloadEntry::default_instance()},
+  };
+  return table;
+}
+
+Result<const Kind*> find_kind(std::string_view word) {
+  for (const Kind& kind : kinds())
+    if (text::iequals(word, kind.name) || text::iequals(word, kind.short_name) ||
+        text::iequals(word, kind.plural))
+      return &kind;
+  return unknown_kind(word);
+}
+
+Result<const Kind*> find_kind(std::string_view api_version, std::string_view kind) {
+  const Kind* found = nullptr;
+  for (const Kind& known : kinds())
+    if (known.name == kind) found = &known;
+  if (found == nullptr) return unknown_kind(kind);
+  const size_t slash = api_version.find('/');
+  const std::string_view version =
+      slash == std::string_view::npos ? "" : api_version.substr(slash + 1);
+  if (api_version.substr(0, slash) != found->group ||
+      (version != "v1" && version != "v1beta1" && version != "v1alpha3"))
+    return Error{Errc::Invalid, "expected " + config::api_version(*found) + " for a " +
+                                    std::string(kind) + ", got " + text::quoted(api_version)};
+  return found;
+}
+
+std::string api_version(const Kind& kind) { return std::string(kind.group) + "/v1"; }
+
+std::string to_string(const Name& name) { return name.kind + "/" + name.ns + "/" + name.name; }
+
+Result<Name> parse_name(std::string_view text) {
+  const auto parts = text::split(text, '/');
+  if (parts.size() < 2 || parts.size() > 3 || parts.back().empty() || parts[1].empty())
+    return Error{Errc::Invalid, "expected KIND/NAMESPACE/NAME, got " + text::quoted(text)};
+  MESH_TRY(const Kind* kind, find_kind(parts[0]));
+  return Name{std::string(kind->name),
+              parts.size() == 3 ? std::string(parts[1]) : std::string("default"),
+              std::string(parts.back())};
+}
+
+}  // namespace mesh::config

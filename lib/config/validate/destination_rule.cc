@@ -1,0 +1,95 @@
+#include <set>
+
+#include "base/text.h"
+#include "config/validate/validate.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
+
+namespace mesh::config {
+namespace {
+
+using namespace ::istio::networking::v1alpha3;
+
+// Absent members are equal to their defaults, which pass.
+void check_limit(const std::string& path, int32_t value, Checker& checker) {
+  checker.expect(value >= 0, path, "expected a number from 0, which is no limit");
+}
+
+void check_pool(const ConnectionPoolSettings& pool, const std::string& path, Checker& checker) {
+  const auto& tcp = pool.tcp();
+  const auto& http = pool.http();
+  check_limit(path + ".tcp.maxConnections", tcp.max_connections(), checker);
+  if (tcp.has_connect_timeout())
+    checker.duration(path + ".tcp.connectTimeout", tcp.connect_timeout(), false);
+  if (tcp.has_idle_timeout()) checker.duration(path + ".tcp.idleTimeout", tcp.idle_timeout(), true);
+  check_limit(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(), checker);
+  check_limit(path + ".http.http2MaxRequests", http.http2_max_requests(), checker);
+  check_limit(path + ".http.maxRetries", http.max_retries(), checker);
+  if (http.has_idle_timeout())
+    checker.duration(path + ".http.idleTimeout", http.idle_timeout(), true);
+}
+
+void check_outlier(const OutlierDetection& outlier, const std::string& path, Checker& checker) {
+  if (outlier.has_interval()) checker.duration(path + ".interval", outlier.interval(), false);
+  if (outlier.has_base_ejection_time())
+    checker.duration(path + ".baseEjectionTime", outlier.base_ejection_time(), false);
+  checker.range(path + ".maxEjectionPercent", outlier.max_ejection_percent(), 0, 100);
+}
+
+void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {
+  const bool set = tls.subject_alt_names_size() > 0 || !tls.sni().empty();
+  checker.expect(!set || tls.mode() != ClientTLSSettings::DISABLE, path,
+                 "mode DISABLE, the default, has neither sni nor subjectAltNames");
+  for (int i = 0; i < tls.subject_alt_names_size(); ++i)
+    checker.expect(!tls.subject_alt_names(i).empty(), at_index(path + ".subjectAltNames", i),
+                   "expected a SPIFFE identity");
+}
+
+// What a policy and a port's policy have in common.
+template <class Policy>
+void check_members(const Policy& policy, const std::string& path, Checker& checker) {
+  check_pool(policy.connection_pool(), path + ".connectionPool", checker);
+  check_outlier(policy.outlier_detection(), path + ".outlierDetection", checker);
+  if (policy.has_tls()) check_tls(policy.tls(), path + ".tls", checker);
+}
+
+void check_policy(const TrafficPolicy& policy, const std::string& path, Checker& checker) {
+  check_members(policy, path, checker);
+  std::set<uint32_t> ports;
+  for (int i = 0; i < policy.port_level_settings_size(); ++i) {
+    const auto& settings = policy.port_level_settings(i);
+    const std::string at = at_index(path + ".portLevelSettings", i);
+    if (checker.port(at + ".port.number", settings.port().number()))
+      checker.expect(ports.insert(settings.port().number()).second, at + ".port.number",
+                     "port " + std::to_string(settings.port().number()) + " is there twice");
+    check_members(settings, at, checker);
+  }
+  if (policy.retry_budget().has_percent())
+    checker.range(path + ".retryBudget.percent", policy.retry_budget().percent().value(), 0, 100);
+}
+
+}  // namespace
+
+void validate(const DestinationRule& rule, Checker& checker) {
+  if (rule.host().empty())
+    checker.fail("spec.host", "expected a host");
+  else if (rule.host().starts_with("*"))
+    checker.fail("spec.host", "not supported: wildcards; write a rule for each host");
+  else
+    checker.host("spec.host", rule.host(), false);
+  check_policy(rule.traffic_policy(), "spec.trafficPolicy", checker);
+  std::set<std::string> names;
+  for (int i = 0; i < rule.subsets_size(); ++i) {
+    const Subset& subset = rule.subsets(i);
+    const std::string path = at_index("spec.subsets", i);
+    if (subset.name().empty())
+      checker.fail(path + ".name", "expected a name");
+    else if (checker.label_name(path + ".name", subset.name()))
+      checker.expect(names.insert(subset.name()).second, path + ".name",
+                     "the subset " + subset.name() + " is there twice");
+    checker.labels(path + ".labels", subset.labels());
+    check_policy(subset.traffic_policy(), path + ".trafficPolicy", checker);
+  }
+  checker.export_to("spec.exportTo", rule.export_to());
+}
+
+}  // namespace mesh::config

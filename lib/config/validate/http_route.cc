@@ -1,0 +1,189 @@
+#include "config/validate/http_route.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace mesh::config {
+namespace {
+
+using namespace ::istio::networking::v1alpha3;
+
+constexpr size_t kPatternBytesMax = 1024;
+
+// RFC 9110, section 5.1.
+bool is_field_name(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+void check_text(const StringMatch& match, const std::string& path, Checker& checker) {
+  const std::string& text = match.has_exact()    ? match.exact()
+                            : match.has_prefix() ? match.prefix()
+                                                 : match.regex();
+  checker.expect(!text.empty() || match.has_exact(), path,
+                 "expected exact, prefix or regex, not empty");
+  checker.expect(text.size() <= kPatternBytesMax, path,
+                 "longer than " + std::to_string(kPatternBytesMax) + " bytes");
+}
+
+template <class Map>
+void check_fields(const Map& fields, const std::string& path, Checker& checker) {
+  for (const auto& [name, match] : fields) {
+    checker.expect(is_field_name(name), at_key(path, name), "expected the name of a header");
+    if (match.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET)
+      check_text(match, at_key(path, name), checker);
+  }
+}
+
+bool is_retry_condition(std::string_view word) {
+  constexpr std::string_view kKnown[] = {
+      "5xx",
+      "gateway-error",
+      "reset",
+      "reset-before-request",
+      "connect-failure",
+      "refused-stream",
+      "retriable-4xx",
+      "retriable-status-codes",
+      "cancelled",
+      "unavailable",
+  };
+  if (std::find(std::begin(kKnown), std::end(kKnown), word) != std::end(kKnown)) return true;
+  const auto status = text::parse_uint(word, 599);
+  return status && *status >= 100;
+}
+
+bool is_refused_condition(std::string_view word) {
+  constexpr std::string_view kRefused[] = {
+      "envoy-ratelimited", "retriable-headers",  "http3-post-connect-failure",
+      "deadline-exceeded", "resource-exhausted", "internal",
+  };
+  return std::find(std::begin(kRefused), std::end(kRefused), word) != std::end(kRefused);
+}
+
+// grpc.io, "Status codes".
+bool is_grpc_status(std::string_view name) {
+  constexpr std::string_view kNames[] = {
+      "OK",
+      "CANCELLED",
+      "UNKNOWN",
+      "INVALID_ARGUMENT",
+      "DEADLINE_EXCEEDED",
+      "NOT_FOUND",
+      "ALREADY_EXISTS",
+      "PERMISSION_DENIED",
+      "RESOURCE_EXHAUSTED",
+      "FAILED_PRECONDITION",
+      "ABORTED",
+      "OUT_OF_RANGE",
+      "UNIMPLEMENTED",
+      "INTERNAL",
+      "UNAVAILABLE",
+      "DATA_LOSS",
+      "UNAUTHENTICATED",
+  };
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+void check_operations(const Headers::HeaderOperations& operations, const std::string& path,
+                      Checker& checker) {
+  const auto name = [&](const std::string& at, const std::string& field) {
+    if (field.starts_with(":") || text::iequals(field, "host"))
+      checker.fail(at,
+                   "not supported: edits of " + field + "; use rewrite.authority or rewrite.uri");
+    else
+      checker.expect(is_field_name(field), at, "expected the name of a header");
+  };
+  const auto fields = [&](const Checker::Labels& map, const std::string& at) {
+    for (const auto& [key, value] : map) {
+      name(at_key(at, key), key);
+      const bool plain = std::all_of(value.begin(), value.end(),
+                                     [](char c) { return uint8_t(c) >= 0x20 && c != 0x7f; });
+      checker.expect(plain && text::trim(value) == value, at_key(at, key),
+                     "expected a header's value: one line, no blanks on its ends");
+    }
+  };
+  fields(operations.set(), path + ".set");
+  fields(operations.add(), path + ".add");
+  for (int i = 0; i < operations.remove_size(); ++i)
+    name(at_index(path + ".remove", i), operations.remove(i));
+}
+
+}  // namespace
+
+void check_match(const HTTPMatchRequest& match, const std::string& path, Checker& checker) {
+  if (match.has_uri()) {
+    check_text(match.uri(), path + ".uri", checker);
+    const std::string& text = match.uri().has_exact() ? match.uri().exact() : match.uri().prefix();
+    checker.expect(match.uri().has_regex() || text.starts_with('/'), path + ".uri",
+                   "expected a path that begins with /");
+    checker.expect(!match.uri().has_regex() || !match.ignore_uri_case(), path + ".ignoreUriCase",
+                   "holds for exact and prefix; begin the regex with (?i)");
+  }
+  if (match.has_scheme()) check_text(match.scheme(), path + ".scheme", checker);
+  if (match.has_method()) check_text(match.method(), path + ".method", checker);
+  if (match.has_authority()) check_text(match.authority(), path + ".authority", checker);
+  check_fields(match.headers(), path + ".headers", checker);
+  check_fields(match.without_headers(), path + ".withoutHeaders", checker);
+  for (const auto& [name, value] : match.query_params()) {
+    const std::string at = at_key(path + ".queryParams", name);
+    checker.expect(!name.empty(), at, "expected a name");
+    if (value.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET) check_text(value, at, checker);
+  }
+  if (match.port() != 0) checker.port(path + ".port", match.port());
+}
+
+void check_retries(const HTTPRetry& retries, const std::string& path, Checker& checker) {
+  checker.range(path + ".attempts", retries.attempts(), 0, 100);
+  checker.expect(retries.attempts() != 0 || (!retries.has_per_try_timeout() &&
+                                             retries.retry_on().empty() && !retries.has_backoff()),
+                 path, "attempts is 0, so the other fields do nothing");
+  if (retries.has_per_try_timeout())
+    checker.duration(path + ".perTryTimeout", retries.per_try_timeout(), false);
+  if (retries.has_backoff()) checker.duration(path + ".backoff", retries.backoff(), false);
+  if (retries.retry_on().empty()) return;
+  for (const auto piece : text::split(retries.retry_on(), ',')) {
+    const std::string_view word = text::trim(piece);
+    if (is_retry_condition(word)) continue;
+    checker.fail(
+        path + ".retryOn",
+        is_refused_condition(word)
+            ? "not supported: " + std::string(word) + "; use status codes, 5xx or reset"
+            : "expected conditions such as 5xx,reset,connect-failure or status codes, got " +
+                  text::quoted(word));
+  }
+}
+
+void check_fault(const HTTPFaultInjection& fault, const std::string& path, Checker& checker) {
+  checker.expect(fault.has_delay() || fault.has_abort(), path, "expected delay or abort");
+  if (fault.has_delay()) {
+    const auto& delay = fault.delay();
+    if (delay.has_fixed_delay())
+      checker.duration(path + ".delay.fixedDelay", delay.fixed_delay(), false);
+    else
+      checker.fail(path + ".delay.fixedDelay", "expected a duration");
+    checker.range(path + ".delay.percentage", delay.percentage().value(), 0, 100);
+  }
+  if (!fault.has_abort()) return;
+  const auto& abort = fault.abort();
+  const std::string at = path + ".abort";
+  checker.expect(abort.error_type_case() != HTTPFaultInjection::Abort::ERROR_TYPE_NOT_SET, at,
+                 "expected httpStatus or grpcStatus");
+  if (abort.has_http_status()) checker.range(at + ".httpStatus", abort.http_status(), 200, 599);
+  if (abort.has_grpc_status())
+    checker.expect(
+        is_grpc_status(abort.grpc_status()), at + ".grpcStatus",
+        "expected a gRPC status such as UNAVAILABLE, got " + text::quoted(abort.grpc_status()));
+  checker.range(at + ".percentage", abort.percentage().value(), 0, 100);
+}
+
+void check_headers(const Headers& headers, const std::string& path, Checker& checker) {
+  check_operations(headers.request(), path + ".request", checker);
+  check_operations(headers.response(), path + ".response", checker);
+}
+
+}  // namespace mesh::config

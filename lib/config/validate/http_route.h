@@ -1,0 +1,20 @@
+// The parts of a VirtualService's http routes, checked.
+#pragma once
+
+#include <string>
+
+#include "config/validate/checker.h"
+#include "istio/networking/v1alpha3/virtual_service.pb.h"
+
+namespace mesh::config {
+
+void check_match(const ::istio::networking::v1alpha3::HTTPMatchRequest& match,
+                 const std::string& path, Checker& checker);
+void check_retries(const ::istio::networking::v1alpha3::HTTPRetry& retries, const std::string& path,
+                   Checker& checker);
+void check_fault(const ::istio::networking::v1alpha3::HTTPFaultInjection& fault,
+                 const std::string& path, Checker& checker);
+void check_headers(const ::istio::networking::v1alpha3::Headers& headers, const std::string& path,
+                   Checker& checker);
+
+}  // namespace mesh::config

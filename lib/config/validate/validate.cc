@@ -1,0 +1,42 @@
+#include "config/validate/validate.h"
+
+#include "base/text.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/service_entry.pb.h"
+#include "istio/networking/v1alpha3/sidecar.pb.h"
+#include "istio/networking/v1alpha3/virtual_service.pb.h"
+#include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/security/v1beta1/peer_authentication.pb.h"
+
+namespace mesh::config {
+namespace {
+
+// Calls validate(T) when the spec is a T.
+template <class T>
+bool validate_as(const google::protobuf::Message& spec, Checker& checker) {
+  const auto* typed = dynamic_cast<const T*>(&spec);
+  if (typed != nullptr) validate(*typed, checker);
+  return typed != nullptr;
+}
+
+}  // namespace
+
+void validate(const v1::Object& object, const google::protobuf::Message& spec, Checker& checker) {
+  namespace networking = ::istio::networking::v1alpha3;
+  if (object.name().empty())
+    checker.fail("metadata.name", "expected a name");
+  else
+    checker.dns_name("metadata.name", object.name());
+  checker.label_name("metadata.namespace", object.namespace_());
+  checker.labels("metadata.labels", object.labels());
+  if (const auto* entry = dynamic_cast<const networking::WorkloadEntry*>(&spec); entry != nullptr)
+    return validate(*entry, "spec", checker);
+  const bool known = validate_as<networking::VirtualService>(spec, checker) ||
+                     validate_as<networking::DestinationRule>(spec, checker) ||
+                     validate_as<networking::ServiceEntry>(spec, checker) ||
+                     validate_as<networking::Sidecar>(spec, checker) ||
+                     validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker);
+  MESH_CHECK(known);  // every kind of kinds.cc has its validator
+}
+
+}  // namespace mesh::config

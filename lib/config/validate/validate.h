@@ -1,0 +1,36 @@
+// Validation of one object by itself: what Istio's validation webhook checks,
+// and what our compiler relies on. One file a kind.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include "config/validate/checker.h"
+#include "mesh/config.pb.h"
+
+namespace istio::networking::v1alpha3 {
+class DestinationRule;
+class ServiceEntry;
+class Sidecar;
+class TrafficPolicy;
+class VirtualService;
+class WorkloadEntry;
+}  // namespace istio::networking::v1alpha3
+namespace istio::security::v1beta1 {
+class PeerAuthentication;
+}
+
+namespace mesh::config {
+
+// The envelope's names and labels, then the spec by its kind.
+void validate(const v1::Object& object, const google::protobuf::Message& spec, Checker& checker);
+
+void validate(const ::istio::networking::v1alpha3::DestinationRule& rule, Checker& checker);
+void validate(const ::istio::networking::v1alpha3::ServiceEntry& service, Checker& checker);
+void validate(const ::istio::networking::v1alpha3::Sidecar& sidecar, Checker& checker);
+void validate(const ::istio::networking::v1alpha3::VirtualService& service, Checker& checker);
+void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Checker& checker);
+// `path` is "spec", or an endpoint of a ServiceEntry.
+void validate(const ::istio::networking::v1alpha3::WorkloadEntry& entry, const std::string& path,
+              Checker& checker);
+
+}  // namespace mesh::config

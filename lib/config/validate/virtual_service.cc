@@ -1,0 +1,93 @@
+#include <set>
+
+#include "base/text.h"
+#include "config/validate/http_route.h"
+#include "config/validate/validate.h"
+
+namespace mesh::config {
+namespace {
+
+using namespace ::istio::networking::v1alpha3;
+
+constexpr size_t kBodyBytesMax = 64 * 1024;
+
+void check_destination(const Destination& destination, const std::string& path, Checker& checker) {
+  if (destination.host().empty())
+    checker.fail(path + ".host", "expected a host");
+  else
+    checker.host(path + ".host", destination.host(), false);
+  if (!destination.subset().empty()) checker.label_name(path + ".subset", destination.subset());
+  if (destination.has_port()) checker.port(path + ".port.number", destination.port().number());
+}
+
+void check_weights(const HTTPRoute& route, const std::string& path, Checker& checker) {
+  int64_t sum = 0;
+  for (int i = 0; i < route.route_size(); ++i) {
+    const auto& entry = route.route(i);
+    const std::string at = at_index(path + ".route", i);
+    if (entry.has_destination())
+      check_destination(entry.destination(), at + ".destination", checker);
+    else
+      checker.fail(at + ".destination", "expected a mapping with a host");
+    checker.range(at + ".weight", entry.weight(), 0, 1'000'000);
+    sum += entry.weight();
+  }
+  if (route.route_size() > 1)
+    checker.expect(sum > 0, path + ".route", "expected weights whose sum is not 0");
+}
+
+void check_route(const HTTPRoute& route, const std::string& path, Checker& checker) {
+  for (int i = 0; i < route.match_size(); ++i)
+    check_match(route.match(i), at_index(path + ".match", i), checker);
+  const bool direct = route.has_direct_response();
+  checker.expect((route.route_size() > 0) != direct, path,
+                 "expected one of route and directResponse");
+  if (direct) {
+    checker.range(path + ".directResponse.status", route.direct_response().status(), 200, 599);
+    const auto& body = route.direct_response().body();
+    checker.expect(body.string().size() + body.bytes().size() <= kBodyBytesMax,
+                   path + ".directResponse.body",
+                   "longer than " + std::to_string(kBodyBytesMax) + " bytes");
+    checker.expect(!route.has_rewrite(), path + ".rewrite", "does nothing with directResponse");
+    checker.expect(!route.has_retries(), path + ".retries", "does nothing with directResponse");
+  }
+  check_weights(route, path, checker);
+  if (route.has_timeout()) checker.duration(path + ".timeout", route.timeout(), true);
+  if (route.has_retries()) check_retries(route.retries(), path + ".retries", checker);
+  if (route.has_fault()) check_fault(route.fault(), path + ".fault", checker);
+  check_headers(route.headers(), path + ".headers", checker);
+  if (route.has_rewrite())
+    checker.expect(!route.rewrite().uri().empty() || !route.rewrite().authority().empty(),
+                   path + ".rewrite", "expected uri or authority");
+}
+
+void check_hosts(const VirtualService& service, Checker& checker) {
+  checker.expect(service.hosts_size() > 0, "spec.hosts", "expected at least one host");
+  std::set<std::string> hosts;
+  for (int i = 0; i < service.hosts_size(); ++i) {
+    const std::string& host = service.hosts(i);
+    const std::string path = at_index("spec.hosts", i);
+    if (is_ip_address(host) || checker.host(path, host, true))
+      checker.expect(hosts.insert(host).second, path, "the host " + host + " is there twice");
+  }
+  for (int i = 0; i < service.gateways_size(); ++i)
+    checker.expect(service.gateways(i) == "mesh", at_index("spec.gateways", i),
+                   "not supported: gateways; only \"mesh\"");
+}
+
+}  // namespace
+
+void validate(const VirtualService& service, Checker& checker) {
+  check_hosts(service, checker);
+  checker.expect(service.http_size() > 0, "spec.http", "expected at least one route");
+  for (int i = 0; i < service.http_size(); ++i) {
+    const std::string path = at_index("spec.http", i);
+    check_route(service.http(i), path, checker);
+    if (service.http(i).match().empty() && i + 1 < service.http_size())
+      checker.warn(at_index("spec.http", i + 1),
+                   "never reached: http[" + std::to_string(i) + "] before it takes every request");
+  }
+  checker.export_to("spec.exportTo", service.export_to());
+}
+
+}  // namespace mesh::config
