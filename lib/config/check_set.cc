@@ -1,0 +1,120 @@
+// The sense of the set: what `istioctl analyze` finds across objects.
+#include <set>
+
+#include "base/text.h"
+#include "config/object_set.h"
+#include "config/validate/checker.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/service_entry.pb.h"
+#include "istio/networking/v1alpha3/sidecar.pb.h"
+#include "istio/networking/v1alpha3/virtual_service.pb.h"
+#include "istio/security/v1beta1/peer_authentication.pb.h"
+
+namespace mesh::config {
+namespace {
+
+namespace networking = ::istio::networking::v1alpha3;
+
+std::string line(const v1::Object& object, const std::string& path, const std::string& what) {
+  std::string line = to_string(object.file(), find_position(object, path)) + ": " + object.kind() +
+                     " " + object.namespace_() + "/" + object.name() + ": ";
+  if (!path.empty()) line += path + ": ";
+  return line + what;
+}
+
+std::string place(const v1::Object& object) {
+  return object.kind() + " " + object.namespace_() + "/" + object.name() + " (" +
+         to_string(object.file(), find_position(object, "")) + ")";
+}
+
+class SetChecker {
+ public:
+  explicit SetChecker(const ObjectSet& set) : set_(set) {}
+
+  SetProblems run() {
+    index();
+    for (const auto& [name, object] : set_.objects()) {
+      if (name.kind == "VirtualService") virtual_service(*object);
+      if (name.kind == "DestinationRule")
+        known_host(*object, "spec.host", rule_hosts_[object.get()]);
+      if (name.kind == "PeerAuthentication") peer_authentication(*object);
+      if (name.kind == "Sidecar") sidecar(*object);
+    }
+    return std::move(problems_);
+  }
+
+ private:
+  void index() {
+    for (const auto& [name, object] : set_.objects()) {
+      if (name.kind == "ServiceEntry") {
+        for (const auto& host : spec_of<networking::ServiceEntry>(*object).hosts())
+          hosts_.insert(host);
+      } else if (name.kind == "DestinationRule") {
+        const auto rule = spec_of<networking::DestinationRule>(*object);
+        rule_hosts_[object.get()] = rule.host();
+        for (const auto& subset : rule.subsets()) subsets_.emplace(rule.host(), subset.name());
+      }
+    }
+  }
+
+  void error(const v1::Object& object, const std::string& path, const std::string& what) {
+    problems_.errors.push_back(line(object, path, what));
+  }
+
+  void known_host(const v1::Object& object, const std::string& path, const std::string& host) {
+    if (hosts_.contains(host)) return;
+    problems_.warnings.push_back(line(object, path, "no ServiceEntry has the host " + host));
+  }
+
+  void virtual_service(const v1::Object& object) {
+    const auto service = spec_of<networking::VirtualService>(object);
+    for (int i = 0; i < service.hosts_size(); ++i)
+      only(object, at_index("spec.hosts", i), "host " + service.hosts(i), service_hosts_,
+           object.namespace_() + "/" + service.hosts(i));
+    for (int i = 0; i < service.http_size(); ++i) {
+      for (int j = 0; j < service.http(i).route_size(); ++j) {
+        const auto& destination = service.http(i).route(j).destination();
+        const std::string path = at_index(at_index("spec.http", i) + ".route", j) + ".destination";
+        if (!destination.subset().empty() &&
+            !subsets_.contains({destination.host(), destination.subset()}))
+          error(object, path + ".subset",
+                "no DestinationRule for " + destination.host() + " has the subset " +
+                    destination.subset());
+        known_host(object, path + ".host", destination.host());
+      }
+    }
+  }
+
+  void peer_authentication(const v1::Object& object) {
+    const auto policy = spec_of<::istio::security::v1beta1::PeerAuthentication>(object);
+    if (policy.has_selector()) return;
+    only(object, "", "the namespace without a selector", policies_, object.namespace_());
+  }
+
+  void sidecar(const v1::Object& object) {
+    if (spec_of<networking::Sidecar>(object).has_workload_selector()) return;
+    only(object, "", "the namespace without a workloadSelector", sidecars_, object.namespace_());
+  }
+
+  // One object only may speak of `key`.
+  void only(const v1::Object& object, const std::string& path, const std::string& what,
+            std::map<std::string, const v1::Object*>& taken, const std::string& key) {
+    const auto [entry, fresh] = taken.emplace(key, &object);
+    if (!fresh) error(object, path, "another one is for " + what + ": " + place(*entry->second));
+  }
+
+  const ObjectSet& set_;
+  SetProblems problems_;
+  std::set<std::string> hosts_;                             // of ServiceEntries
+  std::set<std::pair<std::string, std::string>> subsets_;   // host, subset
+  std::map<const v1::Object*, std::string> rule_hosts_;     // of DestinationRules
+  std::map<std::string, const v1::Object*> service_hosts_;  // namespace/host
+  std::map<std::string, const v1::Object*> policies_;       // by namespace
+  std::map<std::string, const v1::Object*> sidecars_;       // by namespace
+};
+
+}  // namespace
+
+SetProblems check_set(const ObjectSet& set) { return SetChecker(set).run(); }
+
+}  // namespace mesh::config

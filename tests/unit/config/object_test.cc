@@ -1,0 +1,357 @@
+// What objects may say, one by one: mesh-config(5), "KINDS".
+
+#include "config/object.h"
+
+#include <catch2/catch.hpp>
+
+#include "config/object_set.h"
+#include "config/writer.h"
+
+using namespace mesh;
+using config::Problems;
+
+namespace {
+
+// All that is said of the text; empty when it is right.
+std::string said(const std::string& text) {
+  Problems problems("f.yaml");
+  std::vector<config::v1::Object> objects;
+  config::read_objects(text, problems, objects);
+  std::string all;
+  for (const std::string& line : problems.lines()) all += (all.empty() ? "" : "\n") + line;
+  return all;
+}
+
+std::string object(const std::string& kind, const std::string& spec) {
+  const std::string group =
+      kind == "PeerAuthentication" ? "security.istio.io/v1" : "networking.istio.io/v1";
+  return "apiVersion: " + group + "\nkind: " + kind + "\nmetadata: {name: x}\nspec: {" + spec +
+         "}\n";
+}
+
+struct Row {
+  const char* because;
+  std::string spec;
+  const char* want;  // after "KIND default/x: "; empty: accepted
+};
+
+void check(const std::string& kind, std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(kind << ": " << row.because) {
+      const std::string got = said(object(kind, row.spec));
+      const std::string mark = kind + " default/x: ";
+      const size_t at = got.find(mark);
+      CHECK((at == std::string::npos ? got : got.substr(at + mark.size())) == row.want);
+    }
+  }
+}
+
+std::vector<config::v1::Object> read(const std::string& text) {
+  Problems problems("f.yaml");
+  std::vector<config::v1::Object> objects;
+  config::read_objects(text, problems, objects);
+  CHECK(problems.lines() == std::vector<std::string>{});
+  return objects;
+}
+
+}  // namespace
+
+TEST_CASE("object: the envelope", "[config]") {
+  const std::string spec = "spec: {mtls: {mode: STRICT}}\n";
+  const Row rows[] = {
+      {"any version of the group",
+       "apiVersion: security.istio.io/v1beta1\nkind: PeerAuthentication\nmetadata: {name: a}\n" +
+           spec,
+       ""},
+      {"another group",
+       "apiVersion: networking.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n" + spec,
+       "f.yaml:1:1: expected security.istio.io/v1 for a PeerAuthentication, got "
+       "\"networking.istio.io/v1\""},
+      {"a kind that is misspelt",
+       "apiVersion: security.istio.io/v1\nkind: PeerAuthentcation\nmetadata: {name: a}\n",
+       "f.yaml:2:1: unknown kind \"PeerAuthentcation\"; did you mean PeerAuthentication?"},
+      {"a kind that we have not",
+       "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
+       "f.yaml:2:1: not supported: kind Gateway; the kinds are DestinationRule, "
+       "PeerAuthentication, ServiceEntry, Sidecar, VirtualService, WorkloadEntry"},
+      {"no kind", "a: b\n",
+       "f.yaml:1:1: unknown field \"a\"; expected apiVersion, kind, metadata, spec\n"
+       "f.yaml:1:1: expected a kind"},
+      {"no name",
+       "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {}\n" + spec,
+       "f.yaml:3:1: PeerAuthentication default/: metadata.name: expected a name"},
+      {"state of a cluster",
+       "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, uid: b}\n" +
+           spec,
+       "f.yaml:3:21: PeerAuthentication default/a: metadata.uid: not supported: state of a "
+       "Kubernetes cluster; leave it out"},
+      {"a list of objects",
+       "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: security.istio.io/v1, kind: "
+       "PeerAuthentication, metadata: {name: a}}\n",
+       ""},
+      {"not an object", "- a\n", "f.yaml:1:1: expected an object, got a list"},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.because) { CHECK(said(row.spec) == row.want); }
+  }
+}
+
+TEST_CASE("object: the example of the manual", "[config]") {
+  CHECK(said("apiVersion: networking.istio.io/v1\n"
+             "kind: VirtualService\n"
+             "metadata:\n"
+             "  name: reviews\n"
+             "spec:\n"
+             "  hosts: [reviews]\n"
+             "  http:\n"
+             "  - route:\n"
+             "    - destination: {host: reviews}\n"
+             "    retries:\n"
+             "      attempts: many\n") ==
+        "f.yaml:11:7: VirtualService default/reviews: spec.http[0].retries.attempts: expected a "
+        "whole number, got \"many\"");
+}
+
+TEST_CASE("object: VirtualService", "[config]") {
+  const std::string to = "route: [{destination: {host: a}}]";
+  const auto http = [](const std::string& route) { return "hosts: [a], http: [{" + route + "}]"; };
+  const Row rows[] = {
+      {"the least", http(to), ""},
+      {"no hosts", "http: [{" + to + "}]", "spec.hosts: expected at least one host"},
+      {"a host twice", "hosts: [a, a], http: [{" + to + "}]",
+       "spec.hosts[1]: the host a is there twice"},
+      {"a host that is none", "hosts: [a_b], http: [{" + to + "}]",
+       "spec.hosts[0]: expected a host name, got \"a_b\""},
+      {"gateways", "gateways: [x], " + http(to),
+       "spec.gateways[0]: not supported: gateways; only \"mesh\""},
+      {"no routes", "hosts: [a]", "spec.http: expected at least one route"},
+      {"neither route nor answer", http("name: a"),
+       "spec.http[0]: expected one of route and directResponse"},
+      {"an answer of our own", http("directResponse: {status: 503, body: {string: x}}"), ""},
+      {"weights",
+       http("route: [{destination: {host: a}, weight: 90}, {destination: {host: b}, "
+            "weight: 10}]"),
+       ""},
+      {"weights of nothing", http("route: [{destination: {host: a}}, {destination: {host: b}}]"),
+       "spec.http[0].route: expected weights whose sum is not 0"},
+      {"a negative weight", http("route: [{destination: {host: a}, weight: -1}]"),
+       "spec.http[0].route[0].weight: expected a number from 0 to 1000000"},
+      {"a port", http("route: [{destination: {host: a, port: {number: 70000}}}]"),
+       "spec.http[0].route[0].destination.port.number: expected a port from 1 to 65535, got 70000"},
+      {"a timeout of nothing is none", http(to + ", timeout: 0s"), ""},
+      {"a timeout below a millisecond", http(to + ", timeout: 5us"),
+       "spec.http[0].timeout: expected at least 1ms"},
+      {"retries", http(to + ", retries: {attempts: 3, retryOn: \"5xx, reset,503\", backoff: 25ms}"),
+       ""},
+      {"retries that do nothing", http(to + ", retries: {attempts: 0, retryOn: 5xx}"),
+       "spec.http[0].retries: attempts is 0, so the other fields do nothing"},
+      {"retries on what we do not know", http(to + ", retries: {attempts: 1, retryOn: rest}"),
+       "spec.http[0].retries.retryOn: expected conditions such as 5xx,reset,connect-failure or "
+       "status codes, got \"rest\""},
+      {"retries on what we have not",
+       http(to + ", retries: {attempts: 1, retryOn: envoy-ratelimited}"),
+       "spec.http[0].retries.retryOn: not supported: envoy-ratelimited; use status codes, 5xx or "
+       "reset"},
+      {"a fault", http(to + ", fault: {delay: {fixedDelay: 2s, percentage: {value: 50}}}"), ""},
+      {"a fault of over all",
+       http(to + ", fault: {abort: {httpStatus: 503, percentage: {value: "
+                 "101}}}"),
+       "spec.http[0].fault.abort.percentage: expected a number from 0 to 100"},
+      {"a fault's status", http(to + ", fault: {abort: {httpStatus: 99}}"),
+       "spec.http[0].fault.abort.httpStatus: expected a number from 200 to 599"},
+      {"a fault's gRPC status", http(to + ", fault: {abort: {grpcStatus: FINE}}"),
+       "spec.http[0].fault.abort.grpcStatus: expected a gRPC status such as UNAVAILABLE, got "
+       "\"FINE\""},
+      {"a delay of nothing", http(to + ", fault: {delay: {percentage: {value: 5}}}"),
+       "spec.http[0].fault.delay.fixedDelay: expected a duration"},
+      {"a header that is there", http(to + ", match: [{headers: {end-user: {}}}]"), ""},
+      {"a header's name", http(to + ", match: [{headers: {\"a b\": {exact: x}}}]"),
+       "spec.http[0].match[0].headers[\"a b\"]: expected the name of a header"},
+      {"a path that no request has", http(to + ", match: [{uri: {exact: health}}]"),
+       "spec.http[0].match[0].uri: expected a path that begins with /"},
+      {"an edit of the host", http(to + ", headers: {request: {set: {Host: b}}}"),
+       "spec.http[0].headers.request.set[\"Host\"]: not supported: edits of Host; use "
+       "rewrite.authority or rewrite.uri"},
+      {"a header in two lines", http(to + ", headers: {request: {set: {a: \"b\\r\\nc: d\"}}}"),
+       "spec.http[0].headers.request.set[\"a\"]: expected a header's value: one line, no blanks on "
+       "its ends"},
+      {"a rewrite of nothing", http(to + ", rewrite: {}"),
+       "spec.http[0].rewrite: expected uri or authority"},
+  };
+  check("VirtualService", rows);
+}
+
+TEST_CASE("object: the other kinds", "[config]") {
+  const Row rules[] = {
+      {"the least", "host: a", ""},
+      {"no host", "subsets: []", "spec.host: expected a host"},
+      {"a subset twice", "host: a, subsets: [{name: v1}, {name: v1}]",
+       "spec.subsets[1].name: the subset v1 is there twice"},
+      {"a percentage", "host: a, trafficPolicy: {outlierDetection: {maxEjectionPercent: 101}}",
+       "spec.trafficPolicy.outlierDetection.maxEjectionPercent: expected a number from 0 to 100"},
+      {"a port's policy",
+       "host: a, trafficPolicy: {portLevelSettings: [{tls: {mode: ISTIO_MUTUAL}}]}",
+       "spec.trafficPolicy.portLevelSettings[0].port.number: expected a port from 1 to 65535, got "
+       "0"},
+      {"TLS of others", "host: a, trafficPolicy: {tls: {mode: SIMPLE}}",
+       "spec.trafficPolicy.tls.mode: SIMPLE is not supported: TLS towards services outside of the "
+       "mesh; use ISTIO_MUTUAL or DISABLE"},
+      {"a name without TLS", "host: a, trafficPolicy: {tls: {sni: x}}",
+       "spec.trafficPolicy.tls: mode DISABLE, the default, has neither sni nor subjectAltNames"},
+  };
+  check("DestinationRule", rules);
+  const std::string ports = "ports: [{number: 80, name: http, protocol: HTTP}]";
+  const Row services[] = {
+      {"selected",
+       "hosts: [a], resolution: STATIC, " + ports + ", workloadSelector: {labels: {app: a}}", ""},
+      {"written",
+       "hosts: [a], resolution: STATIC, " + ports +
+           ", endpoints: [{address: 10.0.0.1, ports: {http: 8080}}]",
+       ""},
+      {"no resolution", "hosts: [a], " + ports,
+       "spec.resolution: not supported: resolution NONE; use STATIC, with endpoints or "
+       "workloadSelector"},
+      {"a port's name that no port has",
+       "hosts: [a], resolution: STATIC, " + ports +
+           ", endpoints: [{address: 10.0.0.1, ports: {grpc: 1}}]",
+       "spec.endpoints[0].ports[\"grpc\"]: no port of the service has this name"},
+      {"both",
+       "hosts: [a], resolution: STATIC, " + ports +
+           ", workloadSelector: {labels: {a: b}}, endpoints: [{address: \"::1\"}]",
+       "spec.workloadSelector: endpoints and workloadSelector exclude each other"},
+      {"wildcards", "hosts: [\"*.a\"], resolution: STATIC, " + ports,
+       "spec.hosts[0]: not supported: wildcards; name each host"},
+      {"a protocol that we have not",
+       "hosts: [a], resolution: STATIC, ports: [{number: 1, name: a, protocol: Mongo}]",
+       "spec.ports[0].protocol: not supported: protocol Mongo; use TCP, which passes it through"},
+  };
+  check("ServiceEntry", services);
+  const Row workloads[] = {
+      {"the least", "address: 127.0.0.1", ""},
+      {"a name for an address", "address: host",
+       "spec.address: expected an IP address, got \"host\""},
+      {"no address", "labels: {}", "spec.address: expected an IP address"},
+      {"a label", "address: \"::1\", labels: {app: a b}",
+       "spec.labels[\"app\"]: expected a label's value of letters, digits, -, _ and ., at most 63 "
+       "bytes, got \"a b\""},
+      {"a port", "address: \"::1\", ports: {http: 0}",
+       "spec.ports[\"http\"]: expected a port from 1 to 65535, got 0"},
+  };
+  check("WorkloadEntry", workloads);
+  const std::string selector = "workloadSelector: {labels: {a: b}}, ";
+  const Row sidecars[] = {
+      {"an application's address",
+       selector + "ingress: [{port: {number: 1}, defaultEndpoint: \"127.0.0.1:8080\"}]", ""},
+      {"an application's path",
+       selector + "ingress: [{port: {number: 1}, defaultEndpoint: \"unix:///run/a\"}]", ""},
+      {"no address", selector + "ingress: [{port: {number: 1}}]",
+       "spec.ingress[0].defaultEndpoint: expected the application's address, 127.0.0.1:PORT or "
+       "unix:///PATH, got \"\""},
+      {"of nobody", "ingress: [{port: {number: 1}, defaultEndpoint: \"[::1]:80\"}]",
+       "spec.ingress: needs a workloadSelector: an application's address belongs to one workload"},
+      {"egress", "egress: [{hosts: [\"./*\", \"*/a.b\"]}]", ""},
+      {"egress without a namespace", "egress: [{hosts: [a]}]",
+       "spec.egress[0].hosts[0]: expected NAMESPACE/HOST, got \"a\""},
+  };
+  check("Sidecar", sidecars);
+  const Row policies[] = {
+      {"a namespace", "mtls: {mode: STRICT}", ""},
+      {"ports of a namespace", "portLevelMtls: {80: {mode: DISABLE}}",
+       "spec.portLevelMtls: needs a selector: ports belong to workloads"},
+      {"a port", "selector: {matchLabels: {a: b}}, portLevelMtls: {0: {mode: DISABLE}}",
+       "spec.portLevelMtls[\"0\"]: expected a port from 1 to 65535, got 0"},
+  };
+  check("PeerAuthentication", policies);
+}
+
+TEST_CASE("object set: the generation is what the set means", "[config]") {
+  const std::string a = object("PeerAuthentication", "mtls: {mode: STRICT}");
+  const std::string b = object("WorkloadEntry", "address: \"::1\", labels: {b: c, a: d}");
+  const std::string b_again = object("WorkloadEntry", "labels: {a: d, b: c}, address: \"::1\"");
+  const auto set_of = [](const std::string& text) {
+    config::ObjectSet set;
+    for (auto& object : read(text)) set.put(std::move(object));
+    return set;
+  };
+  const auto one = set_of(a + "---\n" + b);
+  CHECK(one.generation().size() == 12);
+  CHECK(set_of("# moved\n\n" + b_again + "---\n" + a).generation() == one.generation());
+  CHECK(config::diff(one, set_of(b_again + "---\n" + a)).empty());
+  const auto other = set_of(object("WorkloadEntry", "address: \"::2\""));
+  CHECK(other.generation() != one.generation());
+  const config::Diff diff = config::diff(one, other);
+  CHECK(diff.created.empty());
+  CHECK(diff.configured == std::vector<config::Name>{{"WorkloadEntry", "default", "x"}});
+  CHECK(diff.deleted == std::vector<config::Name>{{"PeerAuthentication", "default", "x"}});
+}
+
+TEST_CASE("object set: what objects say together", "[config]") {
+  config::ObjectSet set;
+  for (auto& object :
+       read("apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n"
+            "spec:\n  hosts: [s]\n  http:\n  - route: [{destination: {host: s, subset: v9}}]\n"
+            "---\n" +
+            object("VirtualService", "hosts: [s], http: [{directResponse: {status: 200}}]") +
+            "---\n" + object("DestinationRule", "host: s, subsets: [{name: v1}]")))
+    set.put(std::move(object));
+  const auto problems = config::check_set(set);
+  CHECK(problems.errors ==
+        std::vector<std::string>{
+            "f.yaml:7:14: VirtualService default/a: spec.http[0].route[0].destination.subset: no "
+            "DestinationRule for s has the subset v9",
+            "f.yaml:12:16: VirtualService default/x: spec.hosts[0]: another one is for host s: "
+            "VirtualService default/a (f.yaml:1:1)"});
+  CHECK(problems.warnings.size() == 2);
+}
+
+TEST_CASE("writer: what is written is read back as the same", "[config]") {
+  const std::string text =
+      "apiVersion: networking.istio.io/v1\n"
+      "kind: VirtualService\n"
+      "metadata:\n"
+      "  name: reviews\n"
+      "  namespace: demo\n"
+      "  labels:\n"
+      "    on: \"1\"\n"
+      "spec:\n"
+      "  hosts:\n"
+      "  - reviews\n"
+      "  http:\n"
+      "  - match:\n"
+      "    - headers:\n"
+      "        end-user:\n"
+      "          exact: \"a \\\"b\\\" \\n\"\n"
+      "        there: {}\n"
+      "    route:\n"
+      "    - destination:\n"
+      "        host: reviews\n"
+      "      weight: 5\n"
+      "    timeout: 1.5s\n"
+      "    fault:\n"
+      "      abort:\n"
+      "        httpStatus: 503\n"
+      "        percentage:\n"
+      "          value: 0.5\n";
+  const auto objects = read(text);
+  REQUIRE(objects.size() == 1);
+  const std::string once = config::to_yaml(config::to_node(objects[0]));
+  const auto again = read(once);
+  REQUIRE(again.size() == 1);
+  CHECK(config::digest(objects[0]) == config::digest(again[0]));
+  CHECK(config::to_yaml(config::to_node(again[0])) == once);
+  const std::string json = config::to_json(config::to_node(objects[0]));
+  CHECK(json.find('\n') == std::string::npos);
+  CHECK(config::digest(read(json).at(0)) == config::digest(objects[0]));
+}
+
+TEST_CASE("kinds: names in any form", "[config]") {
+  const auto name = [](std::string_view text) {
+    const auto parsed = config::parse_name(text);
+    return parsed ? config::to_string(*parsed) : parsed.error().text;
+  };
+  CHECK(name("vs/demo/reviews") == "VirtualService/demo/reviews");
+  CHECK(name("DESTINATIONRULES/a") == "DestinationRule/default/a");
+  CHECK(name("vs") == "expected KIND/NAMESPACE/NAME, got \"vs\"");
+  CHECK(name("virtualservic/a/b") ==
+        "unknown kind \"virtualservic\"; did you mean VirtualService?");
+}
