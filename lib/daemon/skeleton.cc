@@ -10,7 +10,10 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bus/server.h"
+#include "cli/version.h"
 #include "daemon/settings.h"
+#include "mesh/daemon.pb.h"
 
 namespace mesh::daemon {
 namespace {
@@ -47,7 +50,7 @@ const google::protobuf::Message& Skeleton::settings() {
   return *settings_;
 }
 
-bus::Server* Skeleton::server() { return nullptr; }
+bus::Server* Skeleton::server() { return server_.get(); }
 
 void Skeleton::keep(std::unique_ptr<Service> service) { services_.push_back(std::move(service)); }
 
@@ -60,6 +63,7 @@ Result<void> Skeleton::start() {
 
   MESH_TRY_VOID(choose_user());
   MESH_TRY_VOID(make_dirs());
+  if (program_.bus) make_server();
   if (program_.open) MESH_TRY_VOID(program_.open(*this));
   if (user_) MESH_TRY_VOID(become(*user_));
   MESH_TRY(lock_, LockFile::acquire(line_.paths.run_dir + "/" + base_name() + ".lock"));
@@ -69,7 +73,9 @@ Result<void> Skeleton::start() {
         std::make_unique<event::Signal>(loop_, number, [this, number] { on_stop_signal(number); }));
   signals_.push_back(std::make_unique<event::Signal>(loop_, SIGHUP, [this] { on_hangup(); }));
 
+  if (server_) MESH_TRY_VOID(server_->bind());
   MESH_TRY_VOID(program_.start(*this));
+  if (server_) MESH_TRY_VOID(server_->start());
   if (!ready_held_) ready();
   if (notify_.alive_every() > Duration::zero()) keep_alive();
   return {};
@@ -93,6 +99,30 @@ Result<void> Skeleton::choose_user() {
   return {};
 }
 
+// What every daemon answers is registered here; its own questions follow.
+void Skeleton::make_server() {
+  bus::Server::Options options;
+  options.path = line_.paths.socket(base_name());
+  if (user_) options.group = user_->mesh_gid;
+  server_ = std::make_unique<bus::Server>(loop_, std::move(options));
+  server_->answer_later<v1::StatusRequest, v1::StatusReply>(
+      bus::Allow::Anyone,
+      [this](const v1::StatusRequest&, const bus::Peer&, bus::Reply<v1::StatusReply> reply) {
+        v1::StatusReply status;
+        status.set_name(base_name());
+        status.set_version(std::string(cli::kVersion));
+        status.set_pid(uint32_t(getpid()));
+        status.set_started_unix_ms(
+            std::chrono::duration_cast<std::chrono::milliseconds>(started_.time_since_epoch())
+                .count());
+        status.set_ready(ready_);
+        status.set_draining(draining_);
+        status.set_settings_file(line_.settings_path);
+        status.set_status(status_text_);
+        reply(std::move(status));
+      });
+}
+
 Result<void> Skeleton::make_dirs() {
   const Paths& paths = line_.paths;
   const bool run_dir_missing = access(paths.run_dir.c_str(), F_OK) != 0;
@@ -107,6 +137,7 @@ Result<void> Skeleton::make_dirs() {
 void Skeleton::run() {
   loop_.run();
   while (!services_.empty()) services_.pop_back();
+  server_.reset();
   lock_.release();
   log::info("stopped");
 }
@@ -117,6 +148,11 @@ void Skeleton::ready() {
   ready_ = true;
   notify_.ready();
   log::info("ready", {{"pid", getpid()}});
+}
+
+void Skeleton::status(const std::string& text) {
+  status_text_ = text;
+  notify_.status(text);
 }
 
 void Skeleton::keep_alive() {

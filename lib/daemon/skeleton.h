@@ -45,12 +45,13 @@ class Skeleton final : public Runtime {
   void keep(std::unique_ptr<Service> service) override;
   void hold_ready() override { ready_held_ = true; }
   void ready() override;
-  void status(const std::string& text) override { notify_.status(text); }
+  void status(const std::string& text) override;
   void set_drain_limit(Duration limit) override { drain_limit_ = limit; }
   void stop(const std::string& why) override;
 
  private:
   Result<void> choose_user();
+  void make_server();
   Result<void> make_dirs();
   void on_stop_signal(int number);
   void on_hangup();
@@ -65,11 +66,14 @@ class Skeleton final : public Runtime {
   Notify notify_;
   LockFile lock_;
   event::Loop loop_;
-  std::unique_ptr<User> user_;  // null: we stay who we are
+  std::unique_ptr<bus::Server> server_;  // null: the program has none
+  std::unique_ptr<User> user_;           // null: we stay who we are
   std::vector<std::unique_ptr<event::Signal>> signals_;
   event::Timer watchdog_;
   event::Timer drain_timer_;
   Duration drain_limit_ = std::chrono::seconds(10);
+  WallTime started_ = std::chrono::system_clock::now();
+  std::string status_text_;
   bool ready_held_ = false;
   bool ready_ = false;
   bool draining_ = false;

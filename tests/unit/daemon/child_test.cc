@@ -49,6 +49,7 @@ TEST_CASE("child: its environment, its lines, its log file", "[daemon]") {
   child->start();
   CHECK(keeper.said("hello"));
   CHECK(keeper.said("oops"));
+  REQUIRE(support::wait_for([&] { return std::filesystem::exists(dir.file("printed")); }));
   CHECK(child->state() == Child::State::Running);
   child->stop(std::chrono::seconds(5));
   REQUIRE(keeper.until([&] { return child->state() == Child::State::Stopped; }));

@@ -9,8 +9,10 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "bus/call_blocking.h"
 #include "daemon/program.h"
 #include "event/timer.h"
+#include "mesh/daemon.pb.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 #include "support/wait.h"
@@ -79,7 +81,7 @@ daemon::Program greeter() {
                           .user = "_mesh-nobody-has-this",
                           .man = "greeterd(8)",
                           .settings = &StringValue::default_instance(),
-                          .bus = false};
+                          .bus = true};
   program.read = read_word;
   program.start = [](daemon::Runtime& runtime) -> Result<void> {
     auto service = std::make_unique<Greeter>(runtime);
@@ -245,4 +247,20 @@ TEST_CASE("daemon: a second SIGTERM ends a drain at once", "[daemon]") {
   REQUIRE(daemon->wait_err("stopping"));
   daemon->signal(SIGTERM);
   CHECK(daemon->wait_exit() == 128 + SIGTERM);
+}
+
+TEST_CASE("daemon: how it is can be asked on the bus", "[daemon]") {
+  Place place;
+  auto greeterd = place.start();
+  REQUIRE(greeterd->wait_err("ready"));
+  const auto status = bus::call_blocking<daemon::v1::StatusReply>(
+      place.dir.file("run/greeterd.sock"), daemon::v1::StatusRequest(), std::chrono::seconds(10));
+  REQUIRE(status);
+  CHECK(status->name() == "greeterd");
+  CHECK(pid_t(status->pid()) == greeterd->pid());
+  CHECK(status->ready());
+  CHECK(status->settings_file() == place.settings);
+  greeterd->signal(SIGTERM);
+  REQUIRE(greeterd->wait_exit() == 0);
+  CHECK_FALSE(std::filesystem::exists(place.dir.file("run/greeterd.sock")));
 }
