@@ -44,8 +44,9 @@ struct Keeper : Child::Owner {
 TEST_CASE("child: its environment, its lines, its log file", "[daemon]") {
   Keeper keeper;
   support::TempDir dir;
-  auto child =
-      keeper.shell("echo $GREETING; echo oops >&2; printf partial; exec sleep 60", dir.file("log"));
+  auto child = keeper.shell("echo $GREETING; echo oops >&2; printf partial; : > " +
+                                dir.file("printed") + "; exec sleep 60",
+                            dir.file("log"));
   child->start();
   CHECK(keeper.said("hello"));
   CHECK(keeper.said("oops"));
