@@ -39,7 +39,7 @@ $(eval $(call module,stats,base api telemetry,google/protobuf))
 $(eval $(call module,xds,base api identity http balance resilience route config,google/protobuf))
 $(eval $(call module,discovery,base api identity config xds,google/protobuf))
 $(eval $(call module,tls,base event identity net,openssl))
-$(eval $(call module,client,base event api identity config telemetry bus,google/protobuf))
+$(eval $(call module,client,base event api identity config telemetry bus stats,google/protobuf))
 $(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 
 # rank 4, 5

@@ -1,0 +1,29 @@
+// StatsClient: how a forwarder tells statsd what it counted.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "client/stub.h"
+#include "telemetry/registry.h"
+
+namespace mesh::client {
+
+class StatsClient : private Stub {
+ public:
+  // `name` is "reviews@host"; `boot_id` another for each start of the process,
+  // not 0.
+  StatsClient(bus::Client& client, std::string name, uint64_t boot_id);
+
+  // Tells statsd the totals so far: every second, and once more at the end.
+  // While statsd is away the newest report waits; nothing is lost, since each
+  // holds everything. Collect all workers' registries into one snapshot first.
+  void report(const telemetry::Snapshot& totals);
+
+ private:
+  const std::string name_;
+  const uint64_t boot_id_;
+  uint64_t seq_ = 0;
+};
+
+}  // namespace mesh::client
