@@ -17,7 +17,7 @@ Result<identity::SpiffeId> Policy::identify(uint32_t uid) const {
   if (at != rules_.end()) return at->second;
   const std::string number = std::to_string(uid);
   return Error{Errc::Refused, "no identity for uid " + number +
-                                  ": add \"identities: [{user: " + number +
+                                  ": add \"identities: [{uid: " + number +
                                   ", namespace: NS, serviceAccount: SA}]\" to certd.yaml, or "
                                   "give a token"};
 }

@@ -115,6 +115,10 @@ Result<SpiffeId> Certificate::spiffe_id() const {
   return SpiffeId::parse(uri_sans().front());
 }
 
+Result<PublicKey> Certificate::public_key() const {
+  return PublicKey::adopt(X509_get_pubkey(native()));
+}
+
 Result<std::vector<Certificate>> certificates_from_pem(std::string_view pem) {
   if (pem.size() > kCertificatesMax * Certificate::kBytesMax)
     return Error{Errc::TooBig, "certificates are over 4 MiB"};

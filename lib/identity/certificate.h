@@ -52,6 +52,9 @@ class Certificate {
   // (X509-SVID standard, section 2). Errc::Invalid otherwise.
   Result<SpiffeId> spiffe_id() const;
 
+  // Errc::Invalid where it is no P-256 key.
+  Result<PublicKey> public_key() const;
+
   x509_st* native() const { return native_.get(); }
 
  private:

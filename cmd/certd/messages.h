@@ -1,0 +1,14 @@
+// certd's values as messages.
+#pragma once
+
+#include "ca/authority.h"
+#include "mesh/certd.pb.h"
+
+namespace mesh::certd {
+
+v1::Svid to_message(const ca::Leaf& leaf, const std::vector<identity::Certificate>& chain);
+v1::Bundle to_message(const identity::TrustBundle& bundle);
+v1::ListReply::Leaf to_list(const ca::Leaf& leaf, size_t watchers);
+int64_t unix_ms(WallTime time);
+
+}  // namespace mesh::certd

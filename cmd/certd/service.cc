@@ -1,0 +1,239 @@
+#include "cmd/certd/service.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cmd/certd/enrolment.h"
+#include "cmd/certd/messages.h"
+#include "identity/csr.h"
+
+namespace mesh::certd {
+namespace {
+
+using bus::Allow;
+
+constexpr std::string_view kBundleName = "default";
+constexpr const char* kBundleType = "type.googleapis.com/mesh.certd.v1.Bundle";
+constexpr const char* kSvidType = "type.googleapis.com/mesh.certd.v1.Svid";
+constexpr size_t kTokenBytesMax = 256;
+constexpr size_t kKeysAWatchMax = 64;
+// How often what is due is looked at anew although no deadline says so: the
+// wall clock may have been set, or the host was suspended.
+constexpr std::chrono::seconds kLookAgain{30};
+constexpr std::chrono::seconds kRetry{2};
+constexpr std::chrono::milliseconds kSoonest{20};
+
+}  // namespace
+
+Service::Service(event::Loop& loop, const Clock& clock, bus::Server& server, std::string state_dir,
+                 Settings settings, ca::Authority authority)
+    : loop_(loop),
+      clock_(clock),
+      state_dir_(std::move(state_dir)),
+      authority_(std::move(authority)),
+      policy_(std::move(settings.policy)),
+      tokens_(std::move(settings.tokens)),
+      random_(Random::from_system()),
+      bundles_(authority_.bundle()),
+      svids_(*this),
+      renewal_(loop, [this] { renew_due(); }) {
+  // All that certd answers, and to whom. Who a workload is, enroll() decides.
+  server.answer(Allow::Workload, this, &Service::enroll);
+  server.answer(Allow::Anyone, this, &Service::list);
+  server.serve(Allow::Workload, kBundleType, bundles_);
+  server.serve(Allow::Workload, kSvidType, svids_);
+}
+
+Result<void> Service::reload(const google::protobuf::Message& message) {
+  MESH_TRY(Settings fresh,
+           settings_of(static_cast<const settings::v1::Certd&>(message), state_dir_));
+  MESH_TRY_VOID(authority_.set_limits(std::move(fresh.limits)));
+  policy_ = std::move(fresh.policy);
+  tokens_ = std::move(fresh.tokens);
+  stuck_.clear();
+  renew_due();
+  return {};
+}
+
+Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, const bus::Peer& peer) {
+  if (request.token().size() > kTokenBytesMax)
+    return Error{Errc::TooBig, "the token is over 256 bytes"};
+  MESH_TRY(const identity::Csr csr, identity::Csr::parse(request.csr_der()));
+  const WallTime now = clock_.wall();
+  const Evidence evidence{peer.uid, request.token(), request.former_key(),
+                          request.former_signature()};
+  auto decision = decide(csr, evidence, authority_, policy_, tokens_, now);
+  if (!decision) {
+    log::warning("enrolment refused", {{"uid", peer.uid},
+                                       {"name", ca::printable_name(request.name())},
+                                       {"why", decision.error().text}});
+    return std::move(decision).error();
+  }
+  MESH_TRY(const ca::Leaf leaf,
+           authority_.issue(csr.key(), decision->id, {peer.uid, decision->ground, request.name()},
+                            now, random_));
+  // The leaf first: a crash in between leaves a token that works once more,
+  // the other order a workload with neither token nor certificate.
+  if (decision->token) MESH_TRY_VOID(tokens_.remove(*decision->token));
+  log::info("enrolled", {{"identity", leaf.id.uri()},
+                         {"uid", peer.uid},
+                         {"name", ca::printable_name(request.name())},
+                         {"serial", leaf.certificate.serial()},
+                         {"by", decision->ground == ca::Ground::Rule ? "rule" : "token"}});
+  stuck_.erase(csr.key().fingerprint());
+  svids_.offer(csr.key().fingerprint(), leaf);
+  arm_renewal();
+
+  msg::EnrollReply reply;
+  *reply.mutable_svid() = to_message(leaf, authority_.chain(leaf));
+  *reply.mutable_bundle() = to_message(authority_.bundle());
+  return reply;
+}
+
+Result<msg::ListReply> Service::list(const msg::ListRequest&, const bus::Peer&) {
+  msg::ListReply reply;
+  for (const auto& [key, leaf] : authority_.ledger().leaves())
+    *reply.add_leaves() = to_list(leaf, svids_.watchers(key));
+  reply.set_trust_domain(authority_.limits().trust_domain);
+  reply.set_root_not_after_unix_ms(unix_ms(authority_.root().not_after()));
+  reply.set_now_unix_ms(unix_ms(clock_.wall()));
+  return reply;
+}
+
+// ---- Renewal
+
+void Service::renew_due() {
+  const WallTime now = clock_.wall();
+  std::vector<std::string> due;
+  for (const auto& [key, watchers] : svids_.watched()) {
+    const ca::Leaf* leaf = authority_.find(key, now);
+    if (leaf != nullptr && leaf->renew_at <= now) due.push_back(key);
+  }
+  for (const std::string& key : due) {
+    const ca::Leaf leaf = *authority_.find(key, now);
+    if (auto renewed = renew(key, leaf); renewed) {
+      stuck_.erase(key);
+    } else if (stuck_.insert(key).second) {
+      log::error("renewal failed, trying on",
+                 {{"identity", leaf.id.uri()},
+                  {"name", leaf.holder.name},
+                  {"remaining", text::format_age(leaf.certificate.remaining(now))},
+                  {"why", renewed.error().text}});
+    }
+  }
+  arm_renewal();
+}
+
+Result<void> Service::renew(const std::string& key, const ca::Leaf& leaf) {
+  identity::SpiffeId id = leaf.id;
+  // What a rule gave lasts as long as the rule, and follows it.
+  if (leaf.holder.ground == ca::Ground::Rule) {
+    MESH_TRY(id, policy_.identify(leaf.holder.uid));
+  }
+  MESH_TRY(const identity::PublicKey public_key, leaf.certificate.public_key());
+  MESH_TRY(const ca::Leaf fresh,
+           authority_.issue(public_key, id, leaf.holder, clock_.wall(), random_));
+  log::info("renewed", {{"identity", fresh.id.uri()},
+                        {"name", fresh.holder.name},
+                        {"serial", fresh.certificate.serial()}});
+  svids_.offer(key, fresh);
+  return {};
+}
+
+void Service::arm_renewal() {
+  const WallTime now = clock_.wall();
+  Duration wait = kLookAgain;
+  for (const auto& [key, watchers] : svids_.watched()) {
+    const ca::Leaf* leaf = authority_.find(key, now);
+    if (leaf == nullptr) continue;
+    const Duration until = leaf->renew_at - now;
+    wait = std::min(wait, stuck_.contains(key) ? std::max<Duration>(until, kRetry) : until);
+  }
+  renewal_.arm(std::max<Duration>(wait, kSoonest));
+}
+
+// ---- Watches
+
+Service::Bundles::Bundles(const identity::TrustBundle& bundle)
+    : version_(bundle.roots().front().fingerprint()),
+      body_(std::make_shared<const std::string>(to_message(bundle).SerializeAsString())) {}
+
+void Service::Bundles::on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name == kBundleName || name == bus::kAll)
+      watcher.offer(kBundleName, version_, body_);
+    else
+      watcher.withdraw(name);
+  }
+  watcher.complete();
+}
+
+Result<void> Service::Svids::on_open(bus::Watcher& watcher) {
+  MESH_DEBUG("watch opened", {{"uid", watcher.peer().uid}, {"node", watcher.node().id}});
+  return {};
+}
+
+void Service::Svids::on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) {
+  const WallTime now = service_.clock_.wall();
+  size_t held = size_t(std::count_if(watched_.begin(), watched_.end(), [&](const auto& entry) {
+    return entry.second.contains(&watcher);
+  }));
+  for (const std::string& name : names) {
+    // A key is watched by name, by who enrolled it. To all others it does not
+    // exist; nobody may watch "*".
+    if (name == bus::kAll || ++held > kKeysAWatchMax) {
+      watcher.refuse(Error{Errc::Refused, "a watch of certificates names at most 64 keys"});
+      return;
+    }
+    watched_[name].insert(&watcher);
+    const ca::Leaf* leaf = service_.authority_.find(name, now);
+    if (leaf != nullptr && leaf->holder.uid == watcher.peer().uid)
+      service_.svids_.offer(name, *leaf);
+    else
+      watcher.withdraw(name);
+  }
+  watcher.complete();
+  service_.arm_renewal();
+}
+
+void Service::Svids::offer(const std::string& key, const ca::Leaf& leaf) {
+  const auto at = watched_.find(key);
+  if (at == watched_.end()) return;
+  const auto body = std::make_shared<const std::string>(
+      to_message(leaf, service_.authority_.chain(leaf)).SerializeAsString());
+  for (bus::Watcher* watcher : at->second)
+    if (watcher->peer().uid == leaf.holder.uid)
+      watcher->offer(key, leaf.certificate.serial(), body);
+}
+
+void Service::Svids::on_unsubscribe(bus::Watcher& watcher, const std::vector<std::string>& names) {
+  for (const std::string& name : names) drop(watcher, name);
+}
+
+void Service::Svids::on_nack(bus::Watcher& watcher, std::string_view name, std::string_view version,
+                             std::string_view reason) {
+  log::warning("a certificate was not taken",
+               {{"node", watcher.node().id}, {"key", name}, {"serial", version}, {"why", reason}});
+}
+
+void Service::Svids::on_gone(bus::Watcher& watcher) {
+  for (auto at = watched_.begin(); at != watched_.end();) {
+    at->second.erase(&watcher);
+    at = at->second.empty() ? watched_.erase(at) : std::next(at);
+  }
+}
+
+void Service::Svids::drop(bus::Watcher& watcher, const std::string& key) {
+  const auto at = watched_.find(key);
+  if (at == watched_.end()) return;
+  at->second.erase(&watcher);
+  if (at->second.empty()) watched_.erase(at);
+}
+
+size_t Service::Svids::watchers(const std::string& key) const {
+  const auto at = watched_.find(key);
+  return at == watched_.end() ? 0 : at->second.size();
+}
+
+}  // namespace mesh::certd

@@ -1,0 +1,87 @@
+// Service: certd on the bus. What it knows is in lib/ca; who may have what is
+// decided in enrolment.h.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "bus/server.h"
+#include "ca/authority.h"
+#include "cmd/certd/settings.h"
+#include "daemon/service.h"
+#include "event/timer.h"
+#include "mesh/certd.pb.h"
+
+namespace mesh::certd {
+
+namespace msg = mesh::certd::v1;
+
+class Service final : public daemon::Service {
+ public:
+  // All but `settings` and `authority` outlive us.
+  Service(event::Loop& loop, const Clock& clock, bus::Server& server, std::string state_dir,
+          Settings settings, ca::Authority authority);
+
+  Result<void> reload(const google::protobuf::Message& settings) override;
+
+ private:
+  // The trust bundle, "default". Never changes while we run.
+  class Bundles final : public bus::WatchProvider {
+   public:
+    explicit Bundles(const identity::TrustBundle& bundle);
+    void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+
+   private:
+    std::string version_;
+    std::shared_ptr<const std::string> body_;
+  };
+
+  // The leaf of each watched key, renewed as long as it is watched.
+  class Svids final : public bus::WatchProvider {
+   public:
+    explicit Svids(Service& service) : service_(service) {}
+    Result<void> on_open(bus::Watcher& watcher) override;
+    void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+    void on_unsubscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+    void on_nack(bus::Watcher& watcher, std::string_view name, std::string_view version,
+                 std::string_view reason) override;
+    void on_gone(bus::Watcher& watcher) override;
+
+    // Offers a leaf to whoever watches its key and may.
+    void offer(const std::string& key, const ca::Leaf& leaf);
+    size_t watchers(const std::string& key) const;
+    const std::map<std::string, std::set<bus::Watcher*>>& watched() const { return watched_; }
+
+   private:
+    void drop(bus::Watcher& watcher, const std::string& key);
+
+    Service& service_;
+    std::map<std::string, std::set<bus::Watcher*>> watched_;  // by key fingerprint
+  };
+
+  Result<msg::EnrollReply> enroll(const msg::EnrollRequest& request, const bus::Peer& peer);
+  Result<msg::ListReply> list(const msg::ListRequest& request, const bus::Peer& peer);
+
+  // Renews what is due and watched, and arms the timer for what is due next.
+  void renew_due();
+  Result<void> renew(const std::string& key, const ca::Leaf& leaf);
+  void arm_renewal();
+
+  event::Loop& loop_;
+  const Clock& clock_;
+  const std::string state_dir_;
+  ca::Authority authority_;
+  ca::Policy policy_;
+  ca::Tokens tokens_;
+  Random random_;
+  Bundles bundles_;
+  Svids svids_;
+  event::Timer renewal_;
+  std::set<std::string> stuck_;  // keys whose renewal failed; said once each
+};
+
+}  // namespace mesh::certd
