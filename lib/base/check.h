@@ -11,7 +11,7 @@ namespace mesh {
 
 }  // namespace mesh
 
-#define MESH_CHECK(condition)                                          \
-  (__builtin_expect(static_cast<bool>(condition), 1)                   \
-       ? void(0)                                                       \
+#define MESH_CHECK(condition)                        \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? void(0)                                     \
        : ::mesh::check_failed(#condition, __FILE__, __LINE__))

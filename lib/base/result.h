@@ -97,14 +97,12 @@ class [[nodiscard]] Result<void> : public Result<std::monostate> {
 // MESH_TRY(auto key, Key::load(path)): binds the value, or returns the error.
 // MESH_TRY_VOID(loop.run()): the same where there is no value.
 // With MESH_CHECK and the log macros these are all the macros we have.
-#define MESH_TRY(binding, expression) \
-  MESH_TRY_1(binding, expression, MESH_JOIN(try_, __COUNTER__))
+#define MESH_TRY(binding, expression) MESH_TRY_1(binding, expression, MESH_JOIN(try_, __COUNTER__))
 #define MESH_TRY_1(binding, expression, result)  \
   auto result = (expression);                    \
   if (!result) return std::move(result).error(); \
   binding = *std::move(result)
-#define MESH_TRY_VOID(expression)              \
-  if (auto try_void = (expression); !try_void) \
-  return std::move(try_void).error()
+#define MESH_TRY_VOID(expression) \
+  if (auto try_void = (expression); !try_void) return std::move(try_void).error()
 #define MESH_JOIN(a, b) MESH_JOIN_1(a, b)
 #define MESH_JOIN_1(a, b) a##b

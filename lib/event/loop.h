@@ -96,7 +96,7 @@ class Loop {
   void run_turn_end();
 
   event_base* base_;
-  ::event* tick_;   // the one libevent timer: the wheel's next deadline
+  ::event* tick_;  // the one libevent timer: the wheel's next deadline
   Instant tick_at_ = Instant::max();
   UniqueFd wake_fd_;
   ::event* wake_;
@@ -105,8 +105,8 @@ class Loop {
   WallTime wall_{};
   std::atomic<bool> stopping_{false};
 
-  std::vector<Watch*> ready_;      // collected by libevent, or rescheduled
-  std::vector<Watch*> running_;    // being dispatched; gone ones are null
+  std::vector<Watch*> ready_;    // collected by libevent, or rescheduled
+  std::vector<Watch*> running_;  // being dispatched; gone ones are null
   std::mutex posted_mutex_;
   std::vector<Task> posted_;
   std::vector<Task> deferred_;
