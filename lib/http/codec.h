@@ -17,7 +17,7 @@
 //    sender gets on_closed(), not on_reset(), and must not send the rest.
 //  - A handler may call any method of any stream, also its own, in an event,
 //    reset() included; a codec never calls a handler that has been detached.
-//  - on_closed() comes from inside the send call that ends the stream, and
+//  - on_closed() may come from inside the send call that ends the stream, and
 //    on_reset() from inside one that breaks its Content-Length.
 //  - Nothing here blocks, throws or looks at a clock. One thread.
 #pragma once
