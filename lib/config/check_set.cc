@@ -47,8 +47,8 @@ class SetChecker {
   void index() {
     for (const auto& [name, object] : set_.objects()) {
       if (name.kind == "ServiceEntry") {
-        for (const auto& host : spec_of<networking::ServiceEntry>(*object).hosts())
-          hosts_.insert(host);
+        const auto service = spec_of<networking::ServiceEntry>(*object);
+        hosts_.insert(service.hosts().begin(), service.hosts().end());
       } else if (name.kind == "DestinationRule") {
         const auto rule = spec_of<networking::DestinationRule>(*object);
         rule_hosts_[object.get()] = rule.host();
