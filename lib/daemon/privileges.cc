@@ -17,8 +17,11 @@ Result<User> find_user(const std::string& name) {
     if (errno != 0 && errno != ENOENT && errno != ESRCH) return errno_error("user " + name);
     return Error{Errc::NotFound, "this host has no user " + name};
   }
-  User user{name, entry->pw_uid, entry->pw_gid, entry->pw_gid};
-  if (const group* const mesh = getgrnam("_mesh"); mesh != nullptr) user.mesh_gid = mesh->gr_gid;
+  User user{name, entry->pw_uid, entry->pw_gid, entry->pw_gid, false};
+  if (const group* const mesh = getgrnam("_mesh"); mesh != nullptr) {
+    user.mesh_gid = mesh->gr_gid;
+    user.shared = true;
+  }
   return user;
 }
 

@@ -15,6 +15,7 @@ struct User {
   unsigned uid = 0;
   unsigned gid = 0;
   unsigned mesh_gid = 0;  // the group _mesh; the user's own where there is none
+  bool shared = false;    // there is a group _mesh
 };
 
 // Errc::NotFound where this host has no such user.

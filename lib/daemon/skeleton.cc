@@ -126,7 +126,7 @@ void Skeleton::make_server() {
 Result<void> Skeleton::make_dirs() {
   const Paths& paths = line_.paths;
   const bool run_dir_missing = access(paths.run_dir.c_str(), F_OK) != 0;
-  const bool shared = user_ != nullptr && user_->mesh_gid != user_->gid;
+  const bool shared = user_ != nullptr && user_->shared;
   MESH_TRY_VOID(make_dir(paths.run_dir, shared ? kRunDirSharedMode : kRunDirMode, "run directory"));
   MESH_TRY_VOID(make_dir(paths.state_dir, kStateDirMode, "state directory"));
   if (user_ == nullptr) return {};
