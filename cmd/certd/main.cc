@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cmd/certd/service.h"
 #include "cmd/certd/settings.h"
+#include "daemon/paths.h"
 #include "daemon/program.h"
 
 namespace {
@@ -38,6 +39,7 @@ Result<void> start(daemon::Runtime& runtime) {
   const WallTime now = runtime.clock().wall();
   MESH_TRY(auto authority, ca::Authority::open(state_dir, settings.limits, now));
   say_root(authority, now);
+  MESH_TRY_VOID(daemon::make_dir(settings.tokens.directory(), 0700, "tokens directory"));
   runtime.keep(std::make_unique<certd::Service>(runtime.loop(), runtime.clock(), *runtime.server(),
                                                 state_dir, std::move(settings),
                                                 std::move(authority)));

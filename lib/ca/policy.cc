@@ -18,7 +18,7 @@ Result<identity::SpiffeId> Policy::identify(uint32_t uid) const {
   const std::string number = std::to_string(uid);
   return Error{Errc::Refused, "no identity for uid " + number +
                                   ": add \"identities: [{uid: " + number +
-                                  ", namespace: NS, serviceAccount: SA}]\" to certd.yaml, or "
+                                  ", namespace: NS, service_account: SA}]\" to certd.yaml, or "
                                   "give a token"};
 }
 

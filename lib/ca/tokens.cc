@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -114,10 +115,17 @@ Result<std::string> make_token(const std::string& directory, std::string_view na
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return errno_error("make " + directory);
   const std::string secret = identity::random_hex(32);
-  MESH_TRY_VOID(file::write(directory + "/" + std::string(name),
+  const std::string path = directory + "/" + std::string(name);
+  MESH_TRY_VOID(file::write(path,
                             std::string(ns) + "/" + std::string(service_account) + " " +
-                                std::string(kHashed) + text::to_hex(identity::sha256(secret)) + "\n",
+                                std::string(kHashed) + text::to_hex(identity::sha256(secret)) +
+                                "\n",
                             0600));
+  // Made by root, the file must be readable by whose directory it is.
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0) return errno_error("stat " + directory);
+  if (status.st_uid != ::geteuid() && ::chown(path.c_str(), status.st_uid, status.st_gid) != 0)
+    return errno_error("chown " + path);
   return secret;
 }
 

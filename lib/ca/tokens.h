@@ -21,6 +21,8 @@ class Tokens {
   Tokens(std::string directory, std::string trust_domain)
       : directory_(std::move(directory)), trust_domain_(std::move(trust_domain)) {}
 
+  const std::string& directory() const { return directory_; }
+
   struct Grant {
     identity::SpiffeId id;
     std::string file;  // remove() it once the leaf is in the ledger
