@@ -140,7 +140,7 @@ void append_numbers(const telemetry::Snapshot& totals, std::string& out) {
   std::string_view last;
   for (const auto& [key, value] : totals.numbers) {
     if (key.name != last)
-      append_head(key.name, key.gauge ? "gauge" : "counter", "See forwarder(8).", out);
+      append_head(key.name, key.gauge ? "gauge" : "counter", "See mesh-metrics(7).", out);
     last = key.name;
     out += key.name;
     if (!key.labels.empty()) {

@@ -112,6 +112,7 @@ Result<bool> Store::take(Report report, WallTime now) {
     }
     forwarder.boot_id = report.boot_id;
     ++forwarder.boots;
+    ++lives_;
   }
   forwarder.seq = report.seq;
   forwarder.last_report = now;

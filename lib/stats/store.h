@@ -54,6 +54,7 @@ class Store {
 
   explicit Store(Limits limits) : limits_(limits) {}
   void set_limits(Limits limits) { limits_ = limits; }
+  const Limits& limits() const { return limits_; }
 
   // False where the report is of the past: a life that another followed, or a
   // seq not above the last. Errc::Invalid: no usable name, boot id or seq.
@@ -73,6 +74,9 @@ class Store {
     }
   }
   size_t size() const { return known_.size(); }
+  // Lives begun since the start: when it changes, what was counted before is
+  // nowhere but here.
+  uint64_t lives() const { return lives_; }
   size_t series() const { return admitted_.size(); }
   // Series of reports that gave up their labels.
   uint64_t series_overflow() const { return overflow_; }
@@ -105,6 +109,7 @@ class Store {
   std::set<telemetry::Labels> admitted_;
   std::set<telemetry::NumberKey> admitted_numbers_;
   uint64_t overflow_ = 0;
+  uint64_t lives_ = 0;
 };
 
 }  // namespace mesh::stats
