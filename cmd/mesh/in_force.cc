@@ -1,0 +1,75 @@
+#include "cmd/mesh/in_force.h"
+
+#include <poll.h>
+
+#include "base/text.h"
+#include "cmd/mesh/ask.h"
+#include "mesh/discoveryd.pb.h"
+
+namespace mesh::cmd {
+namespace {
+
+using cli::Exit;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// One line each: who has not the generation in force, and what is known of why.
+std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
+                                  const std::string& generation) {
+  std::vector<std::string> out;
+  if (!status.generation().starts_with(generation)) {
+    out.push_back("discoveryd: serves " +
+                  (status.generation().empty() ? "nothing yet" : status.generation()) +
+                  (status.configd_up() ? "" : ", configd is away"));
+    return out;
+  }
+  for (const auto& forwarder : status.forwarders()) {
+    if (forwarder.generation_in_force().starts_with(generation)) continue;
+    std::string line =
+        forwarder.node() + ": has " +
+        (forwarder.generation_in_force().empty() ? "nothing" : forwarder.generation_in_force()) +
+        " in force";
+    for (const auto& rejection : forwarder.rejections())
+      line += "; refused " + rejection.name() + ": " + rejection.reason();
+    out.push_back(std::move(line));
+  }
+  return out;
+}
+
+}  // namespace
+
+Exit wait_in_force(const cli::Context& context, const std::string& generation, Instant since) {
+  constexpr Duration kCall = seconds(2);
+  constexpr int kPauseFirstMs = 5;
+  constexpr int kPauseMaxMs = 100;
+  const Instant began = std::chrono::steady_clock::now();
+  std::vector<std::string> why;
+  for (int pause_ms = kPauseFirstMs;; pause_ms = std::min(pause_ms * 2, kPauseMaxMs)) {
+    cli::Context once = context;
+    once.timeout = std::min<Duration>(kCall, context.timeout);
+    const auto status =
+        ask<discoveryd::v1::StatusReply>(once, "discoveryd", discoveryd::v1::StatusRequest());
+    if (status) {
+      why = laggards(*status, generation);
+      if (why.empty()) {
+        const auto took =
+            std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - since);
+        context.say("generation " + generation + " in force at " +
+                    std::to_string(status->forwarders_size()) + " forwarders after " +
+                    std::to_string(took.count()) + "ms");
+        return Exit::Done;
+      }
+    } else if (status.error().kind == Errc::Refused) {
+      return context.fail(status.error());
+    } else {
+      why = {status.error().text};
+    }
+    if (std::chrono::steady_clock::now() - began >= context.timeout) break;
+    ::poll(nullptr, 0, pause_ms);
+  }
+  return context.fail(Exit::Deadline, "generation " + generation + " is not in force after " +
+                                          text::format_duration(context.timeout) + ":\n  " +
+                                          text::join(why, "\n  "));
+}
+
+}  // namespace mesh::cmd

@@ -1,0 +1,17 @@
+// in_force: waits until every forwarder uses a generation.
+#pragma once
+
+#include <string>
+
+#include "cli/command.h"
+
+namespace mesh::cmd {
+
+// Asks discoveryd until each forwarder that watches it has `generation` in
+// force, at most until context.timeout has passed; discoveryd may be away in
+// between. Says on stderr how many there are and how long it took (measured
+// from `since`), or who lags and why: Exit::Deadline. The generation may be
+// shortened to its first characters.
+cli::Exit wait_in_force(const cli::Context& context, const std::string& generation, Instant since);
+
+}  // namespace mesh::cmd

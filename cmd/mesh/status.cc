@@ -1,0 +1,206 @@
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "cli/table.h"
+#include "cmd/mesh/ask.h"
+#include "cmd/mesh/commands.h"
+#include "daemon/lock_file.h"
+#include "mesh/configd.pb.h"
+#include "mesh/daemon.pb.h"
+#include "mesh/discoveryd.pb.h"
+#include "mesh/statsd.pb.h"
+
+namespace mesh::cmd {
+namespace {
+
+using cli::Exit;
+using daemon::LockFile;
+
+constexpr const char* kDaemons[] = {"certd", "configd", "discoveryd", "statsd"};
+constexpr Duration kAnswerWithin = std::chrono::seconds(2);
+
+struct Row {
+  std::string name;
+  std::string state = "stopped";  // up, starting, draining, silent, down, stopped
+  pid_t pid = 0;
+  WallTime since{};
+  std::string generation;  // configd: accepted; discoveryd: served; forwarder: in force
+  bool counts = false;
+  uint64_t requests = 0;
+
+  bool runs() const { return state != "down" && state != "stopped"; }
+  bool well() const { return state == "up" || state == "stopped" || state == "draining"; }
+};
+
+// What the lock says: who runs, and who died without removing it.
+Result<Row> row_of(const std::string& name, const std::string& lock) {
+  Row row;
+  row.name = name;
+  MESH_TRY(const auto holder, LockFile::holder(lock));
+  if (!holder) return row;
+  row.state = holder->alive ? "up" : "down";
+  row.pid = holder->alive ? holder->pid : 0;
+  row.since = holder->since;
+  return row;
+}
+
+// A daemon that runs is asked how it is: a process may be there and deaf.
+void ask_how(const cli::Context& context, Row& row) {
+  cli::Context once = context;
+  once.timeout = std::min(kAnswerWithin, context.timeout);
+  const auto status = ask<daemon::v1::StatusReply>(once, row.name, daemon::v1::StatusRequest());
+  if (!status)
+    row.state = status.error().kind == Errc::Refused ? row.state : "silent";
+  else if (status->draining())
+    row.state = "draining";
+  else if (!status->ready())
+    row.state = "starting";
+}
+
+std::string host_name() {
+  char name[256]{};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+// RUN_DIR/forwarder.lock and forwarder-NAME.lock.
+std::vector<std::pair<std::string, std::string>> forwarder_locks(const std::string& run_dir) {
+  constexpr std::string_view kHead = "forwarder";
+  constexpr std::string_view kTail = ".lock";
+  std::vector<std::pair<std::string, std::string>> out;
+  DIR* const dir = opendir(run_dir.c_str());
+  if (dir == nullptr) return out;
+  while (const dirent* const entry = readdir(dir)) {
+    const std::string_view file = entry->d_name;
+    if (!file.starts_with(kHead) || !file.ends_with(kTail) || file.ends_with(".sock.lock"))
+      continue;
+    std::string_view name = file.substr(kHead.size(), file.size() - kHead.size() - kTail.size());
+    if (!name.empty() && name[0] != '-') continue;
+    if (name.empty())
+      name = kHead;
+    else
+      name.remove_prefix(1);
+    out.emplace_back(std::string(name) + "@" + host_name(), run_dir + "/" + std::string(file));
+  }
+  closedir(dir);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+Row* find(std::vector<Row>& rows, const std::string& name) {
+  for (Row& row : rows)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+// The generations, and what discoveryd and configd have to complain of.
+void add_generations(const cli::Context& context, std::vector<Row>& rows) {
+  cli::Context once = context;
+  once.timeout = std::min(kAnswerWithin, context.timeout);
+  if (Row* const row = find(rows, "configd"); row->runs()) {
+    const auto status =
+        ask<configd::v1::StatusReply>(once, "configd", configd::v1::StatusRequest());
+    if (status) {
+      row->generation = status->generation();
+      for (const auto& problem : status->problems()) context.say(problem.text());
+    }
+  }
+  Row* const discoveryd = find(rows, "discoveryd");
+  if (!discoveryd->runs()) return;
+  const auto status =
+      ask<discoveryd::v1::StatusReply>(once, "discoveryd", discoveryd::v1::StatusRequest());
+  if (!status) return;
+  discoveryd->generation = status->generation();
+  for (const std::string& problem : status->problems()) context.say(problem);
+  for (const auto& forwarder : status->forwarders()) {
+    if (Row* const row = find(rows, forwarder.node()); row != nullptr)
+      row->generation = forwarder.generation_in_force();
+    for (const auto& rejection : forwarder.rejections())
+      context.say(forwarder.node() + " refused " + rejection.name() + ": " + rejection.reason());
+  }
+}
+
+void add_requests(const cli::Context& context, std::vector<Row>& rows) {
+  if (!find(rows, "statsd")->runs()) return;
+  cli::Context once = context;
+  once.timeout = std::min(kAnswerWithin, context.timeout);
+  const auto totals = ask<statsd::v1::TotalsReply>(once, "statsd", statsd::v1::TotalsRequest());
+  if (!totals) return;
+  for (const auto& source : totals->sources()) {
+    Row* const row = find(rows, source.name());
+    if (row == nullptr) continue;
+    row->counts = true;
+    row->requests = source.requests_sent() + source.requests_received();
+  }
+}
+
+Exit run(cli::Context& context) {
+  std::vector<Row> rows;
+  for (const char* const name : kDaemons) {
+    auto row = row_of(name, context.run_dir + "/" + name + ".lock");
+    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
+    if (row->runs()) ask_how(context, *row);
+    rows.push_back(*std::move(row));
+  }
+  for (const auto& [name, lock] : forwarder_locks(context.run_dir)) {
+    auto row = row_of(name, lock);
+    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
+    rows.push_back(*std::move(row));
+  }
+  if (std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.state != "stopped"; }))
+    return context.fail(Exit::Unavailable,
+                        "nothing runs in " + context.run_dir +
+                            "; start it (systemctl start mesh.target, or mesh up DIR), or name its "
+                            "directory: --run-dir DIR");
+  add_generations(context, rows);
+  add_requests(context, rows);
+
+  cli::Table table({{.title = "NAME"},
+                    {.title = "STATE"},
+                    {.title = "PID", .number = true},
+                    {.title = "UP", .number = true},
+                    {.title = "GENERATION"},
+                    {.title = "REQUESTS", .number = true}});
+  const WallTime now = SystemClock().wall();
+  for (const Row& row : rows) {
+    const std::string up =
+        row.runs() ? cli::format_when(std::min(row.since, now), now, context.utc) : "";
+    const std::string requests = row.counts ? std::to_string(row.requests) : "";
+    const std::string pid = row.pid > 0 ? std::to_string(row.pid) : "";
+    const auto number = [](const std::string& text) { return text.empty() ? "null" : text; };
+    table.add(
+        {row.name, row.state, pid, up, row.generation, requests}, row.name,
+        "{\"name\":" + cli::json_string(row.name) + ",\"state\":" + cli::json_string(row.state) +
+            ",\"pid\":" + number(pid) +
+            ",\"since\":" + (row.runs() ? cli::json_string(text::format_time(row.since)) : "null") +
+            ",\"generation\":" + cli::json_string(row.generation) +
+            ",\"requests\":" + number(requests) + "}");
+  }
+  table.print(context.format);
+  const bool all_well =
+      std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.well(); });
+  return all_well ? Exit::Done : Exit::No;
+}
+
+}  // namespace
+
+cli::Command status_command() {
+  return {.name = "status",
+          .summary = "what runs, and in which generation",
+          .example = "mesh status -o json",
+          .more =
+              "STATE is up, starting, draining, stopped (in order, or never started here),\n"
+              "down (died), or silent (there, and does not answer). GENERATION is what\n"
+              "configd accepted, discoveryd serves, a forwarder has in force. REQUESTS\n"
+              "are all that passed a forwarder, either way. Exit status 1 when something\n"
+              "is down, silent or not ready yet.",
+          .reading = true,
+          .waiting = true,
+          .exits = {Exit::No, Exit::Unavailable, Exit::NotAllowed},
+          .run = run};
+}
+
+}  // namespace mesh::cmd
