@@ -60,7 +60,14 @@ void Connection::on_established() {
   endpoint_.on_connected(*this);
 }
 
-void Connection::on_progress() { check(); }
+void Connection::on_progress() {
+  if (transport_.state() == Transport::State::Lingering) {
+    // The peer broke the protocol; it gets no last words.
+    transport_.close();
+    return on_transport_closed("protocol error");
+  }
+  check();
+}
 
 void Connection::check() {
   if (closed_ || !codec_) return;

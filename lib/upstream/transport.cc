@@ -68,7 +68,8 @@ void Transport::step_handshake() {
 }
 
 void Transport::kick() {
-  if (state_ == State::Open && readable_ && !pumping_) watch_.again(true, false);
+  if (state_ != State::Open || pumping_) return;
+  if (readable_) watch_.again(true, false);
 }
 
 // Reads while there is something to read and somebody to read it.
@@ -88,7 +89,7 @@ void Transport::pump() {
     more = read_once(share);
   }
   pumping_ = false;
-  if (state_ != State::Open) return;
+  if (state_ == State::Closed) return;
   in_.release_if_empty();
   owner_.on_progress();
 }
@@ -195,14 +196,14 @@ void Transport::on_turn_end() {
   if (state_ == State::Closed) return;
   if (state_ == State::Handshaking) step_handshake();
   if (state_ != State::Open && state_ != State::Lingering) return;
-  const bool produced = std::exchange(want_produce_, false);
-  if (produced && codec_ != nullptr && state_ == State::Open) codec_->produce();
+  if (std::exchange(want_produce_, false) && codec_ != nullptr && state_ == State::Open)
+    codec_->produce();
   flush();
-  if (state_ != State::Open) return;
-  if (produced) {
-    owner_.on_progress();
-    if (state_ == State::Open) kick();
-  }
+  if (state_ != State::Open || codec_ == nullptr) return;
+  // What was written may have ended a stream, and with it the connection, or
+  // made room for the next request.
+  owner_.on_progress();
+  if (state_ == State::Open && readable_ && codec_->wants_bytes()) kick();
 }
 
 void Transport::flush() {

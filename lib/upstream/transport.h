@@ -46,7 +46,8 @@ class Transport final : public http::ByteSink,
     // Bytes came and there is no codec yet. Without one, more are awaited.
     virtual void on_first_bytes(std::string_view) {}
     // The codec was given bytes, or asked to produce: its streams may have come
-    // and gone, it may be finished. Once a batch.
+    // and gone, it may be finished, or we are Lingering after an error of the
+    // peer's. Once a batch.
     virtual void on_progress() = 0;
     // Over: the codec has told its streams before. `why` is for the log.
     virtual void on_transport_closed(std::string_view why) = 0;
@@ -78,6 +79,11 @@ class Transport final : public http::ByteSink,
   // first and what the peer still sends is dropped until it ends, so that our
   // last bytes are not lost to a reset; the owner bounds the time.
   void close_after_flush(bool linger, std::string_view why);
+  // The connection is given up: the codec tells its streams, then the owner hears.
+  void abort(std::string_view why) { fail(why); }
+  // Has on_progress() called at the end of the turn: a stream ended from outside
+  // the codec's events.
+  void look_again() { loop_.at_turn_end(*this); }
   // Closes now; on_transport_closed() is not called.
   void close();
 

@@ -1,0 +1,280 @@
+#include "forward/connection.h"
+
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "forward/exchange.h"
+#include "forward/worker.h"
+#include "http1/server_codec.h"
+#include "http2/server_codec.h"
+#include "identity/spiffe_id.h"
+#include "upstream/tls_stream.h"
+
+namespace mesh::forward {
+namespace {
+
+using State = Connection::State;
+using std::chrono::seconds;
+using upstream::Transport;
+
+constexpr uint8_t bit(State s) { return uint8_t(1U << unsigned(s)); }
+
+// The whole machine: name, longest stay, and where each state may lead. Zero:
+// the configuration says (sniffing, drain) or it is a matter of idleness.
+struct Rule {
+  State state;
+  std::string_view name;
+  seconds stay_max;
+  uint8_t next;
+};
+constexpr std::array kRules = std::to_array<Rule>({
+    {State::Sniffing, "sniffing", seconds(0),
+     uint8_t(bit(State::Handshaking) | bit(State::Closed))},
+    {State::Handshaking, "handshaking", seconds(10),
+     uint8_t(bit(State::Serving) | bit(State::Closed))},
+    {State::Serving, "serving", seconds(0),
+     uint8_t(bit(State::Draining) | bit(State::Closing) | bit(State::Closed))},
+    {State::Draining, "draining", seconds(0), uint8_t(bit(State::Closing) | bit(State::Closed))},
+    {State::Closing, "closing", seconds(2), bit(State::Closed)},
+    {State::Closed, "closed", seconds(0), 0},
+});
+
+constexpr bool in_order() {
+  for (size_t i = 0; i < kRules.size(); ++i)
+    if (size_t(kRules[i].state) != i) return false;
+  return true;
+}
+static_assert(in_order(), "kRules is indexed by State");
+
+constexpr const Rule& rule(State s) { return kRules[size_t(s)]; }
+
+// Same settings, same TLS context: nothing a client could notice has changed.
+bool same(const ListenerSpec& a, const ListenerSpec& b) {
+  if (a.config != b.config || a.chains.size() != b.chains.size()) return false;
+  for (size_t i = 0; i < a.chains.size(); ++i)
+    if (a.chains[i].tls != b.chains[i].tls) return false;
+  return true;
+}
+
+http::Limits limits_of(const xds::FilterChain& config) {
+  http::Limits limits;
+  limits.head_bytes_max = size_t(config.max_request_headers_kb) * 1024;
+  limits.streams_max = config.max_concurrent_streams;
+  return limits;
+}
+
+}  // namespace
+
+std::string_view to_string(State s) { return rule(s).name; }
+
+Connection::Connection(Worker& worker, View& view, const ListenerSpec& listener)
+    : worker_(worker),
+      view_(&view),
+      listener_(&listener),
+      transport_(worker.loop(), worker.blocks(), *this),
+      deadline_(worker.loop().wheel(), *this),
+      last_active_(worker.loop().now()),
+      inbound_(listener.config->direction == xds::TrafficDirection::Inbound) {
+  view_->retain();
+}
+
+Connection::~Connection() {
+  transport_.set_codec(nullptr);
+  transport_.close();
+  view_->release();
+}
+
+void Connection::start(UniqueFd fd) {
+  auto stream = std::make_unique<net::PlainStream>(std::move(fd));
+  Result<void> started;
+  if (listener_->sniff) {
+    deadline_.arm(listener_->config->listener_filters_timeout);
+    started = transport_.start(std::move(stream), Transport::Begin::Sniffing);
+  } else {
+    started = transport_.start(std::move(stream), Transport::Begin::Open);
+    if (started) use_chain(!listener_->chains.empty() && listener_->chains[0].config->tls);
+  }
+  if (!started) close(started.error().text);
+}
+
+void Connection::on_sniffed(net::Sniffed sniffed) { use_chain(sniffed == net::Sniffed::Tls); }
+
+// The chain is known, and whether TLS comes.
+void Connection::use_chain(bool tls) {
+  enter(State::Handshaking, tls ? "tls" : "clear text");
+  chain_ = listener_->chain(tls);
+  if (chain_ == nullptr || (!tls && chain_->config->tls))
+    return close(tls ? "TLS is not spoken here" : "clear text is refused");
+  if (!chain_->config->tls) return;
+  if (!chain_->tls) return close("our certificate is not there yet");
+  UniqueFd fd = static_cast<net::PlainStream&>(transport_.stream()).release();
+  auto stream = upstream::TlsStream::make(chain_->tls, std::move(fd));
+  if (!stream) return close(stream.error().text);
+  transport_.secure(*std::move(stream));
+  secure_ = true;
+}
+
+void Connection::on_established() {
+  enter(State::Serving, "established");
+  const std::string_view alpn = transport_.stream().alpn();
+  if (alpn == "h2") set_codec(true);
+  if (alpn == "http/1.1") set_codec(false);
+}
+
+// HTTP/2 without ALPN announces itself (RFC 9113 section 3.4).
+void Connection::on_first_bytes(std::string_view bytes) {
+  constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const bool http2 = bytes.substr(0, kPreface.size()) == kPreface.substr(0, bytes.size());
+  if (http2 && bytes.size() < 4) return;  // "PRI" could yet be a method
+  set_codec(http2);
+}
+
+void Connection::set_codec(bool http2) {
+  const http::Limits limits = limits_of(*chain_->config);
+  if (http2)
+    codec_ = std::make_unique<http2::ServerCodec>(transport_, *this, limits);
+  else
+    codec_ =
+        std::make_unique<http1::ServerCodec>(transport_, *this, secure_ ? "https" : "http", limits);
+  transport_.set_codec(codec_.get());
+}
+
+http::StreamHandler* Connection::on_stream(http::Stream& stream) {
+  // A draining HTTP/1 connection answers once more and says goodbye with it.
+  if (state_ == State::Draining && codec_->protocol() != http::Protocol::Http2) codec_->drain();
+  Exchange& exchange = worker_.take_exchange();
+  return exchange.begin(*this, stream);
+}
+
+void Connection::on_progress() {
+  last_active_ = worker_.loop().now();
+  if (state_ != State::Serving && state_ != State::Draining) return;
+  if (transport_.state() == Transport::State::Lingering)
+    return enter(State::Closing, "refused by the codec");
+  if (!codec_) return;
+  if (codec_->finished()) {
+    enter(State::Closing, "finished");
+    return transport_.close_after_flush(false, "finished");
+  }
+  // Part of a head, and nobody served: the rest has to come in time.
+  const bool partial = transport_.has_unread() && codec_->open_streams() == 0;
+  if (partial && !awaiting_head_ && state_ == State::Serving)
+    deadline_.arm(chain_->config->request_headers_timeout);
+  awaiting_head_ = partial;
+}
+
+void Connection::rebind(View& view) {
+  if (state_ == State::Closing || state_ == State::Closed) return;
+  const ListenerSpec* const spec = view.snapshot().listener(listener_->config->name);
+  if (spec == nullptr || !same(*spec, *listener_)) return drain("listener changed");
+  const ptrdiff_t chain = chain_ == nullptr ? -1 : chain_ - listener_->chains.data();
+  view.retain();
+  std::exchange(view_, &view)->release();
+  listener_ = spec;
+  chain_ = chain < 0 ? nullptr : &spec->chains[size_t(chain)];
+}
+
+void Connection::drain(std::string_view why) {
+  switch (state_) {
+    case State::Sniffing:
+    case State::Handshaking: return close(why);
+    case State::Serving: break;
+    case State::Draining:
+    case State::Closing:
+    case State::Closed: return;  // on the way out already
+  }
+  enter(State::Draining, why);
+  if (!codec_) return;  // not a byte yet: the drain timeout applies
+  if (codec_->protocol() == http::Protocol::Http2 || codec_->open_streams() > 0) codec_->drain();
+  on_progress();
+}
+
+void Connection::on_transport_closed(std::string_view why) { enter(State::Closed, why); }
+
+void Connection::close(std::string_view why) {
+  transport_.close();
+  enter(State::Closed, why);
+}
+
+void Connection::enter(State next, std::string_view why) {
+  if (state_ == next) return;
+  MESH_CHECK(rule(state_).next & bit(next));
+  MESH_DEBUG("connection", {{"listener", listener_->config->name},
+                            {"from", to_string(state_)},
+                            {"to", to_string(next)},
+                            {"why", why}});
+  if (state_ == State::Handshaking && next == State::Closed)
+    log::info("connection refused",
+              {{"listener", listener_->config->name}, {"peer", remote_text()}, {"why", why}});
+  state_ = next;
+  switch (next) {
+    case State::Closed: deadline_.cancel(); return worker_.remove(*this);
+    case State::Serving: return deadline_.arm(idle_timeout());
+    case State::Draining: return deadline_.arm(chain_->config->drain_timeout);
+    case State::Sniffing:
+    case State::Handshaking:
+    case State::Closing: return deadline_.arm(rule(next).stay_max);
+  }
+}
+
+Duration Connection::idle_timeout() const {
+  const Duration idle = chain_->config->idle_timeout;
+  return idle > Duration::zero() ? idle : std::chrono::hours(1);
+}
+
+void Connection::on_deadline(event::Deadline&) {
+  switch (state_) {
+    case State::Sniffing: return close("nothing was said in time");
+    case State::Handshaking: return close("handshake timeout");
+    case State::Serving: return on_serving_deadline();
+    case State::Draining:
+      if (!codec_ || codec_->open_streams() == 0) return close("drained");
+      codec_->drain();
+      // Exchanges have deadlines of their own; the worker's drain has the last word.
+      return deadline_.arm(chain_->config->drain_timeout);
+    case State::Closing: return close("deadline");
+    case State::Closed: return;
+  }
+}
+
+// Idleness is not armed anew by each request, but looked at when it might be over.
+void Connection::on_serving_deadline() {
+  const Instant now = worker_.loop().now();
+  if (awaiting_head_) {
+    enter(State::Closing, "request head timeout");
+    return transport_.close_after_flush(false, "request head timeout");
+  }
+  const Instant over = last_active_ + idle_timeout();
+  if (codec_ && codec_->open_streams() > 0) return deadline_.arm(idle_timeout());
+  if (now < over) return deadline_.arm(over - now);
+  if (chain_->config->idle_timeout <= Duration::zero()) return deadline_.arm(idle_timeout());
+  drain("idle");
+}
+
+telemetry::PeerId Connection::peer() {
+  if (std::exchange(peer_known_, true)) return peer_;
+  telemetry::Peer peer;
+  peer.principal = stream().peer_identity();
+  if (const auto id = identity::SpiffeId::parse(peer.principal))
+    if (const auto workload = id->workload()) peer.workload_namespace = workload->ns;
+  return peer_ = worker_.telemetry().peer(peer);
+}
+
+const std::string& Connection::remote_text() {
+  if (remote_text_.empty()) remote_text_ = net::Address::peer_of(stream().fd()).to_string();
+  return remote_text_;
+}
+
+const std::string& Connection::remote_host() {
+  if (remote_host_.empty()) remote_host_ = net::Address::peer_of(stream().fd()).host();
+  return remote_host_;
+}
+
+const std::string& Connection::local_text() {
+  if (local_text_.empty()) local_text_ = net::Address::local_of(stream().fd()).to_string();
+  return local_text_;
+}
+
+}  // namespace mesh::forward

@@ -1,0 +1,108 @@
+// Connection: a client's connection, from accept to close.
+//
+//   Sniffing -> Handshaking -> Serving -> Draining -> Closing -> Closed
+//       \_______ clear text ______^ \________________^  ^
+//   any state before it: error, deadline, peer gone ----+
+//
+// Owned by its worker. It never deletes itself: entering Closed has the worker
+// retire it to the end of the turn. Exchanges come and go on its codec's
+// streams; each ends (a reset at the latest) before the connection does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "event/loop.h"
+#include "forward/view.h"
+#include "http/codec.h"
+#include "telemetry/registry.h"
+#include "upstream/transport.h"
+
+namespace mesh::forward {
+
+class Worker;
+
+class Connection final : private upstream::Transport::Owner,
+                         public http::ServerHandler,
+                         private event::Deadline::Owner {
+ public:
+  enum class State : uint8_t {
+    Sniffing,     // waiting for bytes that tell TLS from clear text
+    Handshaking,  // TLS in progress
+    Serving,      // the codec owns the bytes; exchanges come and go
+    Draining,     // the next response says goodbye; waiting for what is in flight
+    Closing,      // flushing our last bytes; input is dropped
+    Closed,       // retired: only the destructor may run
+  };
+
+  // `view` is pinned; `listener` belongs to its snapshot.
+  Connection(Worker& worker, View& view, const ListenerSpec& listener);
+  ~Connection();
+
+  void start(UniqueFd fd);
+  // A new configuration: goes on under it where the listener is the same, else
+  // drains under the old one.
+  void rebind(View& view);
+  // No new exchange: HTTP/2 gets GOAWAY at once; HTTP/1 closes with its next
+  // response, or after the chain's drain timeout where none comes.
+  void drain(std::string_view why);
+  // At once. The streams are reset.
+  void abort(std::string_view why) { transport_.abort(why); }
+  // A stream was resumed, or ended, from outside its codec's events.
+  void kick() { transport_.kick(); }
+  void look_again() { transport_.look_again(); }
+
+  State state() const { return state_; }
+  View& view() { return *view_; }
+  const ListenerSpec& listener() const { return *listener_; }
+  const ChainSpec& chain() const { return *chain_; }
+  bool inbound() const { return inbound_; }
+  bool secure() const { return secure_; }
+  net::Stream& stream() { return transport_.stream(); }
+  telemetry::PeerId peer();
+  const std::string& remote_text();  // "10.0.0.7:51234"
+  const std::string& remote_host();  // "10.0.0.7"
+  const std::string& local_text();
+
+  size_t slot = 0;  // in the worker's list
+
+ private:
+  // The only writer of state_. Checks the step, logs it, arms its deadline.
+  void enter(State next, std::string_view why);
+  void close(std::string_view why);
+  void use_chain(bool tls);
+  void set_codec(bool http2);
+  Duration idle_timeout() const;
+
+  void on_sniffed(net::Sniffed sniffed) override;
+  void on_established() override;
+  void on_first_bytes(std::string_view bytes) override;
+  void on_progress() override;
+  void on_transport_closed(std::string_view why) override;
+  http::StreamHandler* on_stream(http::Stream& stream) override;
+  void on_deadline(event::Deadline&) override;
+  void on_serving_deadline();
+
+  Worker& worker_;
+  View* view_;  // retained
+  const ListenerSpec* listener_;
+  const ChainSpec* chain_ = nullptr;
+  upstream::Transport transport_;
+  std::unique_ptr<http::Codec> codec_;
+  event::Deadline deadline_;
+  Instant last_active_{};
+  State state_ = State::Sniffing;
+  bool inbound_ = false;
+  bool secure_ = false;
+  bool awaiting_head_ = false;  // part of a head is here: deadline_ bounds the rest
+  bool peer_known_ = false;
+  telemetry::PeerId peer_ = telemetry::kUnknownPeer;
+  std::string remote_text_, remote_host_, local_text_;
+};
+
+std::string_view to_string(Connection::State state);
+
+}  // namespace mesh::forward

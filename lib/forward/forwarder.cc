@@ -1,0 +1,148 @@
+#include "forward/forwarder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace mesh::forward {
+
+Forwarder::Forwarder(event::Loop& loop, Local local)
+    : loop_(loop), local_(std::move(local)), sweep_timer_(loop, [this] { sweep(); }) {
+  const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
+  for (uint32_t i = 0; i < count; ++i)
+    workers_.push_back(std::make_unique<Worker>(i, *this, local_));
+  for (auto& worker : workers_) worker->run();
+}
+
+Forwarder::~Forwarder() {
+  for (auto& worker : workers_) worker->stop();
+  for (auto& worker : workers_) worker->join();
+  *alive_ = false;
+  // Workers let go of snapshots before the snapshots go.
+  workers_.clear();
+}
+
+Result<void> Forwarder::apply(std::shared_ptr<const xds::Config> config) {
+  const auto former = std::exchange(config_, std::move(config));
+  if (auto built = rebuild(); !built) {
+    config_ = former;
+    return built;
+  }
+  return {};
+}
+
+Result<void> Forwarder::set_identity(identity::Svid svid, identity::TrustBundle bundle) {
+  secrets_.set_identity(std::move(svid), std::move(bundle));
+  return config_ ? rebuild() : Result<void>();
+}
+
+Result<void> Forwarder::rebuild() {
+  MESH_TRY(auto snapshot, builder_.build(*config_, secrets_, newest_));
+  newest_ = snapshot.get();
+  snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
+  for (auto& worker : workers_) worker->apply(*newest_);
+  last_interval_ = loop_.now();
+  arm_sweep();
+  return {};
+}
+
+void Forwarder::post(std::function<void()> task) {
+  loop_.post([alive = alive_, task = std::move(task)] {
+    if (*alive) task();
+  });
+}
+
+Forwarder::Held* Forwarder::find(const Snapshot& snapshot) {
+  for (Held& held : snapshots_)
+    if (held.snapshot.get() == &snapshot) return &held;
+  return nullptr;
+}
+
+void Forwarder::on_snapshot_in_force(size_t, const Snapshot& snapshot) {
+  post([this, &snapshot] {
+    Held* const held = find(snapshot);
+    MESH_CHECK(held != nullptr);
+    if (++held->in_force < workers_.size()) return;
+    ready_ = true;
+    generation_in_force_ = held->snapshot->generation;
+    if (in_force_) in_force_(generation_in_force_);
+  });
+}
+
+void Forwarder::on_snapshot_released(size_t, const Snapshot& snapshot) {
+  post([this, &snapshot] {
+    Held* const held = find(snapshot);
+    MESH_CHECK(held != nullptr && held->used > 0);
+    if (--held->used == 0) drop_unused();
+  });
+}
+
+// Destruction of a configuration happens here, whoever used it last.
+void Forwarder::drop_unused() {
+  std::erase_if(snapshots_, [this](const Held& held) {
+    return held.used == 0 && held.snapshot.get() != newest_;
+  });
+}
+
+void Forwarder::on_ejection(size_t) {
+  post([this] { arm_sweep(); });
+}
+
+Worker& Forwarder::least_loaded() {
+  Worker* best = workers_.front().get();
+  for (const auto& worker : workers_)
+    if (worker->load() < best->load()) best = worker.get();
+  return *best;
+}
+
+void Forwarder::on_drained(size_t) {
+  post([this] {
+    if (++drained_workers_ == workers_.size() && drained_) std::exchange(drained_, nullptr)();
+  });
+}
+
+void Forwarder::drain(Duration longest, std::function<void()> done) {
+  drained_ = std::move(done);
+  for (auto& worker : workers_) worker->drain(longest);
+}
+
+void Forwarder::collect(telemetry::Snapshot& into) const {
+  for (const auto& worker : workers_) worker->registry().collect(into);
+}
+
+size_t Forwarder::connections() const {
+  size_t sum = 0;
+  for (const auto& worker : workers_) sum += worker->load();
+  return sum;
+}
+
+// Ejected hosts return on time; those that behave are forgiven by the interval.
+void Forwarder::sweep() {
+  if (newest_ == nullptr) return;
+  const Instant now = loop_.now();
+  Duration interval = Duration::max();
+  for (const auto& [name, spec] : newest_->clusters)
+    if (spec->config->outlier) interval = std::min(interval, spec->outlier.interval);
+  const bool passed = interval != Duration::max() && now - last_interval_ >= interval;
+  if (passed) last_interval_ = now;
+  for (const auto& [name, spec] : newest_->clusters)
+    if (spec->config->outlier && spec->shared->outlier.sweep(now, passed))
+      log::notice("hosts returned after ejection", {{"cluster", name}});
+  arm_sweep();
+}
+
+void Forwarder::arm_sweep() {
+  if (newest_ == nullptr) return;
+  Instant next = Instant::max();
+  for (const auto& [name, spec] : newest_->clusters) {
+    if (!spec->config->outlier) continue;
+    next = std::min(
+        {next, last_interval_ + spec->outlier.interval, spec->shared->outlier.next_return()});
+  }
+  if (next == Instant::max()) return sweep_timer_.cancel();
+  sweep_timer_.arm(std::max<Duration>(next - loop_.now(), std::chrono::milliseconds(10)));
+}
+
+}  // namespace mesh::forward

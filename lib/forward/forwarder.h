@@ -1,0 +1,105 @@
+// Forwarder: the data plane as a whole: workers, the configuration they run on,
+// and what is watched over them from the main thread.
+//
+// Knows neither bus nor files: configuration and identity are handed to it,
+// counters are taken from it. Main thread, but for what says otherwise.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "event/loop.h"
+#include "event/timer.h"
+#include "forward/local.h"
+#include "forward/secrets.h"
+#include "forward/snapshot.h"
+#include "forward/worker.h"
+#include "telemetry/registry.h"
+#include "xds/values.h"
+
+namespace mesh::forward {
+
+class Forwarder final : public Worker::Host {
+ public:
+  static constexpr uint32_t kWorkersMax = 64;
+
+  // Begins the workers' threads: signals are to be blocked in them only, so call
+  // it on the main thread. `loop` is its loop and outlives us.
+  Forwarder(event::Loop& loop, Local local);
+  // Ends the threads and closes what is open.
+  ~Forwarder();
+  Forwarder(const Forwarder&) = delete;
+  Forwarder& operator=(const Forwarder&) = delete;
+
+  // Takes a configuration into use. An error names the resource, and everything
+  // stays as it was. on_in_force() tells when all workers use it.
+  Result<void> apply(std::shared_ptr<const xds::Config> config);
+
+  // A new identity: contexts are made anew, connections under the old one are
+  // drained. Errors as apply().
+  Result<void> set_identity(identity::Svid svid, identity::TrustBundle bundle);
+  const Secrets& secrets() const { return secrets_; }
+
+  // `done(generation)` runs on the main loop each time all workers came to use a
+  // configuration.
+  void on_in_force(std::function<void(const std::string& generation)> done) {
+    in_force_ = std::move(done);
+  }
+  // Of the configuration that all workers use; empty before the first.
+  const std::string& generation_in_force() const { return generation_in_force_; }
+  bool ready() const { return ready_; }
+
+  // Accepts no more, ends connections as they become idle, the rest at the
+  // deadline; `done` runs once on the main loop.
+  void drain(Duration longest, std::function<void()> done);
+
+  // Adds all workers' counters, and gauges of our own. Any thread.
+  void collect(telemetry::Snapshot& into) const;
+
+  // The configuration last applied; null before the first.
+  const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
+  const Local& local() const { return local_; }
+  size_t connections() const;  // from downstream, over all workers
+
+ private:
+  struct Held {
+    std::unique_ptr<const Snapshot> snapshot;
+    size_t used = 0;      // by so many workers
+    size_t in_force = 0;  // so many workers came to use it
+  };
+
+  void on_snapshot_in_force(size_t worker, const Snapshot& snapshot) override;
+  void on_snapshot_released(size_t worker, const Snapshot& snapshot) override;
+  void on_ejection(size_t worker) override;
+  void on_drained(size_t worker) override;
+  Worker& least_loaded() override;
+
+  Result<void> rebuild();
+  void post(std::function<void()> task);
+  Held* find(const Snapshot& snapshot);
+  void drop_unused();
+  void sweep();
+  void arm_sweep();
+
+  event::Loop& loop_;
+  const Local local_;
+  Secrets secrets_;
+  SnapshotBuilder builder_;
+  std::shared_ptr<const xds::Config> config_;
+  std::vector<Held> snapshots_;
+  const Snapshot* newest_ = nullptr;
+  std::string generation_in_force_;
+  bool ready_ = false;
+  std::function<void(const std::string&)> in_force_;
+  std::function<void()> drained_;
+  size_t drained_workers_ = 0;
+  event::Timer sweep_timer_;
+  Instant last_interval_{};
+  // Tasks that workers posted look at it: false once we are gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace mesh::forward

@@ -1,0 +1,89 @@
+#include "forward/secrets.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace mesh::forward {
+namespace {
+
+constexpr size_t kPemBytesMax = 1024 * 1024;
+
+Result<std::string> load(const xds::PemSource& source) {
+  if (source.file.empty()) return source.text;
+  return file::read(source.file, kPemBytesMax);
+}
+
+tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
+  tls::Options options;
+  options.alpn = config.alpn;
+  options.sni = config.sni;
+  // A server asks for a certificate where one is required; a client verifies
+  // where it has something to verify by.
+  options.verify_peer = role == tls::Role::Server ? config.require_client_certificate
+                                                  : !config.validation_secret.empty();
+  using San = tls::SanMatch;
+  for (const auto& uri : config.subject_alt_uris)
+    options.expected.push_back({San::Type::Uri, San::How::Exact, uri});
+  for (const auto& uri : config.subject_alt_uri_prefixes)
+    options.expected.push_back({San::Type::Uri, San::How::Prefix, uri});
+  for (const auto& dns : config.subject_alt_dns)
+    options.expected.push_back({San::Type::Dns, San::How::Exact, dns});
+  const auto version = [](xds::TlsVersion v) {
+    return v == xds::TlsVersion::Tls12 ? tls::Version::Tls12 : tls::Version::Tls13;
+  };
+  options.least = version(config.tls_minimum);
+  options.most = version(config.tls_maximum);
+  return options;
+}
+
+}  // namespace
+
+void Secrets::set_identity(identity::Svid svid, identity::TrustBundle bundle) {
+  svid_ = std::move(svid);
+  bundle_ = std::move(bundle);
+  made_.clear();
+}
+
+Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
+                                                             const xds::TlsContext& config,
+                                                             const Static& statics) {
+  std::erase_if(made_, [](const Made& made) { return made.context.expired(); });
+  for (const Made& made : made_)
+    if (made.role == role && made.config == config)
+      if (auto context = made.context.lock()) return context;
+  MESH_TRY(auto context, make(role, config, statics));
+  if (context) made_.push_back({role, config, context});
+  return context;
+}
+
+Result<std::shared_ptr<const tls::Context>> Secrets::make(tls::Role role,
+                                                          const xds::TlsContext& config,
+                                                          const Static& statics) const {
+  tls::Options options = options_of(role, config);
+  const bool mesh =
+      config.certificate_secret == kOwnCertificate && !statics.contains(config.certificate_secret);
+  if (mesh) {
+    if (!has_identity()) return std::shared_ptr<const tls::Context>();
+    options.least = tls::Version::Tls13;
+    return tls::Context::for_mesh(role, *svid_, *bundle_, std::move(options));
+  }
+  tls::PemMaterial pem;
+  const auto find = [&](const std::string& name) -> Result<const xds::Secret*> {
+    const auto found = statics.find(name);
+    if (found == statics.end())
+      return Error{Errc::Invalid, "secret " + text::quoted(name) + " is not defined"};
+    return found->second.get();
+  };
+  if (!config.certificate_secret.empty()) {
+    MESH_TRY(const auto* secret, find(config.certificate_secret));
+    MESH_TRY(pem.chain, load(secret->certificate_chain));
+    MESH_TRY(pem.key, load(secret->private_key));
+  }
+  if (!config.validation_secret.empty()) {
+    MESH_TRY(const auto* secret, find(config.validation_secret));
+    MESH_TRY(pem.roots, load(secret->trusted_ca));
+  }
+  return tls::Context::from_pem(role, pem, std::move(options));
+}
+
+}  // namespace mesh::forward

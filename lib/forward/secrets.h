@@ -1,0 +1,51 @@
+// Secrets: what SDS names stand for, and the TLS contexts made of it.
+//
+// The mesh's own identity is the pair "default" and "ROOTCA", as Istio names
+// them; a static bootstrap brings others as PEM. Value, main thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "identity/svid.h"
+#include "identity/trust_bundle.h"
+#include "tls/context.h"
+#include "xds/values.h"
+
+namespace mesh::forward {
+
+class Secrets {
+ public:
+  static constexpr std::string_view kOwnCertificate = "default";
+  static constexpr std::string_view kTrustBundle = "ROOTCA";
+
+  // The mesh identity; replaces the former. Contexts made from now on use it.
+  void set_identity(identity::Svid svid, identity::TrustBundle bundle);
+  bool has_identity() const { return svid_.has_value() && bundle_.has_value(); }
+  const identity::Svid* svid() const { return svid_ ? &*svid_ : nullptr; }
+
+  // The context for a downstream (Server) or upstream (Client) TLS context. Null
+  // while the mesh identity it names has not come yet. The same settings give
+  // the same context until the identity changes. Errc::Invalid: a secret that
+  // nothing defines, or material that does not fit.
+  using Static = std::map<std::string, std::shared_ptr<const xds::Secret>, std::less<>>;
+  Result<std::shared_ptr<const tls::Context>> context(tls::Role role, const xds::TlsContext& config,
+                                                      const Static& statics);
+
+ private:
+  Result<std::shared_ptr<const tls::Context>> make(tls::Role role, const xds::TlsContext& config,
+                                                   const Static& statics) const;
+
+  std::optional<identity::Svid> svid_;
+  std::optional<identity::TrustBundle> bundle_;
+  struct Made {
+    tls::Role role;
+    xds::TlsContext config;
+    std::weak_ptr<const tls::Context> context;
+  };
+  std::vector<Made> made_;
+};
+
+}  // namespace mesh::forward

@@ -1,0 +1,101 @@
+#include "forward/snapshot.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace mesh::forward {
+
+const ChainSpec* ListenerSpec::chain(bool tls) const {
+  for (const ChainSpec& c : chains) {
+    const std::string& wanted = c.config->transport_protocol;
+    if (wanted.empty() || wanted == (tls ? "tls" : "raw_buffer")) return &c;
+  }
+  return nullptr;
+}
+
+const ListenerSpec* Snapshot::listener(std::string_view name) const {
+  for (const ListenerSpec& l : listeners)
+    if (l.config->name == name) return &l;
+  return nullptr;
+}
+
+Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config& config,
+                                                               Secrets& secrets,
+                                                               const Snapshot* previous) {
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->generation = config.generation;
+  for (const auto& [name, value] : config.clusters) {
+    auto built = cluster(value, config, secrets, previous);
+    if (!built) return std::move(built).error();
+    snapshot->clusters[name] = *std::move(built);
+  }
+  for (const auto& value : config.listeners) {
+    auto built = listener(value, config, secrets);
+    if (!built) return std::move(built).error().during("listener " + value->name);
+    snapshot->listeners.push_back(*std::move(built));
+  }
+  return std::unique_ptr<const Snapshot>(std::move(snapshot));
+}
+
+Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
+    const std::shared_ptr<const xds::Cluster>& config, const xds::Config& all, Secrets& secrets,
+    const Snapshot* previous) {
+  std::shared_ptr<const xds::ClusterLoadAssignment> assignment = config->load_assignment;
+  if (!assignment) {
+    const std::string& name =
+        config->eds_service_name.empty() ? config->name : config->eds_service_name;
+    if (const auto found = all.endpoints.find(name); found != all.endpoints.end())
+      assignment = found->second;
+  }
+  std::shared_ptr<const tls::Context> tls;
+  if (config->tls) {
+    auto made = secrets.context(tls::Role::Client, *config->tls, all.secrets);
+    if (!made) return std::move(made).error().during("cluster " + config->name);
+    tls = *std::move(made);
+  }
+  if (previous != nullptr)
+    if (const auto known = previous->clusters.find(config->name);
+        known != previous->clusters.end() && known->second->config == config &&
+        known->second->assignment == assignment && known->second->tls == tls)
+      return known->second;
+  return shared_.spec(config, std::move(assignment), std::move(tls));
+}
+
+Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listener> config,
+                                               const xds::Config& all, Secrets& secrets) {
+  ListenerSpec spec;
+  for (const xds::FilterChain& c : config->filter_chains) {
+    MESH_TRY(auto built, chain(c, all, secrets));
+    spec.chains.push_back(std::move(built));
+    spec.sniff |= !c.transport_protocol.empty();
+  }
+  MESH_TRY(const auto address, upstream::to_address(config->address));
+  MESH_TRY(spec.socket, sockets_.bind(config->name, address, {.mode = config->mode}));
+  spec.config = std::move(config);
+  return spec;
+}
+
+Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config, const xds::Config& all,
+                                         Secrets& secrets) {
+  ChainSpec spec;
+  spec.config = &config;
+  if (!config.tcp_cluster.empty())
+    return Error{Errc::Invalid, "tcp_proxy to " + text::quoted(config.tcp_cluster) +
+                                    ": TCP proxying is not supported"};
+  if (config.tls) {
+    MESH_TRY(spec.tls, secrets.context(tls::Role::Server, *config.tls, all.secrets));
+  }
+  spec.routes = config.route_config;
+  if (!spec.routes)
+    if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
+      spec.routes = found->second;
+  MESH_TRY(spec.filters, filter::build(config.http_filters));
+  for (const xds::AccessLog& log : config.access_logs) {
+    MESH_TRY(auto sink, sinks_.open(log));
+    spec.logs.push_back(std::move(sink));
+  }
+  return spec;
+}
+
+}  // namespace mesh::forward

@@ -1,0 +1,233 @@
+#include "forward/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "forward/connection.h"
+#include "forward/exchange.h"
+
+namespace mesh::forward {
+namespace {
+
+constexpr Duration kLogEvery = std::chrono::milliseconds(250);
+constexpr Duration kSweepEvery = std::chrono::seconds(5);
+constexpr size_t kExchangesKept = 1024;
+
+}  // namespace
+
+Worker::Worker(size_t index, Host& host, const Local& local)
+    : index_(index),
+      host_(host),
+      local_(local),
+      random_(Random::from_system()),
+      endpoints_(loop_, blocks_),
+      log_deadline_(loop_.wheel(), *this),
+      sweep_deadline_(loop_.wheel(), *this),
+      drain_deadline_(loop_.wheel(), *this) {
+  const std::vector<std::pair<std::string, std::string>> none;
+  connections_total_ = &registry_.number("mesh_forwarder_downstream_connections_total", none);
+  connections_active_ =
+      &registry_.number("mesh_forwarder_downstream_connections_active", none, true);
+  sweep_deadline_.arm(kSweepEvery);
+}
+
+Worker::~Worker() { MESH_CHECK(!thread_.joinable()); }
+
+void Worker::run() {
+  // Signals are the main thread's.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] {
+    loop_.run();
+    close_all("stopping");
+  });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Worker::stop() { loop_.stop(); }
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+// On the worker's thread, after its loop: in the order of who refers to whom.
+void Worker::close_all(std::string_view why) {
+  acceptors_.clear();
+  while (!connections_.empty()) connections_.back()->abort(why);
+  for (auto& exchange : exchanges_) exchange->abandon();
+  loop_.run_once(Duration::zero());
+  logs_.flush();
+  if (view_ != nullptr) std::exchange(view_, nullptr)->release();
+  loop_.run_once(Duration::zero());
+  loop_.run_once(Duration::zero());
+  exchanges_.clear();
+  free_exchanges_.clear();
+}
+
+void Worker::apply(const Snapshot& snapshot) {
+  loop_.post([this, &snapshot] { use(snapshot); });
+}
+
+void Worker::use(const Snapshot& snapshot) {
+  auto owned = std::make_unique<View>(snapshot, endpoints_, registry_, local_, random_, *this);
+  View* const former = view_;
+  view_ = owned.get();
+  view_->retain();
+  views_.push_back(std::move(owned));
+  if (!draining_) update_acceptors(snapshot);
+  // A connection that drains may leave the list at once.
+  for (size_t i = connections_.size(); i-- > 0;)
+    if (i < connections_.size()) connections_[i]->rebind(*view_);
+  if (former != nullptr) former->release();
+  host_.on_snapshot_in_force(index_, snapshot);
+}
+
+void Worker::update_acceptors(const Snapshot& snapshot) {
+  std::vector<std::unique_ptr<Acceptor>> kept;
+  for (const ListenerSpec& spec : snapshot.listeners) {
+    const auto same = std::find_if(acceptors_.begin(), acceptors_.end(), [&](const auto& a) {
+      return a && a->listener() == spec.config->name && &a->socket() == spec.socket.get();
+    });
+    if (same != acceptors_.end()) {
+      kept.push_back(std::move(*same));
+      continue;
+    }
+    auto acceptor = std::make_unique<Acceptor>(loop_, *this, spec.config->name, spec.socket);
+    if (auto started = acceptor->start(); !started) {
+      log::error("cannot watch listener",
+                 {{"listener", spec.config->name}, {"error", started.error().text}});
+      continue;
+    }
+    kept.push_back(std::move(acceptor));
+  }
+  acceptors_ = std::move(kept);
+}
+
+void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
+  Worker& other = host_.least_loaded();
+  const size_t mine = load();
+  const size_t least = other.load();
+  if (&other != this && mine > least + least / 8) return other.adopt(listener, std::move(fd));
+  serve(listener, std::move(fd));
+}
+
+void Worker::adopt(std::string listener, UniqueFd fd) {
+  // Counted at once, so that a burst is spread and not piled on the emptiest.
+  load_.fetch_add(1, std::memory_order_relaxed);
+  loop_.post(
+      [this, listener = std::move(listener), fd = std::make_shared<UniqueFd>(std::move(fd))] {
+        load_.fetch_sub(1, std::memory_order_relaxed);
+        serve(listener, std::move(*fd));
+      });
+}
+
+void Worker::serve(const std::string& listener, UniqueFd fd) {
+  if (draining_ || view_ == nullptr) return;
+  const ListenerSpec* const spec = view_->snapshot().listener(listener);
+  if (spec == nullptr) return;  // it went with a configuration in between
+  auto connection = std::make_unique<Connection>(*this, *view_, *spec);
+  connection->slot = connections_.size();
+  Connection& started = *connection;
+  connections_.push_back(std::move(connection));
+  load_.fetch_add(1, std::memory_order_relaxed);
+  connections_total_->add();
+  connections_active_->set(connections_.size());
+  started.start(std::move(fd));
+}
+
+void Worker::remove(Connection& connection) {
+  const size_t slot = connection.slot;
+  if (slot + 1 != connections_.size()) {
+    std::swap(connections_[slot], connections_.back());
+    connections_[slot]->slot = slot;
+  }
+  loop_.retire(std::move(connections_.back()));
+  connections_.pop_back();
+  load_.fetch_sub(1, std::memory_order_relaxed);
+  connections_active_->set(connections_.size());
+  if (draining_ && connections_.empty()) finish_drain();
+}
+
+Exchange& Worker::take_exchange() {
+  if (free_exchanges_.empty()) {
+    exchanges_.push_back(std::make_unique<Exchange>(*this));
+    exchanges_.back()->slot = exchanges_.size() - 1;
+    return *exchanges_.back();
+  }
+  Exchange& exchange = *free_exchanges_.back();
+  free_exchanges_.pop_back();
+  return exchange;
+}
+
+void Worker::recycle(Exchange& exchange) {
+  if (free_exchanges_.size() < kExchangesKept) {
+    free_exchanges_.push_back(&exchange);
+    return;
+  }
+  const size_t slot = exchange.slot;
+  std::swap(exchanges_[slot], exchanges_.back());
+  exchanges_[slot]->slot = slot;
+  loop_.retire(std::move(exchanges_.back()));
+  exchanges_.pop_back();
+}
+
+void Worker::log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry) {
+  if (logs_.append(sink, entry)) logs_.flush();
+  if (!logs_.empty() && !log_deadline_.armed()) log_deadline_.arm(kLogEvery);
+}
+
+void Worker::on_view_unused(View& view) {
+  const auto found =
+      std::find_if(views_.begin(), views_.end(), [&](const auto& v) { return v.get() == &view; });
+  MESH_CHECK(found != views_.end());
+  loop_.retire(std::move(*found));
+  views_.erase(found);
+}
+
+void Worker::on_view_destroyed(const Snapshot& snapshot) {
+  host_.on_snapshot_released(index_, snapshot);
+}
+
+void Worker::on_deadline(event::Deadline& deadline) {
+  if (&deadline == &log_deadline_) return logs_.flush();
+  if (&deadline == &drain_deadline_) {
+    // Time is over for those that are left.
+    while (!connections_.empty()) connections_.back()->abort("drain deadline");
+    return finish_drain();
+  }
+  sweep();
+  sweep_deadline_.arm(kSweepEvery);
+}
+
+void Worker::sweep() {
+  for (size_t i = exchanges_.size(); i-- > 0;)
+    if (i < exchanges_.size()) exchanges_[i]->check_idle();
+}
+
+void Worker::drain(Duration longest) {
+  loop_.post([this, longest] { begin_drain(longest); });
+}
+
+void Worker::begin_drain(Duration longest) {
+  if (draining_) return;
+  draining_ = true;
+  acceptors_.clear();
+  drain_deadline_.arm(longest);
+  for (size_t i = connections_.size(); i-- > 0;)
+    if (i < connections_.size()) connections_[i]->drain("stopping");
+  if (connections_.empty()) finish_drain();
+}
+
+void Worker::finish_drain() {
+  if (std::exchange(drained_, true)) return;
+  drain_deadline_.cancel();
+  logs_.flush();
+  host_.on_drained(index_);
+}
+
+}  // namespace mesh::forward

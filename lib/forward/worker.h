@@ -1,0 +1,120 @@
+// Worker: a thread with all it needs of its own: loop, buffers, connections,
+// pools, counters, chance.
+//
+// The main thread hands it snapshots, and reads its counters; nothing else is
+// shared, but where a limit is configured. All methods belong to the worker's
+// thread unless they say otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/random.h"
+#include "event/loop.h"
+#include "forward/acceptor.h"
+#include "forward/local.h"
+#include "forward/log_sink.h"
+#include "forward/snapshot.h"
+#include "forward/view.h"
+#include "http/read_buffer.h"
+#include "telemetry/registry.h"
+#include "upstream/cluster.h"
+
+namespace mesh::forward {
+
+class Connection;
+class Exchange;
+
+class Worker final : public Acceptor::Owner, public View::Owner, private event::Deadline::Owner {
+ public:
+  // What workers tell the main thread and each other. Any thread.
+  class Host {
+   public:
+    virtual void on_snapshot_in_force(size_t worker, const Snapshot& snapshot) = 0;
+    virtual void on_snapshot_released(size_t worker, const Snapshot& snapshot) = 0;
+    virtual void on_ejection(size_t worker) = 0;
+    virtual void on_drained(size_t worker) = 0;
+    virtual Worker& least_loaded() = 0;
+
+   protected:
+    ~Host() = default;
+  };
+
+  // Both outlive us.
+  Worker(size_t index, Host& host, const Local& local);
+  ~Worker();  // main thread, after join()
+
+  // Main thread.
+  void run();   // begins the thread
+  void stop();  // ends it, connections and all
+  void join();
+  // The snapshot lives until on_snapshot_released().
+  void apply(const Snapshot& snapshot);
+  // Accepts no more; ends what is idle, and the rest as it ends, at the latest
+  // after `longest`. on_drained() follows.
+  void drain(Duration longest);
+  void adopt(std::string listener, UniqueFd fd);  // any thread
+  const telemetry::Registry& registry() const { return registry_; }
+  // Connections from downstream now. Any thread.
+  size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // For connections and exchanges.
+  event::Loop& loop() { return loop_; }
+  http::BlockPool& blocks() { return blocks_; }
+  Random& random() { return random_; }
+  const Local& local() const { return local_; }
+  telemetry::Registry& telemetry() { return registry_; }
+  View& view() { return *view_; }
+  bool draining() const { return draining_; }
+  void remove(Connection& connection);
+  Exchange& take_exchange();
+  // Once its streams are gone; it may be used again from the next turn on.
+  void recycle(Exchange& exchange);
+  void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
+  void on_ejection() { host_.on_ejection(index_); }
+
+ private:
+  void on_accepted(const std::string& listener, UniqueFd fd) override;
+  void on_view_unused(View& view) override;
+  void on_view_destroyed(const Snapshot& snapshot) override;
+  void on_deadline(event::Deadline& deadline) override;
+
+  void use(const Snapshot& snapshot);
+  void update_acceptors(const Snapshot& snapshot);
+  void serve(const std::string& listener, UniqueFd fd);
+  void begin_drain(Duration longest);
+  void finish_drain();
+  void close_all(std::string_view why);
+  void sweep();
+
+  const size_t index_;
+  Host& host_;
+  const Local& local_;
+  event::Loop loop_;
+  http::BlockPool blocks_;
+  Random random_;
+  telemetry::Registry registry_;
+  upstream::EndpointTable endpoints_;
+  std::vector<std::unique_ptr<View>> views_;
+  View* view_ = nullptr;  // retained
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
+  std::vector<Exchange*> free_exchanges_;
+  LogBuffers logs_;
+  event::Deadline log_deadline_;
+  event::Deadline sweep_deadline_;
+  event::Deadline drain_deadline_;
+  bool draining_ = false;
+  bool drained_ = false;
+  std::atomic<size_t> load_{0};
+  telemetry::Counter* connections_total_;
+  telemetry::Counter* connections_active_;
+  std::thread thread_;
+};
+
+}  // namespace mesh::forward
