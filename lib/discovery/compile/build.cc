@@ -1,0 +1,141 @@
+#include "discovery/compile/build.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "identity/digest.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace core = envoy::config::core::v3;
+
+constexpr std::string_view kUnixScheme = "unix://";
+
+std::string strip_unix(std::string_view text) {
+  return std::string(text.starts_with(kUnixScheme) ? text.substr(kUnixScheme.size()) : text);
+}
+
+bool is_loopback(std::string_view address) {
+  return address.starts_with("127.") || address == "::1";
+}
+
+// Without a Sidecar: the ports that services find this workload on, forwarded
+// to the same port of the loopback, as Istio does.
+void add_by_services(const Model& model, const Workload& workload,
+                     std::vector<InboundPort>& ports) {
+  if (is_loopback(workload.address)) return;  // it would call itself
+  for (const auto& service : model.services()) {
+    if (std::find(service.workloads.begin(), service.workloads.end(), &workload) ==
+        service.workloads.end())
+      continue;
+    for (const auto& port : service.ports) {
+      const Instance instance = instance_of(workload, port);
+      const bool there = std::any_of(ports.begin(), ports.end(), [&](const InboundPort& other) {
+        return other.port == instance.port;
+      });
+      if (there || instance.port == 0) continue;
+      ports.push_back({.bind = workload.address,
+                       .port = instance.port,
+                       .application = "127.0.0.1:" + std::to_string(instance.port),
+                       .http = is_http(port.protocol),
+                       .http2 = needs_http2(port.protocol)});
+    }
+  }
+}
+
+}  // namespace
+
+std::string serialize(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
+}
+
+void pack(const google::protobuf::Message& message, google::protobuf::Any& into) {
+  into.set_type_url("type.googleapis.com/" + message.GetTypeName());
+  into.set_value(serialize(message));
+}
+
+Resource resource(std::string name, const google::protobuf::Message& message) {
+  auto body = std::make_shared<const std::string>(serialize(message));
+  std::string version = text::to_hex(identity::sha256(*body)).substr(0, 16);
+  return {std::move(name), std::move(version), std::move(body)};
+}
+
+void set(Duration duration, google::protobuf::Duration& into) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  into.set_seconds(seconds.count());
+  into.set_nanos(int32_t((duration - seconds).count()));
+}
+
+void set_address(std::string_view text, core::Address& into) {
+  if (text.starts_with('/') || text.starts_with('@') || text.starts_with(kUnixScheme)) {
+    into.mutable_pipe()->set_path(strip_unix(text));
+    return;
+  }
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return set_address(text, 0, into);
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto port = text::parse_uint(text.substr(colon + 1), 65535);
+  set_address(host, port ? uint32_t(*port) : 0, into);
+}
+
+void set_address(std::string_view ip, uint32_t port, core::Address& into) {
+  auto& socket = *into.mutable_socket_address();
+  socket.set_address(std::string(ip));
+  socket.set_port_value(port);
+}
+
+void set_ads(core::ConfigSource& source) {
+  source.mutable_ads();
+  source.set_resource_api_version(core::V3);
+}
+
+std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
+  std::vector<InboundPort> ports;
+  const Workload* workload = model.workload_of(node);
+  if (workload == nullptr) return ports;
+  const auto* sidecar = model.sidecar(workload->ns, workload->labels);
+  if (sidecar != nullptr && !sidecar->spec.ingress().empty()) {
+    for (const auto& ingress : sidecar->spec.ingress()) {
+      std::string protocol = ingress.port().protocol();
+      std::transform(protocol.begin(), protocol.end(), protocol.begin(),
+                     [](unsigned char c) { return char(std::toupper(c)); });
+      ports.push_back({.bind = ingress.bind().empty() ? workload->address : ingress.bind(),
+                       .port = ingress.port().number(),
+                       .application = ingress.default_endpoint().empty()
+                                          ? "127.0.0.1:" + std::to_string(ingress.port().number())
+                                          : ingress.default_endpoint(),
+                       .http = is_http(protocol),
+                       .http2 = needs_http2(protocol)});
+    }
+  } else {
+    add_by_services(model, *workload, ports);
+  }
+  return ports;
+}
+
+std::string inbound_name(const InboundPort& port) {
+  return "inbound|" + std::to_string(port.port) + "||";
+}
+
+std::string outbound_name(uint32_t port, std::string_view subset, std::string_view host) {
+  return "outbound|" + std::to_string(port) + "|" + std::string(subset) + "|" + std::string(host);
+}
+
+bool speaks_tls(const Model& model, const Service& service, const Instance& instance) {
+  using Tls = istio_security::PeerAuthentication::MutualTLS;
+  if (service.external || model.identity(*instance.workload).empty()) return false;
+  return model.peer_mode(*instance.workload, instance.port) != Tls::DISABLE;
+}
+
+}  // namespace mesh::discovery

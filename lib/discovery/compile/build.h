@@ -1,0 +1,53 @@
+// Building blocks of the compilers. Inside of lib/discovery/compile only.
+#pragma once
+
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "discovery/compile/compile.h"
+#include "envoy/config/core/v3/core.pb.h"
+
+namespace mesh::discovery {
+
+// Bytes that depend on the content alone: maps in order of their keys.
+std::string serialize(const google::protobuf::Message& message);
+void pack(const google::protobuf::Message& message, google::protobuf::Any& into);
+Resource resource(std::string name, const google::protobuf::Message& message);
+
+void set(Duration duration, google::protobuf::Duration& into);
+
+// "ADDRESS:PORT", "[::1]:PORT", a path, or unix:///PATH.
+void set_address(std::string_view text, envoy::config::core::v3::Address& into);
+void set_address(std::string_view ip, uint32_t port, envoy::config::core::v3::Address& into);
+
+// Resources come by the one stream.
+void set_ads(envoy::config::core::v3::ConfigSource& source);
+
+// A port of the node's own workload that peers may call.
+struct InboundPort {
+  std::string bind;         // the address that is listened on
+  uint32_t port = 0;        // and its port
+  std::string application;  // where requests go: ADDRESS:PORT or unix:///PATH
+  bool http = true;
+  bool http2 = false;  // the application speaks HTTP/2 only
+};
+std::vector<InboundPort> inbound_ports(const Model& model, const Node& node);
+std::string inbound_name(const InboundPort& port);  // of the cluster
+
+// TLS towards a peer of the mesh: our certificate, the bundle, ALPN and names.
+void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni, bool http,
+                  bool http2_only, envoy::config::core::v3::TransportSocket& into);
+void set_own_tls(std::string_view trust_domain, bool http,
+                 envoy::config::core::v3::TransportSocket& into);
+void set_raw_buffer(envoy::config::core::v3::TransportSocket& into);
+
+// Whether peers reach the workload's port under mutual TLS.
+bool speaks_tls(const Model& model, const Service& service, const Instance& instance);
+
+}  // namespace mesh::discovery

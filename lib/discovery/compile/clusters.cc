@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <set>
+
+#include "discovery/compile/build.h"
+#include "discovery/compile/traffic_policy.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::config::cluster::v3;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+using TlsMode = istio::ClientTLSSettings;
+
+constexpr const char* kHttpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+constexpr Duration kConnectTimeout = std::chrono::seconds(10);  // Istio's
+constexpr uint32_t kNoLimit = UINT32_MAX;                       // Istio's
+
+void set_limits(const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster) {
+  auto& limits = *cluster.mutable_circuit_breakers()->add_thresholds();
+  const auto limit = [](int32_t value) { return value > 0 ? uint32_t(value) : kNoLimit; };
+  limits.mutable_max_connections()->set_value(limit(pool.tcp().max_connections()));
+  limits.mutable_max_pending_requests()->set_value(limit(pool.http().http1_max_pending_requests()));
+  limits.mutable_max_requests()->set_value(limit(pool.http().http2_max_requests()));
+  limits.mutable_max_retries()->set_value(limit(pool.http().max_retries()));
+}
+
+void set_retry_budget(const istio::TrafficPolicy::RetryBudget& from, pb::Cluster& cluster) {
+  auto& budget = *cluster.mutable_circuit_breakers()->mutable_thresholds(0)->mutable_retry_budget();
+  budget.mutable_budget_percent()->set_value(from.has_percent() ? from.percent().value() : 20);
+  budget.mutable_min_retry_concurrency()->set_value(
+      from.min_retry_concurrency() == 0 ? 3 : from.min_retry_concurrency());
+}
+
+void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
+  auto& to = *cluster.mutable_outlier_detection();
+  to.mutable_enforcing_success_rate()->set_value(0);  // Istio: only consecutive errors
+  if (from.has_consecutive_5xx_errors()) {
+    const uint32_t errors = from.consecutive_5xx_errors().value();
+    if (errors > 0) to.mutable_consecutive_5xx()->set_value(errors);
+    to.mutable_enforcing_consecutive_5xx()->set_value(errors > 0 ? 100 : 0);
+  }
+  if (from.has_consecutive_gateway_errors()) {
+    const uint32_t errors = from.consecutive_gateway_errors().value();
+    if (errors > 0) to.mutable_consecutive_gateway_failure()->set_value(errors);
+    to.mutable_enforcing_consecutive_gateway_failure()->set_value(errors > 0 ? 100 : 0);
+  }
+  if (from.has_interval()) *to.mutable_interval() = from.interval();
+  if (from.has_base_ejection_time()) *to.mutable_base_ejection_time() = from.base_ejection_time();
+  if (from.max_ejection_percent() > 0)
+    to.mutable_max_ejection_percent()->set_value(uint32_t(from.max_ejection_percent()));
+}
+
+void set_balancing(const istio::LoadBalancerSettings& from, pb::Cluster& cluster) {
+  switch (from.simple()) {
+    case istio::LoadBalancerSettings::ROUND_ROBIN:
+      cluster.set_lb_policy(pb::Cluster::ROUND_ROBIN);
+      break;
+    case istio::LoadBalancerSettings::RANDOM: cluster.set_lb_policy(pb::Cluster::RANDOM); break;
+    default: cluster.set_lb_policy(pb::Cluster::LEAST_REQUEST); break;
+  }
+  // Istio: no panic; where nobody is well the caller hears so.
+  cluster.mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(0);
+}
+
+enum class Http : uint8_t { Http1, Http2, Alpn };
+
+void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster) {
+  HttpProtocolOptions options;
+  switch (protocol) {
+    case Http::Http1:
+      options.mutable_explicit_http_config()->mutable_http_protocol_options();
+      break;
+    case Http::Http2:
+      options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+      break;
+    case Http::Alpn:
+      options.mutable_auto_config()->mutable_http_protocol_options();
+      options.mutable_auto_config()->mutable_http2_protocol_options();
+      break;
+  }
+  if (pool.http().has_idle_timeout())
+    *options.mutable_common_http_protocol_options()->mutable_idle_timeout() =
+        pool.http().idle_timeout();
+  pack(options, (*cluster.mutable_typed_extension_protocol_options())[kHttpOptions]);
+}
+
+// How peers are reached: all under TLS, none, or as each endpoint says.
+enum class Security : uint8_t { Plain, Tls, ByEndpoint };
+
+Security security_of(const Model& model, const Service& service, const Port& port,
+                     const istio::TrafficPolicy& policy) {
+  if (policy.has_tls())
+    return policy.tls().mode() == TlsMode::ISTIO_MUTUAL ? Security::Tls : Security::Plain;
+  if (service.external) return Security::Plain;
+  const bool all = std::all_of(service.workloads.begin(), service.workloads.end(),
+                               [&](const Workload* workload) {
+                                 return speaks_tls(model, service, instance_of(*workload, port));
+                               });
+  return all ? Security::Tls : Security::ByEndpoint;
+}
+
+Http protocol_of(const Port& port, Security security, const istio::ConnectionPoolSettings& pool) {
+  using Pool = istio::ConnectionPoolSettings::HTTPSettings;
+  if (needs_http2(port.protocol)) return Http::Http2;
+  switch (pool.http().h2_upgrade_policy()) {
+    case Pool::UPGRADE: return Http::Http2;
+    case Pool::DO_NOT_UPGRADE: return Http::Http1;
+    default:
+      // ALPN needs TLS towards every endpoint (Envoy refuses it otherwise).
+      return security == Security::Tls ? Http::Alpn : Http::Http1;
+  }
+}
+
+// Who may answer for the service: its instances' identities.
+std::vector<std::string> identities_of(const Model& model, const Service& service,
+                                       const istio::TrafficPolicy& policy) {
+  std::set<std::string> names(service.subject_alt_names.begin(), service.subject_alt_names.end());
+  names.insert(policy.tls().subject_alt_names().begin(), policy.tls().subject_alt_names().end());
+  for (const auto* workload : service.workloads)
+    if (const std::string id = model.identity(*workload); !id.empty()) names.insert(id);
+  return {names.begin(), names.end()};
+}
+
+void set_security(const Model& model, const Service& service, const Port& port,
+                  const std::string& subset, const istio::TrafficPolicy& policy, Security security,
+                  Http protocol, pb::Cluster& cluster) {
+  if (security == Security::Plain) return;
+  std::string sni = policy.tls().sni();
+  if (sni.empty())
+    sni = "outbound_." + std::to_string(port.number) + "_." + subset + "_." + service.host;
+  const auto names = identities_of(model, service, policy);
+  const bool http = is_http(port.protocol);
+  const auto set = [&](envoy::config::core::v3::TransportSocket& socket) {
+    // Where HTTP/1.1 is spoken by choice, h2 is not offered.
+    set_peer_tls(names, sni, http && protocol != Http::Http1, protocol == Http::Http2, socket);
+  };
+  if (security == Security::Tls) return set(*cluster.mutable_transport_socket());
+  auto& tls = *cluster.add_transport_socket_matches();
+  tls.set_name("tlsMode-istio");
+  (*tls.mutable_match()->mutable_fields())["tlsMode"].set_string_value("istio");
+  set(*tls.mutable_transport_socket());
+  auto& plain = *cluster.add_transport_socket_matches();
+  plain.set_name("tlsMode-disabled");
+  plain.mutable_match();
+  set_raw_buffer(*plain.mutable_transport_socket());
+}
+
+Resource outbound_cluster(const Model& model, const Service& service, const Port& port,
+                          const std::string& subset, const istio::TrafficPolicy& policy) {
+  pb::Cluster cluster;
+  cluster.set_name(outbound_name(port.number, subset, service.host));
+  cluster.set_type(pb::Cluster::EDS);
+  set_ads(*cluster.mutable_eds_cluster_config()->mutable_eds_config());
+  cluster.mutable_eds_cluster_config()->set_service_name(cluster.name());
+  const auto& pool = policy.connection_pool();
+  set(kConnectTimeout, *cluster.mutable_connect_timeout());
+  if (pool.tcp().has_connect_timeout())
+    *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
+  set_balancing(policy.load_balancer(), cluster);
+  set_limits(pool, cluster);
+  if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
+  if (policy.has_outlier_detection()) set_outlier(policy.outlier_detection(), cluster);
+  const Security security = security_of(model, service, port, policy);
+  const Http protocol = protocol_of(port, security, pool);
+  if (is_http(port.protocol)) set_protocol(protocol, pool, cluster);
+  set_security(model, service, port, subset, policy, security, protocol, cluster);
+  return resource(cluster.name(), cluster);
+}
+
+Resource inbound_cluster(const InboundPort& port) {
+  pb::Cluster cluster;
+  cluster.set_name(inbound_name(port));
+  cluster.set_type(pb::Cluster::STATIC);
+  set(kConnectTimeout, *cluster.mutable_connect_timeout());
+  set_limits({}, cluster);
+  auto& assignment = *cluster.mutable_load_assignment();
+  assignment.set_cluster_name(cluster.name());
+  set_address(
+      port.application,
+      *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
+  if (port.http) set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
+  return resource(cluster.name(), cluster);
+}
+
+}  // namespace
+
+std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
+  std::vector<Resource> result;
+  for (const auto* service : model.services_for(node)) {
+    const auto* rule = model.destination_rule(*service, node.ns);
+    for (const auto& port : service->ports) {
+      result.push_back(
+          outbound_cluster(model, *service, port, "", policy_for(rule, nullptr, port.number)));
+      if (rule == nullptr) continue;
+      for (const auto& subset : rule->spec.subsets())
+        result.push_back(outbound_cluster(model, *service, port, subset.name(),
+                                          policy_for(rule, &subset, port.number)));
+    }
+  }
+  for (const auto& port : inbound_ports(model, node)) result.push_back(inbound_cluster(port));
+  return result;
+}
+
+}  // namespace mesh::discovery

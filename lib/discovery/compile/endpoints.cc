@@ -1,0 +1,70 @@
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+
+#include <map>
+
+#include "base/text.h"
+#include "discovery/compile/build.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::config::endpoint::v3;
+namespace core = envoy::config::core::v3;
+
+void set_locality(const std::string& text, core::Locality& into) {
+  const auto parts = text::split(text, '/');
+  into.set_region(std::string(parts[0]));
+  if (parts.size() > 1) into.set_zone(std::string(parts[1]));
+  if (parts.size() > 2) into.set_sub_zone(std::string(parts[2]));
+}
+
+void add_endpoint(const Model& model, const Service& service, const Instance& instance,
+                  pb::LocalityLbEndpoints& group) {
+  auto& endpoint = *group.add_lb_endpoints();
+  auto& address = *endpoint.mutable_endpoint()->mutable_address();
+  if (instance.path.empty())
+    set_address(instance.address, instance.port, address);
+  else
+    set_address(instance.path, address);
+  endpoint.mutable_load_balancing_weight()->set_value(instance.workload->weight);
+  if (speaks_tls(model, service, instance)) {
+    auto& match =
+        (*endpoint.mutable_metadata()->mutable_filter_metadata())["envoy.transport_socket_match"];
+    (*match.mutable_fields())["tlsMode"].set_string_value("istio");
+  }
+}
+
+template <class Selector>
+Resource compile_one(const Model& model, const Service& service, const Port& port,
+                     const std::string& subset, const Selector& selector) {
+  pb::ClusterLoadAssignment assignment;
+  assignment.set_cluster_name(outbound_name(port.number, subset, service.host));
+  std::map<std::string, pb::LocalityLbEndpoints> groups;
+  for (const auto* workload : service.workloads) {
+    if (workload->state != Workload::State::Present) continue;
+    if (!selects(selector, workload->labels)) continue;
+    add_endpoint(model, service, instance_of(*workload, port), groups[workload->locality]);
+  }
+  for (auto& [locality, group] : groups) {
+    if (!locality.empty()) set_locality(locality, *group.mutable_locality());
+    *assignment.add_endpoints() = std::move(group);
+  }
+  return resource(assignment.cluster_name(), assignment);
+}
+
+}  // namespace
+
+std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
+                                        const std::string& ns) {
+  std::vector<Resource> result;
+  const auto* rule = model.destination_rule(service, ns);
+  for (const auto& port : service.ports) {
+    result.push_back(compile_one(model, service, port, "", Labels{}));
+    if (rule == nullptr) continue;
+    for (const auto& subset : rule->spec.subsets())
+      result.push_back(compile_one(model, service, port, subset.name(), subset.labels()));
+  }
+  return result;
+}
+
+}  // namespace mesh::discovery

@@ -1,0 +1,139 @@
+#include "envoy/config/listener/v3/listener.pb.h"
+
+#include "discovery/compile/build.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::config::listener::v3;
+namespace ext = envoy::extensions;
+using Manager = ext::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using Mode = istio_security::PeerAuthentication::MutualTLS::Mode;
+
+constexpr const char* kFault = "envoy.filters.http.fault";
+constexpr const char* kRouter = "envoy.filters.http.router";
+// How long a peer may take to show whether it speaks TLS.
+constexpr Duration kSniffTimeout = std::chrono::seconds(10);
+
+template <class Logs>
+void add_access_log(const Node& node, Logs& logs) {
+  if (node.access_log.empty()) return;
+  ext::access_loggers::file::v3::FileAccessLog file;
+  file.set_path(node.access_log);
+  auto& log = *logs.Add();
+  log.set_name("envoy.access_loggers.file");
+  pack(file, *log.mutable_typed_config());
+}
+
+Manager manager_for(const Node& node, std::string stat_prefix, bool faults) {
+  Manager manager;
+  manager.set_stat_prefix(std::move(stat_prefix));
+  // As Istio: streams may be idle for as long as the route allows.
+  manager.mutable_stream_idle_timeout();
+  if (faults) {
+    auto& filter = *manager.add_http_filters();
+    filter.set_name(kFault);
+    pack(ext::filters::http::fault::v3::HTTPFault(), *filter.mutable_typed_config());
+  }
+  auto& router = *manager.add_http_filters();
+  router.set_name(kRouter);
+  pack(ext::filters::http::router::v3::Router(), *router.mutable_typed_config());
+  add_access_log(node, *manager.mutable_access_log());
+  return manager;
+}
+
+Manager inbound_manager(const Node& node, const InboundPort& port) {
+  Manager manager =
+      manager_for(node, "inbound_" + port.bind + "_" + std::to_string(port.port), false);
+  auto& routes = *manager.mutable_route_config();
+  routes.set_name(inbound_name(port));
+  auto& host = *routes.add_virtual_hosts();
+  host.set_name("inbound|http|" + std::to_string(port.port));
+  host.add_domains("*");
+  auto& route = *host.add_routes();
+  route.set_name("default");
+  route.mutable_match()->set_prefix("/");
+  route.mutable_route()->set_cluster(inbound_name(port));
+  route.mutable_route()->mutable_timeout();  // the caller's timeout rules
+  return manager;
+}
+
+void add_filter(const Node& node, const InboundPort& port, pb::FilterChain& chain) {
+  auto& filter = *chain.add_filters();
+  if (port.http) {
+    filter.set_name("envoy.filters.network.http_connection_manager");
+    pack(inbound_manager(node, port), *filter.mutable_typed_config());
+    return;
+  }
+  ext::filters::network::tcp_proxy::v3::TcpProxy proxy;
+  proxy.set_stat_prefix(inbound_name(port));
+  proxy.set_cluster(inbound_name(port));
+  add_access_log(node, *proxy.mutable_access_log());
+  filter.set_name("envoy.filters.network.tcp_proxy");
+  pack(proxy, *filter.mutable_typed_config());
+}
+
+Resource inbound_listener(const Model& model, const Node& node, const InboundPort& port,
+                          Mode mode) {
+  pb::Listener listener;
+  listener.set_name("inbound|" + port.bind + "|" + std::to_string(port.port));
+  listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
+  set_address(port.bind, port.port, *listener.mutable_address());
+  if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE) {
+    auto& inspector = *listener.add_listener_filters();
+    inspector.set_name("envoy.filters.listener.tls_inspector");
+    pack(ext::filters::listener::tls_inspector::v3::TlsInspector(),
+         *inspector.mutable_typed_config());
+    set(kSniffTimeout, *listener.mutable_listener_filters_timeout());
+    auto& chain = *listener.add_filter_chains();
+    chain.set_name("tls");
+    chain.mutable_filter_chain_match()->set_transport_protocol("tls");
+    add_filter(node, port, chain);
+    set_own_tls(model.options().trust_domain, port.http, *chain.mutable_transport_socket());
+  }
+  if (mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT) {
+    auto& chain = *listener.add_filter_chains();
+    chain.set_name("plain");
+    if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE)
+      chain.mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
+    add_filter(node, port, chain);
+  }
+  return resource(listener.name(), listener);
+}
+
+Resource outbound_listener(const Node& node) {
+  pb::Listener listener;
+  listener.set_name("outbound");
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  set_address(node.outbound, *listener.mutable_address());
+  if (listener.address().has_pipe())
+    listener.mutable_address()->mutable_pipe()->set_mode(node.outbound_mode);
+  Manager manager = manager_for(node, "outbound", true);
+  manager.mutable_rds()->set_route_config_name("outbound");
+  set_ads(*manager.mutable_rds()->mutable_config_source());
+  auto& chain = *listener.add_filter_chains();
+  chain.set_name("outbound");
+  auto& filter = *chain.add_filters();
+  filter.set_name("envoy.filters.network.http_connection_manager");
+  pack(manager, *filter.mutable_typed_config());
+  return resource(listener.name(), listener);
+}
+
+}  // namespace
+
+std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
+  std::vector<Resource> result;
+  if (!node.outbound.empty()) result.push_back(outbound_listener(node));
+  const Workload* workload = model.workload_of(node);
+  for (const auto& port : inbound_ports(model, node))
+    result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));
+  return result;
+}
+
+}  // namespace mesh::discovery

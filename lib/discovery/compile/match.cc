@@ -1,0 +1,86 @@
+#include "discovery/compile/match.h"
+
+#include <map>
+
+#include "base/text.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::config::route::v3;
+using envoy::type::matcher::v3::StringMatcher;
+
+// False where the match is empty, which means "present".
+bool set_text(const istio::StringMatch& match, StringMatcher& into) {
+  switch (match.match_type_case()) {
+    case istio::StringMatch::kExact: into.set_exact(match.exact()); return true;
+    case istio::StringMatch::kPrefix:
+      if (match.prefix().empty()) return false;
+      into.set_prefix(match.prefix());
+      return true;
+    case istio::StringMatch::kRegex:
+      if (match.regex().empty()) return false;
+      into.mutable_safe_regex()->set_regex(match.regex());
+      return true;
+    default: return false;
+  }
+}
+
+void add_header(const std::string& name, const istio::StringMatch& match, bool without,
+                pb::RouteMatch& into) {
+  auto& header = *into.add_headers();
+  header.set_name(name);
+  StringMatcher text;
+  if (set_text(match, text)) {
+    *header.mutable_string_match() = std::move(text);
+    header.set_treat_missing_header_as_empty(without);
+  } else {
+    header.set_present_match(true);
+  }
+  header.set_invert_match(without);
+}
+
+// In order of their names: what is compiled does not depend on a hash.
+template <class Map>
+auto sorted(const Map& map) {
+  return std::map<std::string, typename Map::mapped_type>(map.begin(), map.end());
+}
+
+void set_path(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
+  switch (match.uri().match_type_case()) {
+    case istio::StringMatch::kExact: into.set_path(match.uri().exact()); break;
+    case istio::StringMatch::kRegex:
+      into.mutable_safe_regex()->set_regex(match.uri().regex());
+      return;  // case is the regex's own matter
+    case istio::StringMatch::kPrefix: into.set_prefix(match.uri().prefix()); break;
+    default: into.set_prefix("/"); return;
+  }
+  if (match.ignore_uri_case()) into.mutable_case_sensitive()->set_value(false);
+}
+
+}  // namespace
+
+void set_match(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
+  set_path(match, into);
+  for (const auto& [name, value] : sorted(match.headers())) add_header(name, value, false, into);
+  for (const auto& [name, value] : sorted(match.without_headers()))
+    add_header(name, value, true, into);
+  if (match.has_method()) add_header(":method", match.method(), false, into);
+  if (match.has_authority()) add_header(":authority", match.authority(), false, into);
+  if (match.has_scheme()) add_header(":scheme", match.scheme(), false, into);
+  for (const auto& [name, value] : sorted(match.query_params())) {
+    auto& query = *into.add_query_parameters();
+    query.set_name(name);
+    StringMatcher text;
+    if (set_text(value, text))
+      *query.mutable_string_match() = std::move(text);
+    else
+      query.set_present_match(true);
+  }
+}
+
+bool takes_all(const pb::RouteMatch& match) {
+  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
+}
+
+}  // namespace mesh::discovery

@@ -1,0 +1,209 @@
+#include <algorithm>
+#include <set>
+
+#include "discovery/compile/build.h"
+#include "discovery/compile/match.h"
+#include "envoy/config/route/v3/route.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::config::route::v3;
+using VirtualService = Object<istio::VirtualService>;
+
+constexpr uint32_t kHttpPort = 80;
+
+class Compiler {
+ public:
+  Compiler(const Model& model, const Node& node) : model_(model), node_(node) {}
+
+  Resource compile() {
+    config_.set_name("outbound");
+    config_.mutable_validate_clusters()->set_value(false);
+    const auto services = model_.services_for(node_);
+    // Hosts that are spelled out come before short forms of others.
+    for (const auto* service : services)
+      for (const auto& port : service->ports)
+        if (is_http(port.protocol)) add_service(*service, port);
+    for (const auto& object : model_.objects().virtual_services)
+      if (visible(object.spec.export_to(), object.ns, node_.ns)) add_bare_hosts(object);
+    return resource(config_.name(), config_);
+  }
+
+ private:
+  void add_service(const Service& service, const Port& port) {
+    auto& host = *config_.add_virtual_hosts();
+    host.set_name(service.host + ":" + std::to_string(port.number));
+    const auto http_ports = std::count_if(service.ports.begin(), service.ports.end(),
+                                          [](const Port& p) { return is_http(p.protocol); });
+    const bool bare = http_ports == 1 || port.number == kHttpPort;
+    for (const auto& name : names_of(service)) add_domains(name, port.number, bare, host);
+    if (host.domains().empty()) {  // all are taken by others
+      config_.mutable_virtual_hosts()->RemoveLast();
+      return;
+    }
+    const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
+    if (object != nullptr) {
+      add_routes(*object, port.number, host);
+    } else {
+      add_default(outbound_name(port.number, "", service.host), host);
+    }
+  }
+
+  // Hosts of a VirtualService that no service has.
+  void add_bare_hosts(const VirtualService& object) {
+    for (const auto& pattern : object.spec.hosts()) {
+      const std::string name = model_.resolve(pattern, object.ns);
+      if (name.starts_with('*') || model_.find_service(name, object.ns) != nullptr) continue;
+      auto& host = *config_.add_virtual_hosts();
+      host.set_name(name + ":" + std::to_string(kHttpPort));
+      for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, true, host);
+      if (host.domains().empty())
+        config_.mutable_virtual_hosts()->RemoveLast();
+      else
+        add_routes(object, kHttpPort, host);
+    }
+  }
+
+  std::vector<std::string> names_of(const Service& service) const {
+    auto names = short_forms(service.host);
+    for (const auto& address : service.addresses)
+      if (address.find('/') == std::string::npos) names.push_back(address);
+    return names;
+  }
+
+  // a.ns.svc.DOMAIN is also a.ns.svc, a.ns and, within its namespace, a.
+  std::vector<std::string> short_forms(const std::string& host) const {
+    std::vector<std::string> names{host};
+    const std::string suffix = ".svc." + model_.options().domain;
+    if (!host.ends_with(suffix)) return names;
+    const std::string base = host.substr(0, host.size() - suffix.size());
+    names.push_back(base + ".svc");
+    names.push_back(base);
+    const size_t dot = base.rfind('.');
+    if (dot != std::string::npos && base.substr(dot + 1) == node_.ns)
+      names.push_back(base.substr(0, dot));
+    return names;
+  }
+
+  void add_domains(const std::string& name, uint32_t port, bool bare, pb::VirtualHost& host) {
+    const std::string literal = name.find(':') == std::string::npos ? name : "[" + name + "]";
+    // Envoy's wildcard is a prefix or a suffix, never with a port behind it.
+    if (bare && domains_.insert(literal).second) host.add_domains(literal);
+    if (literal.starts_with('*') && literal.size() == 1) return;
+    const std::string with_port = literal + ":" + std::to_string(port);
+    if (domains_.insert(with_port).second) host.add_domains(with_port);
+  }
+
+  static void add_default(const std::string& cluster, pb::VirtualHost& host) {
+    auto& route = *host.add_routes();
+    route.set_name("default");
+    route.mutable_match()->set_prefix("/");
+    route.mutable_route()->set_cluster(cluster);
+    route.mutable_route()->mutable_timeout();  // none, as Istio
+    set_default_retries(*route.mutable_route());
+  }
+
+  void add_routes(const VirtualService& object, uint32_t port, pb::VirtualHost& host) {
+    int index = 0;
+    for (const auto& http : object.spec.http()) {
+      const std::string origin = "VirtualService/" + object.ns + "/" + object.name + " http[" +
+                                 std::to_string(index++) + "]";
+      if (http.match().empty()) {
+        add_route(object, http, istio::HTTPMatchRequest(), port, origin, host);
+        return;  // it takes all requests
+      }
+      for (const auto& match : http.match()) {
+        if (match.port() != 0 && match.port() != port) continue;
+        if (add_route(object, http, match, port, origin, host)) return;
+      }
+    }
+  }
+
+  // True where no request gets past it.
+  bool add_route(const VirtualService& object, const istio::HTTPRoute& http,
+                 const istio::HTTPMatchRequest& match, uint32_t port, const std::string& origin,
+                 pb::VirtualHost& host) {
+    auto& route = *host.add_routes();
+    route.set_name(match.name().empty() ? http.name() : http.name() + "." + match.name());
+    set_match(match, *route.mutable_match());
+    auto& fields = *(*route.mutable_metadata()->mutable_filter_metadata())["mesh"].mutable_fields();
+    fields["config"].set_string_value(origin);
+    if (http.has_direct_response()) {
+      set_direct(http.direct_response(), *route.mutable_direct_response());
+    } else {
+      set_action(object, http, port, *route.mutable_route());
+    }
+    if (http.has_headers()) set_headers(http.headers(), route);
+    if (http.has_fault()) set_fault(http.fault(), route);
+    return takes_all(route.match());
+  }
+
+  static void set_direct(const istio::HTTPDirectResponse& direct, pb::DirectResponseAction& into) {
+    into.set_status(direct.status());
+    switch (direct.body().specifier_case()) {
+      case istio::HTTPBody::kString:
+        into.mutable_body()->set_inline_string(direct.body().string());
+        break;
+      case istio::HTTPBody::kBytes:
+        into.mutable_body()->set_inline_bytes(direct.body().bytes());
+        break;
+      default: break;
+    }
+  }
+
+  void set_action(const VirtualService& object, const istio::HTTPRoute& http, uint32_t port,
+                  pb::RouteAction& into) {
+    set_destinations(object, http, port, into);
+    *into.mutable_timeout() = http.timeout();  // none by default, as Istio
+    if (http.has_retries())
+      set_retries(http.retries(), into);
+    else
+      set_default_retries(into);
+    if (!http.rewrite().uri().empty()) into.set_prefix_rewrite(http.rewrite().uri());
+    if (!http.rewrite().authority().empty())
+      into.set_host_rewrite_literal(http.rewrite().authority());
+  }
+
+  void set_destinations(const VirtualService& object, const istio::HTTPRoute& http, uint32_t port,
+                        pb::RouteAction& into) {
+    if (http.route_size() == 1) {
+      into.set_cluster(cluster_of(http.route(0).destination(), object.ns, port));
+      return;
+    }
+    for (const auto& destination : http.route()) {
+      if (destination.weight() <= 0) continue;
+      auto& cluster = *into.mutable_weighted_clusters()->add_clusters();
+      cluster.set_name(cluster_of(destination.destination(), object.ns, port));
+      cluster.mutable_weight()->set_value(uint32_t(destination.weight()));
+    }
+  }
+
+  // Istio: the port named, else the only one, else the one that was called.
+  std::string cluster_of(const istio::Destination& destination, const std::string& ns,
+                         uint32_t port) const {
+    const std::string host = model_.resolve(destination.host(), ns);
+    uint32_t number = destination.port().number();
+    if (number == 0) {
+      const Service* service = model_.find_service(host, ns);
+      number = service != nullptr && service->ports.size() == 1 ? service->ports[0].number : port;
+    }
+    return outbound_name(number, destination.subset(), host);
+  }
+
+  const Model& model_;
+  const Node& node_;
+  pb::RouteConfiguration config_;
+  std::set<std::string> domains_;  // of all virtual hosts: each is somebody's once
+};
+
+}  // namespace
+
+std::vector<Resource> compile_routes(const Model& model, const Node& node) {
+  if (node.outbound.empty()) return {};
+  std::vector<Resource> result;
+  result.push_back(Compiler(model, node).compile());
+  return result;
+}
+
+}  // namespace mesh::discovery

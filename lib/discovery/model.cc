@@ -1,0 +1,280 @@
+#include "discovery/model.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "base/text.h"
+
+namespace mesh::discovery {
+namespace {
+
+constexpr std::string_view kTlsModeLabel = "security.istio.io/tlsMode";
+constexpr std::string_view kUnixScheme = "unix://";
+
+std::string upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
+  return result;
+}
+
+Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::string name,
+                    const Labels& object_labels) {
+  Workload workload;
+  workload.ns = std::move(ns);
+  workload.name = std::move(name);
+  workload.address = entry.address();
+  workload.ports.insert(entry.ports().begin(), entry.ports().end());
+  // Istio: the labels of the spec, and those of the object beneath them.
+  workload.labels.insert(entry.labels().begin(), entry.labels().end());
+  workload.labels.insert(object_labels.begin(), object_labels.end());
+  workload.locality = entry.locality();
+  workload.weight = entry.weight() == 0 ? 1 : entry.weight();
+  workload.service_account = entry.service_account();
+  return workload;
+}
+
+// The services that an egress host of a Sidecar lets through: "NS/HOST".
+bool egress_allows(std::string_view egress, const Service& service, const std::string& ns) {
+  const size_t slash = egress.find('/');
+  const std::string_view from = slash == std::string_view::npos ? "*" : egress.substr(0, slash);
+  const std::string_view host = slash == std::string_view::npos ? egress : egress.substr(slash + 1);
+  if (from == "~") return false;
+  if (from == ".") {
+    if (service.ns != ns) return false;
+  } else if (from != "*" && from != service.ns) {
+    return false;
+  }
+  return host_match(host, service.host) > 0;
+}
+
+bool egress_allows(const istio::Sidecar& sidecar, const Service& service, const std::string& ns) {
+  if (sidecar.egress().empty()) return true;
+  for (const auto& egress : sidecar.egress())
+    for (const auto& host : egress.hosts())
+      if (egress_allows(host, service, ns)) return true;
+  return false;
+}
+
+}  // namespace
+
+bool is_http(std::string_view protocol) {
+  return protocol == "HTTP" || needs_http2(protocol) || protocol == "GRPC-WEB";
+}
+
+bool needs_http2(std::string_view protocol) { return protocol == "HTTP2" || protocol == "GRPC"; }
+
+size_t host_match(std::string_view pattern, std::string_view host) {
+  if (pattern == host) return std::numeric_limits<size_t>::max();
+  if (pattern.empty() || pattern.front() != '*') return 0;
+  const std::string_view suffix = pattern.substr(1);
+  if (host.size() < suffix.size() || !host.ends_with(suffix)) return 0;
+  return 1 + suffix.size();
+}
+
+const Port* Service::find_port(uint32_t number) const {
+  const auto found =
+      std::find_if(ports.begin(), ports.end(), [&](const Port& p) { return p.number == number; });
+  return found == ports.end() ? nullptr : &*found;
+}
+
+Instance instance_of(const Workload& workload, const Port& port) {
+  Instance instance{.workload = &workload, .address = {}, .port = 0, .path = {}};
+  if (workload.address.starts_with(kUnixScheme)) {
+    instance.path = workload.address.substr(kUnixScheme.size());
+    return instance;
+  }
+  instance.address = workload.address;
+  const auto named = workload.ports.find(port.name);
+  instance.port = named != workload.ports.end() ? named->second
+                  : port.target != 0            ? port.target
+                                                : port.number;
+  return instance;
+}
+
+std::shared_ptr<const Model> Model::build(Options options, std::shared_ptr<const Objects> objects,
+                                          const std::vector<Workload>& registered,
+                                          const StateOf& state_of) {
+  auto model = std::make_shared<Model>(std::move(options), std::move(objects));
+  model->add_configured(registered);
+  for (auto& workload : model->workloads_)
+    if (workload.source == Workload::Source::Config)
+      workload.state = state_of({workload.ns, workload.name});
+  model->add_services();
+  return model;
+}
+
+void Model::add_configured(const std::vector<Workload>& registered) {
+  std::set<std::pair<std::string, std::string>> configured;
+  for (const auto& entry : objects_->workload_entries) {
+    workloads_.push_back(from_entry(entry.spec, entry.ns, entry.name, entry.labels));
+    configured.emplace(entry.ns, entry.name);
+  }
+  for (const auto& workload : registered)
+    if (!configured.contains({workload.ns, workload.name})) workloads_.push_back(workload);
+  std::sort(workloads_.begin(), workloads_.end(), [](const Workload& a, const Workload& b) {
+    return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
+  });
+}
+
+void Model::add_services() {
+  for (const auto& entry : objects_->service_entries)
+    for (const auto& host : entry.spec.hosts()) add_service(entry, host);
+  std::stable_sort(services_.begin(), services_.end(), [](const Service& a, const Service& b) {
+    return std::tie(a.host, a.ns) < std::tie(b.host, b.ns);
+  });
+}
+
+void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::string& host) {
+  const auto& spec = entry.spec;
+  Service service;
+  service.host = text::to_lower(host);
+  service.ns = entry.ns;
+  service.object = "ServiceEntry/" + entry.ns + "/" + entry.name;
+  service.external = spec.location() == istio::ServiceEntry::MESH_EXTERNAL;
+  service.addresses.assign(spec.addresses().begin(), spec.addresses().end());
+  service.export_to.assign(spec.export_to().begin(), spec.export_to().end());
+  service.subject_alt_names.assign(spec.subject_alt_names().begin(),
+                                   spec.subject_alt_names().end());
+  for (const auto& port : spec.ports())
+    service.ports.push_back({.number = port.number(),
+                             .name = port.name(),
+                             .protocol = port.protocol().empty() ? "TCP" : upper(port.protocol()),
+                             .target = port.target_port()});
+  for (const auto& endpoint : spec.endpoints()) {
+    auto workload = std::make_unique<Workload>(from_entry(endpoint, entry.ns, "", {}));
+    workload->source = Workload::Source::Inline;
+    service.workloads.push_back(workload.get());
+    inline_workloads_.push_back(std::move(workload));
+  }
+  if (spec.has_workload_selector() && !spec.workload_selector().labels().empty())
+    for (const auto& workload : workloads_)
+      if (workload.ns == entry.ns && selects(spec.workload_selector().labels(), workload.labels))
+        service.workloads.push_back(&workload);
+  services_.push_back(std::move(service));
+}
+
+std::vector<const Service*> Model::services_for(const Node& node) const {
+  const auto* scope = sidecar(node.ns, node.labels);
+  std::vector<const Service*> result;
+  for (const auto& service : services_) {
+    if (!visible(service.export_to, service.ns, node.ns)) continue;
+    if (scope != nullptr && !egress_allows(scope->spec, service, node.ns)) continue;
+    if (result.empty() || result.back()->host != service.host) {
+      result.push_back(&service);
+    } else if (service.ns == node.ns) {
+      result.back() = &service;
+    }
+  }
+  return result;
+}
+
+std::string Model::resolve(const std::string& host, const std::string& ns) const {
+  const std::string lower = text::to_lower(host);
+  if (lower.find('.') != std::string::npos || lower.starts_with('*')) return lower;
+  if (find_service(lower, ns) != nullptr) return lower;
+  return lower + "." + ns + ".svc." + options_.domain;
+}
+
+const Service* Model::find_service(std::string_view host, std::string_view ns) const {
+  const Service* result = nullptr;
+  auto it = std::lower_bound(services_.begin(), services_.end(), host,
+                             [](const Service& s, std::string_view h) { return s.host < h; });
+  for (; it != services_.end() && it->host == host; ++it)
+    if (result == nullptr || it->ns == ns) result = &*it;
+  return result;
+}
+
+const Object<istio::DestinationRule>* Model::destination_rule(const Service& service,
+                                                              const std::string& ns) const {
+  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+    const Object<istio::DestinationRule>* best = nullptr;
+    size_t best_match = 0;
+    for (const auto& rule : objects_->destination_rules) {
+      if (rule.ns != *from || !visible(rule.spec.export_to(), rule.ns, ns)) continue;
+      const size_t match = host_match(resolve(rule.spec.host(), rule.ns), service.host);
+      if (match > best_match) {
+        best = &rule;
+        best_match = match;
+      }
+    }
+    if (best != nullptr) return best;
+  }
+  return nullptr;
+}
+
+const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
+                                                            const std::string& host_ns,
+                                                            const std::string& ns) const {
+  const Object<istio::VirtualService>* best = nullptr;
+  std::pair<size_t, int> best_rank{0, 0};
+  for (const auto& object : objects_->virtual_services) {
+    if (!visible(object.spec.export_to(), object.ns, ns)) continue;
+    const int nearness = object.ns == ns ? 2 : object.ns == host_ns ? 1 : 0;
+    for (const auto& pattern : object.spec.hosts()) {
+      const std::pair rank{host_match(resolve(pattern, object.ns), host), nearness};
+      if (rank.first == 0 || rank <= best_rank) continue;
+      best = &object;
+      best_rank = rank;
+    }
+  }
+  return best;
+}
+
+const Object<istio::Sidecar>* Model::sidecar(const std::string& ns, const Labels& labels) const {
+  const Object<istio::Sidecar>* wide = nullptr;
+  const Object<istio::Sidecar>* root = nullptr;
+  for (const auto& object : objects_->sidecars) {
+    const auto& selector = object.spec.workload_selector().labels();
+    if (object.ns == ns && !selector.empty() && selects(selector, labels)) return &object;
+    if (!selector.empty()) continue;
+    if (object.ns == ns && wide == nullptr) wide = &object;
+    if (object.ns == options_.root_namespace && root == nullptr) root = &object;
+  }
+  return wide != nullptr ? wide : root;
+}
+
+istio_security::PeerAuthentication::MutualTLS::Mode Model::peer_mode(const Workload& workload,
+                                                                     uint32_t port) const {
+  using Tls = istio_security::PeerAuthentication::MutualTLS;
+  Tls::Mode root = Tls::UNSET, ns = Tls::UNSET, own = Tls::UNSET, own_port = Tls::UNSET;
+  const auto take = [](Tls::Mode& to, Tls::Mode from) {
+    if (to == Tls::UNSET) to = from;
+  };
+  for (const auto& object : objects_->peer_authentications) {
+    const auto& selector = object.spec.selector().match_labels();
+    const Tls::Mode mode = object.spec.mtls().mode();
+    if (selector.empty()) {
+      if (object.ns == workload.ns) take(ns, mode);
+      if (object.ns == options_.root_namespace) take(root, mode);
+    } else if (object.ns == workload.ns && selects(selector, workload.labels)) {
+      take(own, mode);
+      const auto& by_port = object.spec.port_level_mtls();
+      if (const auto found = by_port.find(port); found != by_port.end())
+        take(own_port, found->second.mode());
+    }
+  }
+  for (const Tls::Mode mode : {own_port, own, ns, root})
+    if (mode != Tls::UNSET) return mode;
+  return Tls::PERMISSIVE;
+}
+
+std::string Model::identity(const Workload& workload) const {
+  // Istio: the label decides; without it, whoever has a service account has a
+  // proxy beside it.
+  const auto label = workload.labels.find(std::string(kTlsModeLabel));
+  if (label != workload.labels.end() && label->second != "istio") return "";
+  if (label == workload.labels.end() && workload.service_account.empty()) return "";
+  return "spiffe://" + options_.trust_domain + "/ns/" + workload.ns + "/sa/" +
+         (workload.service_account.empty() ? "default" : workload.service_account);
+}
+
+const Workload* Model::workload_of(const Node& node) const {
+  if (node.workload.empty()) return nullptr;
+  for (const auto& workload : workloads_)
+    if (workload.ns == node.ns && workload.name == node.workload) return &workload;
+  return nullptr;
+}
+
+}  // namespace mesh::discovery

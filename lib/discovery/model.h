@@ -1,0 +1,148 @@
+// Model: what there is in the mesh, derived from one set of objects and the
+// registry: services with their ports and instances, and the policies that
+// hold for them. What compile/ reads.
+//
+// A value of one moment: objects and workloads are copied in, everything is
+// const afterwards. Rules of visibility, selection and precedence are Istio's
+// (istio.io, "Configuration scoping", "Destination Rule", "PeerAuthentication",
+// "Sidecar").
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "discovery/objects.h"
+#include "discovery/workload.h"
+
+namespace mesh::discovery {
+
+// A forwarder, in its own words (bus::Node), read by parse_node().
+struct Node {
+  std::string id;  // NAME@HOST
+  std::string ns = "default";
+  std::string workload;  // empty: a client only
+  std::string service_account = "default";
+  Labels labels;
+  std::string outbound;  // ADDRESS:PORT or a path; empty: none
+  uint32_t outbound_mode = 0;
+  std::string access_log;
+  bool operator==(const Node&) const = default;
+};
+
+struct Port {
+  uint32_t number = 0;
+  std::string name;
+  std::string protocol;  // upper-case: HTTP, HTTP2, GRPC, TCP, ...
+  uint32_t target = 0;   // of the endpoints; 0: `number`
+};
+
+// Protocols whose requests are routed: HTTP, HTTP2, GRPC, GRPC-WEB.
+bool is_http(std::string_view protocol);
+// Those of them that need HTTP/2.
+bool needs_http2(std::string_view protocol);
+
+struct Service {
+  std::string host;
+  std::string ns;
+  std::string object;  // ServiceEntry/NAMESPACE/NAME
+  std::vector<Port> ports;
+  std::vector<std::string> addresses;
+  bool external = true;
+  std::vector<std::string> export_to;
+  std::vector<std::string> subject_alt_names;
+  std::vector<const Workload*> workloads;  // absent ones too; of the Model
+
+  const Port* find_port(uint32_t number) const;
+};
+
+// An instance of a service at one of its ports.
+struct Instance {
+  const Workload* workload;
+  std::string address;  // an IP address, or empty
+  uint32_t port = 0;
+  std::string path;  // a Unix socket
+};
+Instance instance_of(const Workload& workload, const Port& port);
+
+class Model {
+ public:
+  struct Options {
+    std::string trust_domain = "cluster.local";
+    std::string root_namespace = "istio-system";
+    std::string domain = "cluster.local";  // completes short names
+  };
+
+  // `registered` are the registry's; `state_of` gives the state of configured
+  // instances by namespace and name.
+  using StateOf = std::function<Workload::State(const std::pair<std::string, std::string>&)>;
+  static std::shared_ptr<const Model> build(Options options, std::shared_ptr<const Objects> objects,
+                                            const std::vector<Workload>& registered,
+                                            const StateOf& state_of);
+  Model(Options options, std::shared_ptr<const Objects> objects)
+      : options_(std::move(options)), objects_(std::move(objects)) {}
+  Model(const Model&) = delete;  // services point into workloads
+
+  const Options& options() const { return options_; }
+  const Objects& objects() const { return *objects_; }
+  const std::vector<Workload>& workloads() const { return workloads_; }
+  const std::vector<Service>& services() const { return services_; }  // by host, namespace
+
+  // The services that this node may call: exported to its namespace and within
+  // the egress of its Sidecar; one a host, its own namespace's first.
+  std::vector<const Service*> services_for(const Node& node) const;
+
+  // A host as an object of `ns` writes it: completed where it is short and no
+  // service has it as it stands (Istio: NAME.NAMESPACE.svc.DOMAIN).
+  std::string resolve(const std::string& host, const std::string& ns) const;
+  const Service* find_service(std::string_view host, std::string_view ns) const;
+
+  // The rule for calls of `ns` to the service: of the caller's namespace, then
+  // the service's, then the root's; in each the most exact host. Null: none.
+  const Object<istio::DestinationRule>* destination_rule(const Service& service,
+                                                         const std::string& ns) const;
+  const Object<istio::VirtualService>* virtual_service(const std::string& host,
+                                                       const std::string& host_ns,
+                                                       const std::string& ns) const;
+  const Object<istio::Sidecar>* sidecar(const std::string& ns, const Labels& labels) const;
+
+  // What inbound listeners of the workload ask of peers on `port`.
+  istio_security::PeerAuthentication::MutualTLS::Mode peer_mode(const Workload& workload,
+                                                                uint32_t port) const;
+
+  // The workload's identity; empty where it has none.
+  std::string identity(const Workload& workload) const;
+
+  // The instance that a node is: its WorkloadEntry or registration; null where
+  // it is a client only or nothing declares it.
+  const Workload* workload_of(const Node& node) const;
+
+ private:
+  void add_configured(const std::vector<Workload>& registered);
+  void add_services();
+  void add_service(const Object<istio::ServiceEntry>& entry, const std::string& host);
+
+  const Options options_;
+  const std::shared_ptr<const Objects> objects_;
+  std::vector<Workload> workloads_;
+  std::vector<std::unique_ptr<Workload>> inline_workloads_;
+  std::vector<Service> services_;
+};
+
+// Whether an object of `ns` with this exportTo is seen from `viewer`.
+template <class ExportTo>
+bool visible(const ExportTo& export_to, const std::string& ns, const std::string& viewer) {
+  if (export_to.empty()) return true;
+  for (const auto& to : export_to)
+    if (to == "*" || to == viewer || (to == "." && ns == viewer)) return true;
+  return false;
+}
+
+// How exactly `pattern` ("*", "*.example.org", "a.example.org") matches the
+// host: 0 not at all, and more the longer what is fixed; the host itself most.
+size_t host_match(std::string_view pattern, std::string_view host);
+
+}  // namespace mesh::discovery

@@ -1,0 +1,72 @@
+#include "discovery/objects.h"
+
+#include <algorithm>
+
+#include "mesh/config.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+using Message = mesh::config::v1::Object;
+
+template <class Spec>
+void add(const Message& message, std::vector<Object<Spec>>& to, const std::string& name,
+         std::vector<std::string>& problems) {
+  Object<Spec> object;
+  if (!message.spec().UnpackTo(&object.spec)) {
+    problems.push_back(name + ": does not hold a " + Spec::descriptor()->full_name());
+    return;
+  }
+  object.ns = message.namespace_();
+  object.name = message.name();
+  object.labels.insert(message.labels().begin(), message.labels().end());
+  to.push_back(std::move(object));
+}
+
+template <class Spec>
+void sort(std::vector<Object<Spec>>& objects) {
+  std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
+  });
+}
+
+}  // namespace
+
+Objects Objects::parse(std::string generation,
+                       const std::map<std::string, std::string, std::less<>>& bodies,
+                       std::vector<std::string>& problems) {
+  Objects objects;
+  objects.generation = std::move(generation);
+  for (const auto& [name, body] : bodies) {
+    Message message;
+    if (!message.ParseFromString(body)) {
+      problems.push_back(name + ": does not parse");
+      continue;
+    }
+    const std::string& kind = message.kind();
+    if (kind == "ServiceEntry") {
+      add(message, objects.service_entries, name, problems);
+    } else if (kind == "WorkloadEntry") {
+      add(message, objects.workload_entries, name, problems);
+    } else if (kind == "VirtualService") {
+      add(message, objects.virtual_services, name, problems);
+    } else if (kind == "DestinationRule") {
+      add(message, objects.destination_rules, name, problems);
+    } else if (kind == "Sidecar") {
+      add(message, objects.sidecars, name, problems);
+    } else if (kind == "PeerAuthentication") {
+      add(message, objects.peer_authentications, name, problems);
+    } else {
+      problems.push_back(name + ": kind " + kind + " is not compiled here");
+    }
+  }
+  sort(objects.service_entries);
+  sort(objects.workload_entries);
+  sort(objects.virtual_services);
+  sort(objects.destination_rules);
+  sort(objects.sidecars);
+  sort(objects.peer_authentications);
+  return objects;
+}
+
+}  // namespace mesh::discovery

@@ -1,0 +1,51 @@
+// Objects: the accepted configuration, unpacked, one list a kind.
+//
+// A value: built from the serialized mesh.config.v1.Object messages of one
+// generation and never changed. Lists are in order of namespace and name, so
+// that what is compiled from them does not depend on the order of arrival.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/service_entry.pb.h"
+#include "istio/networking/v1alpha3/sidecar.pb.h"
+#include "istio/networking/v1alpha3/virtual_service.pb.h"
+#include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/security/v1beta1/peer_authentication.pb.h"
+
+namespace mesh::discovery {
+
+namespace istio = ::istio::networking::v1alpha3;
+namespace istio_security = ::istio::security::v1beta1;
+
+// One object: what it is called, and what it says.
+template <class Spec>
+struct Object {
+  std::string ns;
+  std::string name;
+  std::map<std::string, std::string> labels;
+  Spec spec;
+};
+
+struct Objects {
+  std::string generation;
+  std::vector<Object<istio::ServiceEntry>> service_entries;
+  std::vector<Object<istio::WorkloadEntry>> workload_entries;
+  std::vector<Object<istio::VirtualService>> virtual_services;
+  std::vector<Object<istio::DestinationRule>> destination_rules;
+  std::vector<Object<istio::Sidecar>> sidecars;
+  std::vector<Object<istio_security::PeerAuthentication>> peer_authentications;
+
+  // `bodies` by the resource's name, KIND/NAMESPACE/NAME. What does not parse
+  // or is of a kind that is not compiled is left out and named in `problems`.
+  static Objects parse(std::string generation,
+                       const std::map<std::string, std::string, std::less<>>& bodies,
+                       std::vector<std::string>& problems);
+};
+
+}  // namespace mesh::discovery

@@ -1,0 +1,244 @@
+#include "discovery/registry.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "mesh/discovery_state.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+using SavedState = mesh::discovery::state::v1::State;
+
+constexpr size_t kNameMax = 253;
+constexpr size_t kPresencesMax = 100'000;
+constexpr size_t kMapMax = 64;
+constexpr size_t kTextMax = 1024;
+
+bool is_ip(const std::string& host) {
+  in6_addr scratch;
+  return inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
+}
+
+// Names end up in cluster names, file names and tables.
+bool is_name(const std::string& name) {
+  return !name.empty() && name.size() <= kNameMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '.' || c == '_';
+         });
+}
+
+Error invalid(std::string text) { return {Errc::Invalid, std::move(text)}; }
+
+}  // namespace
+
+std::string_view to_string(Workload::Source source) {
+  switch (source) {
+    case Workload::Source::Config: return "WorkloadEntry";
+    case Workload::Source::Inline: return "ServiceEntry";
+    case Workload::Source::Registered: return "registration";
+    case Workload::Source::Forwarder: return "forwarder";
+  }
+  return "";
+}
+
+std::string_view to_string(Workload::State state) {
+  switch (state) {
+    case Workload::State::Present: return "HEALTHY";
+    case Workload::State::Draining: return "DRAINING";
+    case Workload::State::Absent: return "ABSENT";
+  }
+  return "";
+}
+
+Result<void> Registry::check(const Workload& workload) {
+  if (!is_name(workload.name)) return invalid("name: 1 to 253 of [a-zA-Z0-9._-]");
+  if (!is_name(workload.ns)) return invalid("namespace: 1 to 253 of [a-zA-Z0-9._-]");
+  if (!is_ip(workload.address))
+    return invalid("address: expected an IP address, got \"" + workload.address + "\"");
+  if (!workload.service_account.empty() && !is_name(workload.service_account))
+    return invalid("service account: 1 to 253 of [a-zA-Z0-9._-]");
+  if (workload.ports.size() > kMapMax || workload.labels.size() > kMapMax)
+    return invalid("over 64 ports or labels");
+  for (const auto& [name, port] : workload.ports)
+    if (port == 0 || port > 65535) return invalid("port " + name + ": a port is 1 to 65535");
+  for (const auto& [key, value] : workload.labels)
+    if (key.empty() || key.size() > kTextMax || value.size() > kTextMax)
+      return invalid("a label's key has 1 to 1024 bytes, its value at most 1024");
+  if (workload.locality.size() > kTextMax) return invalid("locality: over 1024 bytes");
+  if (workload.weight == 0) return invalid("weight: is at least 1");
+  return {};
+}
+
+Result<bool> Registry::add(Workload workload, Duration lease, Instant now) {
+  MESH_TRY_VOID(check(workload));
+  const Key key{workload.ns, workload.name};
+  const auto found = entries_.find(key);
+  if (found == entries_.end() && entries_.size() >= limits_.registrations_max)
+    return Error{Errc::TooBig, "there are " + std::to_string(entries_.size()) +
+                                   " registrations already, the limit of registrations_max"};
+  ++revision_;
+  Entry entry{.workload = std::move(workload), .until = {}};
+  if (lease > Duration(0)) entry.until = now + lease;
+  // Whoever registers an instance says that it is there.
+  const bool was_absent = state(key) == Workload::State::Absent;
+  if (was_absent) presences_.erase(key);
+  const bool changed =
+      was_absent || found == entries_.end() || !(found->second.workload == entry.workload);
+  entries_.insert_or_assign(key, std::move(entry));
+  return changed;
+}
+
+bool Registry::remove(const Key& key) {
+  if (entries_.erase(key) == 0) return false;
+  ++revision_;
+  return true;
+}
+
+bool Registry::arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now) {
+  static_cast<void>(now);
+  if (presences_.size() >= kPresencesMax && !presences_.contains(key)) return false;
+  Presence& presence = presences_[key];
+  bool changed = presence.absent || presence.draining != draining;
+  ++presence.watches;
+  presence.absent = false;
+  presence.absent_at.reset();
+  presence.draining = draining;
+  if (self && check(*self)) {
+    self->source = Workload::Source::Forwarder;
+    const auto found = entries_.find(key);
+    const bool known = found != entries_.end();
+    const bool ours = known && found->second.workload.source == Workload::Source::Forwarder;
+    // What was registered by hand stands above what the forwarder says.
+    if ((!known && entries_.size() < limits_.registrations_max) ||
+        (ours && !(found->second.workload == *self))) {
+      entries_.insert_or_assign(key, Entry{.workload = std::move(*self), .until = {}});
+      changed = true;
+    }
+  }
+  if (changed || presence.watches == 1) ++revision_;
+  return changed;
+}
+
+void Registry::leave(const Key& key, Instant now) {
+  const auto found = presences_.find(key);
+  if (found == presences_.end() || found->second.watches == 0) return;
+  if (--found->second.watches == 0) found->second.absent_at = now + limits_.absence_grace;
+}
+
+bool Registry::expire(Instant now) {
+  bool changed = false;
+  for (auto it = presences_.begin(); it != presences_.end(); ++it) {
+    Presence& presence = it->second;
+    if (!presence.absent_at || *presence.absent_at > now) continue;
+    presence.absent_at.reset();
+    presence.absent = true;
+    presence.draining = false;
+    changed = true;
+    const auto entry = entries_.find(it->first);
+    if (entry != entries_.end() && entry->second.workload.source == Workload::Source::Forwarder)
+      entries_.erase(entry);
+  }
+  changed |= std::erase_if(entries_, [&](const auto& item) {
+               return item.second.until && *item.second.until <= now;
+             }) > 0;
+  if (changed) ++revision_;
+  return changed;
+}
+
+std::optional<Instant> Registry::next_expiry() const {
+  std::optional<Instant> next;
+  const auto take = [&](const std::optional<Instant>& when) {
+    if (when && (!next || *when < *next)) next = when;
+  };
+  for (const auto& [key, presence] : presences_) take(presence.absent_at);
+  for (const auto& [key, entry] : entries_) take(entry.until);
+  return next;
+}
+
+std::vector<Workload> Registry::workloads() const {
+  std::vector<Workload> result;
+  for (const auto& [key, entry] : entries_) {
+    result.push_back(entry.workload);
+    result.back().state = state(key);
+  }
+  return result;
+}
+
+Workload::State Registry::state(const Key& key) const {
+  const auto found = presences_.find(key);
+  if (found == presences_.end()) return Workload::State::Present;
+  if (found->second.absent) return Workload::State::Absent;
+  return found->second.draining ? Workload::State::Draining : Workload::State::Present;
+}
+
+std::optional<Duration> Registry::lease_left(const Key& key, Instant now) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || !found->second.until) return std::nullopt;
+  return std::max(Duration(0), Duration(*found->second.until - now));
+}
+
+std::string Registry::save(Instant now) const {
+  SavedState saved;
+  for (const auto& [key, entry] : entries_) {
+    auto& to = *saved.add_entries();
+    const Workload& from = entry.workload;
+    to.set_namespace_(from.ns);
+    to.set_name(from.name);
+    to.set_address(from.address);
+    to.mutable_ports()->insert(from.ports.begin(), from.ports.end());
+    to.mutable_labels()->insert(from.labels.begin(), from.labels.end());
+    to.set_locality(from.locality);
+    to.set_weight(from.weight);
+    to.set_service_account(from.service_account);
+    to.set_by_forwarder(from.source == Workload::Source::Forwarder);
+    if (const auto left = lease_left(key, now))
+      to.set_lease_ms(uint64_t(std::chrono::ceil<std::chrono::milliseconds>(*left).count()));
+  }
+  for (const auto& [key, presence] : presences_) {
+    auto& to = *saved.add_presences();
+    to.set_namespace_(key.first);
+    to.set_name(key.second);
+    to.set_absent(presence.absent);
+  }
+  return saved.SerializeAsString();
+}
+
+Result<void> Registry::restore(std::string_view bytes, Instant now) {
+  SavedState saved;
+  if (!saved.ParseFromArray(bytes.data(), int(bytes.size())))
+    return invalid("the saved registrations do not parse");
+  std::map<Key, Entry> entries;
+  for (const auto& from : saved.entries()) {
+    Entry entry;
+    Workload& to = entry.workload;
+    to.ns = from.namespace_();
+    to.name = from.name();
+    to.address = from.address();
+    to.ports.insert(from.ports().begin(), from.ports().end());
+    to.labels.insert(from.labels().begin(), from.labels().end());
+    to.locality = from.locality();
+    to.weight = from.weight();
+    to.service_account = from.service_account();
+    to.source = from.by_forwarder() ? Workload::Source::Forwarder : Workload::Source::Registered;
+    if (auto right = check(to); !right) return std::move(right).error();
+    // A lease goes on where it was, and leaves time to be renewed.
+    if (from.lease_ms() > 0)
+      entry.until =
+          now + std::max<Duration>(std::chrono::milliseconds(from.lease_ms()), limits_.start_grace);
+    entries.insert_or_assign(Key{to.ns, to.name}, std::move(entry));
+  }
+  for (const auto& from : saved.presences()) {
+    Presence presence;
+    presence.absent = from.absent();
+    if (!presence.absent) presence.absent_at = now + limits_.start_grace;
+    presences_.insert_or_assign(Key{from.namespace_(), from.name()}, presence);
+  }
+  entries_ = std::move(entries);
+  return {};
+}
+
+}  // namespace mesh::discovery

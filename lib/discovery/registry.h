@@ -1,0 +1,93 @@
+// Registry: the instances that announce themselves, and which are there now.
+//
+// Two sources that configuration does not know: registrations (`mesh
+// register`), with a lease or for good, and forwarders, which are present for
+// as long as they watch. A forwarder that goes away takes its instance out of
+// service after a grace, be it registered or configured; one that was never
+// seen says nothing about its instance, so that endpoints without a forwarder
+// keep working.
+//
+// Pure: time is an argument. What must survive a restart is save()d; instances
+// that were present then stay so until the start grace is over, since their
+// forwarders need a moment to come back.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "discovery/workload.h"
+
+namespace mesh::discovery {
+
+class Registry {
+ public:
+  using Key = std::pair<std::string, std::string>;  // namespace, name
+
+  struct Limits {
+    size_t registrations_max = 10'000;
+    Duration absence_grace = std::chrono::seconds(1);
+    Duration start_grace = std::chrono::seconds(30);
+  };
+
+  explicit Registry(Limits limits) : limits_(limits) {}
+  void set_limits(Limits limits) { limits_ = limits; }
+
+  // Adds or renews; `lease` 0 is for good. True where it changed more than the
+  // lease. Errc::Invalid for what cannot be an endpoint, Errc::TooBig.
+  Result<bool> add(Workload workload, Duration lease, Instant now);
+  // True where it was there.
+  bool remove(const Key& key);
+
+  // The forwarder of this instance watches, says that it drains, or is gone
+  // (counted: it has several watches). `self` is what it registers of itself.
+  // True where a state changed at once.
+  bool arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now);
+  void leave(const Key& key, Instant now);
+
+  // Ends what is over at `now`; true where anything changed.
+  bool expire(Instant now);
+  // When expire() has something to do next; nothing: not before the next call.
+  std::optional<Instant> next_expiry() const;
+
+  // All registered and self-registered instances, in order of their keys, with
+  // their state.
+  std::vector<Workload> workloads() const;
+  // Whether an instance (a configured one, for instance) is there.
+  Workload::State state(const Key& key) const;
+  bool registered(const Key& key) const { return entries_.contains(key); }
+  size_t registrations() const { return entries_.size(); }
+  std::optional<Duration> lease_left(const Key& key, Instant now) const;
+
+  // The state as bytes, and back after a start. Errc::Invalid for bytes that
+  // save() did not make: the registry is then as it was.
+  std::string save(Instant now) const;
+  Result<void> restore(std::string_view bytes, Instant now);
+  // Changes whenever save() would: cheap to compare.
+  uint64_t revision() const { return revision_; }
+
+ private:
+  struct Entry {
+    Workload workload;
+    std::optional<Instant> until;  // of the lease
+  };
+  struct Presence {
+    size_t watches = 0;
+    bool draining = false;
+    bool absent = false;
+    std::optional<Instant> absent_at;  // when the grace ends
+  };
+  static Result<void> check(const Workload& workload);
+
+  Limits limits_;
+  std::map<Key, Entry> entries_;
+  std::map<Key, Presence> presences_;
+  uint64_t revision_ = 0;
+};
+
+}  // namespace mesh::discovery

@@ -1,0 +1,140 @@
+#include "discovery/registry.h"
+
+#include <catch2/catch.hpp>
+
+namespace {
+
+using namespace mesh;
+using namespace mesh::discovery;
+using namespace std::chrono_literals;
+using State = Workload::State;
+
+const Registry::Key kKey{"demo", "v4"};
+
+Workload instance(const std::string& address = "127.0.0.1") {
+  return {.ns = "demo",
+          .name = "v4",
+          .address = address,
+          .ports = {{"http", 20014}},
+          .labels = {{"app", "reviews"}},
+          .locality = {},
+          .service_account = "reviews",
+          .source = Workload::Source::Registered};
+}
+
+TEST_CASE("registering again is no change, and renews the lease") {
+  ManualClock clock;
+  Registry registry({});
+  CHECK(*registry.add(instance(), 10s, clock.now()));
+  clock.advance(9s);
+  CHECK_FALSE(*registry.add(instance(), 10s, clock.now()));
+  clock.advance(9s);
+  CHECK_FALSE(registry.expire(clock.now()));
+  CHECK(registry.lease_left(kKey, clock.now()) == Duration(1s));
+  CHECK(registry.next_expiry() == clock.now() + 1s);
+  clock.advance(1s);
+  CHECK(registry.expire(clock.now()));
+  CHECK(registry.workloads().empty());
+  CHECK_FALSE(registry.remove(kKey));
+}
+
+TEST_CASE("without a lease it stays until it is taken back") {
+  ManualClock clock;
+  Registry registry({});
+  CHECK(*registry.add(instance(), 0s, clock.now()));
+  clock.advance(1000h);
+  CHECK_FALSE(registry.expire(clock.now()));
+  CHECK(registry.remove(kKey));
+  CHECK_FALSE(registry.remove(kKey));
+}
+
+TEST_CASE("what cannot be an endpoint is refused, and there is a limit") {
+  ManualClock clock;
+  Registry registry({.registrations_max = 1});
+  CHECK(registry.add(instance("example.org"), 0s, clock.now()).error().kind == Errc::Invalid);
+  Workload bad = instance();
+  bad.name = "a/b";
+  CHECK(registry.add(bad, 0s, clock.now()).error().kind == Errc::Invalid);
+  bad = instance();
+  bad.ports["http"] = 70000;
+  CHECK(registry.add(bad, 0s, clock.now()).error().kind == Errc::Invalid);
+  CHECK(*registry.add(instance(), 0s, clock.now()));
+  Workload other = instance();
+  other.name = "v5";
+  CHECK(registry.add(other, 0s, clock.now()).error().kind == Errc::TooBig);
+  CHECK(*registry.add(instance("127.0.0.2"), 0s, clock.now()));
+}
+
+TEST_CASE("a configured instance is absent a grace after its forwarder went") {
+  ManualClock clock;
+  Registry registry({.absence_grace = 2s});
+  CHECK(registry.state(kKey) == State::Present);  // no forwarder was ever seen
+  CHECK_FALSE(registry.arrive(kKey, {}, false, clock.now()));
+  CHECK_FALSE(registry.arrive(kKey, {}, false, clock.now()));  // its second watch
+  registry.leave(kKey, clock.now());
+  clock.advance(1h);
+  CHECK_FALSE(registry.expire(clock.now()));
+  registry.leave(kKey, clock.now());
+  CHECK_FALSE(registry.expire(clock.now() + 1s));
+  CHECK(registry.expire(clock.now() + 2s));
+  CHECK(registry.state(kKey) == State::Absent);
+  CHECK(registry.arrive(kKey, {}, false, clock.now()));
+  CHECK(registry.state(kKey) == State::Present);
+}
+
+TEST_CASE("a forwarder that comes back within the grace changes nothing") {
+  ManualClock clock;
+  Registry registry({.absence_grace = 2s});
+  registry.arrive(kKey, {}, false, clock.now());
+  registry.leave(kKey, clock.now());
+  clock.advance(1s);
+  CHECK_FALSE(registry.arrive(kKey, {}, false, clock.now()));
+  clock.advance(1h);
+  CHECK_FALSE(registry.expire(clock.now()));
+}
+
+TEST_CASE("a forwarder registers its own instance for as long as it is there") {
+  ManualClock clock;
+  Registry registry({.absence_grace = 2s});
+  CHECK(registry.arrive(kKey, instance(), false, clock.now()));
+  REQUIRE(registry.workloads().size() == 1);
+  CHECK(registry.workloads()[0].source == Workload::Source::Forwarder);
+  registry.leave(kKey, clock.now());
+  CHECK(registry.expire(clock.now() + 2s));
+  CHECK(registry.workloads().empty());
+}
+
+TEST_CASE("draining takes it out at once") {
+  ManualClock clock;
+  Registry registry({});
+  registry.arrive(kKey, instance(), false, clock.now());
+  CHECK(registry.arrive(kKey, instance(), true, clock.now()));
+  CHECK(registry.workloads().at(0).state == State::Draining);
+}
+
+TEST_CASE("after a restart all are there, and have a moment to come back") {
+  ManualClock clock;
+  Registry before({.absence_grace = 2s});
+  Workload registered = instance();
+  registered.name = "v5";
+  CHECK(*before.add(registered, 5s, clock.now()));
+  before.arrive(kKey, instance(), false, clock.now());
+  before.arrive({"demo", "gone"}, {}, false, clock.now());
+  before.leave({"demo", "gone"}, clock.now());
+  before.expire(clock.now() + 2s);
+  const std::string saved = before.save(clock.now());
+
+  Registry after({.absence_grace = 2s, .start_grace = 30s});
+  REQUIRE(after.restore(saved, clock.now()));
+  CHECK(after.workloads() == before.workloads());
+  CHECK(after.state({"demo", "gone"}) == State::Absent);
+  CHECK_FALSE(after.expire(clock.now() + 29s));
+  CHECK(after.expire(clock.now() + 30s));
+  CHECK(after.workloads().empty());
+  CHECK(after.state(kKey) == State::Absent);
+
+  Registry garbage({});
+  CHECK(garbage.restore("\xff\xff", clock.now()).error().kind == Errc::Invalid);
+}
+
+}  // namespace
