@@ -25,11 +25,11 @@ inline constexpr std::string_view kAll = "*";
 
 // Who watches, in its own words: a claim, not an identity.
 struct Node {
-  std::string id;  // "NAME@HOST"
-  std::string workload;
-  std::string workload_namespace;
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> metadata;
+  std::string id{};  // "NAME@HOST"
+  std::string workload{};
+  std::string workload_namespace{};
+  std::map<std::string, std::string> labels{};
+  std::map<std::string, std::string> metadata{};
 };
 
 // ---- Client side
