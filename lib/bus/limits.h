@@ -23,7 +23,8 @@ struct Limits {
   size_t calls_waiting_max = 1024;    // client: sent or not
   size_t reports_waiting_max = 64;    // client: keys, while the server is away
   size_t reports_bytes_max = 4 * 1024 * 1024;
-  size_t descriptors_reserved = 64;  // with fewer free the server stops accepting
+  // With fewer free, or less than half of all, a server takes no new clients.
+  size_t descriptors_reserved = 64;
   Duration lease_renew = std::chrono::seconds(2);
   Duration lease_lapse = std::chrono::seconds(8);
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -17,6 +18,15 @@ namespace {
 constexpr Duration kSweepMax = std::chrono::seconds(1);
 constexpr Duration kCallMax = std::chrono::hours(1);
 
+// libzmq accepts on a thread of its own, faster than we can look: so there is
+// room for many between the mark at which we stop it and the end.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // Descriptors are given lowest first: a new one's number is at least how many
 // are in use, holes aside.
 bool descriptors_left(size_t reserve) {
@@ -24,7 +34,7 @@ bool descriptors_left(size_t reserve) {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
   const UniqueFd probe(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
   if (!probe) return errno != EMFILE;
-  return rlim_t(probe.get()) + reserve < limit.rlim_cur;
+  return rlim_t(probe.get()) + std::max<rlim_t>(reserve, limit.rlim_cur / 2) < limit.rlim_cur;
 }
 
 }  // namespace
@@ -47,11 +57,16 @@ Result<void> Server::Impl::bind() {
 Result<void> Server::Impl::start() {
   MESH_CHECK(file_.has_value());
   options.access.own_uid = geteuid();
+  raise_descriptor_limit();
   MESH_TRY(socket_, Socket::open(loop, Socket::Type::Router, options.limits, *this));
-  MESH_TRY(UniqueFd listening, file_->listening());
-  MESH_TRY_VOID(socket_->listen(std::move(listening), options.path));
+  MESH_TRY_VOID(listen());
   sweep_timer_.arm(Duration::zero());
   return {};
+}
+
+Result<void> Server::Impl::listen() {
+  MESH_TRY(UniqueFd listening, file_->listening());
+  return socket_->listen(std::move(listening), options.path);
 }
 
 // The state of a connection; null when there are too many. A routing id that
@@ -252,28 +267,25 @@ void Server::Impl::sweep() {
   if (!file_->intact()) {
     log::warning("bus: the socket was removed or replaced, making it anew",
                  {{"path", options.path}});
-    if (const auto made = file_->make(); !made)
-      log::error("bus: cannot make the socket anew", {{"error", made.error().text}});
-    else
-      socket_->unlisten();  // of the old one
+    auto made = file_->make();
+    if (made) made = listen();
+    if (!made) log::error("bus: cannot make the socket anew", {{"error", made.error().text}});
   }
   check_accepting();
 }
 
-// libzmq aborts the process when it accepts and no descriptor is left. So it
-// is kept from accepting while few are: who connects waits in the kernel.
+// libzmq aborts the process when it accepts and no descriptor is left, and can
+// not be told to stop accepting. So the socket is hidden while few are: who
+// would connect finds nobody and tries again.
 void Server::Impl::check_accepting() {
   const bool enough = descriptors_left(options.limits.descriptors_reserved);
-  if (enough == socket_->listening()) return;
+  if (enough != file_->hidden()) return;
   if (!enough) {
     ++stats.accept_pauses;
-    log::error("bus: few descriptors left, new clients wait", {{"path", options.path}});
-    return socket_->unlisten();
+    log::error("bus: few descriptors left, no new clients for now", {{"path", options.path}});
   }
-  auto listening = file_->listening();
-  auto done = listening ? socket_->listen(std::move(*listening), options.path)
-                        : Result<void>(listening.error());
-  if (!done) log::error("bus: cannot accept clients", {{"error", done.error().text}});
+  if (const auto done = enough ? file_->show() : file_->hide(); !done)
+    log::error("bus: cannot rename the socket", {{"error", done.error().text}});
 }
 
 // ---- The public face

@@ -78,6 +78,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
   void deliver(const OpenCalls::Call& call, const std::string& type_url, const std::string& payload,
                const Error* error);
   void sweep();
+  Result<void> listen();
   void check_accepting();
 
   // Watches (server_watches.cc)

@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "bus/context.h"
 
 namespace mesh::bus {
@@ -90,21 +89,8 @@ Result<void> Socket::listen(UniqueFd listening, const std::string& path) {
   set(socket_, ZMQ_USE_FD, listening.get());
   if (zmq_bind(socket_, ("ipc://" + path).c_str()) != 0) return zmq_error("zmq_bind");
   listening.release();  // libzmq closes it
-  char endpoint[256];
-  size_t size = sizeof endpoint;
-  if (zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0)
-    return zmq_error("ZMQ_LAST_ENDPOINT");
-  endpoint_ = endpoint;
   watch_.again(true, true);
   return {};
-}
-
-void Socket::unlisten() {
-  if (endpoint_.empty()) return;
-  if (zmq_unbind(socket_, endpoint_.c_str()) != 0)
-    log::warning("bus: cannot stop accepting", {{"error", zmq_strerror(zmq_errno())}});
-  endpoint_.clear();
-  watch_.again(true, true);
 }
 
 Result<void> Socket::connect(const std::string& path) {

@@ -53,12 +53,10 @@ class Socket final : private event::Watch::Handler {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  // Accepts on a listening AF_UNIX socket, which is closed by unlisten() or
-  // the destructor. `path` is for libzmq's books only.
+  // Accepts on a listening AF_UNIX socket, until the destructor: taking it back
+  // (zmq_unbind) would end the connections that came by it. Another may follow.
+  // `path` is for libzmq's books only.
   Result<void> listen(UniqueFd listening, const std::string& path);
-  // Stops accepting; connections stay. Others may queue in the kernel.
-  void unlisten();
-  bool listening() const { return !endpoint_.empty(); }
 
   // Connects, and reconnects for ever, in the background.
   Result<void> connect(const std::string& path);
@@ -80,7 +78,6 @@ class Socket final : private event::Watch::Handler {
   const size_t messages_a_turn_max_;
   Owner& owner_;
   event::Watch watch_;
-  std::string endpoint_;
 };
 
 }  // namespace mesh::bus

@@ -34,7 +34,7 @@ Result<SocketFile> SocketFile::open(std::string path, mode_t mode, std::optional
 }
 
 SocketFile::~SocketFile() {
-  if (lock_ && intact()) unlink(path_.c_str());
+  if (lock_ && intact()) unlink(place().c_str());
 }
 
 Result<void> SocketFile::make() {
@@ -63,6 +63,19 @@ Result<void> SocketFile::make() {
   device_ = st.st_dev;
   inode_ = st.st_ino;
   socket_ = std::move(fd);
+  hidden_ = false;
+  return {};
+}
+
+Result<void> SocketFile::hide() {
+  if (rename(path_.c_str(), (path_ + ".off").c_str()) != 0) return errno_error("hide " + path_);
+  hidden_ = true;
+  return {};
+}
+
+Result<void> SocketFile::show() {
+  if (rename((path_ + ".off").c_str(), path_.c_str()) != 0) return errno_error("show " + path_);
+  hidden_ = false;
   return {};
 }
 
@@ -74,7 +87,7 @@ Result<UniqueFd> SocketFile::listening() const {
 
 bool SocketFile::intact() const {
   struct stat st {};
-  return lstat(path_.c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
+  return lstat(place().c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
 }
 
 }  // namespace mesh::bus

@@ -33,7 +33,13 @@ class SocketFile {
   // False: the path was removed or replaced behind our back.
   bool intact() const;
 
-  // Makes it anew. Connections of the old one live on.
+  // Takes the socket from its path, so that nobody can connect, and puts it
+  // back. Connections are not touched; those in the kernel's queue come through.
+  Result<void> hide();
+  Result<void> show();
+  bool hidden() const { return hidden_; }
+
+  // Makes it anew, not hidden. Connections of the old one live on.
   Result<void> make();
 
   const std::string& path() const { return path_; }
@@ -42,6 +48,8 @@ class SocketFile {
   SocketFile(std::string path, mode_t mode, std::optional<gid_t> group)
       : path_(std::move(path)), mode_(mode), group_(group) {}
 
+  std::string place() const { return hidden_ ? path_ + ".off" : path_; }
+
   std::string path_;  // empty: moved from
   mode_t mode_;
   std::optional<gid_t> group_;
@@ -49,6 +57,7 @@ class SocketFile {
   UniqueFd socket_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  bool hidden_ = false;
 };
 
 }  // namespace mesh::bus
