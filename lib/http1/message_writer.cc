@@ -17,7 +17,7 @@ using http::Fields;
 constexpr size_t kWriteThroughBytes = 4 * 1024;
 
 char* put(char* to, std::string_view bytes) {
-  std::memcpy(to, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());  // may be null
   return to + bytes.size();
 }
 

@@ -23,7 +23,7 @@ class Arena {
 
   std::string_view copy(std::string_view bytes) {
     char* const room = take(bytes.size());
-    std::memcpy(room, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(room, bytes.data(), bytes.size());
     return {room, bytes.size()};
   }
 
