@@ -127,7 +127,7 @@ cli::Command top_command() {
       "requests with a 5xx, without an answer, or with a gRPC status other than 0.\n"
       "Each request counts once: where it was sent, or, when its client is outside\n"
       "of the mesh, where it was received. On a terminal it refreshes every two\n"
-      "seconds until it is interrupted, unless --once is given.\n";
+      "seconds until it is interrupted, unless --once is given.";
   command.options = {{"--once", "", "print once and exit, also on a terminal"}};
   command.reading = true;
   command.waiting = true;
