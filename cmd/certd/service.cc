@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "cmd/certd/enrolment.h"
+#include "ca/enrolment.h"
 #include "cmd/certd/messages.h"
 #include "identity/csr.h"
 
@@ -61,9 +61,9 @@ Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, cons
     return Error{Errc::TooBig, "the token is over 256 bytes"};
   MESH_TRY(const identity::Csr csr, identity::Csr::parse(request.csr_der()));
   const WallTime now = clock_.wall();
-  const Evidence evidence{peer.uid, request.token(), request.former_key(),
-                          request.former_signature()};
-  auto decision = decide(csr, evidence, authority_, policy_, tokens_, now);
+  const ca::Evidence evidence{peer.uid, request.token(), request.former_key(),
+                              request.former_signature()};
+  auto decision = ca::decide(csr, evidence, authority_, policy_, tokens_, now);
   if (!decision) {
     log::warning("enrolment refused", {{"uid", peer.uid},
                                        {"name", ca::printable_name(request.name())},

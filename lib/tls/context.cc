@@ -145,6 +145,9 @@ Result<std::shared_ptr<const Context>> Context::from_pem(Role role, const PemMat
     return Error{Errc::Invalid, "to verify peers, trusted root certificates are needed"};
   MESH_TRY(const auto roots, identity::certificates_from_pem(pem.roots));
   MESH_TRY_VOID(context->trust(roots));
+  // What a file names is trusted as it stands, be it an intermediate or a
+  // single peer's certificate (Envoy, CertificateValidationContext.trusted_ca).
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx_), X509_V_FLAG_PARTIAL_CHAIN);
   return std::shared_ptr<const Context>(std::move(context));
 }
 

@@ -168,6 +168,27 @@ TEST_CASE("tls: the peer must be whom we expect", "[tls]") {
   }
 }
 
+TEST_CASE("tls: a file context trusts what its file names, a single peer too", "[tls]") {
+  const Ca ca, other;
+  const Svid reviews = ca.svid("reviews");
+  const Svid web = other.svid("web");
+  tls::Options one_sided;
+  one_sided.verify_peer = false;
+  const std::string chain = identity::to_pem(reviews.chain());
+  const auto server = Context::from_pem(Role::Server, {chain, reviews.key().pem(), ""}, one_sided);
+  REQUIRE(server);
+  const auto pinned = Context::from_pem(Role::Client, {"", "", chain}, {});
+  const auto stranger =
+      Context::from_pem(Role::Client, {"", "", identity::to_pem(web.chain())}, {});
+  REQUIRE(pinned);
+  REQUIRE(stranger);
+  CHECK(meet(*pinned, *server).client_good);
+  const Verdict verdict = meet(*stranger, *server);
+  CHECK_FALSE(verdict.client_good);
+  CHECK_THAT(verdict.client_error, Catch::Contains("is signed by another CA"));
+  CHECK_THAT(verdict.server_error, Catch::Contains("refused our certificate"));
+}
+
 TEST_CASE("tls: plain text on a TLS port is told as such", "[tls]") {
   const Ca ca;
   int fds[2];
