@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "event/watch.h"
 
 namespace mesh::event {
@@ -17,7 +18,16 @@ void on_wake(evutil_socket_t fd, short, void*) {
   [[maybe_unused]] const ssize_t n = read(int(fd), &count, sizeof count);
 }
 
+// libevent's own words; what failed reaches our caller as an error besides.
+void on_log(int severity, const char* text) {
+  if (severity >= EVENT_LOG_ERR)
+    log::error("libevent", {{"says", text}});
+  else
+    MESH_DEBUG("libevent", {{"says", text}});
+}
+
 event_base* new_base() {
+  event_set_log_callback(on_log);
   event_config* config = event_config_new();
   MESH_CHECK(config != nullptr);
   // One thread a base: no locks. The environment must not choose the backend.
@@ -55,9 +65,17 @@ Loop::Loop()
 
 Loop::~Loop() {
   // What was retired or posted may own deadlines and watches: it goes first.
-  retired_.clear();
-  posted_.clear();
-  deferred_.clear();
+  // Destroying it may retire and post more.
+  constexpr int kRoundsMax = 16;
+  for (int round = 0;
+       round < kRoundsMax && !(retired_.empty() && posted_.empty() && deferred_.empty()); ++round) {
+    const auto retired = std::exchange(retired_, {});
+    const auto deferred = std::exchange(deferred_, {});
+    const auto posted = [this] {
+      const std::lock_guard lock(posted_mutex_);
+      return std::exchange(posted_, {});
+    }();
+  }
   event_free(wake_);
   event_free(tick_);
   event_base_free(base_);

@@ -21,7 +21,7 @@ class Signal {
   static void on_signal(int, short, void* self);
 
   Loop& loop_;
-  std::function<void()> fire_;
+  std::shared_ptr<std::function<void()>> fire_;  // shared with what is deferred
   ::event* event_;
 };
 

@@ -1,5 +1,6 @@
 #include "event/wheel.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/check.h"
@@ -14,7 +15,8 @@ Deadline* const kEnd = reinterpret_cast<Deadline*>(uintptr_t{1});
 
 void Deadline::arm(Duration after) {
   cancel();
-  if (after < Duration::zero()) after = Duration::zero();
+  constexpr Duration kLongest = std::chrono::hours(24 * 366 * 10);  // far below an overflow
+  after = std::clamp(after, Duration::zero(), kLongest);
   tick_ = wheel_.tick_of(wheel_.now_ + after);
   wheel_.insert(*this);
 }
@@ -63,7 +65,8 @@ void Wheel::advance() {
   const uint64_t first = target - done_ > kSlots ? target - kSlots + 1 : done_ + 1;
   done_ = target;
   // All that is due moves to one list before anything fires, so that what an
-  // owner arms in its callback waits for a later turn.
+  // owner arms in its callback waits for a later turn. Earlier ticks come first.
+  Deadline** tail = &firing_;
   for (uint64_t tick = first; tick <= target; ++tick) {
     const size_t slot = tick % kSlots;
     if ((occupied_[slot / 64] & (uint64_t{1} << (slot % 64))) == 0) continue;
@@ -71,10 +74,10 @@ void Wheel::advance() {
       Deadline* const next = d->next_;
       if (d->tick_ <= target) {
         unlink(*d);
-        d->next_ = firing_;
-        d->link_ = &firing_;
-        if (firing_ != kEnd) firing_->link_ = &d->next_;
-        firing_ = d;
+        d->next_ = kEnd;
+        d->link_ = tail;
+        *tail = d;
+        tail = &d->next_;
         ++size_;
       }
       d = next;

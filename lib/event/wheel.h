@@ -33,7 +33,8 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
   ~Deadline() { cancel(); }
 
-  // Fires `after` from the loop's idea of now; replaces an earlier arming.
+  // Fires `after` from the loop's idea of now, at most ten years; replaces an
+  // earlier arming.
   void arm(Duration after);
   void cancel();
   bool armed() const { return next_ != nullptr; }
@@ -63,7 +64,7 @@ class Wheel {
   void set_now(Instant now) { now_ = now; }
   Instant now() const { return now_; }
 
-  // Fires all deadlines up to now(). Owners may arm and cancel any deadline,
+  // Fires all deadlines up to now(), earlier ticks first. Owners may arm and cancel any deadline,
   // and destroy their own.
   void advance();
 
