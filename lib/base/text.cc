@@ -63,9 +63,9 @@ std::vector<std::string_view> split(std::string_view s, char separator) {
 
 std::string join(std::span<const std::string> parts, std::string_view separator) {
   std::string out;
-  for (const std::string& part : parts) {
-    if (!out.empty()) out += separator;
-    out += part;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += separator;
+    out += parts[i];
   }
   return out;
 }
@@ -150,6 +150,7 @@ Result<Duration> parse_duration(std::string_view s) {
     int64_t step = unit->ns;
     for (const char c : fraction) {
       step /= 10;
+      if (step == 0 && c != '0') return bad();  // finer than a nanosecond
       total += (c - '0') * step;
     }
     if (total > kDurationMax) return bad();
