@@ -41,6 +41,10 @@ struct Program {
   // start and at each reload. Its errors begin with the key: "lifetime: ...".
   std::function<Result<void>(const google::protobuf::Message& settings)> check = {};
 
+  // Asked when the settings are read. True: it keeps nothing and answers nobody,
+  // so it gets no directories, no lock and no bus, and runs anywhere. Optional.
+  std::function<bool()> stateless = {};
+
   // With the privileges the process was started with, before it gives them up
   // and before there is any other thread: opens what needs them. Optional.
   std::function<Result<void>(Runtime&)> open = {};

@@ -62,11 +62,14 @@ Result<void> Skeleton::start() {
   raise_descriptor_limit();
 
   MESH_TRY_VOID(choose_user());
-  MESH_TRY_VOID(make_dirs());
-  if (program_.bus) make_server();
+  const bool stateless = program_.stateless && program_.stateless();
+  if (!stateless) MESH_TRY_VOID(make_dirs());
+  if (program_.bus && !stateless) make_server();
   if (program_.open) MESH_TRY_VOID(program_.open(*this));
   if (user_) MESH_TRY_VOID(become(*user_));
-  MESH_TRY(lock_, LockFile::acquire(line_.paths.run_dir + "/" + base_name() + ".lock"));
+  if (!stateless) {
+    MESH_TRY(lock_, LockFile::acquire(line_.paths.run_dir + "/" + base_name() + ".lock"));
+  }
 
   for (const int number : {SIGTERM, SIGINT})
     signals_.push_back(
