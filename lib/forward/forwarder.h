@@ -58,10 +58,19 @@ class Forwarder final : public Worker::Host {
   // Adds all workers' counters, and gauges of our own. Any thread.
   void collect(telemetry::Snapshot& into) const;
 
+  // Whether this listener could be used: its chains, and its address, which is
+  // bound and kept for the next apply(). For whoever must answer for each
+  // resource by itself. Errors as apply().
+  Result<void> prepare(const std::shared_ptr<const xds::Listener>& listener,
+                       const xds::Config& context) {
+    return builder_.prepare(listener, context, secrets_);
+  }
+
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
   const Local& local() const { return local_; }
-  size_t connections() const;  // from downstream, over all workers
+  // From downstream, over all workers. Any thread.
+  size_t connections() const override;
 
  private:
   struct Held {

@@ -35,7 +35,15 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
     if (!built) return std::move(built).error().during("listener " + value->name);
     snapshot->listeners.push_back(*std::move(built));
   }
+  prepared_.clear();
   return std::unique_ptr<const Snapshot>(std::move(snapshot));
+}
+
+Result<void> SnapshotBuilder::prepare(const std::shared_ptr<const xds::Listener>& config,
+                                      const xds::Config& all, Secrets& secrets) {
+  MESH_TRY(auto built, listener(config, all, secrets));
+  prepared_.push_back(std::move(built.socket));
+  return {};
 }
 
 Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(

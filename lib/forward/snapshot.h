@@ -61,6 +61,11 @@ class SnapshotBuilder {
   Result<std::unique_ptr<const Snapshot>> build(const xds::Config& config, Secrets& secrets,
                                                 const Snapshot* previous);
 
+  // Builds one listener only, for its errors; its socket is kept until the next
+  // build().
+  Result<void> prepare(const std::shared_ptr<const xds::Listener>& config, const xds::Config& all,
+                       Secrets& secrets);
+
  private:
   Result<ListenerSpec> listener(std::shared_ptr<const xds::Listener> config, const xds::Config& all,
                                 Secrets& secrets);
@@ -70,6 +75,7 @@ class SnapshotBuilder {
       const Snapshot* previous);
 
   net::ListenerSet sockets_;
+  std::vector<std::shared_ptr<const net::ListenSocket>> prepared_;
   LogSinks sinks_;
   upstream::SharedState shared_;
 };

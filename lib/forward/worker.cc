@@ -30,6 +30,8 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       drain_deadline_(loop_.wheel(), *this) {
   const std::vector<std::pair<std::string, std::string>> none;
   connections_total_ = &registry_.number("mesh_forwarder_downstream_connections_total", none);
+  connections_refused_ =
+      &registry_.number("mesh_forwarder_downstream_connections_refused_total", none);
   connections_active_ =
       &registry_.number("mesh_forwarder_downstream_connections_active", none, true);
   sweep_deadline_.arm(kSweepEvery);
@@ -109,6 +111,10 @@ void Worker::update_acceptors(const Snapshot& snapshot) {
 }
 
 void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
+  if (local_.connections_max != 0 && host_.connections() >= local_.connections_max) {
+    connections_refused_->add();
+    return;  // closed: the limit of the settings
+  }
   Worker& other = host_.least_loaded();
   const size_t mine = load();
   const size_t least = other.load();

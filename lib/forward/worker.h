@@ -39,6 +39,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual void on_ejection(size_t worker) = 0;
     virtual void on_drained(size_t worker) = 0;
     virtual Worker& least_loaded() = 0;
+    virtual size_t connections() const = 0;  // from downstream, over all workers
 
    protected:
     ~Host() = default;
@@ -114,6 +115,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::atomic<size_t> load_{0};
   telemetry::Counter* connections_total_;
   telemetry::Counter* connections_active_;
+  telemetry::Counter* connections_refused_;
   std::thread thread_;
 };
 

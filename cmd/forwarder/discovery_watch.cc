@@ -1,0 +1,126 @@
+#include "cmd/forwarder/discovery_watch.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace mesh::forwarder {
+namespace {
+
+constexpr Duration kSaveAfter = std::chrono::milliseconds(200);
+
+}  // namespace
+
+// One type's end of the watch.
+class DiscoveryWatch::TypeSink final : public bus::Sink {
+ public:
+  TypeSink(DiscoveryWatch& owner, Type type) : owner_(owner), type_(type) {}
+
+  Result<void> on_update(const bus::Update& update,
+                         std::vector<bus::Rejection>& rejected) override {
+    for (const bus::Resource& resource : update.changed) {
+      if (auto taken = owner_.take(type_, resource); !taken) {
+        log::warning("resource refused", {{"name", resource.name}, {"error", taken.error().text}});
+        rejected.push_back({std::string(resource.name), taken.error().text});
+      }
+    }
+    for (const std::string_view name : update.removed) owner_.resources_.remove(type_, name);
+    owner_.on_update(type_, update.generation);
+    return {};
+  }
+
+  void on_refused(const Error& error) override {
+    log::warning("discoveryd refuses the watch", {{"error", error.text}});
+  }
+
+ private:
+  DiscoveryWatch& owner_;
+  const Type type_;
+};
+
+DiscoveryWatch::DiscoveryWatch(event::Loop& loop, bus::Client& client,
+                               forward::Forwarder& forwarder, std::string file)
+    : loop_(loop),
+      forwarder_(forwarder),
+      client_(client),
+      file_(std::move(file)),
+      apply_timer_(loop, [this] { apply(); }),
+      marker_timer_(loop, [this] { apply(); }),
+      save_timer_(loop, [this] { save(); }) {}
+
+DiscoveryWatch::~DiscoveryWatch() = default;
+
+void DiscoveryWatch::start(const bus::Node& node) {
+  if (auto loaded = resources_.load(file_); loaded) {
+    log::info("starting from the last good resources", {{"generation", *loaded}});
+    markers_.fill(*loaded);
+    apply();
+  } else if (loaded.error().kind != Errc::NotFound) {
+    log::warning("no last good resources", {{"error", loaded.error().text}});
+  }
+  watch(node);
+}
+
+void DiscoveryWatch::watch(const bus::Node& node) {
+  for (size_t i = 0; i < kTypes; ++i) {
+    sinks_[i] = std::make_unique<TypeSink>(*this, Type(i));
+    watches_[i] = client_.watch(std::string(kTypeUrls[i]), node, *sinks_[i]);
+    for (const auto& [name, entry] : resources_.entries(Type(i)))
+      watches_[i]->already_have(name, entry.version);
+  }
+}
+
+void DiscoveryWatch::restart(const bus::Node& node) {
+  for (auto& one : watches_) one.reset();
+  watch(node);
+}
+
+// Decoded, and where it is a listener tried out: whatever is wrong with a
+// resource is said of that resource, by name.
+Result<void> DiscoveryWatch::take(Type type, const bus::Resource& resource) {
+  if (type == Type::Listener) {
+    MESH_TRY(const auto listener, xds::decode_listener(resource.body));
+    MESH_TRY_VOID(forwarder_.prepare(listener, *resources_.config("")));
+  }
+  return resources_.set(type, resource.name, resource.version, resource.body);
+}
+
+bool DiscoveryWatch::agreed() const {
+  return std::all_of(markers_.begin(), markers_.end(),
+                     [&](const std::string& m) { return !m.empty() && m == markers_[0]; });
+}
+
+void DiscoveryWatch::on_update(Type type, std::string_view generation) {
+  const bool partial = generation.empty();
+  if (!partial) markers_[size_t(type)] = generation;
+  // Types that come in the same turn are taken together.
+  if (agreed() && (!partial || type == Type::Endpoint)) {
+    apply_timer_.arm(Duration::zero());
+    return;
+  }
+  if (!marker_timer_.armed()) marker_timer_.arm(kMarkerWait);
+}
+
+void DiscoveryWatch::apply() {
+  apply_timer_.cancel();
+  marker_timer_.cancel();
+  // Without agreement there is no generation to be in force.
+  if (agreed()) generation_ = markers_[0];
+  if (auto applied = forwarder_.apply(resources_.config(agreed() ? generation_ : "")); !applied)
+    log::error("configuration refused, the one before stays", {{"error", applied.error().text}});
+  else
+    save_timer_.arm(kSaveAfter);
+}
+
+void DiscoveryWatch::on_in_force(const std::string& generation) {
+  if (generation.empty()) return;
+  for (const auto& one : watches_)
+    if (one) one->in_force(generation);
+}
+
+void DiscoveryWatch::save() {
+  if (auto saved = resources_.save(file_, generation_); !saved)
+    log::error("cannot keep the resources for a restart", {{"error", saved.error().text}});
+}
+
+}  // namespace mesh::forwarder

@@ -1,0 +1,116 @@
+// forwarder - the data plane: carries the requests of one workload.
+//
+// main() only wires. What it does with requests is in lib/forward; how it is
+// part of a mesh in service.cc, and alone on an Envoy bootstrap in standalone.cc.
+
+#include <thread>
+
+#include "base/text.h"
+#include "cmd/forwarder/service.h"
+#include "cmd/forwarder/standalone.h"
+#include "config/reader.h"
+#include "daemon/program.h"
+
+namespace {
+
+using namespace mesh;
+using settings::v1::Forwarder;
+
+// The bootstrap, where the file named is one.
+std::optional<xds::Bootstrap> bootstrap;
+std::string bootstrap_file;
+
+Result<void> read_any(const std::string& path, google::protobuf::Message& settings) {
+  if (!forwarder::is_bootstrap(path)) return config::read_settings(path, settings);
+  MESH_TRY(bootstrap, xds::read_bootstrap(path));
+  bootstrap_file = path;
+  return {};
+}
+
+Result<void> check(const google::protobuf::Message& message) {
+  if (bootstrap) return {};
+  auto settings = forwarder::settings_of(static_cast<const Forwarder&>(message), "forwarder");
+  if (!settings) return std::move(settings).error();
+  return {};
+}
+
+Result<uint64_t> number(const cli::Arguments& arguments, std::string_view option,
+                        uint64_t otherwise, uint64_t most) {
+  if (!arguments.has(option)) return otherwise;
+  auto value = text::parse_uint(arguments.get(option), most);
+  if (!value) return std::move(value).error().during(option);
+  return value;
+}
+
+Result<void> start_alone(daemon::Runtime& runtime) {
+  forwarder::Standalone::Options options;
+  const uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
+  MESH_TRY(const auto workers, number(runtime.arguments(), "--concurrency", cores, 64));
+  MESH_TRY(const auto drain, number(runtime.arguments(), "--drain-time-s", 10, 3600));
+  options.workers = uint32_t(workers);
+  options.drain = std::chrono::seconds(drain);
+  auto service = std::make_unique<forwarder::Standalone>(runtime, bootstrap_file, options);
+  MESH_TRY_VOID(service->start(*bootstrap));
+  runtime.keep(std::move(service));
+  return {};
+}
+
+Result<void> start(daemon::Runtime& runtime) {
+  if (bootstrap) return start_alone(runtime);
+  MESH_TRY(auto settings, forwarder::settings_of(runtime.settings_as<Forwarder>(), runtime.name()));
+  MESH_TRY(const auto workers,
+           number(runtime.arguments(), "--concurrency", settings.local.workers, 64));
+  settings.local.workers = uint32_t(workers);
+  if (runtime.arguments().has("--drain-time-s")) {
+    MESH_TRY(const auto drain, number(runtime.arguments(), "--drain-time-s", 10, 3600));
+    settings.drain = std::chrono::seconds(drain);
+  }
+  auto service = std::make_unique<forwarder::Service>(runtime, std::move(settings));
+  MESH_TRY_VOID(service->start());
+  runtime.keep(std::move(service));
+  return {};
+}
+
+// Envoy's spellings of what all our programs call by another name.
+std::vector<char*> translated(int argc, char** argv) {
+  static char config_option[] = "-c";
+  static char check_option[] = "-n";
+  std::vector<char*> out;
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const std::string_view next = i + 1 < argc ? argv[i + 1] : "";
+    if (word == "--config-path") {
+      out.push_back(config_option);
+    } else if (word == "--mode" && (next == "validate" || next == "serve")) {
+      if (next == "validate") out.push_back(check_option);
+      ++i;
+    } else {
+      out.push_back(argv[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  daemon::Program program;
+  program.name = "forwarder";
+  program.summary = "carry the requests of one workload";
+  program.user = "_mesh-forwarder";
+  program.man = "forwarder(8)";
+  program.settings = &Forwarder::default_instance();
+  program.instances = true;
+  program.options = {
+      {"--concurrency", "N", "worker threads (settings; default one a CPU)"},
+      {"--drain-time-s", "N", "seconds that SIGTERM leaves requests (settings; default 10)"},
+      {"--mode", "MODE", "serve, or validate: as -n (Envoy's spelling)"},
+      {"--config-path", "FILE", "as -c (Envoy's spelling)"},
+  };
+  program.read = read_any;
+  program.check = check;
+  program.stateless = [] { return bootstrap.has_value(); };
+  program.start = start;
+  std::vector<char*> words = translated(argc, argv);
+  return daemon::run(program, int(words.size()), words.data());
+}

@@ -1,0 +1,95 @@
+#include "cmd/forwarder/service.h"
+
+#include "base/log.h"
+#include "base/random.h"
+#include "xds/node.h"
+
+namespace mesh::forwarder {
+namespace {
+
+client::CertClient::Options identity_options(const daemon::Paths& paths, const Settings& settings) {
+  return {.state_dir = paths.state_dir,
+          .name = settings.node.id,
+          .token_file = settings.token_file,
+          .workload_namespace = settings.node.workload_namespace,
+          .service_account = settings.service_account};
+}
+
+uint64_t new_boot_id() { return Random::from_system().next() | 1; }
+
+}  // namespace
+
+Service::Service(daemon::Runtime& runtime, Settings settings)
+    : runtime_(runtime),
+      settings_(std::move(settings)),
+      certd_(runtime.loop(), runtime.paths().socket("certd")),
+      discoveryd_(runtime.loop(), runtime.paths().socket("discoveryd")),
+      statsd_(runtime.loop(), runtime.paths().socket("statsd")),
+      forwarder_(runtime.loop(), settings_.local),
+      identity_(certd_, runtime.loop(), runtime.clock(),
+                identity_options(runtime.paths(), settings_),
+                [this](const identity::Svid& svid, const identity::TrustBundle& bundle) {
+                  if (auto taken = forwarder_.set_identity(svid, bundle); !taken)
+                    log::error("identity refused", {{"error", taken.error().text}});
+                }),
+      stats_(statsd_, settings_.node.id, new_boot_id()),
+      discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
+      admin_(runtime.loop(), forwarder_, [&runtime] { runtime.stop("drain asked of admin"); }),
+      report_timer_(runtime.loop(), [this] { report(); }),
+      ready_timer_(runtime.loop(), [this] {
+        log::warning("nothing to serve from yet; going on without");
+        runtime_.ready();
+      }) {
+  forwarder_.on_in_force([this](const std::string& generation) { on_in_force(generation); });
+}
+
+Service::~Service() = default;
+
+Result<void> Service::start() {
+  runtime_.set_drain_limit(settings_.drain + std::chrono::seconds(2));
+  runtime_.hold_ready();
+  runtime_.status("waiting for the first configuration");
+  ready_timer_.arm(kReadyAfter);
+  if (!settings_.admin.empty()) MESH_TRY_VOID(admin_.listen(settings_.admin));
+  MESH_TRY_VOID(identity_.start());
+  discovery_.start(settings_.node);
+  report_timer_.arm(settings_.report_interval);
+  return {};
+}
+
+void Service::on_in_force(const std::string& generation) {
+  discovery_.on_in_force(generation);
+  runtime_.status("generation " + (generation.empty() ? "unknown" : generation) + " in force");
+  if (!ready_timer_.armed()) return;
+  ready_timer_.cancel();
+  runtime_.ready();
+}
+
+void Service::report() {
+  telemetry::Snapshot totals;
+  forwarder_.collect(totals);
+  stats_.report(totals);
+  report_timer_.arm(settings_.report_interval);
+}
+
+// Peers hear first that we go; what they still send in the meantime is served.
+void Service::drain(std::function<void()> done) {
+  if (std::exchange(draining_, true)) return;
+  bus::Node node = settings_.node;
+  node.metadata[std::string(xds::node::kDraining)] = "true";
+  discovery_.restart(node);
+  leave_timer_ = std::make_unique<event::Timer>(
+      runtime_.loop(), [this, done = std::move(done)]() mutable { leave(std::move(done)); });
+  leave_timer_->arm(std::min<Duration>(kLeave, settings_.drain / 4));
+}
+
+void Service::leave(std::function<void()> done) {
+  forwarder_.drain(settings_.drain, [this, done = std::move(done)]() mutable {
+    report();
+    // One turn more, so that the last totals leave.
+    leave_timer_ = std::make_unique<event::Timer>(runtime_.loop(), std::move(done));
+    leave_timer_->arm(std::chrono::milliseconds(50));
+  });
+}
+
+}  // namespace mesh::forwarder

@@ -1,0 +1,57 @@
+// Service: a forwarder as part of a mesh: its identity from certd, its resources
+// from discoveryd, its totals to statsd. Each may be away at any time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bus/client.h"
+#include "client/cert_client.h"
+#include "client/stats_client.h"
+#include "cmd/forwarder/discovery_watch.h"
+#include "cmd/forwarder/settings.h"
+#include "daemon/runtime.h"
+#include "event/timer.h"
+#include "forward/admin.h"
+#include "forward/forwarder.h"
+
+namespace mesh::forwarder {
+
+class Service final : public daemon::Service {
+ public:
+  // With nothing to serve from yet, systemd is not kept waiting for longer.
+  static constexpr Duration kReadyAfter = std::chrono::seconds(60);
+  // Between telling the mesh that we go and accepting no more.
+  static constexpr Duration kLeave = std::chrono::milliseconds(300);
+
+  Service(daemon::Runtime& runtime, Settings settings);  // the runtime outlives us
+  ~Service() override;
+
+  // Identity and resources from disk at once, the rest as daemons are there.
+  // Errors: the state directory, the admin address.
+  Result<void> start();
+
+  void drain(std::function<void()> done) override;
+
+ private:
+  void on_in_force(const std::string& generation);
+  void report();
+  void leave(std::function<void()> done);
+
+  daemon::Runtime& runtime_;
+  const Settings settings_;
+  bus::Client certd_;
+  bus::Client discoveryd_;
+  bus::Client statsd_;
+  forward::Forwarder forwarder_;
+  client::CertClient identity_;
+  client::StatsClient stats_;
+  DiscoveryWatch discovery_;
+  forward::Admin admin_;
+  event::Timer report_timer_;
+  event::Timer ready_timer_;
+  std::unique_ptr<event::Timer> leave_timer_;
+  bool draining_ = false;
+};
+
+}  // namespace mesh::forwarder

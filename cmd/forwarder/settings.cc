@@ -1,0 +1,99 @@
+#include "cmd/forwarder/settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "base/text.h"
+#include "forward/forwarder.h"
+#include "net/address.h"
+#include "xds/node.h"
+
+namespace mesh::forwarder {
+namespace {
+
+std::string host_name() {
+  char name[256] = "";
+  if (gethostname(name, sizeof name - 1) != 0) return "localhost";
+  return name;
+}
+
+Result<Duration> duration_of(const google::protobuf::Duration& message, bool given,
+                             Duration otherwise, std::string_view key) {
+  if (!given) return otherwise;
+  const Duration d = std::chrono::seconds(message.seconds()) + Duration(message.nanos());
+  if (d < std::chrono::milliseconds(10) || d > std::chrono::hours(1))
+    return Error{Errc::Invalid, std::string(key) + ": expected 10ms to 1h"};
+  return d;
+}
+
+Result<void> check_address(const std::string& text, std::string_view key) {
+  if (text.empty()) return {};
+  if (auto address = net::Address::parse(text); !address)
+    return std::move(address).error().during(key);
+  return {};
+}
+
+std::string label(const settings::v1::Forwarder& message, const char* name) {
+  const auto found = message.labels().find(name);
+  return found == message.labels().end() ? "" : found->second;
+}
+
+telemetry::Peer peer_of(const settings::v1::Forwarder& message, const std::string& ns) {
+  telemetry::Peer peer;
+  peer.workload = message.workload();
+  peer.workload_namespace = ns;
+  peer.app = label(message, "app");
+  peer.version = label(message, "version");
+  peer.canonical_service = label(message, "service.istio.io/canonical-name");
+  if (peer.canonical_service.empty())
+    peer.canonical_service = peer.app.empty() ? peer.workload : peer.app;
+  peer.canonical_revision = peer.version.empty() ? "latest" : peer.version;
+  return peer;
+}
+
+}  // namespace
+
+Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
+  Settings settings;
+  MESH_TRY_VOID(check_address(message.outbound(), "outbound"));
+  MESH_TRY_VOID(check_address(message.admin(), "admin"));
+  if (message.concurrency() > forward::Forwarder::kWorkersMax)
+    return Error{Errc::Invalid, "concurrency: expected at most 64"};
+  MESH_TRY(settings.drain,
+           duration_of(message.drain(), message.has_drain(), std::chrono::seconds(10), "drain"));
+  MESH_TRY(settings.report_interval,
+           duration_of(message.report_interval(), message.has_report_interval(),
+                       std::chrono::seconds(1), "report_interval"));
+
+  const std::string ns = message.namespace_().empty() ? "default" : message.namespace_();
+  settings.local.workers = message.concurrency() != 0
+                               ? message.concurrency()
+                               : std::max(1U, std::thread::hardware_concurrency());
+  settings.local.connections_max = message.connections_max();
+  settings.local.self = peer_of(message, ns);
+  settings.admin = message.admin();
+  const char* const token = getenv("MESH_TOKEN_FILE");
+  settings.token_file = token != nullptr && *token != '\0' ? token : message.token_file();
+  settings.service_account = message.service_account();
+
+  bus::Node& node = settings.node;
+  std::string own = message.name();
+  if (own.empty()) own = message.workload().empty() ? name : message.workload();
+  node.id = own + "@" + host_name();
+  node.workload = message.workload();
+  node.workload_namespace = ns;
+  for (const auto& [key, value] : message.labels()) node.labels[key] = value;
+  const auto tell = [&](std::string_view key, const std::string& value) {
+    if (!value.empty()) node.metadata[std::string(key)] = value;
+  };
+  tell(xds::node::kServiceAccount, message.service_account());
+  tell(xds::node::kOutbound, message.outbound());
+  tell(xds::node::kOutboundMode, message.outbound_mode());
+  tell(xds::node::kAccessLog, message.access_log());
+  return settings;
+}
+
+}  // namespace mesh::forwarder

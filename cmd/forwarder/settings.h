@@ -1,0 +1,26 @@
+// Settings: the forwarder's settings file, checked, as plain values.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "bus/watch.h"
+#include "forward/local.h"
+#include "mesh/settings_forwarder.pb.h"
+
+namespace mesh::forwarder {
+
+struct Settings {
+  forward::Local local;
+  bus::Node node;
+  std::string admin;  // empty: none
+  std::string token_file;
+  std::string service_account;  // empty: whatever certd says
+  Duration drain;
+  Duration report_interval;
+};
+
+// Errc::Invalid begins with the key. `name` is the instance's by default.
+Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name);
+
+}  // namespace mesh::forwarder

@@ -1,0 +1,52 @@
+#include "cmd/forwarder/standalone.h"
+
+#include <array>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace mesh::forwarder {
+
+bool is_bootstrap(const std::string& path) {
+  constexpr size_t kBytesMax = 16 << 20;
+  const auto text = file::read(path, kBytesMax);
+  if (!text) return false;
+  // At the top of the file, in YAML or as JSON's first level; a settings file of
+  // ours has neither key.
+  for (std::string_view line : text::split(*text, '\n')) {
+    if (line.starts_with("static_resources:") || line.starts_with("dynamic_resources:") ||
+        line.starts_with("node:"))
+      return true;
+    if (line.find("\"static_resources\"") != std::string_view::npos ||
+        line.find("\"staticResources\"") != std::string_view::npos ||
+        line.starts_with("staticResources:"))
+      return true;
+  }
+  return false;
+}
+
+Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options& options)
+    : runtime_(runtime),
+      file_(std::move(file)),
+      options_(options),
+      forwarder_(runtime.loop(), {.self = {}, .workers = options.workers, .connections_max = 0}),
+      admin_(runtime.loop(), forwarder_, [&runtime] { runtime.stop("drain asked of admin"); }) {}
+
+Result<void> Standalone::start(const xds::Bootstrap& bootstrap) {
+  runtime_.set_drain_limit(options_.drain + std::chrono::seconds(1));
+  if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));
+  forwarder_.on_in_force([this](const std::string&) { runtime_.ready(); });
+  runtime_.hold_ready();
+  return forwarder_.apply(std::make_shared<const xds::Config>(bootstrap.config));
+}
+
+Result<void> Standalone::reload(const google::protobuf::Message&) {
+  MESH_TRY(auto bootstrap, xds::read_bootstrap(file_));
+  return forwarder_.apply(std::make_shared<const xds::Config>(std::move(bootstrap.config)));
+}
+
+void Standalone::drain(std::function<void()> done) {
+  forwarder_.drain(options_.drain, std::move(done));
+}
+
+}  // namespace mesh::forwarder

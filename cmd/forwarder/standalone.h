@@ -1,0 +1,42 @@
+// Standalone: a forwarder on a file alone: an Envoy bootstrap with static
+// resources. No bus, no state, no other daemon.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/runtime.h"
+#include "forward/admin.h"
+#include "forward/forwarder.h"
+#include "xds/decode.h"
+
+namespace mesh::forwarder {
+
+// Whether a file is a bootstrap rather than settings: it has static_resources or
+// another key of Envoy's at its top. Errors of reading it are left to its reader.
+bool is_bootstrap(const std::string& path);
+
+class Standalone final : public daemon::Service {
+ public:
+  struct Options {
+    uint32_t workers = 1;
+    Duration drain = std::chrono::seconds(10);
+  };
+  Standalone(daemon::Runtime& runtime, std::string file, const Options& options);
+
+  Result<void> start(const xds::Bootstrap& bootstrap);
+
+  // SIGHUP: the file is read again. What is wrong leaves everything as it is.
+  Result<void> reload(const google::protobuf::Message& settings) override;
+  void drain(std::function<void()> done) override;
+
+ private:
+  daemon::Runtime& runtime_;
+  const std::string file_;
+  const Options options_;
+  forward::Forwarder forwarder_;
+  forward::Admin admin_;
+};
+
+}  // namespace mesh::forwarder
