@@ -186,6 +186,14 @@ Resource inbound_cluster(const InboundPort& port) {
 
 }  // namespace
 
+std::string cluster_inputs(const Model& model, const Service& service) {
+  std::string result;
+  for (const auto& id : identities_of(model, service, {})) result += id + " ";
+  for (const auto& port : service.ports)
+    result += security_of(model, service, port, {}) == Security::Tls ? "T" : "-";
+  return result;
+}
+
 std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
   std::vector<Resource> result;
   for (const auto* service : model.services_for(node)) {

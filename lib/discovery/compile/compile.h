@@ -44,4 +44,9 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node);
 std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
                                         const std::string& ns);
 
+// What of its instances a service's clusters depend on (identities, whether all
+// speak TLS): as long as it is equal, a change of instances changes endpoints
+// alone.
+std::string cluster_inputs(const Model& model, const Service& service);
+
 }  // namespace mesh::discovery

@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "cmd/discoveryd/service.h"
+
+namespace mesh::discoveryd {
+namespace {
+
+using discovery::Instance;
+using discovery::Workload;
+using std::chrono::milliseconds;
+
+constexpr uint32_t kLeaseSecondsMax = 30 * 24 * 3600;
+
+Workload workload_of(const msg::Workload& from) {
+  Workload to;
+  to.ns = from.namespace_().empty() ? "default" : from.namespace_();
+  to.name = from.name();
+  to.address = from.address();
+  to.ports.insert(from.ports().begin(), from.ports().end());
+  to.labels.insert(from.labels().begin(), from.labels().end());
+  to.locality = from.locality();
+  to.weight = from.weight() == 0 ? 1 : from.weight();
+  to.service_account = from.service_account();
+  to.source = Workload::Source::Registered;
+  return to;
+}
+
+uint64_t ms(Duration duration) {
+  return uint64_t(std::max<int64_t>(0, std::chrono::floor<milliseconds>(duration).count()));
+}
+
+std::string address_text(const Instance& instance) {
+  if (!instance.path.empty()) return instance.path;
+  const bool v6 = instance.address.find(':') != std::string::npos;
+  return (v6 ? "[" + instance.address + "]" : instance.address) + ":" +
+         std::to_string(instance.port);
+}
+
+}  // namespace
+
+Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, const bus::Peer&) {
+  if (request.lease_seconds() > kLeaseSecondsMax)
+    return Error{Errc::Invalid, "lease: at most 30 days"};
+  Workload workload = workload_of(request.workload());
+  if (objects_)
+    for (const auto& entry : objects_->workload_entries)
+      if (entry.ns == workload.ns && entry.name == workload.name)
+        return Error{Errc::Refused, "WorkloadEntry/" + entry.ns + "/" + entry.name +
+                                        " is configured; change or delete that"};
+  MESH_TRY(const bool changed,
+           registry_.add(std::move(workload), std::chrono::seconds(request.lease_seconds()),
+                         clock_.now()));
+  // On disk and in force here before it is answered; a renewal can wait.
+  if (changed)
+    rebuild();
+  else
+    touch();
+  msg::RegisterReply reply;
+  reply.set_changed(changed);
+  return reply;
+}
+
+Result<msg::DeregisterReply> Service::remove(const msg::DeregisterRequest& request,
+                                             const bus::Peer&) {
+  msg::DeregisterReply reply;
+  const std::string ns = request.namespace_().empty() ? "default" : request.namespace_();
+  reply.set_changed(registry_.remove({ns, request.name()}));
+  if (reply.changed()) rebuild();
+  return reply;
+}
+
+Result<msg::ServicesReply> Service::services(const msg::ServicesRequest&, const bus::Peer&) {
+  msg::ServicesReply reply;
+  if (!publisher_.model()) return reply;
+  for (const auto& service : publisher_.model()->services()) {
+    auto& to = *reply.add_services();
+    to.set_host(service.host);
+    to.set_namespace_(service.ns);
+    to.set_object(service.object);
+    to.set_external(service.external);
+    for (const auto& port : service.ports) {
+      auto& out = *to.add_ports();
+      out.set_number(port.number);
+      out.set_protocol(port.protocol);
+      out.set_name(port.name);
+    }
+    to.set_endpoints(uint32_t(service.workloads.size()));
+    to.set_healthy(uint32_t(
+        std::count_if(service.workloads.begin(), service.workloads.end(),
+                      [](const Workload* w) { return w->state == Workload::State::Present; })));
+  }
+  return reply;
+}
+
+Result<msg::EndpointsReply> Service::endpoints(const msg::EndpointsRequest& request,
+                                               const bus::Peer&) {
+  const auto& model = publisher_.model();
+  const auto* service =
+      model ? model->find_service(text::to_lower(request.host()), request.namespace_()) : nullptr;
+  if (service == nullptr)
+    return Error{Errc::NotFound, "no service has the host " + text::quoted(request.host())};
+  msg::EndpointsReply reply;
+  for (const auto& port : service->ports) {
+    for (const auto* workload : service->workloads) {
+      auto& to = *reply.add_endpoints();
+      to.set_address(address_text(instance_of(*workload, port)));
+      to.set_service_port(port.number);
+      to.set_workload(workload->name);
+      to.set_namespace_(workload->ns);
+      to.set_health(std::string(to_string(workload->state)));
+      to.set_source(std::string(to_string(workload->source)));
+      to.mutable_labels()->insert(workload->labels.begin(), workload->labels.end());
+      to.set_locality(workload->locality);
+      if (!service->external) to.set_identity(model->identity(*workload));
+      to.set_weight(workload->weight);
+      if (const auto left = registry_.lease_left({workload->ns, workload->name}, clock_.now()))
+        to.set_lease_left_ms(ms(*left));
+    }
+  }
+  return reply;
+}
+
+Result<msg::StatusReply> Service::status(const msg::StatusRequest&, const bus::Peer&) {
+  msg::StatusReply reply;
+  const Instant now = clock_.now();
+  reply.set_configd_up(source_.up());
+  reply.set_from_disk(source_.from_disk());
+  reply.set_registrations(uint32_t(registry_.registrations()));
+  for (const auto& problem : problems_) reply.add_problems(problem);
+  if (const auto& model = publisher_.model()) {
+    reply.set_generation(model->objects().generation);
+    reply.set_services(uint32_t(model->services().size()));
+    size_t endpoints = 0;
+    for (const auto& service : model->services()) endpoints += service.workloads.size();
+    reply.set_endpoints(uint32_t(endpoints));
+  }
+  for (const auto& [id, forwarder] : publisher_.forwarders()) {
+    auto& to = *reply.add_forwarders();
+    to.set_node(id);
+    to.set_namespace_(forwarder.node.ns);
+    to.set_workload(forwarder.node.workload);
+    to.set_uid(forwarder.uid);
+    to.set_generation_sent(forwarder.sent);
+    to.set_generation_acked(forwarder.acked_by_all());
+    to.set_generation_in_force(forwarder.in_force);
+    if (!forwarder.in_force.empty()) to.set_in_force_ms(ms(now - forwarder.in_force_since));
+    to.set_connected_ms(ms(now - forwarder.connected));
+    size_t resources = 0;
+    for (const auto& type : forwarder.resources) resources += type.size();
+    to.set_resources(uint32_t(resources));
+    for (const auto& [what, rejection] : forwarder.rejections) {
+      auto& out = *to.add_rejections();
+      out.set_type(std::string(type_url(what.first)));
+      out.set_name(what.second);
+      out.set_reason(rejection.reason);
+    }
+  }
+  return reply;
+}
+
+}  // namespace mesh::discoveryd

@@ -1,0 +1,51 @@
+// ConfigSource: configd's objects, whole generations only, and on disk what was
+// served last, so that discoveryd alone goes on after a restart.
+//
+// configd being away changes nothing here. One thread, the loop's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "bus/client.h"
+#include "discovery/objects.h"
+
+namespace mesh::discoveryd {
+
+class ConfigSource final : public bus::Sink {
+ public:
+  // Runs at each new generation with its objects and what was left out.
+  using Changed =
+      std::function<void(std::shared_ptr<const discovery::Objects>, std::vector<std::string>)>;
+
+  // `state_file` holds the last generation. The client outlives us.
+  ConfigSource(bus::Client& client, std::string state_file, Changed changed);
+
+  // Reads the state file, tells `changed` where there is a generation, and
+  // begins to watch. A state file that is not whole is logged and left aside.
+  void start();
+
+  bool up() const { return up_; }
+  bool from_disk() const { return from_disk_; }
+
+ private:
+  Result<void> on_update(const bus::Update& update, std::vector<bus::Rejection>& rejected) override;
+  void on_link(bool up) override;
+  void load();
+  void save() const;
+  void tell();
+
+  bus::Client& client_;
+  const std::string state_file_;
+  const Changed changed_;
+  std::unique_ptr<bus::Watch> watch_;
+  std::string generation_;
+  std::map<std::string, std::string, std::less<>> bodies_;    // staged until the marker
+  std::map<std::string, std::string, std::less<>> versions_;  // of `bodies_`
+  bool up_ = false;
+  bool from_disk_ = false;
+};
+
+}  // namespace mesh::discoveryd

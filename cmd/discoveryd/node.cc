@@ -1,0 +1,81 @@
+#include "cmd/discoveryd/node.h"
+
+#include "base/text.h"
+#include "xds/node.h"
+
+namespace mesh::discoveryd {
+namespace {
+
+namespace key = xds::node;
+
+constexpr size_t kTextMax = 1024;
+constexpr size_t kLabelsMax = 64;
+
+std::string get(const bus::Node& node, std::string_view name) {
+  const auto found = node.metadata.find(std::string(name));
+  return found == node.metadata.end() ? std::string() : found->second;
+}
+
+Result<uint32_t> parse_mode(const std::string& text) {
+  uint32_t mode = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '7' || mode > 077)
+      return Error{Errc::Invalid, "outbound_mode: expected octal up to 0777, got \"" + text + "\""};
+    mode = mode * 8 + uint32_t(c - '0');
+  }
+  return mode;
+}
+
+// ADDRESS:PORT or a path; what Envoy would refuse later is refused here.
+Result<void> check_outbound(const std::string& text) {
+  if (text.empty() || text.starts_with('/') || text.starts_with('@')) return {};
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && text::parse_uint(text.substr(colon + 1), 65535)) return {};
+  return Error{Errc::Invalid, "outbound: expected ADDRESS:PORT or a path, got \"" + text + "\""};
+}
+
+}  // namespace
+
+Result<discovery::Node> node_of(const bus::Node& words) {
+  discovery::Node node;
+  if (words.id.empty() || words.id.size() > kTextMax)
+    return Error{Errc::Invalid, "the node's id has 1 to 1024 bytes"};
+  if (words.labels.size() > kLabelsMax || words.workload.size() > kTextMax)
+    return Error{Errc::Invalid, "over 64 labels, or a workload's name over 1024 bytes"};
+  node.id = words.id;
+  if (!words.workload_namespace.empty()) node.ns = words.workload_namespace;
+  node.workload = words.workload;
+  if (const auto account = get(words, key::kServiceAccount); !account.empty())
+    node.service_account = account;
+  node.labels = words.labels;
+  node.outbound = get(words, key::kOutbound);
+  MESH_TRY_VOID(check_outbound(node.outbound));
+  MESH_TRY(node.outbound_mode, parse_mode(get(words, key::kOutboundMode)));
+  node.access_log = get(words, key::kAccessLog);
+  return node;
+}
+
+std::optional<discovery::Workload> self_of(const discovery::Node& node, const bus::Node& words) {
+  const std::string address = get(words, key::kAddress);
+  if (node.workload.empty() || address.empty()) return std::nullopt;
+  discovery::Workload self{.ns = node.ns,
+                           .name = node.workload,
+                           .address = address,
+                           .ports = {},
+                           .labels = node.labels,
+                           .locality = get(words, key::kLocality),
+                           .service_account = node.service_account,
+                           .source = discovery::Workload::Source::Forwarder};
+  const std::string ports = get(words, key::kPorts);
+  for (const auto piece : text::split(ports, ',')) {
+    const size_t equals = piece.find('=');
+    if (equals == std::string_view::npos) continue;
+    if (const auto port = text::parse_uint(piece.substr(equals + 1), 65535))
+      self.ports[std::string(text::trim(piece.substr(0, equals)))] = uint32_t(*port);
+  }
+  return self;
+}
+
+bool draining(const bus::Node& words) { return get(words, key::kDraining) == "true"; }
+
+}  // namespace mesh::discoveryd

@@ -1,0 +1,126 @@
+#include "cmd/discoveryd/service.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cmd/discoveryd/node.h"
+
+namespace mesh::discoveryd {
+namespace {
+
+constexpr size_t kStateBytesMax = 64U << 20;
+// Changes of a moment are compiled together; short beside a connect.
+constexpr Duration kSettle = std::chrono::milliseconds(5);
+
+}  // namespace
+
+Service::Service(daemon::Runtime& runtime, Settings settings)
+    : clock_(runtime.clock()),
+      registrations_file_(runtime.paths().state_dir + "/registrations"),
+      settings_(std::move(settings)),
+      registry_(settings_.registry),
+      soon_(runtime.loop(), [this] { rebuild(); }),
+      expiry_(runtime.loop(),
+              [this] {
+                if (registry_.expire(clock_.now())) touch();
+                arm_expiry();
+              }),
+      publisher_(clock_, {.arrived =
+                              [this](const discovery::Node& node, const bus::Node& words) {
+                                if (node.workload.empty()) return;
+                                const bool changed =
+                                    registry_.arrive({node.ns, node.workload}, self_of(node, words),
+                                                     draining(words), clock_.now());
+                                if (changed || registry_.revision() != saved_revision_) touch();
+                              },
+                          .left =
+                              [this](const discovery::Node& node) {
+                                registry_.leave({node.ns, node.workload}, clock_.now());
+                                arm_expiry();
+                              }}),
+      configd_(runtime.loop(), runtime.paths().socket("configd")),
+      source_(configd_, runtime.paths().state_dir + "/objects",
+              [this](auto objects, auto problems) {
+                on_config(std::move(objects), std::move(problems));
+              }) {}
+
+Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
+  MESH_TRY(auto settings, settings_of(runtime.settings_as<settings::v1::Discoveryd>()));
+  auto service = std::make_unique<Service>(runtime, std::move(settings));
+  service->restore();
+  service->source_.start();
+  bus::Server& server = *runtime.server();
+  using bus::Allow;
+  server.answer(Allow::Workload, service.get(), &Service::add);
+  server.answer(Allow::Workload, service.get(), &Service::remove);
+  server.answer(Allow::Anyone, service.get(), &Service::services);
+  server.answer(Allow::Anyone, service.get(), &Service::endpoints);
+  server.answer(Allow::Anyone, service.get(), &Service::status);
+  service->publisher_.serve(server);
+  return service;
+}
+
+Result<void> Service::reload(const google::protobuf::Message& message) {
+  MESH_TRY(auto settings, settings_of(static_cast<const settings::v1::Discoveryd&>(message)));
+  settings_ = std::move(settings);
+  registry_.set_limits(settings_.registry);
+  if (objects_) {
+    // Other options are other resources: as with a new generation.
+    objects_ = std::make_shared<const discovery::Objects>(*objects_);
+    touch();
+  }
+  return {};
+}
+
+void Service::drain(std::function<void()> done) {
+  save();
+  done();
+}
+
+void Service::restore() {
+  const auto bytes = file::read(registrations_file_, kStateBytesMax);
+  if (!bytes) {
+    if (bytes.error().kind != Errc::NotFound)
+      log::warning("the registrations cannot be read", {{"error", bytes.error().text}});
+    return;
+  }
+  const auto restored = registry_.restore(*bytes, clock_.now());
+  if (!restored) log::warning("the registrations are lost", {{"error", restored.error().text}});
+  arm_expiry();
+}
+
+void Service::save() {
+  if (registry_.revision() == saved_revision_) return;
+  saved_revision_ = registry_.revision();
+  const auto written = file::write(registrations_file_, registry_.save(clock_.now()), 0600);
+  if (!written) log::error("registrations are not kept", {{"error", written.error().text}});
+}
+
+void Service::on_config(std::shared_ptr<const discovery::Objects> objects,
+                        std::vector<std::string> problems) {
+  objects_ = std::move(objects);
+  problems_ = std::move(problems);
+  for (const auto& problem : problems_) log::warning("left out", {{"object", problem}});
+  rebuild();
+}
+
+void Service::touch() {
+  if (!soon_.armed()) soon_.arm(kSettle);
+}
+
+void Service::rebuild() {
+  soon_.cancel();
+  save();
+  arm_expiry();
+  if (!objects_) return;
+  publisher_.publish(discovery::Model::build(
+      settings_.model, objects_, registry_.workloads(),
+      [this](const discovery::Registry::Key& key) { return registry_.state(key); }));
+}
+
+void Service::arm_expiry() {
+  const auto next = registry_.next_expiry();
+  if (!next) return expiry_.cancel();
+  expiry_.arm(std::max<Duration>(Duration(0), *next - clock_.now()));
+}
+
+}  // namespace mesh::discoveryd

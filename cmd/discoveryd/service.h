@@ -1,0 +1,63 @@
+// Service: discoveryd on the bus. Joins the configuration (config_source.h),
+// the registry (lib/discovery) and the forwarders (publisher.h), and answers
+// what people ask.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bus/client.h"
+#include "cmd/discoveryd/config_source.h"
+#include "cmd/discoveryd/publisher.h"
+#include "cmd/discoveryd/settings.h"
+#include "daemon/runtime.h"
+#include "daemon/service.h"
+#include "discovery/registry.h"
+#include "event/timer.h"
+#include "mesh/discoveryd.pb.h"
+
+namespace mesh::discoveryd {
+
+namespace msg = mesh::discoveryd::v1;
+
+class Service final : public daemon::Service {
+ public:
+  static Result<std::unique_ptr<Service>> start(daemon::Runtime& runtime);
+
+  Service(daemon::Runtime& runtime, Settings settings);
+  Result<void> reload(const google::protobuf::Message& settings) override;
+  void drain(std::function<void()> done) override;
+
+ private:
+  void restore();
+  void on_config(std::shared_ptr<const discovery::Objects> objects,
+                 std::vector<std::string> problems);
+  // Something of the registry changed: the model is built anew soon, once for
+  // all changes of a moment.
+  void touch();
+  void rebuild();
+  void save();
+  void arm_expiry();
+
+  Result<msg::RegisterReply> add(const msg::RegisterRequest& request, const bus::Peer& peer);
+  Result<msg::DeregisterReply> remove(const msg::DeregisterRequest& request, const bus::Peer& peer);
+  Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
+  Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
+                                        const bus::Peer& peer);
+  Result<msg::StatusReply> status(const msg::StatusRequest& request, const bus::Peer& peer);
+
+  const Clock& clock_;
+  const std::string registrations_file_;
+  Settings settings_;
+  discovery::Registry registry_;
+  uint64_t saved_revision_ = 0;
+  std::shared_ptr<const discovery::Objects> objects_;  // null: none yet
+  std::vector<std::string> problems_;
+  event::Timer soon_;
+  event::Timer expiry_;
+  Publisher publisher_;
+  bus::Client configd_;
+  ConfigSource source_;
+};
+
+}  // namespace mesh::discoveryd

@@ -1,0 +1,39 @@
+#include "cmd/discoveryd/settings.h"
+
+#include "identity/spiffe_id.h"
+
+namespace mesh::discoveryd {
+namespace {
+
+Result<void> set(bool has, const google::protobuf::Duration& from, const char* key, Duration max,
+                 Duration& to) {
+  if (!has) return {};
+  to = std::chrono::seconds(from.seconds()) + std::chrono::nanoseconds(from.nanos());
+  if (to < Duration(0) || to > max)
+    return Error{Errc::Invalid, std::string(key) + ": expected 0s to 1h"};
+  return {};
+}
+
+}  // namespace
+
+Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
+  constexpr Duration kGraceMax = std::chrono::hours(1);
+  Settings settings;
+  if (!message.trust_domain().empty()) {
+    const auto id = identity::SpiffeId::for_trust_domain(message.trust_domain());
+    if (!id) return Error{Errc::Invalid, "trustDomain: " + id.error().text};
+    settings.model.trust_domain = message.trust_domain();
+  }
+  if (!message.root_namespace().empty()) settings.model.root_namespace = message.root_namespace();
+  MESH_TRY_VOID(set(message.has_absence_grace(), message.absence_grace(), "absenceGrace", kGraceMax,
+                    settings.registry.absence_grace));
+  MESH_TRY_VOID(set(message.has_start_grace(), message.start_grace(), "startGrace", kGraceMax,
+                    settings.registry.start_grace));
+  if (message.registrations_max() > 1'000'000)
+    return Error{Errc::Invalid, "registrationsMax: expected 1 to 1000000"};
+  if (message.registrations_max() > 0)
+    settings.registry.registrations_max = message.registrations_max();
+  return settings;
+}
+
+}  // namespace mesh::discoveryd
