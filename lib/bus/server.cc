@@ -304,15 +304,18 @@ Result<void> Server::start() {
 }
 
 void Server::answer_bytes(Allow allow, std::string type_url, AnswerBytes handle) {
-  MESH_CHECK(impl_->answerers.try_emplace(std::move(type_url), allow, std::move(handle)).second);
+  MESH_CHECK(impl_->answerers.emplace(std::move(type_url), Impl::Answerer{allow, std::move(handle)})
+                 .second);
 }
 
 void Server::collect_bytes(Allow allow, std::string type_url, CollectBytes handle) {
-  MESH_CHECK(impl_->collectors.try_emplace(std::move(type_url), allow, std::move(handle)).second);
+  MESH_CHECK(
+      impl_->collectors.emplace(std::move(type_url), Impl::Collector{allow, std::move(handle)})
+          .second);
 }
 
 void Server::serve(Allow allow, std::string type_url, WatchProvider& provider) {
-  MESH_CHECK(impl_->sources.try_emplace(std::move(type_url), allow, &provider).second);
+  MESH_CHECK(impl_->sources.emplace(std::move(type_url), Impl::Source{allow, &provider}).second);
 }
 
 const Server::Stats& Server::stats() const {
