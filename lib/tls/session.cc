@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -49,6 +50,21 @@ const Meaning* meaning_of(unsigned long code) {
   for (const Meaning& one : kMeanings)
     if (one.reason == ERR_GET_REASON(code)) return &one;
   return nullptr;
+}
+
+constexpr size_t kRecordBytes = 16 * 1024;  // of plain text (RFC 8446, section 5.1)
+
+// Copies what fits of the pieces, from byte `at` of the first on.
+std::string_view gather(std::span<const iovec> pieces, size_t at, std::span<char> into) {
+  size_t used = 0;
+  for (const iovec& piece : pieces) {
+    const size_t n = std::min(piece.iov_len - at, into.size() - used);
+    if (n > 0) std::memcpy(into.data() + used, static_cast<const char*>(piece.iov_base) + at, n);
+    used += n;
+    at = 0;
+    if (used == into.size()) break;
+  }
+  return {into.data(), used};
 }
 
 }  // namespace
@@ -144,8 +160,32 @@ IoResult Session::write(std::string_view bytes) {
   if (bytes.empty()) return {Io::Ok, 0};
   size_t n = 0;
   const int rc = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &n);
+  wants_write_ = false;
   if (rc == 1) return {Io::Ok, n};
   return outcome(rc, "TLS write");
+}
+
+IoResult Session::write(std::span<const iovec> pieces) {
+  // One a thread, not one a session: it is empty between calls. What OpenSSL
+  // could not send it keeps encrypted, and asks for the same bytes again.
+  static thread_local std::array<char, kRecordBytes> record;
+  size_t sent = 0;
+  size_t at = 0;  // within the first piece
+  while (!pieces.empty()) {
+    std::string_view bytes(static_cast<const char*>(pieces[0].iov_base) + at,
+                           pieces[0].iov_len - at);
+    if (bytes.size() < kRecordBytes && pieces.size() > 1) bytes = gather(pieces, at, record);
+    const IoResult result = write(bytes);
+    if (result.status != Io::Ok)
+      return {result.status == Io::WouldBlock && sent > 0 ? Io::Ok : result.status, sent};
+    sent += result.bytes;
+    at += result.bytes;
+    while (!pieces.empty() && at >= pieces[0].iov_len) {
+      at -= pieces[0].iov_len;
+      pieces = pieces.subspan(1);
+    }
+  }
+  return {Io::Ok, sent};
 }
 
 IoResult Session::shutdown() {

@@ -7,6 +7,8 @@
 // EAGAIN. One thread at a time.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,8 +62,13 @@ class Session {
 
   // Encrypts at most one record (16 KiB) a call and writes it. After
   // WouldBlock call again with the same bytes (at the same place or another,
-  // more may follow them). Gather small pieces first: each call is a record.
+  // more may follow them).
   IoResult write(std::string_view bytes);
+
+  // The same for several pieces, in order: small ones are gathered into records
+  // of up to 16 KiB. Ok with fewer bytes than given when the socket is full
+  // (then wants_write()); WouldBlock when none went.
+  IoResult write(std::span<const iovec> pieces);
 
   // Sends close_notify, once; does not wait for the peer's. WouldBlock may be
   // ignored before closing.

@@ -29,21 +29,11 @@ net::Io TlsStream::read(std::span<char> into) {
 }
 
 net::Io TlsStream::write(std::span<const iovec> pieces) {
-  size_t sent = 0;
-  for (const iovec& piece : pieces) {
-    const std::string_view all(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    for (size_t at = 0; at < all.size();) {
-      const tls::IoResult result = session_->write(all.substr(at));
-      if (result.status == tls::Io::Error || result.status == tls::Io::Eof)
-        return {net::Io::Status::Error, sent, true};
-      // The caller comes again with what was not taken, as OpenSSL asks for.
-      if (result.status == tls::Io::WouldBlock)
-        return {sent == 0 ? net::Io::Status::Again : net::Io::Status::Ok, sent, true};
-      at += result.bytes;
-      sent += result.bytes;
-    }
-  }
-  return {net::Io::Status::Ok, sent, false};
+  const tls::IoResult result = session_->write(pieces);
+  if (result.status == tls::Io::Error || result.status == tls::Io::Eof)
+    return {net::Io::Status::Error, result.bytes, true};
+  // The caller comes again with what was not taken, as OpenSSL asks for.
+  return {status_of(result.status), result.bytes, session_->wants_write()};
 }
 
 }  // namespace mesh::upstream

@@ -163,6 +163,53 @@ TEST_CASE("tls: bytes arrive whole, whatever the sockets hold", "[tls]") {
   CHECK(got == sent);
 }
 
+TEST_CASE("tls: pieces arrive in order, small ones in one record", "[tls]") {
+  const Ca ca;
+  Pair pair(ca.context(Role::Client, ca.svid("web")), ca.context(Role::Server, ca.svid("reviews")));
+  pair.shake();
+  REQUIRE(pair.good());
+  std::string sent;
+  std::vector<std::string> parts = {"head", "", std::string(40'000, 'b'), "tail",
+                                    std::string(9, 'c')};
+  std::vector<iovec> pieces;
+  for (std::string& part : parts) {
+    pieces.push_back({part.data(), part.size()});
+    sent += part;
+  }
+  const auto wrote = pair.client->write(pieces);
+  CHECK(wrote.status == Io::Ok);
+  CHECK(wrote.bytes == sent.size());
+  CHECK_FALSE(pair.client->wants_write());
+  CHECK(read_all(*pair.server) == sent);
+
+  // Two small pieces are one record: one read brings both.
+  pieces = {{parts[0].data(), parts[0].size()}, {parts[3].data(), parts[3].size()}};
+  CHECK(pair.client->write(pieces).bytes == 8);
+  char bytes[64];
+  pair.server->on_readable();
+  CHECK(pair.server->read(bytes).bytes == 8);
+
+  // A full socket takes some, then none; what was not taken is sent again.
+  parts = {std::string(300, 'x'), std::string(3'000'000, 'y')};
+  std::string rest = parts[0] + parts[1];
+  pieces = {{parts[0].data(), parts[0].size()}, {parts[1].data(), parts[1].size()}};
+  auto result = pair.client->write(pieces);
+  REQUIRE(result.status == Io::Ok);
+  REQUIRE(result.bytes < rest.size());
+  CHECK(pair.client->wants_write());
+  rest.erase(0, result.bytes);
+  std::string got = read_all(*pair.server);
+  for (int turn = 0; turn < 10'000 && !rest.empty(); ++turn) {
+    const size_t half = rest.size() / 2;
+    pieces = {{rest.data(), half}, {rest.data() + half, rest.size() - half}};
+    result = pair.client->write(pieces);
+    REQUIRE(result.status != Io::Error);
+    rest.erase(0, result.bytes);
+    got += read_all(*pair.server);
+  }
+  CHECK(got == std::string(300, 'x') + std::string(3'000'000, 'y'));
+}
+
 TEST_CASE("tls: an orderly end, and one that is none", "[tls]") {
   const Ca ca;
   char byte = 0;
