@@ -14,7 +14,7 @@ constexpr std::array kReading = std::to_array<Option>({
 constexpr Option kTimeout{"--timeout", "DURATION", "how long to wait (30s)"};
 constexpr std::array kCommon = std::to_array<Option>({
     {"-q,--quiet", "", "no words for people, data and errors only"},
-    {"--run-dir", "DIR", "where the daemons' sockets are (MESH_RUN_DIR, /run/mesh)"},
+    {"--run-dir", "DIR", "the daemons' sockets (MESH_RUN_DIR, /run/mesh)"},
     {"--state-dir", "DIR", "what survives (MESH_STATE_DIR, /var/lib/mesh)"},
     {"--config-dir", "DIR", "settings files (MESH_CONFIG_DIR, /etc/mesh)"},
     {"-h,--help", "", "print this and exit"},

@@ -133,6 +133,7 @@ void Supervisor::on_child_end(Child& child, const Child::End& end) {
     const std::string name = child.name();
     loop_.retire(std::move(part.child));
     parts_.erase(name);
+    settle_.arm(kSettle);  // its file may be back already
     return check_ready();
   }
   const bool hopeless = is_exit(end, Exit::WrongSettings) || is_exit(end, Exit::Usage) ||

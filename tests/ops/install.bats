@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# make install: everything lands below PREFIX, and the units name it.
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  root=$(realpath "$BATS_TEST_DIRNAME/../..")
+  dest=$BATS_TEST_TMPDIR/dest
+  for program in mesh certd configd discoveryd statsd forwarder; do
+    [ -x "$build/$program" ] || { echo "$program is not built"; return 1; }
+  done
+}
+
+@test "install puts programs, units, manuals and completion below PREFIX, twice over" {
+  for _ in 1 2; do
+    run "$root/contrib/install-files" "$build" "$dest" /opt/mesh
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+  done
+  [ -x "$dest/opt/mesh/bin/mesh" ]
+  for daemon in certd configd discoveryd statsd forwarder; do
+    [ -x "$dest/opt/mesh/libexec/mesh/$daemon" ]
+  done
+  for unit in mesh-{certd,configd,discoveryd,statsd}.service mesh-forwarder@.service; do
+    file=$dest/opt/mesh/lib/systemd/system/$unit
+    grep -q '^ExecStart=/opt/mesh/libexec/mesh/' "$file"
+    ! grep -q '/usr/libexec/mesh' "$file"
+    [ "$(stat -c %a "$file")" = 644 ]
+  done
+  [ -e "$dest/opt/mesh/lib/systemd/system/mesh.target" ]
+  [ -e "$dest/opt/mesh/share/man/man1/mesh.1" ]
+  [ -e "$dest/opt/mesh/lib/sysusers.d/mesh.conf" ]
+  [ -e "$dest/opt/mesh/lib/tmpfiles.d/mesh.conf" ]
+  bash -n "$dest/opt/mesh/share/bash-completion/completions/mesh"
+}
+
+@test "what is installed finds its daemons" {
+  "$root/contrib/install-files" "$build" "$dest" /usr
+  mkdir -p "$BATS_TEST_TMPDIR/m/forwarders"
+  echo "unknownKey: 1" >"$BATS_TEST_TMPDIR/m/certd.yaml"
+  run "$dest/usr/bin/mesh" up "$BATS_TEST_TMPDIR/m" 3>&-
+  [ "$status" -eq 78 ]
+  [[ $output == *"certd does not come up: exit status 78"*"certd.yaml:1:1"*unknownKey* ]]
+}
+
+@test "the units' users and directories are such as systemd takes" {
+  command -v systemd-sysusers >/dev/null || skip "no systemd-sysusers here"
+  run systemd-sysusers --dry-run "$root/systemd/sysusers.d/mesh.conf"
+  [ "$status" -eq 0 ]
+  [[ $output != *"ignoring"* ]]
+}
