@@ -34,6 +34,9 @@ class Acceptor final : private event::Watch::Handler, private event::Deadline::O
            std::shared_ptr<const net::ListenSocket> socket);
   Result<void> start() { return watch_.start(socket_->fd(), event::Watch::Interest::Read); }
 
+  // Takes what waits in the queue; before the socket stops listening.
+  void accept_waiting() { on_ready(true, false); }
+
   const std::string& listener() const { return listener_; }
   const net::ListenSocket& socket() const { return *socket_; }
 

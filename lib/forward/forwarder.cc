@@ -97,6 +97,13 @@ Worker& Forwarder::least_loaded() {
   return *best;
 }
 
+void Forwarder::on_drain_begun(size_t) {
+  post([this] {
+    if (++draining_workers_ < workers_.size() || newest_ == nullptr) return;
+    for (const ListenerSpec& l : newest_->listeners) l.socket->stop_listening();
+  });
+}
+
 void Forwarder::on_drained(size_t) {
   post([this] {
     if (++drained_workers_ == workers_.size() && drained_) std::exchange(drained_, nullptr)();

@@ -82,6 +82,7 @@ class Forwarder final : public Worker::Host {
   void on_snapshot_in_force(size_t worker, const Snapshot& snapshot) override;
   void on_snapshot_released(size_t worker, const Snapshot& snapshot) override;
   void on_ejection(size_t worker) override;
+  void on_drain_begun(size_t worker) override;
   void on_drained(size_t worker) override;
   Worker& least_loaded() override;
 
@@ -103,6 +104,7 @@ class Forwarder final : public Worker::Host {
   bool ready_ = false;
   std::function<void(const std::string&)> in_force_;
   std::function<void()> drained_;
+  size_t draining_workers_ = 0;
   size_t drained_workers_ = 0;
   event::Timer sweep_timer_;
   Instant last_interval_{};

@@ -221,8 +221,10 @@ void Worker::drain(Duration longest) {
 
 void Worker::begin_drain(Duration longest) {
   if (draining_) return;
+  for (auto& acceptor : acceptors_) acceptor->accept_waiting();
   draining_ = true;
   acceptors_.clear();
+  host_.on_drain_begun(index_);
   drain_deadline_.arm(longest);
   for (size_t i = connections_.size(); i-- > 0;)
     if (i < connections_.size()) connections_[i]->drain("stopping");

@@ -37,6 +37,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual void on_snapshot_in_force(size_t worker, const Snapshot& snapshot) = 0;
     virtual void on_snapshot_released(size_t worker, const Snapshot& snapshot) = 0;
     virtual void on_ejection(size_t worker) = 0;
+    // Has taken its last connection from the listeners.
+    virtual void on_drain_begun(size_t worker) = 0;
     virtual void on_drained(size_t worker) = 0;
     virtual Worker& least_loaded() = 0;
     virtual size_t connections() const = 0;  // from downstream, over all workers

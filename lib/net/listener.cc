@@ -1,11 +1,17 @@
 #include "net/listener.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace mesh::net {
 
 ListenSocket::~ListenSocket() {
+  if (const std::string path = address_.path(); !path.empty()) ::unlink(path.c_str());
+}
+
+void ListenSocket::stop_listening() const {
+  ::shutdown(fd_.get(), SHUT_RDWR);
   if (const std::string path = address_.path(); !path.empty()) ::unlink(path.c_str());
 }
 

@@ -25,6 +25,9 @@ class ListenSocket {
   ListenSocket& operator=(const ListenSocket&) = delete;
 
   int fd() const { return fd_.get(); }
+  // Refuses new connections from now on, whoever still holds the socket. Accept
+  // what waits in the queue before: the rest of it is reset.
+  void stop_listening() const;
   // As bound: port 0 is replaced by the kernel's choice.
   const Address& address() const { return address_; }
 

@@ -1,0 +1,223 @@
+// Two forwarders, mutual TLS and HTTP/2 between them; and who is refused.
+#include <catch2/catch.hpp>
+
+#include "identity/certificate.h"
+#include "identity/key.h"
+#include "scenario/proxy.h"
+#include "support/http_peer.h"
+#include "support/wait.h"
+
+using namespace mesh;
+using namespace mesh::scenario;
+using support::Message;
+using support::Origin;
+using support::Wire;
+
+namespace {
+
+constexpr const char* kWeb = "spiffe://cluster.local/ns/default/sa/web";
+constexpr const char* kReviews = "spiffe://cluster.local/ns/default/sa/reviews";
+
+// A small authority that lasts as long as the test.
+class Authority {
+ public:
+  explicit Authority(const std::string& name)
+      : folder_name_(name),
+        key_(*identity::Key::generate()),
+        root_(*identity::issue_root(key_, *identity::SpiffeId::for_trust_domain("cluster.local"),
+                                    validity())) {
+    folder_.write(name + "-root.pem", root_.pem());
+  }
+
+  // Names of secrets "own" and "roots" of a bootstrap, as files.
+  std::string secrets(const std::string& spiffe_id, const Authority& trusted) const {
+    const auto key = *identity::Key::generate();
+    const auto leaf = *identity::issue_leaf(root_, key_, key.public_key(),
+                                            *identity::SpiffeId::parse(spiffe_id), validity());
+    static int serial = 0;
+    const std::string name = std::to_string(++serial);
+    const auto key_file = folder_.write(name + ".key", key.pem());
+    const auto chain_file = folder_.write(name + ".pem", leaf.pem());
+    return R"(
+  secrets:
+  - name: own
+    tls_certificate:
+      certificate_chain: { filename: ")" +
+           chain_file + R"(" }
+      private_key: { filename: ")" +
+           key_file + R"(" }
+  - name: roots
+    validation_context:
+      trusted_ca: { filename: ")" +
+           trusted.folder_.file(trusted.folder_name_ + "-root.pem") +
+           R"(" }
+)";
+  }
+
+ private:
+  static identity::Validity validity() {
+    const auto now = std::chrono::system_clock::now();
+    return {now - std::chrono::hours(1), now + std::chrono::hours(1)};
+  }
+  const std::string folder_name_;
+  support::TempDir folder_;
+  identity::Key key_;
+  identity::Certificate root_;
+};
+
+std::string tls_context(const std::string& kind, const std::string& peer) {
+  const bool server = kind == "Downstream";
+  return R"(
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.)" +
+         kind + R"(TlsContext
+        )" +
+         (server ? "require_client_certificate: true" : "sni: reviews") + R"(
+        common_tls_context:
+          alpn_protocols: ["h2", "http/1.1"]
+          tls_params: { tls_minimum_protocol_version: TLSv1_3 }
+          tls_certificate_sds_secret_configs: [ { name: own } ]
+          combined_validation_context:
+            default_validation_context:
+              match_typed_subject_alt_names:
+              - { san_type: URI, matcher: { exact: ")" +
+         peer + R"(" } }
+            validation_context_sds_secret_config: { name: roots })";
+}
+
+std::string chain(const std::string& match, const std::string& tls) {
+  return R"(
+    - filter_chain_match: { transport_protocol: )" +
+         match + R"( }
+      filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          route_config:
+            name: local
+            virtual_hosts:
+            - { name: all, domains: ["*"], routes: [ { match: { prefix: "/" }, route: { cluster: app } } ] }
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router })" +
+         (tls.empty() ? "" : "\n      transport_socket:" + [&] {
+           std::string deeper;
+           for (const char c : tls) {
+             deeper += c;
+             if (c == '\n') deeper += "  ";
+           }
+           return deeper;
+         }());
+}
+
+// The callee's side: TLS, and clear text too where it is permissive.
+std::string inbound(uint16_t app, bool permissive, const std::string& secrets) {
+  return R"(static_resources:
+  listeners:
+  - name: front
+    traffic_direction: INBOUND
+    address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+    listener_filters:
+    - name: envoy.filters.listener.tls_inspector
+      typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector }
+    filter_chains:)" +
+         chain("tls", tls_context("Downstream", kWeb)) +
+         (permissive ? chain("raw_buffer", "") : "") + R"(
+  clusters:
+  - name: app
+    type: STATIC
+    load_assignment:
+      cluster_name: app
+      endpoints:
+      - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: )" +
+         std::to_string(app) + " } } }" + secrets;
+}
+
+std::string outbound(uint16_t peer, const std::string& expected, const std::string& protocol,
+                     const std::string& secrets) {
+  std::string tls;
+  for (const char c : tls_context("Upstream", expected)) tls += c;
+  return Front{.endpoints = ports({peer}), .cluster = R"(
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { )" + protocol + R"(: {} }
+    transport_socket:)" + tls}
+             .yaml() +
+         secrets;
+}
+
+}  // namespace
+
+TEST_CASE("scenario: a pair under mutual TLS", "[forwarder]") {
+  const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
+  const std::string protocol = GENERATE("http2_protocol_options", "http_protocol_options");
+  const Authority ca("ca");
+  Origin app("app");
+  app.handle([](const Message& request, Wire& wire) {
+    return wire.send(
+        support::response(200, request.body + "|" + request.field("x-forwarded-proto")));
+  });
+  Proxy server(inbound(app.port(), false, ca.secrets(kReviews, ca)), workers);
+  Proxy client(outbound(server.port(), kReviews, protocol, ca.secrets(kWeb, ca)), workers);
+
+  Wire wire = Wire::connect(client.port());
+  for (int i = 0; i < 20; ++i) {
+    wire.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+    CHECK(wire.read().status == 200);
+  }
+  const std::string big(1'000'000, 'z');
+  wire.send("POST / HTTP/1.1\r\nhost: svc\r\ncontent-length: 1000000\r\n\r\n" + big);
+  const Message answer = wire.read();
+  CHECK(answer.status == 200);
+  CHECK(answer.body.starts_with(big));
+
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      Wire own = Wire::connect(client.port());
+      for (int i = 0; i < 25; ++i) {
+        own.send("GET /" + std::to_string(i) + " HTTP/1.1\r\nhost: svc\r\n\r\n");
+        if (own.read().status == 200) ++good;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(good == 200);
+  if (protocol == "http2_protocol_options") CHECK(server.connections() <= workers);
+}
+
+TEST_CASE("scenario: STRICT refuses clear text, PERMISSIVE takes both", "[forwarder]") {
+  const Authority ca("ca");
+  Origin app("app");
+  Proxy strict(inbound(app.port(), false, ca.secrets(kReviews, ca)), 1);
+  CHECK(support::get(strict.port()).status == 0);
+  Proxy permissive(inbound(app.port(), true, ca.secrets(kReviews, ca)), 1);
+  CHECK(support::get(permissive.port()).status == 200);
+  Proxy client(
+      outbound(permissive.port(), kReviews, "http2_protocol_options", ca.secrets(kWeb, ca)), 1);
+  CHECK(support::get(client.port()).status == 200);
+}
+
+TEST_CASE("scenario: certificates are checked on both sides", "[forwarder]") {
+  const Authority ca("ca");
+  const Authority other("other");
+  Origin app("app");
+  Proxy server(inbound(app.port(), false, ca.secrets(kReviews, ca)), 1);
+  const auto status = [&](const std::string& expected, const std::string& secrets) {
+    Proxy client(outbound(server.port(), expected, "http2_protocol_options", secrets), 1);
+    return support::get(client.port()).status;
+  };
+  CHECK(status(kReviews, ca.secrets(kWeb, ca)) == 200);
+  // Who calls is not whom the callee expects.
+  CHECK(status(kReviews, ca.secrets("spiffe://cluster.local/ns/default/sa/evil", ca)) == 503);
+  // Whom we call is not whom we expect.
+  CHECK(status("spiffe://cluster.local/ns/default/sa/ratings", ca.secrets(kWeb, ca)) == 503);
+  // A certificate of another authority, and an authority that we do not know.
+  CHECK(status(kReviews, other.secrets(kWeb, ca)) == 503);
+  CHECK(status(kReviews, ca.secrets(kWeb, other)) == 503);
+  CHECK(app.requests() == 1);
+}
