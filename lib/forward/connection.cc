@@ -19,6 +19,8 @@ using State = Connection::State;
 using std::chrono::seconds;
 using upstream::Transport;
 
+constexpr seconds kSniffingMax(15);
+
 constexpr uint8_t bit(State s) { return uint8_t(1U << unsigned(s)); }
 
 // The whole machine: name, longest stay, and where each state may lead. Zero:
@@ -49,14 +51,6 @@ constexpr bool in_order() {
 static_assert(in_order(), "kRules is indexed by State");
 
 constexpr const Rule& rule(State s) { return kRules[size_t(s)]; }
-
-// Same settings, same TLS context: nothing a client could notice has changed.
-bool same(const ListenerSpec& a, const ListenerSpec& b) {
-  if (a.config != b.config || a.chains.size() != b.chains.size()) return false;
-  for (size_t i = 0; i < a.chains.size(); ++i)
-    if (a.chains[i].tls != b.chains[i].tls) return false;
-  return true;
-}
 
 http::Limits limits_of(const xds::FilterChain& config) {
   http::Limits limits;
@@ -90,7 +84,9 @@ void Connection::start(UniqueFd fd) {
   auto stream = std::make_unique<net::PlainStream>(std::move(fd));
   Result<void> started;
   if (listener_->sniff) {
-    deadline_.arm(listener_->config->listener_filters_timeout);
+    // Never without a bound, whatever the configuration says.
+    const Duration wait = listener_->config->listener_filters_timeout;
+    deadline_.arm(wait > Duration::zero() ? wait : kSniffingMax);
     started = transport_.start(std::move(stream), Transport::Begin::Sniffing);
   } else {
     started = transport_.start(std::move(stream), Transport::Begin::Open);
@@ -159,21 +155,25 @@ void Connection::on_progress() {
     return transport_.close_after_flush(false, "finished");
   }
   // Part of a head, and nobody served: the rest has to come in time.
-  const bool partial = transport_.has_unread() && codec_->open_streams() == 0;
-  if (partial && !awaiting_head_ && state_ == State::Serving)
-    deadline_.arm(chain_->config->request_headers_timeout);
+  const Duration head_max = chain_->config->request_headers_timeout;
+  const bool partial =
+      transport_.has_unread() && codec_->open_streams() == 0 && head_max > Duration::zero();
+  if (partial && !awaiting_head_ && state_ == State::Serving) deadline_.arm(head_max);
   awaiting_head_ = partial;
 }
 
 void Connection::rebind(View& view) {
   if (state_ == State::Closing || state_ == State::Closed) return;
   const ListenerSpec* const spec = view.snapshot().listener(listener_->config->name);
-  if (spec == nullptr || !same(*spec, *listener_)) return drain("listener changed");
-  const ptrdiff_t chain = chain_ == nullptr ? -1 : chain_ - listener_->chains.data();
+  if (spec == nullptr || spec->config != listener_->config) return drain("listener changed");
+  const ChainSpec* chain = nullptr;
+  if (chain_ != nullptr) chain = &spec->chains[size_t(chain_ - listener_->chains.data())];
+  // A new certificate or trust bundle: the peer is to be verified anew.
+  if (secure_ && chain->tls != chain_->tls) return drain("identity renewed");
   view.retain();
   std::exchange(view_, &view)->release();
   listener_ = spec;
-  chain_ = chain < 0 ? nullptr : &spec->chains[size_t(chain)];
+  chain_ = chain;
 }
 
 void Connection::drain(std::string_view why) {

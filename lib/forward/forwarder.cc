@@ -65,10 +65,24 @@ void Forwarder::on_snapshot_in_force(size_t, const Snapshot& snapshot) {
     Held* const held = find(snapshot);
     MESH_CHECK(held != nullptr);
     if (++held->in_force < workers_.size()) return;
+    close_left_sockets(*held->snapshot);
     ready_ = true;
     generation_in_force_ = held->snapshot->generation;
     if (in_force_) in_force_(generation_in_force_);
   });
+}
+
+// Connections that drain pin their old configuration and its sockets with it:
+// where nobody accepts any more, nobody is to be kept waiting.
+void Forwarder::close_left_sockets(const Snapshot& now) {
+  for (const Held& held : snapshots_) {
+    if (held.snapshot.get() == &now) return;  // what follows is newer
+    for (const ListenerSpec& old : held.snapshot->listeners) {
+      const bool kept = std::any_of(now.listeners.begin(), now.listeners.end(),
+                                    [&](const auto& l) { return l.socket == old.socket; });
+      if (!kept) old.socket->stop_listening();
+    }
+  }
 }
 
 void Forwarder::on_snapshot_released(size_t, const Snapshot& snapshot) {

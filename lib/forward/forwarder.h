@@ -90,6 +90,7 @@ class Forwarder final : public Worker::Host {
   void post(std::function<void()> task);
   Held* find(const Snapshot& snapshot);
   void drop_unused();
+  void close_left_sockets(const Snapshot& now);
   void sweep();
   void arm_sweep();
 

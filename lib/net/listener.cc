@@ -4,13 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace mesh::net {
 
 ListenSocket::~ListenSocket() {
+  if (stopped_) return;  // the path may be another's by now
   if (const std::string path = address_.path(); !path.empty()) ::unlink(path.c_str());
 }
 
 void ListenSocket::stop_listening() const {
+  if (std::exchange(stopped_, true)) return;
   ::shutdown(fd_.get(), SHUT_RDWR);
   if (const std::string path = address_.path(); !path.empty()) ::unlink(path.c_str());
 }
@@ -23,7 +27,7 @@ Result<std::shared_ptr<const ListenSocket>> ListenerSet::bind(const std::string&
   // renamed without closing.
   for (auto& [known, bound] : bound_)
     if (bound.asked == address && (known == name || address.port() != 0 || address.is_unix()))
-      if (auto socket = bound.socket.lock()) {
+      if (auto socket = bound.socket.lock(); socket && !socket->stopped()) {
         bound_[name] = {address, socket};
         return socket;
       }

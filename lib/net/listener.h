@@ -27,13 +27,16 @@ class ListenSocket {
   int fd() const { return fd_.get(); }
   // Refuses new connections from now on, whoever still holds the socket. Accept
   // what waits in the queue before: the rest of it is reset.
+  // It cannot be bound to again. Main thread.
   void stop_listening() const;
+  bool stopped() const { return stopped_; }
   // As bound: port 0 is replaced by the kernel's choice.
   const Address& address() const { return address_; }
 
  private:
   UniqueFd fd_;
   Address address_;
+  mutable bool stopped_ = false;
 };
 
 class ListenerSet {
