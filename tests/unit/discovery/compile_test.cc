@@ -117,14 +117,7 @@ TEST_CASE("who is not of the mesh is spoken to in clear text") {
 }
 
 TEST_CASE("an instance without identity makes its service mixed") {
-  const std::string plain = R"(
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: web-old, namespace: demo}
-spec: {address: 127.0.0.1, ports: {http: 21001}, labels: {app: web}}
-)";
-  const auto model = sample::model(sample::kAll + plain);
+  const auto model = sample::model(sample::kAll + sample::kMixed);
   const auto web = cluster(model, "outbound|80||web");
   CHECK(web->tls_by_endpoint);
   CHECK(web->protocol == xds::UpstreamProtocol::Http1);

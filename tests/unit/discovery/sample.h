@@ -126,6 +126,15 @@ spec:
     headers: {request: {set: {x-share: "10%"}, remove: [x-debug]}}
 )";
 
+// An instance of web that has no forwarder.
+inline const std::string kMixed = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: web-old, namespace: demo}
+spec: {address: 127.0.0.1, ports: {http: 21001}, labels: {app: web}}
+)";
+
 inline const std::string kAll = kServices + kWorkloads + kTraffic;
 
 // The objects of a YAML text, as configd would give them out.
