@@ -152,7 +152,7 @@ void Publisher::take(Forwarder& forwarder, Type type, std::vector<Resource> reso
 }
 
 void Publisher::mark(Forwarder& forwarder) {
-  forwarder.sent = model_->objects().generation;
+  if (!forwarder.watches.empty()) forwarder.sent = model_->objects().generation;
   for (size_t i = 0; i < kTypes; ++i)
     for (const auto& [watcher, type] : forwarder.watches)
       if (size_t(type) == i) watcher->mark(forwarder.sent);
@@ -183,14 +183,14 @@ Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
     forwarder.connected = publisher_.clock_.now();
     log::info("forwarder", {{"node", id}, {"workload", node.workload}});
   }
-  const bool other = !(forwarder.node == node);
+  const bool other = fresh || !(forwarder.node == node);
   forwarder.node = std::move(node);
   forwarder.uid = watcher.peer().uid;
-  forwarder.watches[&watcher] = type_;
+  ++forwarder.open;
   publisher_.by_watcher_[&watcher] = id;
-  const auto before = publisher_.model_;
   publisher_.observer_.arrived(forwarder.node, watcher.node());
-  if (publisher_.model_ != nullptr && (fresh || other)) {
+  // This watch has not subscribed yet and hears nothing of it; others may.
+  if (publisher_.model_ != nullptr && other) {
     publisher_.compile(forwarder);
     publisher_.mark(forwarder);
   }
@@ -200,7 +200,9 @@ Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
 void Publisher::Provider::on_subscribe(bus::Watcher& watcher,
                                        const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
-  if (forwarder == nullptr || publisher_.model_ == nullptr) return;
+  if (forwarder == nullptr) return;
+  forwarder->watches[&watcher] = type_;
+  if (publisher_.model_ == nullptr) return;
   publisher_.offer(*forwarder, watcher, type_);
   const auto& held = forwarder->resources[size_t(type_)];
   for (const auto& name : names)
@@ -240,7 +242,7 @@ void Publisher::Provider::on_gone(bus::Watcher& watcher) {
   const discovery::Node node = forwarder->node;
   forwarder->watches.erase(&watcher);
   forwarder->acked.erase(&watcher);
-  if (forwarder->watches.empty()) {
+  if (--forwarder->open == 0) {
     log::info("forwarder gone", {{"node", node.id}});
     publisher_.forwarders_.erase(node.id);
   }

@@ -34,7 +34,8 @@ struct Forwarder {
   std::string sent;
   std::string in_force;
   Instant in_force_since;
-  std::map<bus::Watcher*, Type> watches;
+  size_t open = 0;                        // watches, subscribed or not yet
+  std::map<bus::Watcher*, Type> watches;  // that have subscribed: these may be marked
   std::map<bus::Watcher*, std::string> acked;
   struct Rejection {
     std::string version;

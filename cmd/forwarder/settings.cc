@@ -93,6 +93,11 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   tell(xds::node::kOutbound, message.outbound());
   tell(xds::node::kOutboundMode, message.outbound_mode());
   tell(xds::node::kAccessLog, message.access_log());
+  tell(xds::node::kAddress, message.address());
+  std::string ports;
+  for (const auto& [port, number] : message.ports())
+    ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);
+  tell(xds::node::kPorts, ports);
   return settings;
 }
 
