@@ -1,6 +1,6 @@
 // configd - takes, validates, versions and distributes the configuration.
 //
-// main() only wires. What configd knows of objects is in lib/config; how it
+// main() only wires. What configd knows about objects is in lib/config; how it
 // edits its directory is in source.cc, how requests reach it in service.cc.
 
 #include "cmd/configd/service.h"

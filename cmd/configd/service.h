@@ -1,4 +1,4 @@
-// Service: what configd answers, and what it takes from its directory.
+// Service: what configd answers, and what it takes out of its directory.
 //
 // One set is in force at a time. It changes as a whole: by a call that edits
 // the directory, or by what is found in the directory when it is quiet. What
