@@ -11,11 +11,11 @@ namespace mesh::cmd {
 
 // The error of a call, with what to type next where the daemon is not there or
 // does not let this user in.
-inline Error explain(Error error, std::string_view daemon, const cli::Context& context) {
+inline Error explain(Error error, std::string_view daemon) {
   const std::string name(daemon);
   if (error.kind == Errc::Unavailable)
     error.text += "; start it (systemctl start mesh-" + name +
-                  ", or mesh up DIR), or name its directory: --run-dir DIR, not " + context.run_dir;
+                  ", or mesh up DIR), or name its run directory with --run-dir DIR";
   if (error.kind == Errc::Refused) error.text += "; join the group _mesh, or use sudo";
   return error;
 }
@@ -24,7 +24,7 @@ inline Error explain(Error error, std::string_view daemon, const cli::Context& c
 template <class Rep, class Req>
 Result<Rep> ask(const cli::Context& context, std::string_view daemon, const Req& request) {
   auto reply = bus::call_blocking<Rep>(context.socket(daemon), request, context.timeout);
-  if (!reply) return explain(std::move(reply).error(), daemon, context);
+  if (!reply) return explain(std::move(reply).error(), daemon);
   return reply;
 }
 

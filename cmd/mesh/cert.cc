@@ -234,7 +234,7 @@ Result<identity::Svid> enroll(const cli::Context& context, const std::string& di
 Exit request(cli::Context& context, const std::string& directory) {
   auto svid = enroll(context, directory);
   if (!svid && svid.error().kind == Errc::Unavailable)
-    return context.fail(explain(svid.error(), "certd", context));
+    return context.fail(explain(svid.error(), "certd"));
   if (!svid) return context.fail(svid.error());
   const Duration left = svid->leaf().remaining(std::chrono::system_clock::now());
   context.say(directory + "/svid.crt: valid for " + text::format_age(left));

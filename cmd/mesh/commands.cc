@@ -3,18 +3,12 @@
 namespace mesh::cmd {
 
 const std::vector<cli::Command>& commands() {
-  using Maker = cli::Command (*)();
-  static const std::vector<cli::Command> all = [] {
-    const Maker kMakers[] = {
-        up_command,         status_command, apply_command,    get_command,        delete_command,
-        validate_command,   wait_command,   services_command, endpoints_command,  register_command,
-        deregister_command, cert_command,   top_command,      completion_command, help_command,
-    };
-    std::vector<cli::Command> made;
-    for (const Maker maker : kMakers)
-      if (maker != nullptr) made.push_back(maker());
-    return made;
-  }();
+  static const std::vector<cli::Command> all{
+      up_command(),        status_command(),     apply_command(),      get_command(),
+      delete_command(),    validate_command(),   wait_command(),       services_command(),
+      endpoints_command(), register_command(),   deregister_command(), cert_command(),
+      top_command(),       completion_command(), help_command(),
+  };
   return all;
 }
 

@@ -50,8 +50,11 @@ std::vector<Option> options_of(const Command& command) {
 std::string help_text(const Command& command) {
   const std::string name(command.name);
   std::string out = "mesh " + name + " - " + std::string(command.summary) + "\n\n";
-  out += "usage: mesh " + name + " [OPTION]...";
-  if (!command.words.empty()) out += " " + std::string(command.words);
+  constexpr size_t kWidth = 80;
+  const std::string usage = "usage: mesh " + name + " [OPTION]...";
+  const bool fits = usage.size() + 1 + command.words.size() <= kWidth;
+  out += usage;
+  if (!command.words.empty()) out += (fits ? " " : "\n       ") + std::string(command.words);
   out += "\n\n" + format_options(options_of(command));
   if (!command.more.empty()) out += "\n" + std::string(command.more) + "\n";
   out += "\nExample:\n  " + std::string(command.example) + "\n\nExit status:\n";
