@@ -77,9 +77,10 @@ int main(int argc, char** argv) {
   const auto port = uint16_t(argc > 1 ? atoi(argv[1]) : 8080);
   const size_t body_bytes = argc > 2 ? size_t(atol(argv[2])) : 1024;
   signal(SIGPIPE, SIG_IGN);
-  const std::string answer = "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\n"
-                             "Content-Length: " +
-                             std::to_string(body_bytes) + "\r\n\r\n" + std::string(body_bytes, 'x');
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\n"
+      "Content-Length: " +
+      std::to_string(body_bytes) + "\r\n\r\n" + std::string(body_bytes, 'x');
   const int listener = listen_on(port);
   const int poller = epoll_create1(EPOLL_CLOEXEC);
   epoll_event add{.events = EPOLLIN, .data = {.fd = listener}};
