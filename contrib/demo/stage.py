@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -142,9 +143,8 @@ class Stage:
         rows = []
         for line in page.decode().splitlines():
             if line.startswith("istio_requests_total{"):
-                labels, value = line[len("istio_requests_total{"):].rsplit("} ", 1)
-                pairs = dict(pair.split("=", 1) for pair in labels.split(","))
-                rows.append(({k: v.strip('"') for k, v in pairs.items()}, float(value)))
+                labels, value = line.rsplit("} ", 1)
+                rows.append((dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)))
         return rows
 
     # -- the end
