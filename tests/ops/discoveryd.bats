@@ -7,7 +7,7 @@ setup() {
   build=${MESH_BUILD:-$root/build}
   dir=$(mktemp -d)
   mkdir -p "$dir/etc/config" "$dir/run"
-  options=(--run-dir "$dir/run" --state-dir "$dir/state" --config-dir "$dir/etc")
+  options=(--run-dir "$dir/run" --state-dir "$dir/state" --config-dir "$dir/etc" --user root)
   cat >"$dir/etc/config/reviews.yaml" <<'YAML'
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
