@@ -25,6 +25,7 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
                                                                const Snapshot* previous) {
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = config.generation;
+  if (secrets.svid() != nullptr) snapshot->principal = secrets.svid()->id().uri();
   for (const auto& [name, value] : config.clusters) {
     auto built = cluster(value, config, secrets, previous);
     if (!built) return std::move(built).error();

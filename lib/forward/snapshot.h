@@ -45,6 +45,7 @@ struct ListenerSpec {
 class Snapshot {
  public:
   std::string generation;
+  std::string principal;  // our own identity, empty while there is none
   std::vector<ListenerSpec> listeners;
   std::map<std::string, std::shared_ptr<const upstream::ClusterSpec>, std::less<>> clusters;
 

@@ -41,7 +41,9 @@ telemetry::Labels View::labels(const upstream::ClusterSpec* cluster, bool inboun
   using telemetry::Label;
   telemetry::Labels labels;
   labels[Label::Reporter] = inbound ? "destination" : "source";
-  (inbound ? telemetry::set_destination : telemetry::set_source)(labels, local_.self);
+  telemetry::Peer self = local_.self;
+  self.principal = snapshot_.principal;
+  (inbound ? telemetry::set_destination : telemetry::set_source)(labels, self);
   if (cluster == nullptr) return labels;
   const std::string& alt = cluster->config->alt_stat_name;
   const auto parts = text::split(alt.empty() ? cluster->name() : alt, '|');
