@@ -1,5 +1,6 @@
 #include "forward/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -20,6 +21,7 @@ using std::chrono::seconds;
 using upstream::Transport;
 
 constexpr seconds kSniffingMax(15);
+constexpr seconds kDrainLook(1);  // between looks at exchanges that do not end
 
 constexpr uint8_t bit(State s) { return uint8_t(1U << unsigned(s)); }
 
@@ -117,6 +119,7 @@ void Connection::on_established() {
   const std::string_view alpn = transport_.stream().alpn();
   if (alpn == "h2") set_codec(true);
   if (alpn == "http/1.1") set_codec(false);
+  if (drain_when_serving_) drain("listener changed while the connection began");
 }
 
 // HTTP/2 without ALPN announces itself (RFC 9113 section 3.4).
@@ -165,21 +168,30 @@ void Connection::on_progress() {
 void Connection::rebind(View& view) {
   if (state_ == State::Closing || state_ == State::Closed) return;
   const ListenerSpec* const spec = view.snapshot().listener(listener_->config->name);
+  // Nothing is decided yet where the first bytes are awaited.
+  if (spec != nullptr && state_ == State::Sniffing) return use(view, *spec, nullptr);
   if (spec == nullptr || spec->config != listener_->config) return drain("listener changed");
   const ChainSpec* chain = nullptr;
   if (chain_ != nullptr) chain = &spec->chains[size_t(chain_ - listener_->chains.data())];
   // A new certificate or trust bundle: the peer is to be verified anew.
   if (secure_ && chain->tls != chain_->tls) return drain("identity renewed");
+  use(view, *spec, chain);
+}
+
+void Connection::use(View& view, const ListenerSpec& listener, const ChainSpec* chain) {
   view.retain();
   std::exchange(view_, &view)->release();
-  listener_ = spec;
+  listener_ = &listener;
   chain_ = chain;
 }
 
 void Connection::drain(std::string_view why) {
   switch (state_) {
     case State::Sniffing:
-    case State::Handshaking: return close(why);
+    case State::Handshaking:
+      // A request may be on its way already: it is answered, and is the last.
+      drain_when_serving_ = true;
+      return;
     case State::Serving: break;
     case State::Draining:
     case State::Closing:
@@ -205,7 +217,7 @@ void Connection::enter(State next, std::string_view why) {
                             {"from", to_string(state_)},
                             {"to", to_string(next)},
                             {"why", why}});
-  if (state_ == State::Handshaking && next == State::Closed)
+  if (state_ == State::Handshaking && next == State::Closed && worker_.may_log())
     log::info("connection refused",
               {{"listener", listener_->config->name}, {"peer", remote_text()}, {"why", why}});
   state_ = next;
@@ -233,7 +245,7 @@ void Connection::on_deadline(event::Deadline&) {
       if (!codec_ || codec_->open_streams() == 0) return close("drained");
       codec_->drain();
       // Exchanges have deadlines of their own; the worker's drain has the last word.
-      return deadline_.arm(chain_->config->drain_timeout);
+      return deadline_.arm(std::max<Duration>(chain_->config->drain_timeout, kDrainLook));
     case State::Closing: return close("deadline");
     case State::Closed: return;
   }

@@ -73,6 +73,7 @@ class Connection final : private upstream::Transport::Owner,
   // The only writer of state_. Checks the step, logs it, arms its deadline.
   void enter(State next, std::string_view why);
   void close(std::string_view why);
+  void use(View& view, const ListenerSpec& listener, const ChainSpec* chain);
   void use_chain(bool tls);
   void set_codec(bool http2);
   Duration idle_timeout() const;
@@ -97,6 +98,7 @@ class Connection final : private upstream::Transport::Owner,
   State state_ = State::Sniffing;
   bool inbound_ = false;
   bool secure_ = false;
+  bool drain_when_serving_ = false;
   bool awaiting_head_ = false;  // part of a head is here: deadline_ bounds the rest
   bool peer_known_ = false;
   telemetry::PeerId peer_ = telemetry::kUnknownPeer;

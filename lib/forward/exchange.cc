@@ -200,13 +200,13 @@ void Exchange::on_attempt_ready(http::Stream& stream) {
   // Sending may end the stream: then it is not ours any more.
   if (!body_.empty() && attempt_.stream() == &stream) stream.send_data(body_, whole);
   if (trailers_ != nullptr && attempt_.stream() == &stream) stream.send_trailers(*trailers_);
+  if (attempt_.stream() != &stream) return;
   if (body_.size() > kBodyKeptMax) keep_body_ = false;
   if (!keep_body_ && !body_.empty()) {
     body_lost_ = true;
     body_.clear();
   }
-  if (attempt_.stream() == &stream && stream.buffered() <= http::Stream::kBufferedHigh)
-    release_downstream();
+  if (stream.buffered() <= http::Stream::kBufferedHigh) release_downstream();
 }
 
 void Exchange::on_data(std::string_view bytes, bool end) {

@@ -16,6 +16,7 @@ namespace {
 constexpr Duration kLogEvery = std::chrono::milliseconds(250);
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr size_t kExchangesKept = 1024;
+constexpr uint32_t kLinesASecond = 10;  // of those that a peer can cause
 
 }  // namespace
 
@@ -185,6 +186,14 @@ void Worker::recycle(Exchange& exchange) {
 void Worker::log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry) {
   if (logs_.append(sink, entry)) logs_.flush();
   if (!logs_.empty() && !log_deadline_.armed()) log_deadline_.arm(kLogEvery);
+}
+
+bool Worker::may_log() {
+  if (loop_.now() - log_second_ >= std::chrono::seconds(1)) {
+    log_second_ = loop_.now();
+    logged_ = 0;
+  }
+  return ++logged_ <= kLinesASecond;
 }
 
 void Worker::on_view_unused(View& view) {

@@ -79,6 +79,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void recycle(Exchange& exchange);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
   void on_ejection() { host_.on_ejection(index_); }
+  // Whether a line that a peer can cause may be logged: a few a second.
+  bool may_log();
 
  private:
   void on_accepted(const std::string& listener, UniqueFd fd) override;
@@ -114,6 +116,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   event::Deadline drain_deadline_;
   bool draining_ = false;
   bool drained_ = false;
+  Instant log_second_{};
+  uint32_t logged_ = 0;
   std::atomic<size_t> load_{0};
   telemetry::Counter* connections_total_;
   telemetry::Counter* connections_active_;

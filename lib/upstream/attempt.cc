@@ -14,6 +14,7 @@ Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
 void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried) {
   MESH_CHECK(endpoint_ == nullptr);
   judged_ = request_started_ = false;
+  host_text_ = {};
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, tried);
   if (host_ == balance::kNoHost)
