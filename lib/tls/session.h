@@ -59,6 +59,9 @@ class Session {
   IoResult read(std::span<char> into);
   // Whether read() would give bytes without asking the socket.
   bool has_pending() const;
+  // Whether read() would say WouldBlock without asking the socket: it need not be
+  // called before the next edge.
+  bool drained() const { return drained_ && !has_pending(); }
 
   // Encrypts at most one record (16 KiB) a call and writes it. After
   // WouldBlock call again with the same bytes (at the same place or another,

@@ -25,7 +25,7 @@ net::Io::Status TlsStream::handshake() { return status_of(session_->handshake().
 
 net::Io TlsStream::read(std::span<char> into) {
   const tls::IoResult result = session_->read(into);
-  return {status_of(result.status), result.bytes, false};
+  return {status_of(result.status), result.bytes, session_->drained()};
 }
 
 net::Io TlsStream::write(std::span<const iovec> pieces) {
