@@ -1,30 +1,37 @@
 #include "telemetry/trace_context.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace mesh::telemetry {
 namespace {
 
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
+// The value of each lower-case hexadecimal digit; all else has bits above it.
+constexpr auto kDigits = [] {
+  std::array<uint8_t, 256> digits{};
+  digits.fill(0xff);
+  for (uint8_t i = 0; i < 10; ++i) digits[size_t('0' + i)] = i;
+  for (uint8_t i = 10; i < 16; ++i) digits[size_t('a' + i - 10)] = i;
+  return digits;
+}();
 
 template <size_t N>
 bool read_hex(std::string_view text, std::array<uint8_t, N>& out) {
+  unsigned seen = 0;
   for (size_t i = 0; i < N; ++i) {
-    const int high = digit(text[2 * i]);
-    const int low = digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
+    const unsigned high = kDigits[uint8_t(text[2 * i])];
+    const unsigned low = kDigits[uint8_t(text[2 * i + 1])];
+    seen |= high | low;
     out[i] = uint8_t(high << 4 | low);
   }
-  return true;
+  return seen < 16;
 }
 
 template <size_t N>
 bool all_zero(const std::array<uint8_t, N>& bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == 0; });
+  uint8_t seen = 0;
+  for (const uint8_t b : bytes) seen |= b;
+  return seen == 0;
 }
 
 template <size_t N>
@@ -32,18 +39,22 @@ void fill(std::array<uint8_t, N>& bytes, Random& random) {
   do {
     for (size_t i = 0; i < N; i += 8) {
       const uint64_t bits = random.next();
-      for (size_t j = 0; j < 8; ++j) bytes[i + j] = uint8_t(bits >> (8 * j));
+      std::memcpy(&bytes[i], &bits, sizeof bits);
     }
   } while (all_zero(bytes));
 }
 
+// Each byte as it is written.
+constexpr auto kPairs = [] {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
+  return pairs;
+}();
+
 template <size_t N>
 char* write_hex(const std::array<uint8_t, N>& bytes, char* at) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  for (const uint8_t b : bytes) {
-    *at++ = kHex[b >> 4];
-    *at++ = kHex[b & 15];
-  }
+  for (const uint8_t b : bytes) at = std::copy_n(kPairs[b].data(), 2, at);
   return at;
 }
 
