@@ -1,40 +1,78 @@
 #include "upstream/send_buffer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mesh::upstream {
 
-void SendBuffer::make_room(size_t n) {
-  if (block_ != nullptr && capacity_ - size() >= n && begin_ >= size()) {
-    std::memcpy(block_.get(), block_.get() + begin_, size());
-    end_ -= begin_;
-    begin_ = 0;
-    return;
+using http::BlockPool;
+
+std::span<iovec> SendBuffer::pieces(std::span<iovec> into) {
+  if (size_ == 0 || into.empty()) return {};
+  const auto piece = [](const Block& block) {
+    return iovec{block.bytes.get() + block.begin, block.end - block.begin};
+  };
+  into[0] = piece(front_);
+  size_t count = 1;
+  for (const Block& block : more_) {
+    if (count == into.size() || block.begin == block.end) break;
+    into[count++] = piece(block);
   }
-  if (block_ == nullptr && n <= http::BlockPool::kBlockBytes) {
-    block_ = pool_.take();
-    capacity_ = http::BlockPool::kBlockBytes;
-    return;
+  return into.first(count);
+}
+
+// A block with room for `n` bytes becomes the last.
+char* SendBuffer::add_block(size_t n) {
+  Block* block = &back();
+  if (block->begin != block->end)
+    block = &more_.emplace_back();
+  else
+    give_back(*block);
+  block->capacity = std::max(n, BlockPool::kBlockBytes);
+  block->bytes = n <= BlockPool::kBlockBytes
+                     ? pool_.take()
+                     : std::make_unique_for_overwrite<char[]>(block->capacity);
+  return block->bytes.get();
+}
+
+void SendBuffer::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    Block* last = &back();
+    if (last->end == last->capacity) {
+      add_block(1);
+      last = &back();
+    }
+    const size_t n = std::min(bytes.size(), last->capacity - last->end);
+    std::memcpy(last->bytes.get() + last->end, bytes.data(), n);
+    last->end += n;
+    size_ += n;
+    bytes.remove_prefix(n);
   }
-  const size_t used = size();
-  const size_t capacity = std::max(capacity_ * 2, (used + n) * 2);
-  auto bigger = std::make_unique_for_overwrite<char[]>(capacity);
-  if (used != 0) std::memcpy(bigger.get(), block_.get() + begin_, used);
-  clear();
-  block_ = std::move(bigger);
-  capacity_ = capacity;
-  end_ = used;
 }
 
 void SendBuffer::consume(size_t n) {
-  begin_ += n;
-  if (begin_ == end_) clear();
+  size_ -= n;
+  if (size_ == 0) return clear();
+  size_t gone = 0;  // blocks of more_ that have moved up
+  while (n >= front_.end - front_.begin) {
+    n -= front_.end - front_.begin;
+    give_back(front_);
+    front_ = std::exchange(more_[gone++], {});
+  }
+  front_.begin += n;
+  more_.erase(more_.begin(), more_.begin() + ptrdiff_t(gone));
 }
 
 void SendBuffer::clear() {
-  if (block_ != nullptr && capacity_ == http::BlockPool::kBlockBytes) pool_.give(std::move(block_));
-  block_.reset();
-  capacity_ = begin_ = end_ = 0;
+  give_back(front_);
+  for (Block& block : more_) give_back(block);
+  more_.clear();
+  size_ = 0;
+}
+
+void SendBuffer::give_back(Block& block) {
+  if (block.capacity == BlockPool::kBlockBytes) pool_.give(std::move(block.bytes));
+  block = {};
 }
 
 }  // namespace mesh::upstream

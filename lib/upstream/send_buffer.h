@@ -1,13 +1,19 @@
-// SendBuffer: bytes on their way to a socket, in one block.
+// SendBuffer: bytes on their way to a socket, in blocks of the pool.
 //
-// The first block comes from the pool and goes back when all was sent; more than
-// that grows on the heap and is given up as soon as it is empty. Senders bound
-// it: they pause at http::Stream::kBufferedHigh. One thread.
+//   front [ sent | waiting ] -> more [ waiting ]* -> back [ waiting | free ]
+//
+// A backlog takes another block instead of moving what waits, and each block goes
+// back when it was sent: nothing is held while nothing waits. Senders bound it:
+// they pause at http::Stream::kBufferedHigh. One thread.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "http/read_buffer.h"
 
@@ -20,33 +26,45 @@ class SendBuffer {
   SendBuffer(const SendBuffer&) = delete;
   SendBuffer& operator=(const SendBuffer&) = delete;
 
-  bool empty() const { return begin_ == end_; }
-  size_t size() const { return end_ - begin_; }
-  std::string_view view() const { return {block_.get() + begin_, size()}; }
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  // What waits, from the front on, as far as `into` has room for pieces.
+  std::span<iovec> pieces(std::span<iovec> into);
 
-  // Room for `n` bytes behind what there is; commit() says how many came.
+  // Room for `n` bytes in one piece behind what there is; commit() says how many
+  // came.
   char* reserve(size_t n) {
-    if (capacity_ - end_ < n) make_room(n);
-    return block_.get() + end_;
+    if (Block& last = back(); last.capacity - last.end >= n) return last.bytes.get() + last.end;
+    return add_block(n);
   }
-  void commit(size_t n) { end_ += n; }
-  void append(std::string_view bytes) {
-    std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
-    commit(bytes.size());
+  void commit(size_t n) {
+    back().end += n;
+    size_ += n;
+    if (size_ == 0) clear();
   }
+  void append(std::string_view bytes);
 
   // `n` bytes at the front were sent.
   void consume(size_t n);
   void clear();
 
  private:
-  void make_room(size_t n);
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    size_t capacity = 0;
+    size_t begin = 0;
+    size_t end = 0;
+  };
+
+  Block& back() { return more_.empty() ? front_ : more_.back(); }
+  char* add_block(size_t n);
+  void give_back(Block& block);
 
   http::BlockPool& pool_;
-  std::unique_ptr<char[]> block_;
-  size_t capacity_ = 0;
-  size_t begin_ = 0;
-  size_t end_ = 0;
+  size_t size_ = 0;
+  // Only the last may be empty.
+  Block front_;
+  std::vector<Block> more_;
 };
 
 }  // namespace mesh::upstream

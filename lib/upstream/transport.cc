@@ -11,6 +11,11 @@ namespace mesh::upstream {
 
 using net::Io;
 
+namespace {
+// A turn's share (64 KiB) in blocks, and one more.
+constexpr size_t kPiecesMax = 5;
+}  // namespace
+
 Transport::Transport(event::Loop& loop, http::BlockPool& blocks, Owner& owner)
     : loop_(loop), owner_(owner), watch_(loop, *this), in_(blocks), out_(blocks) {}
 
@@ -168,18 +173,21 @@ void Transport::write_through(std::string_view bytes) {
   // Only bodies that are worth a call of their own; the rest shares one.
   constexpr size_t kWorthwhile = 8 * 1024;
   if (writable_ && bytes.size() >= kWorthwhile) {
-    const std::string_view before = out_.view();
-    const iovec pieces[] = {{const_cast<char*>(before.data()), before.size()},
-                            {const_cast<char*>(bytes.data()), bytes.size()}};
-    const size_t skip = before.empty() ? 1 : 0;
-    const Io io = stream_->write(std::span(pieces).subspan(skip));
+    // One piece is kept for `bytes`; they follow when all before them is told.
+    iovec pieces[kPiecesMax];
+    const size_t before = out_.size();
+    size_t count = out_.pieces(std::span(pieces).first(kPiecesMax - 1)).size();
+    size_t told = 0;
+    for (size_t i = 0; i < count; ++i) told += pieces[i].iov_len;
+    if (told == before) pieces[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    const Io io = stream_->write(std::span(pieces).first(count));
     if (io.status == Io::Status::Error) {
       write_failed_ = true;
       loop_.at_turn_end(*this);
       return;
     }
     if (io.status == Io::Status::Again || io.drained) writable_ = false;
-    const size_t old = std::min(io.bytes, before.size());
+    const size_t old = std::min(io.bytes, before);
     if (old != 0) out_.consume(old);
     sent = io.bytes - old;
   }
@@ -209,9 +217,8 @@ void Transport::on_turn_end() {
 void Transport::flush() {
   size_t moved = 0;
   while (!out_.empty() && writable_ && !write_failed_) {
-    const std::string_view bytes = out_.view();
-    const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
-    const Io io = stream_->write({&piece, 1});
+    iovec pieces[kPiecesMax];
+    const Io io = stream_->write(out_.pieces(pieces));
     if (io.status == Io::Status::Error) write_failed_ = true;
     if (io.status != Io::Status::Ok || io.drained) writable_ = false;
     if (io.status != Io::Status::Ok) break;
