@@ -73,6 +73,8 @@ void set_level(Level least) { g_least.store(int(least), std::memory_order_relaxe
 
 bool enabled(Level level) { return int(level) <= g_least.load(std::memory_order_relaxed); }
 
+bool to_journal() { return setup().journal; }
+
 void write(Level level, std::string_view text, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;
   std::string line;

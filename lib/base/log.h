@@ -38,6 +38,10 @@ void configure(std::string_view program, Level least);
 void set_level(Level least);
 bool enabled(Level level);
 
+// Whether stderr is the journal's own stream; what is printed there for people,
+// past this log, then begins with a priority as well.
+bool to_journal();
+
 void write(Level level, std::string_view text, std::initializer_list<Field> fields = {});
 
 inline void error(std::string_view text, std::initializer_list<Field> f = {}) {

@@ -28,6 +28,15 @@ void say(FILE* to, const std::string& text) {
   fflush(to);
 }
 
+// Errors before there is a log: words for people, as they are. What systemd
+// starts to check the settings (ExecReload=... -n) has the journal there, and
+// each line its priority.
+void complain(const std::string& text) {
+  if (!log::to_journal()) return say(stderr, text + "\n");
+  for (const std::string_view fault : text::split(text, '\n'))
+    if (!fault.empty()) say(stderr, "<3>" + std::string(fault) + "\n");
+}
+
 // Why start() failed, as an exit status: systemd must not try again what only
 // a person can mend.
 Exit exit_for_start(Errc kind) {
@@ -48,7 +57,7 @@ Exit run_process(const Program& program, int argc, char** argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   auto line = read_command_line(program, words);
   if (!line) {
-    say(stderr, name + ": " + line.error().text + " (" + name + " --help lists all)\n");
+    complain(name + ": " + line.error().text + " (" + name + " --help lists all)");
     return Exit::Usage;
   }
   if (line->help) {
@@ -63,7 +72,7 @@ Exit run_process(const Program& program, int argc, char** argv) {
   if (program.settings != nullptr) {
     auto loaded = load_settings(program, line->settings_path);
     if (!loaded) {
-      say(stderr, loaded.error().text + "\n");
+      complain(loaded.error().text);
       return Exit::WrongSettings;
     }
     settings = *std::move(loaded);
