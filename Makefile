@@ -115,6 +115,8 @@ graph: ## Print the module graph, lowest layer first
 help: ## This list
 	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z][a-z-]*:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '\n%s\n' 'Each also with SAN=address,undefined or SAN=thread (sanitizers, built beside the' \
+	  'plain build, in build/san-...), V=1 (show the commands), -jN.'
 
 # ---- Below: pattern rules. Nothing in them names a file.
 

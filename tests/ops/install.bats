@@ -33,6 +33,51 @@ setup() {
   bash -n "$dest/opt/mesh/share/bash-completion/completions/mesh"
 }
 
+@test "the whole list of files, with their modes" {
+  make --no-print-directory -C "$root" -o all install B="$build" DESTDIR="$dest" PREFIX=/usr
+  expected() {
+    local name
+    echo "755 bin/mesh"
+    for name in certd configd discoveryd forwarder statsd; do
+      echo "755 libexec/mesh/$name"
+      echo "644 share/doc/mesh/examples/$name.yaml"
+    done
+    for name in mesh-{certd,configd,discoveryd,statsd}.service mesh-forwarder@.service mesh.target; do
+      echo "644 lib/systemd/system/$name"
+    done
+    echo "644 lib/sysusers.d/mesh.conf"
+    echo "644 lib/tmpfiles.d/mesh.conf"
+    echo "644 share/doc/mesh/examples/mesh-forwarder@reviews.service.d-life.conf"
+    for name in "$root"/man/*; do
+      echo "644 share/man/man${name##*.}/${name##*/}"
+    done
+    echo "644 share/bash-completion/completions/mesh"
+    echo "644 share/zsh/site-functions/_mesh"
+  }
+  cd "$dest"
+  diff <(expected | sort) <(find . -type f -printf '%m %P\n' | sed 's| usr/| |' | sort)
+  # Nobody but the owner may write, and all may read.
+  [ -z "$(find . -perm /022)" ]
+  [ -z "$(find . ! -perm -444)" ]
+}
+
+@test "the installed units are such as systemd takes" {
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
+  "$root/contrib/install-files" "$build" "$dest" /usr
+  units=$dest/usr/lib/systemd/system
+  # Where the programs are now; the units name where they will be.
+  sed -i "s|=/usr/libexec/mesh/|=$dest/usr/libexec/mesh/|" "$units"/*.service
+  dropin=$units/mesh-forwarder@reviews.service.d
+  mkdir "$dropin"
+  cp "$dest/usr/share/doc/mesh/examples/mesh-forwarder@reviews.service.d-life.conf" "$dropin/life.conf"
+  printf '[Service]\nExecStart=/bin/true\n' >"$units/reviews.service"
+  for unit in "$units"/*.service "$units/mesh.target"; do
+    unit=${unit/@./@reviews.}
+    run env SYSTEMD_UNIT_PATH="$units:" systemd-analyze verify --man=no "$unit"
+    ! grep mesh <<<"$output" || return 1
+  done
+}
+
 @test "what is installed finds its daemons" {
   "$root/contrib/install-files" "$build" "$dest" /usr
   mkdir -p "$BATS_TEST_TMPDIR/m/forwarders"

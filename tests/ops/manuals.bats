@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# Every program has a manual page that says all its options and settings.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  cd "$BATS_TEST_DIRNAME/../.." || return
+  command -v mandoc >/dev/null || skip "no mandoc here"
+}
+
+daemons=(certd configd discoveryd statsd forwarder)
+
+page() { mandoc -T ascii "man/$1" | sed 's/.\x08//g'; }
+
+# missing_options PAGE <HELP: the options of the help text that the page has not.
+missing_options() {
+  local text option missing=0
+  text=$(page "$1")
+  while read -r option; do
+    grep -qE -- "(^|[^-a-z])$option([^-a-z]|\$)" <<<"$text" ||
+      { echo "$1: $option is in --help, not in the page"; missing=1; }
+  done < <(sed -nE 's/^ +((-[a-z], )?--[a-z][a-z-]*).*/\1/p' | tr -d ' ' | tr , '\n' | sort -u)
+  return "$missing"
+}
+
+@test "what must have a page has one, and all are clean" {
+  for name in mesh.1 mesh-config.5 mesh-bus.7 mesh-metrics.7 mesh-operations.7 mesh-routing.7 \
+    "${daemons[@]/%/.8}"; do
+    [ -s "man/$name" ] || { echo "no man/$name"; return 1; }
+    run mandoc -T lint -W warning "man/$name"
+    [ -z "$(grep -v 'referenced manual not found' <<<"$output")" ] || { echo "$output"; return 1; }
+    section=${name##*.}
+    grep -q "^\.Dt ${name%.*} $section\$" <<<"$(sed '/^\.Dt/s/.*/\L&/; s/^\.dt/.Dt/' "man/$name")"
+  done
+}
+
+@test "a page refers to no page of ours that is not there" {
+  while read -r name section; do
+    [ -e "man/$name.$section" ] || { echo "no man/$name.$section"; return 1; }
+  done < <(sed -nE 's/^\.Xr ((mesh[a-z-]*|certd|configd|discoveryd|statsd|forwarder) [0-9]).*/\1/p' man/* | sort -u)
+}
+
+@test "all options of the daemons are in their pages" {
+  for daemon in "${daemons[@]}"; do
+    [ -x "$build/$daemon" ]
+    "$build/$daemon" --help | missing_options "$daemon.8"
+  done
+}
+
+@test "all commands of mesh, and all their options, are in mesh(1)" {
+  local text
+  text=$(page mesh.1)
+  for command in $("$build/mesh" help | awk '/^  [a-z]/{print $1}'); do
+    grep -qE "^ +.*\b$command\b" <<<"$text" || { echo "mesh $command is not in the page"; return 1; }
+    "$build/mesh" help "$command" | missing_options mesh.1
+  done
+}
+
+@test "all settings are in the pages, and in the examples" {
+  for daemon in "${daemons[@]}"; do
+    while read -r field; do
+      grep -qw -- "$field" <<<"$(page "$daemon.8")" ||
+        { echo "$daemon.8: the setting $field is not in the page"; return 1; }
+      grep -qw -- "$field" "etc/$daemon.yaml" ||
+        { echo "etc/$daemon.yaml: the setting $field is not in the example"; return 1; }
+    done < <(sed -nE 's/^ +(optional |repeated )?[A-Za-z0-9_.<>, ]+ ([a-z_]+) = [0-9]+;.*/\2/p' \
+      "lib/api/mesh/settings_$daemon.proto")
+  done
+}
+
+@test "the examples are right, as they stand and with everything in them switched on" {
+  for daemon in "${daemons[@]}"; do
+    "$build/$daemon" -n -c "etc/$daemon.yaml"
+    # Prose has a capital or more than one word before its colon; a setting has not.
+    sed -E 's/^# ?(- \{|[a-z_]+:( |$)|  +[a-z_]+:)/\1/' "etc/$daemon.yaml" >"$BATS_TEST_TMPDIR/$daemon.yaml"
+    run diff -q "etc/$daemon.yaml" "$BATS_TEST_TMPDIR/$daemon.yaml"
+    [ "$status" -eq 1 ]
+    "$build/$daemon" -n -c "$BATS_TEST_TMPDIR/$daemon.yaml"
+  done
+}
+
+@test "an unknown setting is refused with its place, by every daemon" {
+  for daemon in "${daemons[@]}"; do
+    { cat "etc/$daemon.yaml"; echo "no_such_setting: 1"; } >"$BATS_TEST_TMPDIR/$daemon.yaml"
+    run "$build/$daemon" -n -c "$BATS_TEST_TMPDIR/$daemon.yaml"
+    [ "$status" -eq 78 ]
+    [[ $output == *"$daemon.yaml:"*no_such_setting* ]]
+  done
+}
