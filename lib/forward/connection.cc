@@ -77,8 +77,8 @@ Connection::Connection(Worker& worker, View& view, const ListenerSpec& listener)
 }
 
 Connection::~Connection() {
-  transport_.set_codec(nullptr);
   transport_.close();
+  transport_.set_codec(nullptr);
   view_->release();
 }
 

@@ -135,10 +135,23 @@ class Codec {
   // flush, then close. `text` is for the log. Never called by a handler.
   virtual Result<void> receive(ReadBuffer& buffer) = 0;
   // The peer will send no more: ends a body delimited by close, resets the rest.
+  // No stream is open after it.
   virtual void receive_eof() = 0;
+  // The connection died under it: nothing ends in order, all streams are reset.
+  virtual void connection_lost() { receive_eof(); }
   // False while a paused stream or a waiting request (HTTP/1) makes reading
   // pointless. May become true in resume(), produce() and when a stream closes.
   virtual bool wants_bytes() const = 0;
+  // What the peer's end means while no bytes are wanted.
+  enum class Eof : uint8_t {
+    Later,    // read first what came before it: a server may go when it has said all
+    Drained,  // the end, once nothing unread is before it
+    Now,      // nobody waits for an answer, whatever is unread
+  };
+  virtual Eof paused_eof() const { return Eof::Drained; }
+  // Part of a message came, and the peer owes the rest: look once more, since a
+  // reset that came with these bytes has no event of its own.
+  virtual bool midway() const { return false; }
   // Called for want_produce(), outside any event: writes to the sink until its
   // share is full (it then waits for on_sink_drained()), and reads on in bytes
   // that were left in the buffer while a stream was paused or busy. Look at
@@ -152,6 +165,9 @@ class Codec {
   virtual void drain() = 0;
   // Drained and empty, or not to be kept (HTTP/1 close): close after the flush.
   virtual bool finished() const = 0;
+  // The last body was broken off and only the connection's end delimits it: an
+  // orderly end would make it look whole, so the connection is to be reset.
+  virtual bool cut_short() const { return false; }
 
   virtual size_t open_streams() const = 0;
   virtual Protocol protocol() const = 0;

@@ -42,6 +42,13 @@ void ClientCodec::receive_eof() {
     abort(ResetReason::ConnectionLost);
   else
     produce();
+  if (!finished_) abort(ResetReason::ConnectionLost);  // a stream is paused, or none is open
+}
+
+// A body that only the connection's end delimits is whole after an orderly end.
+void ClientCodec::connection_lost() {
+  eof_ = true;
+  abort(ResetReason::ConnectionLost);
 }
 
 bool ClientCodec::wants_bytes() const { return !finished_ && !eof_ && !held(); }

@@ -23,7 +23,10 @@ class ClientCodec final : public http::ClientCodec, private Exchange {
 
   Result<void> receive(http::ReadBuffer& buffer) override;
   void receive_eof() override;
+  void connection_lost() override;
   bool wants_bytes() const override;
+  Eof paused_eof() const override { return held() ? Eof::Later : Eof::Drained; }
+  bool midway() const override { return midway_in(); }
   void produce() override;
   void on_sink_drained() override { sink_drained(); }
   void drain() override;

@@ -55,6 +55,7 @@ class Exchange : public http::Stream {
   void sink_drained();
   // The handler's pause holds a body back.
   bool held() const { return open_ && paused_ && in_ == Part::Body; }
+  bool midway_in() const { return open_ && in_ == Part::Body; }
   bool has_unread() const { return buffer_ && !buffer_->unread().empty(); }
   // The stream was closed outside run(): reading may go on, or memory can go.
   void after_close();

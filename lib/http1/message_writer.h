@@ -35,6 +35,9 @@ class MessageWriter {
   [[nodiscard]] bool data(std::string_view bytes, bool end);
   [[nodiscard]] bool trailers(const http::Fields& trailers);
 
+  // The body of this message ends with the connection.
+  bool until_close() const { return body_ == Body::UntilClose; }
+
   // A whole answer without a body that ends the connection.
   void refusal(uint16_t status);
 

@@ -35,6 +35,8 @@ void ServerCodec::receive_eof() {
     finished_ = true;
   else
     produce();
+  // A paused request is not read to its end: nobody is there for its answer.
+  if (!finished_) settle_eof();
 }
 
 void ServerCodec::settle_eof() { abort(ResetReason::ConnectionLost); }

@@ -29,12 +29,15 @@ class ServerCodec final : public http::Codec, private Exchange {
   // ends with on_reset(ConnectionLost), as in Envoy.
   void receive_eof() override;
   bool wants_bytes() const override;
+  Eof paused_eof() const override { return held() ? Eof::Now : Eof::Drained; }
+  bool midway() const override { return midway_in(); }
   void produce() override;
   void on_sink_drained() override { sink_drained(); }
   // The open exchange's response says "Connection: close"; an idle connection
   // is finished at once.
   void drain() override;
   bool finished() const override { return finished_; }
+  bool cut_short() const override { return out_ == Part::Body && writer_.until_close(); }
   size_t open_streams() const override { return open_ ? 1 : 0; }
   http::Protocol protocol() const override { return head_.protocol; }
 

@@ -18,8 +18,8 @@ Connection::Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& b
       permit_(std::move(permit)) {}
 
 Connection::~Connection() {
-  transport_.set_codec(nullptr);
   transport_.close();
+  transport_.set_codec(nullptr);
 }
 
 Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& spec) {

@@ -84,12 +84,9 @@ void Transport::pump() {
   bool more = true;
   while (more && readable_ && state_ == State::Open) {
     if (codec_ != nullptr && !codec_->wants_bytes()) {
-      // Nobody reads, but a peer that left is not to be waited for.
-      if (watch_.hung_up() && net::peer_has_left(stream_->fd())) {
-        pumping_ = false;
-        return fail("peer closed");
-      }
-      break;
+      if (!peer_left_paused()) break;
+      pumping_ = false;
+      return fail("peer closed");
     }
     more = read_once(share);
   }
@@ -97,6 +94,16 @@ void Transport::pump() {
   if (state_ == State::Closed) return;
   in_.release_if_empty();
   owner_.on_progress();
+}
+
+// Nobody reads, but a peer that left is not to be waited for.
+bool Transport::peer_left_paused() const {
+  using Eof = http::Codec::Eof;
+  const Eof eof = codec_->paused_eof();
+  if (eof == Eof::Later) return false;
+  // A reset is no hang-up to the watch, and comes before what is unread.
+  if (net::connect_error(stream_->fd()) != 0) return true;
+  return watch_.hung_up() && (eof == Eof::Now || net::peer_has_left(stream_->fd()));
 }
 
 // One read, and what the codec makes of it. False: enough for now.
@@ -113,16 +120,16 @@ bool Transport::read_once(size_t& share) {
   const Io io = stream_->read(room);
   switch (io.status) {
     case Io::Status::Again: readable_ = false; return false;
-    case Io::Status::Eof: fail("peer closed"); return false;
+    case Io::Status::Eof: fail("peer closed", true); return false;
     case Io::Status::Error: fail(stream_->error_text()); return false;
     case Io::Status::Ok: break;
   }
-  if (io.drained && !watch_.hung_up()) readable_ = false;
   in_.received(io.bytes);
   bytes_read_ += io.bytes;
   if (codec_ == nullptr) {
     const auto unread = in_.unread();
     owner_.on_first_bytes({unread.data(), unread.size()});
+    if (codec_ == nullptr && io.drained && !watch_.hung_up()) readable_ = false;
     if (codec_ == nullptr || state_ != State::Open) return state_ == State::Open;
   }
   in_use_ = true;
@@ -130,6 +137,7 @@ bool Transport::read_once(size_t& share) {
     if (state_ == State::Open) close_after_flush(true, result.error().text);
     return false;
   }
+  if (io.drained && !watch_.hung_up() && !codec_->midway()) readable_ = false;
   if (io.bytes >= share) {
     if (readable_ && state_ == State::Open) watch_.again(true, false);
     return false;
@@ -236,7 +244,7 @@ void Transport::flush() {
   if (moved != 0 && codec_ != nullptr && state_ == State::Open) codec_->on_sink_drained();
   if (!closing_ || !out_.empty() || state_ == State::Closed) return;
   if (!linger_) {
-    stream_->close_notify();
+    if (codec_ == nullptr || !codec_->cut_short()) stream_->close_notify();
     return end(why_);
   }
   if (state_ == State::Lingering) {
@@ -256,9 +264,10 @@ void Transport::close_after_flush(bool linger, std::string_view why) {
 }
 
 // The connection is dead under its codec.
-void Transport::fail(std::string_view why) {
+void Transport::fail(std::string_view why, bool in_order) {
   if (state_ == State::Closed) return;
-  if (codec_ != nullptr) codec_->receive_eof();
+  if (codec_ != nullptr && in_order) codec_->receive_eof();
+  if (codec_ != nullptr && !in_order) codec_->connection_lost();
   // The codec may have had last words for a peer that only ended its own side.
   if (state_ == State::Open && !write_failed_ && !out_.empty() && writable_) flush();
   end(why);
@@ -275,6 +284,9 @@ void Transport::close() {
   state_ = State::Closed;
   watch_.stop();
   out_.clear();
+  if (codec_ == nullptr || !codec_->cut_short()) return;
+  const linger reset{1, 0};
+  setsockopt(stream_->fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 }  // namespace mesh::upstream

@@ -110,9 +110,10 @@ class Transport final : public http::ByteSink,
   void step_handshake();
   void pump();
   bool read_once(size_t& share);
+  bool peer_left_paused() const;
   void drop_input();
   void flush();
-  void fail(std::string_view why);
+  void fail(std::string_view why, bool in_order = false);
   void end(std::string_view why);
 
   event::Loop& loop_;

@@ -82,6 +82,7 @@ bool Wire::fill(int timeout_ms) {
   if (::poll(&p, 1, timeout_ms) != 1) return false;
   char bytes[16384];
   const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+  if (n < 0) reset_ = errno == ECONNRESET;
   if (n <= 0) return false;
   buffer_.append(bytes, size_t(n));
   return true;
@@ -133,7 +134,7 @@ bool Wire::read_body(Message& message, int timeout_ms) {
     while (fill(timeout_ms)) {
     }
     message.body = std::exchange(buffer_, {});
-    return true;
+    return !reset_;
   }
   const size_t wanted = std::stoull(length);
   while (buffer_.size() < wanted)
@@ -157,8 +158,16 @@ bool Wire::closed(int timeout_ms) {
     pollfd p{fd_.get(), POLLIN, 0};
     if (::poll(&p, 1, timeout_ms) != 1) return false;
     char bytes[4096];
-    if (::recv(fd_.get(), bytes, sizeof bytes, 0) <= 0) return true;
+    const ssize_t n = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+    if (n < 0) reset_ = errno == ECONNRESET;
+    if (n <= 0) return true;
   }
+}
+
+void Wire::reset() {
+  const linger at_once{1, 0};
+  setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  fd_.reset();
 }
 
 void Wire::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
@@ -238,6 +247,8 @@ uint16_t unused_port() {
   listen_anywhere(port);
   return port;
 }
+
+UniqueFd mute_listener(uint16_t& port) { return listen_anywhere(port); }
 
 Message get(uint16_t port, std::string_view path, std::string_view host, std::string_view fields) {
   auto wire = Wire::try_connect(port);

@@ -49,6 +49,10 @@ class Wire {
   // Whether the peer closed within the time (bytes before that are dropped).
   bool closed(int timeout_ms = 10000);
   void shutdown_write();
+  // Whether the peer ended by a reset and not in order, as far as was read.
+  bool was_reset() const { return reset_; }
+  // Ends by a reset: the peer sees an error and not an end.
+  void reset();
   void close() { fd_.reset(); }
   int fd() const { return fd_.get(); }
 
@@ -58,6 +62,7 @@ class Wire {
 
   UniqueFd fd_;
   std::string buffer_;
+  bool reset_ = false;
 };
 
 class Origin {
@@ -103,6 +108,9 @@ std::string response(int status, std::string_view body, std::string_view fields 
 
 // A port of 127.0.0.1 where nobody listens.
 uint16_t unused_port();
+
+// Listens on a port of 127.0.0.1, and never takes a connection from its queue.
+UniqueFd mute_listener(uint16_t& port);
 
 // One GET on a connection of its own; status 0 where there was no answer.
 Message get(uint16_t port, std::string_view path = "/", std::string_view host = "svc",

@@ -279,7 +279,7 @@ TEST_CASE("http1 client: a response before the request is complete", "[http1]") 
   CHECK_FALSE(a.sink.out.ends_with("late"));
 }
 
-TEST_CASE("http1 client: pause, end of file, resume", "[http1]") {
+TEST_CASE("http1 client: pause, resume, end of file", "[http1]") {
   Asked a;
   a.r.on_event = [&](std::string_view what) {
     if (what == "response") a.r.stream->pause();
@@ -288,12 +288,33 @@ TEST_CASE("http1 client: pause, end of file, resume", "[http1]") {
   REQUIRE(feed(a.codec, a.buffer, "HTTP/1.1 200 OK\r\n\r\nhello"));
   CHECK(a.r.heard.size() == 1);
   CHECK_FALSE(a.codec.wants_bytes());
-  a.codec.receive_eof();
-  CHECK(a.r.heard.size() == 1);
+  CHECK(a.codec.paused_eof() == http::Codec::Eof::Later);
   stream.resume();
   REQUIRE(a.sink.wanted);
   a.codec.produce();
+  CHECK(a.codec.midway());
+  a.codec.receive_eof();
   CHECK(a.r.heard == Heard{"response 200", "data hello END", "closed"});
+}
+
+TEST_CASE("http1 client: only an orderly end completes a body", "[http1]") {
+  Asked lost;
+  lost.ask(request("GET", "/"));
+  REQUIRE(feed(lost.codec, lost.buffer, "HTTP/1.1 200 OK\r\n\r\nhello"));
+  lost.codec.connection_lost();
+  CHECK(lost.r.heard.back() == "reset connection lost");
+  CHECK(lost.codec.finished());
+
+  // No stream is left behind, whatever its reader does.
+  Asked paused;
+  paused.r.on_event = [&](std::string_view what) {
+    if (what == "response") paused.r.stream->pause();
+  };
+  paused.ask(request("GET", "/"));
+  REQUIRE(feed(paused.codec, paused.buffer, "HTTP/1.1 200 OK\r\n\r\nhello"));
+  paused.codec.receive_eof();
+  CHECK(paused.r.heard.back() == "reset connection lost");
+  CHECK(paused.codec.open_streams() == 0);
 }
 
 TEST_CASE("http1 client: reset and drain", "[http1]") {
