@@ -41,9 +41,11 @@ std::string label(const settings::v1::Forwarder& message, const char* name) {
   return found == message.labels().end() ? "" : found->second;
 }
 
-telemetry::Peer peer_of(const settings::v1::Forwarder& message, const std::string& ns) {
+// A client only is known by its name: no workload is declared for it.
+telemetry::Peer peer_of(const settings::v1::Forwarder& message, const std::string& ns,
+                        const std::string& name) {
   telemetry::Peer peer;
-  peer.workload = message.workload();
+  peer.workload = message.workload().empty() ? name : message.workload();
   peer.workload_namespace = ns;
   peer.app = label(message, "app");
   peer.version = label(message, "version");
@@ -73,7 +75,6 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
                                ? message.concurrency()
                                : std::max(1U, std::thread::hardware_concurrency());
   settings.local.connections_max = message.connections_max();
-  settings.local.self = peer_of(message, ns);
   settings.admin = message.admin();
   const char* const token = getenv("MESH_TOKEN_FILE");
   settings.token_file = token != nullptr && *token != '\0' ? token : message.token_file();
@@ -82,6 +83,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   bus::Node& node = settings.node;
   std::string own = message.name();
   if (own.empty()) own = message.workload().empty() ? name : message.workload();
+  settings.local.self = peer_of(message, ns, own);
   node.id = own + "@" + host_name();
   node.workload = message.workload();
   node.workload_namespace = ns;

@@ -260,6 +260,9 @@ void Exchange::record(Duration duration) {
     facts.security =
         connection_->secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
     if (connection_->secure()) facts.peer = connection_->peer();
+  } else if (tries_ > 0) {
+    facts.security = attempt_.secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
+    facts.peer = attempt_.peer();
   }
   facts.duration = duration;
   facts.request_bytes = request_bytes_;

@@ -8,7 +8,9 @@
 namespace mesh::forward {
 
 struct Local {
-  telemetry::Peer self;  // workload, namespace, app, version, principal
+  // Workload (of a client only: its name), namespace, app, version. The principal
+  // comes with the certificate (Snapshot).
+  telemetry::Peer self;
   uint32_t workers = 1;
   uint32_t connections_max = 0;  // downstream, over all workers; 0: as descriptors allow
 };

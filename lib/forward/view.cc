@@ -35,27 +35,32 @@ telemetry::Scope& View::no_cluster(bool inbound) {
   return *scope;
 }
 
-// Istio's names: "outbound|PORT|SUBSET|HOST" is the service HOST, whose first
-// label is its name and second its namespace.
+// The service is what the cluster's metadata says; without it, the host of Istio's
+// name for clusters, "outbound|PORT|SUBSET|HOST", or the cluster's name.
 telemetry::Labels View::labels(const upstream::ClusterSpec* cluster, bool inbound) const {
   using telemetry::Label;
   telemetry::Labels labels;
-  labels[Label::Reporter] = inbound ? "destination" : "source";
   telemetry::Peer self = local_.self;
   self.principal = snapshot_.principal;
+  labels[Label::Reporter] = inbound ? "destination" : "source";
   (inbound ? telemetry::set_destination : telemetry::set_source)(labels, self);
   if (cluster == nullptr) return labels;
+  if (const auto& service = cluster->config->service; !service.host.empty()) {
+    labels[Label::DestinationService] = service.host;
+    labels[Label::DestinationServiceName] = service.name;
+    labels[Label::DestinationServiceNamespace] = service.ns;
+    return labels;
+  }
   const std::string& alt = cluster->config->alt_stat_name;
-  const auto parts = text::split(alt.empty() ? cluster->name() : alt, '|');
-  std::string_view host = parts.size() == 4 ? parts[3] : std::string_view(cluster->name());
-  if (inbound && host.empty())
-    host = local_.self.app.empty() ? local_.self.workload : local_.self.app;
-  if (inbound && parts.size() != 4) host = local_.self.app;
+  const std::string& name = alt.empty() ? cluster->name() : alt;
+  const auto parts = text::split(name, '|');
+  std::string_view host = parts.size() == 4 ? parts[3] : std::string_view(name);
+  if (inbound && (host.empty() || parts.size() != 4)) host = self.canonical_service;
   labels[Label::DestinationService] = host;
   labels[Label::DestinationServiceName] = host.substr(0, host.find('.'));
-  const auto pieces = text::split(host, '.');
-  if (pieces.size() > 1) labels[Label::DestinationServiceNamespace] = pieces[1];
-  if (!inbound && parts.size() == 4) labels[Label::DestinationVersion] = parts[2];
+  // NAME.NAMESPACE.svc.DOMAIN
+  if (const auto pieces = text::split(host, '.'); pieces.size() > 2 && pieces[2] == "svc")
+    labels[Label::DestinationServiceNamespace] = pieces[1];
   return labels;
 }
 

@@ -25,7 +25,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       host_(host),
       local_(local),
       random_(Random::from_system()),
-      endpoints_(loop_, blocks_),
+      endpoints_(loop_, blocks_, registry_),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
       drain_deadline_(loop_.wheel(), *this) {

@@ -36,26 +36,17 @@ bool failed(const Labels& labels) {
   return code == "0" || (code.size() == 3 && code[0] == '5') || (!grpc.empty() && grpc != "0");
 }
 
+// Where a forwarder sent it, its word is the truth, whatever the other end counted
+// of the same identity.
 Pairs pairs_of(const telemetry::Snapshot& totals) {
-  // Who reports as a source, and to which services: what the other end says of
-  // them would count twice.
-  std::set<std::pair<std::string, std::string>> told;
+  std::set<std::string_view> reporting;
   for (const auto& [labels, requests] : totals.requests)
-    if (labels[Label::Reporter] == "source")
-      told.emplace(source_of(labels), labels[Label::DestinationService]);
-  std::set<std::pair<std::string, std::string>> told_by_principal;
-  for (const auto& [labels, requests] : totals.requests)
-    if (labels[Label::Reporter] == "source" && !labels[Label::SourcePrincipal].empty())
-      told_by_principal.emplace(labels[Label::SourcePrincipal], labels[Label::DestinationService]);
-
+    if (labels[Label::Reporter] == "source") reporting.insert(labels[Label::SourcePrincipal]);
+  reporting.erase("");
   Pairs pairs;
   for (const auto& [labels, requests] : totals.requests) {
-    if (labels[Label::Reporter] != "source") {
-      const std::string& service = labels[Label::DestinationService];
-      if (told_by_principal.contains({labels[Label::SourcePrincipal], service})) continue;
-      const std::string source = source_of(labels);
-      if (source != "unknown" && told.contains({source, service})) continue;
-    }
+    if (labels[Label::Reporter] != "source" && reporting.contains(labels[Label::SourcePrincipal]))
+      continue;
     PairTotals& pair = pairs[key_of(labels)];
     pair.requests += requests.requests;
     if (failed(labels)) pair.failures += requests.requests;

@@ -27,8 +27,9 @@ struct PairTotals {
 
 using Pairs = std::map<PairKey, PairTotals>;
 
-// Each request once: where it was sent, or, when its client is outside of the
-// mesh and reports nothing, where it was received.
+// Each request once: where it was sent, or, when its client reports nothing (it is
+// outside of the mesh, without an identity or with one that no reporting forwarder
+// has), where it was received.
 Pairs pairs_of(const telemetry::Snapshot& totals);
 
 // True for a series of requests that failed.

@@ -176,10 +176,15 @@ struct Scope::Impl {
     unpack(key, labels);
     if (key == kOverflowKey) return labels;
     const Peer& peer = registry.peers[std::min<size_t>(peer_of(key), registry.peers.size() - 1)];
-    if (fixed[Label::Reporter] == "source")
+    const bool source = fixed[Label::Reporter] == "source";
+    if (source)
       set_destination(labels, peer);
     else
       set_source(labels, peer);
+    // Principals are what a handshake has proved, ours to the peer as theirs to us.
+    if (Security((key >> 16) & 3) != Security::MutualTls)
+      labels[Label::SourcePrincipal] = labels[Label::DestinationPrincipal] = {};
+    if (source) labels[Label::ConnectionSecurityPolicy] = to_string(Security::Unknown);
     return labels;
   }
 };

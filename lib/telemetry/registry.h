@@ -27,6 +27,9 @@ using PeerId = uint32_t;
 inline constexpr PeerId kUnknownPeer = 0;
 
 enum class RequestProtocol : uint8_t { Http, Grpc, Tcp };
+// Of the connection to the peer. Principals, our own too, are labels of mutual TLS
+// only; reporter="source" shows connection_security_policy as "unknown" whatever
+// it is (istio.io, "Istio Standard Metrics").
 enum class Security : uint8_t { Unknown, None, MutualTls };
 
 // What is known of a request when it is over.

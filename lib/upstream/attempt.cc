@@ -13,7 +13,8 @@ Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
 
 void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried) {
   MESH_CHECK(endpoint_ == nullptr);
-  judged_ = request_started_ = false;
+  judged_ = request_started_ = secure_ = false;
+  peer_ = telemetry::kUnknownPeer;
   host_text_ = {};
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, tried);
@@ -31,6 +32,7 @@ void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::H
   auto& active = endpoint_->active();
   active.store(active.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   host_text_ = spec_->endpoints[host_].text;
+  peer_ = endpoint_->peer();
 
   bool overflow = false;
   Connection* const connection = endpoint_->acquire(*this, overflow);
@@ -40,6 +42,8 @@ void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::H
 
 void Attempt::on_connection(Connection& connection) {
   connection_ = &connection;
+  peer_ = endpoint_->peer();  // the handshake may have told
+  secure_ = connection.secure();
   stream_ = connection.open(*this);
   if (stream_ == nullptr) {
     connection.check();

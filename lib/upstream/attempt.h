@@ -71,7 +71,10 @@ class Attempt final : private http::StreamHandler, private Waiter {
   balance::HostIndex host() const { return host_; }
   // Of the present or last try; empty before the first.
   std::string_view host_text() const { return host_text_; }
-  bool secure() const { return connection_ != nullptr && connection_->secure(); }
+  // Of the present or last try, for metrics: who was to answer, and whether under
+  // mutual TLS.
+  telemetry::PeerId peer() const { return peer_; }
+  bool secure() const { return secure_; }
   // The head was handed to the connection.
   bool request_started() const { return request_started_; }
   void set_request_started() { request_started_ = true; }
@@ -113,6 +116,8 @@ class Attempt final : private http::StreamHandler, private Waiter {
   std::string_view host_text_;
   const ClusterSpec* spec_ = nullptr;  // of the last start()
   balance::HostIndex host_ = balance::kNoHost;
+  telemetry::PeerId peer_ = telemetry::kUnknownPeer;
+  bool secure_ = false;
   bool judged_ = false;
   bool request_started_ = false;
 };

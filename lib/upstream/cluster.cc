@@ -23,7 +23,7 @@ EndpointTable::~EndpointTable() = default;
 Endpoint& EndpointTable::find(const ClusterSpec& cluster, const EndpointSpec& spec) {
   const std::string key = cluster.name() + " " + spec.text;
   auto& found = endpoints_[key];
-  if (!found) found = std::make_unique<Endpoint>(loop_, blocks_, *this, key);
+  if (!found) found = std::make_unique<Endpoint>(loop_, blocks_, telemetry_, *this, key);
   return *found;
 }
 

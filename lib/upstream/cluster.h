@@ -22,7 +22,9 @@ namespace mesh::upstream {
 // they came with. Outlives every cluster and attempt.
 class EndpointTable final : public Endpoint::Owner {
  public:
-  EndpointTable(event::Loop& loop, http::BlockPool& blocks) : loop_(loop), blocks_(blocks) {}
+  // All outlive us.
+  EndpointTable(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry)
+      : loop_(loop), blocks_(blocks), telemetry_(telemetry) {}
   ~EndpointTable();
 
   // The endpoint of that cluster and address, made where it is new.
@@ -36,6 +38,7 @@ class EndpointTable final : public Endpoint::Owner {
 
   event::Loop& loop_;
   http::BlockPool& blocks_;
+  telemetry::Registry& telemetry_;
   std::map<std::string, std::unique_ptr<Endpoint>, std::less<>> endpoints_;
 };
 

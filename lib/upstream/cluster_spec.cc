@@ -44,6 +44,18 @@ resilience::OutlierPolicy outlier_policy(const xds::OutlierDetection& config) {
           .max_ejection_percent = config.max_ejection_percent};
 }
 
+// Istio tells no app and version of an endpoint apart from its canonical names.
+telemetry::Peer peer_of(const xds::WorkloadName& from) {
+  telemetry::Peer peer;
+  peer.workload = from.name;
+  peer.workload_namespace = from.ns;
+  peer.app = peer.canonical_service = from.canonical_name;
+  peer.canonical_revision = from.canonical_revision;
+  if (from.canonical_revision != "latest") peer.version = from.canonical_revision;
+  peer.cluster = from.cluster;
+  return peer;
+}
+
 }  // namespace
 
 Result<net::Address> to_address(const xds::SocketAddress& address) {
@@ -77,6 +89,7 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
       out.weight = e.weight;
       out.usable = is_usable(e) && e.priority == priority;
       out.tls = config->tls && (!config->tls_by_endpoint || e.tls);
+      out.peer = peer_of(e.workload);
       out.shared = find_or_make(endpoints_, std::pair(config->name, out.text));
     }
   }

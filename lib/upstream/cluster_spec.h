@@ -15,6 +15,7 @@
 #include "resilience/limits.h"
 #include "resilience/outlier.h"
 #include "resilience/retry_budget.h"
+#include "telemetry/labels.h"
 #include "tls/context.h"
 #include "xds/values.h"
 
@@ -37,6 +38,7 @@ struct EndpointSpec {
   uint32_t weight = 1;
   bool usable = true;  // as discovery sees it: healthy, and of the best priority
   bool tls = false;
+  telemetry::Peer peer;  // as discovery describes it: without its principal
   std::shared_ptr<SharedEndpoint> shared;
 };
 

@@ -39,6 +39,8 @@ class Connection final : private Transport::Owner, private event::Deadline::Owne
   bool is_http2() const { return http2_; }
   bool draining() const { return draining_; }
   bool secure() const { return secure_; }
+  // The peer's SPIFFE id, once established; empty in clear text.
+  std::string_view peer_identity() { return transport_.stream().peer_identity(); }
   bool fresh() const { return streams_opened_ <= 1; }  // its first request
 
   // No new streams; closes when those open have ended.

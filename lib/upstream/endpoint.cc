@@ -8,9 +8,11 @@
 
 namespace mesh::upstream {
 
-Endpoint::Endpoint(event::Loop& loop, http::BlockPool& blocks, Owner& owner, std::string key)
+Endpoint::Endpoint(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry,
+                   Owner& owner, std::string key)
     : loop_(loop),
       blocks_(blocks),
+      telemetry_(telemetry),
       owner_(owner),
       key_(std::move(key)),
       idle_deadline_(loop.wheel(), *this) {}
@@ -23,9 +25,18 @@ void Endpoint::configure(std::shared_ptr<const ClusterSpec> cluster, size_t inde
                    cluster_->config->protocol != cluster->config->protocol);
   cluster_ = std::move(cluster);
   index_ = index;
+  know_peer(known_peer_.principal);
   if (!changed) return;
   known_http1_ = false;
   drain_all();
+}
+
+void Endpoint::know_peer(std::string_view principal) {
+  telemetry::Peer peer = spec().peer;
+  if (spec().tls) peer.principal = principal;
+  if (peer == known_peer_) return;
+  peer_ = telemetry_.peer(peer);
+  known_peer_ = std::move(peer);
 }
 
 void Endpoint::drain_all() {
@@ -154,6 +165,7 @@ Waiter* Endpoint::pop_waiter() {
 
 void Endpoint::on_connected(Connection& connection) {
   --connecting_;
+  know_peer(connection.peer_identity());
   if (connection.draining()) {
     connection.check();
     return connect_for_waiters();

@@ -16,6 +16,7 @@
 
 #include "event/loop.h"
 #include "http/codec.h"
+#include "telemetry/registry.h"
 #include "upstream/cluster_spec.h"
 #include "upstream/connection.h"
 
@@ -57,7 +58,8 @@ class Endpoint final : private event::Deadline::Owner {
     ~Owner() = default;
   };
 
-  Endpoint(event::Loop& loop, http::BlockPool& blocks, Owner& owner, std::string key);
+  Endpoint(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry, Owner& owner,
+           std::string key);
   ~Endpoint();
 
   // The configuration from now on. Connections under a former TLS context are
@@ -66,6 +68,9 @@ class Endpoint final : private event::Deadline::Owner {
   const EndpointSpec& spec() const { return cluster_->endpoints[index_]; }
   const ClusterSpec& cluster() const { return *cluster_; }
   const std::string& key() const { return key_; }
+  // Who answers there, for metrics: what discovery says, and the principal that
+  // the last handshake has proved.
+  telemetry::PeerId peer() const { return peer_; }
 
   // A connection with room at once, or null: then `waiter` is queued and will
   // hear, unless `overflow` is set (a limit of the cluster is reached).
@@ -100,13 +105,17 @@ class Endpoint final : private event::Deadline::Owner {
   void unlink_idle(Connection& connection);
   void on_deadline(event::Deadline&) override;
   void drain_all();
+  void know_peer(std::string_view principal);
 
   event::Loop& loop_;
   http::BlockPool& blocks_;
+  telemetry::Registry& telemetry_;
   Owner& owner_;
   const std::string key_;
   std::shared_ptr<const ClusterSpec> cluster_;
   size_t index_ = 0;
+  telemetry::Peer known_peer_;
+  telemetry::PeerId peer_ = telemetry::kUnknownPeer;
   std::vector<std::unique_ptr<Connection>> connections_;
   Connection* idle_top_ = nullptr;     // used last
   Connection* idle_bottom_ = nullptr;  // idle longest

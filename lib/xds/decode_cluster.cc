@@ -190,6 +190,22 @@ Result<void> decode_socket(const pb::Cluster& cluster, std::string_view path, co
   return {};
 }
 
+// istio: {services: [{host, name, namespace}]}, as Istio writes it.
+ServiceName service_name(const pb::Cluster& cluster) {
+  const auto& metadata = cluster.metadata().filter_metadata();
+  const auto found = metadata.find("istio");
+  if (found == metadata.end()) return {};
+  const auto services = found->second.fields().find("services");
+  if (services == found->second.fields().end() || services->second.list_value().values_size() == 0)
+    return {};
+  const auto& fields = services->second.list_value().values(0).struct_value().fields();
+  const auto text = [&](const char* key) {
+    const auto field = fields.find(key);
+    return field == fields.end() ? std::string() : field->second.string_value();
+  };
+  return {.host = text("host"), .name = text("name"), .ns = text("namespace")};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster,
@@ -198,6 +214,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
   result->name = cluster.name();
   if (result->name.empty()) return refuse(path_of(path, "name"), "is empty");
   result->alt_stat_name = cluster.alt_stat_name();
+  result->service = service_name(cluster);
   MESH_TRY_VOID(decode_discovery(cluster, path, *result));
   MESH_TRY_VOID(decode_balancing(cluster, path, *result));
   if (cluster.has_connect_timeout()) {

@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "xds/decode.h"
 #include "xds/decode_cluster.h"
 #include "xds/strict.h"
@@ -9,6 +10,7 @@ namespace pb = envoy::config::endpoint::v3;
 namespace core = envoy::config::core::v3;
 
 constexpr uint32_t kPriorityMax = 128;
+constexpr size_t kWorkloadBytesMax = 4096;
 
 HealthStatus decode_health(core::HealthStatus status) {
   switch (status) {
@@ -29,6 +31,25 @@ bool wants_tls(const core::Metadata& metadata) {
   return mode != found->second.fields().end() && mode->second.string_value() == "istio";
 }
 
+// As Istio writes it; anything else says nothing of the endpoint, and is no error:
+// it names labels of metrics, not where requests go.
+WorkloadName workload_name(const core::Metadata& metadata) {
+  const auto found = metadata.filter_metadata().find("istio");
+  if (found == metadata.filter_metadata().end()) return {};
+  const auto value = found->second.fields().find("workload");
+  if (value == found->second.fields().end()) return {};
+  const std::string& text = value->second.string_value();
+  if (text.size() > kWorkloadBytesMax) return {};
+  auto parts = text::split(text, ';');
+  if (parts.size() < 4 || parts.size() > 5) return {};
+  if (parts.size() == 4) parts.emplace_back();
+  return {.name = std::string(parts[0]),
+          .ns = std::string(parts[1]),
+          .canonical_name = std::string(parts[2]),
+          .canonical_revision = std::string(parts[3]),
+          .cluster = std::string(parts[4])};
+}
+
 std::string locality_text(const core::Locality& locality) {
   std::string result = locality.region();
   if (!locality.zone().empty()) result += "/" + locality.zone();
@@ -47,6 +68,7 @@ Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::stri
   if (result.weight == 0) return refuse(path_of(path, "load_balancing_weight"), "is at least 1");
   result.health = decode_health(endpoint.health_status());
   result.tls = wants_tls(endpoint.metadata());
+  result.workload = workload_name(endpoint.metadata());
   return result;
 }
 

@@ -109,6 +109,26 @@ enum class LbPolicy : uint8_t { RoundRobin, Random, LeastRequest };
 
 enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded, Timeout };
 
+// Who an endpoint is, for metrics: Istio's metadata "istio", workload
+// "NAME;NAMESPACE;CANONICAL-NAME;CANONICAL-REVISION;CLUSTER". Empty: not said.
+struct WorkloadName {
+  std::string name;
+  std::string ns;
+  std::string canonical_name;
+  std::string canonical_revision;
+  std::string cluster;
+  bool operator==(const WorkloadName&) const = default;
+};
+
+// Which service a cluster is of, for metrics: Istio's metadata "istio", the first
+// of `services`. Empty: not said.
+struct ServiceName {
+  std::string host;
+  std::string name;
+  std::string ns;
+  bool operator==(const ServiceName&) const = default;
+};
+
 struct Endpoint {
   SocketAddress address;
   std::string hostname;
@@ -117,6 +137,7 @@ struct Endpoint {
   bool tls = false;  // metadata envoy.transport_socket_match tlsMode=istio
   uint32_t priority = 0;
   std::string locality;  // region/zone/sub_zone
+  WorkloadName workload;
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -149,6 +170,7 @@ enum class UpstreamProtocol : uint8_t { Http1, Http2, Auto /* by ALPN */ };
 struct Cluster {
   std::string name;
   std::string alt_stat_name;
+  ServiceName service;
   std::string eds_service_name;  // empty: the cluster's name
   enum class Discovery : uint8_t { Static, Eds, StrictDns, LogicalDns } discovery = Discovery::Eds;
   LbPolicy lb_policy = LbPolicy::RoundRobin;

@@ -147,6 +147,30 @@ void set_security(const Model& model, const Service& service, const Port& port,
   set_raw_buffer(*plain.mutable_transport_socket());
 }
 
+// What metrics call the service.
+void set_service(const Service& service, pb::Cluster& cluster) {
+  auto& istio = (*cluster.mutable_metadata()->mutable_filter_metadata())["istio"];
+  auto& list = *(*istio.mutable_fields())["services"].mutable_list_value();
+  auto& fields = *list.add_values()->mutable_struct_value()->mutable_fields();
+  fields["host"].set_string_value(service.host);
+  fields["name"].set_string_value(service.host.substr(0, service.host.find('.')));
+  fields["namespace"].set_string_value(service.ns);
+}
+
+// The first service that finds the node's workload at this port.
+const Service* service_at(const Model& model, const Node& node, const InboundPort& port) {
+  const Workload* const workload = model.workload_of(node);
+  if (workload == nullptr) return nullptr;
+  for (const auto& service : model.services()) {
+    if (std::find(service.workloads.begin(), service.workloads.end(), workload) ==
+        service.workloads.end())
+      continue;
+    for (const auto& one : service.ports)
+      if (instance_of(*workload, one).port == port.port) return &service;
+  }
+  return nullptr;
+}
+
 Resource outbound_cluster(const Model& model, const Service& service, const Port& port,
                           const std::string& subset, const istio::TrafficPolicy& policy) {
   pb::Cluster cluster;
@@ -166,10 +190,11 @@ Resource outbound_cluster(const Model& model, const Service& service, const Port
   const Http protocol = protocol_of(port, security, pool);
   if (is_http(port.protocol)) set_protocol(protocol, pool, cluster);
   set_security(model, service, port, subset, policy, security, protocol, cluster);
+  set_service(service, cluster);
   return resource(cluster.name(), cluster);
 }
 
-Resource inbound_cluster(const InboundPort& port) {
+Resource inbound_cluster(const Service* service, const InboundPort& port) {
   pb::Cluster cluster;
   cluster.set_name(inbound_name(port));
   cluster.set_type(pb::Cluster::STATIC);
@@ -181,6 +206,7 @@ Resource inbound_cluster(const InboundPort& port) {
       port.application,
       *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
   if (port.http) set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
+  if (service != nullptr) set_service(*service, cluster);
   return resource(cluster.name(), cluster);
 }
 
@@ -207,7 +233,8 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
                                           policy_for(rule, &subset, port.number)));
     }
   }
-  for (const auto& port : inbound_ports(model, node)) result.push_back(inbound_cluster(port));
+  for (const auto& port : inbound_ports(model, node))
+    result.push_back(inbound_cluster(service_at(model, node, port), port));
   return result;
 }
 

@@ -1,5 +1,6 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/text.h"
@@ -18,6 +19,28 @@ void set_locality(const std::string& text, core::Locality& into) {
   if (parts.size() > 2) into.set_sub_zone(std::string(parts[2]));
 }
 
+// Istio's metadata: "NAME;NAMESPACE;CANONICAL-NAME;CANONICAL-REVISION;CLUSTER".
+std::string workload_text(const Workload& workload) {
+  const auto label = [&](const char* key) {
+    const auto found = workload.labels.find(key);
+    return found == workload.labels.end() ? std::string() : found->second;
+  };
+  std::string canonical = label("service.istio.io/canonical-name");
+  if (canonical.empty()) canonical = label("app.kubernetes.io/name");
+  if (canonical.empty()) canonical = label("app");
+  if (canonical.empty()) canonical = workload.name;
+  std::string revision = label("service.istio.io/canonical-revision");
+  if (revision.empty()) revision = label("app.kubernetes.io/version");
+  if (revision.empty()) revision = label("version");
+  if (revision.empty()) revision = "latest";
+  std::string text;
+  for (std::string part : {workload.name, workload.ns, canonical, revision}) {
+    std::replace(part.begin(), part.end(), ';', '_');
+    text += part + ";";
+  }
+  return text;
+}
+
 void add_endpoint(const Model& model, const Service& service, const Instance& instance,
                   pb::LocalityLbEndpoints& group) {
   auto& endpoint = *group.add_lb_endpoints();
@@ -27,6 +50,10 @@ void add_endpoint(const Model& model, const Service& service, const Instance& in
   else
     set_address(instance.path, address);
   endpoint.mutable_load_balancing_weight()->set_value(instance.workload->weight);
+  if (!instance.workload->name.empty()) {
+    auto& istio = (*endpoint.mutable_metadata()->mutable_filter_metadata())["istio"];
+    (*istio.mutable_fields())["workload"].set_string_value(workload_text(*instance.workload));
+  }
   if (speaks_tls(model, service, instance)) {
     auto& match =
         (*endpoint.mutable_metadata()->mutable_filter_metadata())["envoy.transport_socket_match"];

@@ -327,6 +327,25 @@ TEST_CASE("endpoints of a subset, without those that are away") {
   CHECK(addresses(without, "reviews", "outbound|80|v2|reviews").empty());
 }
 
+TEST_CASE("clusters and endpoints say for the metrics what they are of") {
+  const auto model = sample::model(sample::kAll);
+  const auto service_in = [&](const std::string& cluster) {
+    for (const auto& one : compile_clusters(*model, sample::node("reviews-v1", "reviews")))
+      if (one.name == cluster) return (*xds::decode_cluster(*one.body))->service;
+    return xds::ServiceName{"no such cluster", "", ""};
+  };
+  CHECK(service_in("outbound|80||ratings.demo.svc.cluster.local") ==
+        xds::ServiceName{"ratings.demo.svc.cluster.local", "ratings", "demo"});
+  CHECK(service_in("inbound|20011||") == xds::ServiceName{"reviews", "reviews", "demo"});
+  const auto* service = model->find_service("reviews", "demo");
+  REQUIRE(service != nullptr);
+  const auto assignment =
+      xds::decode_endpoints(*compile_endpoints(*model, *service, "demo")[0].body);
+  REQUIRE(assignment);
+  CHECK((*assignment)->endpoints[0].workload ==
+        xds::WorkloadName{"reviews-v1", "demo", "reviews", "v1", ""});
+}
+
 TEST_CASE("a registered instance is an endpoint and has listeners") {
   Workload v4{.ns = "demo",
               .name = "reviews-v4",

@@ -38,6 +38,36 @@ uint64_t requests(const Registry& registry) {
 
 }  // namespace
 
+TEST_CASE("registry: principals are labels of mutual TLS alone", "[telemetry]") {
+  const std::string reporter = GENERATE("source", "destination");
+  const bool source = reporter == "source";
+  Registry registry;
+  Labels fixed;
+  fixed[Label::Reporter] = reporter;
+  fixed[source ? Label::SourcePrincipal : Label::DestinationPrincipal] = "spiffe://x/own";
+  Scope& scope = registry.scope(fixed);
+  RequestFacts facts = ok(milliseconds(1));
+  facts.peer = registry.peer({.principal = "spiffe://x/peer", .workload = "peer-1"});
+  facts.security = Security::None;
+  scope.record(facts);
+  facts.security = Security::MutualTls;
+  scope.record(facts);
+  scope.record(facts);
+  Snapshot snapshot;
+  registry.collect(snapshot);
+  REQUIRE(snapshot.requests.size() == 2);
+  for (const auto& [labels, totals] : snapshot.requests) {
+    const bool secure = totals.requests == 2;
+    CHECK(labels[source ? Label::SourcePrincipal : Label::DestinationPrincipal] ==
+          (secure ? "spiffe://x/own" : ""));
+    CHECK(labels[source ? Label::DestinationPrincipal : Label::SourcePrincipal] ==
+          (secure ? "spiffe://x/peer" : ""));
+    CHECK(labels[source ? Label::DestinationWorkload : Label::SourceWorkload] == "peer-1");
+    const std::string policy = source ? "unknown" : secure ? "mutual_tls" : "none";
+    CHECK(labels[Label::ConnectionSecurityPolicy] == policy);
+  }
+}
+
 TEST_CASE("registry: a series for each combination of what varies", "[telemetry]") {
   Registry registry;
   Scope& scope = registry.scope(to_reviews());
@@ -82,7 +112,6 @@ TEST_CASE("registry: a series for each combination of what varies", "[telemetry]
   want[Label::ResponseFlags] = "-";
   want[Label::RequestProtocol] = "grpc";
   want[Label::GrpcResponseStatus] = "14";
-  want[Label::ConnectionSecurityPolicy] = "mutual_tls";
   want[Label::DestinationPrincipal] = "spiffe://x/v1";
   want[Label::DestinationWorkload] = "reviews-v1";
   CHECK(snapshot.requests.at(want).requests == 1);

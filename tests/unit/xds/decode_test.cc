@@ -181,6 +181,7 @@ name: outbound|80||reviews
 type: EDS
 edsClusterConfig: {edsConfig: {ads: {}, resourceApiVersion: V3}, serviceName: reviews-eds}
 connectTimeout: 10s
+metadata: {filterMetadata: {istio: {services: [{host: reviews.org, name: reviews, namespace: demo}]}}}
 lbPolicy: LEAST_REQUEST
 commonLbConfig: {healthyPanicThreshold: {value: 0}}
 circuitBreakers: {thresholds: [{maxConnections: 7, retryBudget: {budgetPercent: {value: 25}}}]}
@@ -229,6 +230,7 @@ transportSocketMatches:
   CHECK(value.tls_by_endpoint);
   REQUIRE(value.tls);
   CHECK(value.tls->sni == "outbound_.80_._.reviews");
+  CHECK(value.service == ServiceName{"reviews.org", "reviews", "demo"});
 }
 
 TEST_CASE("what a cluster may not be") {
@@ -259,8 +261,12 @@ endpoints:
   - endpoint: {address: {socketAddress: {address: "::1", portValue: 20011}}}
     healthStatus: UNHEALTHY
     loadBalancingWeight: 3
-    metadata: {filterMetadata: {envoy.transport_socket_match: {tlsMode: istio}}}
+    metadata:
+      filterMetadata:
+        envoy.transport_socket_match: {tlsMode: istio}
+        istio: {workload: "reviews-v1;demo;reviews;v1;"}
   - endpoint: {address: {pipe: {path: /run/reviews.sock}}}
+    metadata: {filterMetadata: {istio: {workload: "reviews-v2;demo"}}}
 )"));
   INFO(error_of(endpoints));
   REQUIRE(endpoints);
@@ -271,9 +277,11 @@ endpoints:
   CHECK(first.weight == 3);
   CHECK(first.tls);
   CHECK(first.locality == "eu/a");
+  CHECK(first.workload == WorkloadName{"reviews-v1", "demo", "reviews", "v1", ""});
   const Endpoint& second = (*endpoints)->endpoints[1];
   CHECK(to_string(second.address) == "/run/reviews.sock");
   CHECK_FALSE(second.tls);
+  CHECK(second.workload == WorkloadName{});
 }
 
 TEST_CASE("routes with matches, weights, retries, faults and edits") {
