@@ -25,8 +25,12 @@ struct Limits {
   size_t reports_bytes_max = 4 * 1024 * 1024;
   // With fewer free, or less than half of all, a server takes no new clients.
   size_t descriptors_reserved = 64;
+  // Three renewals may be late or lost: a busy host is not a dead one.
   Duration lease_renew = std::chrono::seconds(2);
-  Duration lease_lapse = std::chrono::seconds(8);
+  Duration lease_lapse = std::chrono::seconds(6);
+  // Silent for longer, a client with watches is sent an empty lease: where its
+  // process is dead the connection is too, and it is gone at once.
+  Duration lease_probe = std::chrono::seconds(1);
 };
 
 }  // namespace mesh::bus

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -251,13 +252,24 @@ void Server::Impl::on_turn_end() {
     if (const auto at = peers_.find(routing_id); at != peers_.end()) drop_peer(at);
 }
 
+Duration Server::Impl::sweep_every() const {
+  return std::min({kSweepMax, options.limits.lease_lapse / 4, options.limits.lease_probe / 2});
+}
+
 // What nobody tells us: time passes, connections die, files are removed.
 void Server::Impl::sweep() {
-  sweep_timer_.arm(std::min(kSweepMax, options.limits.lease_lapse / 4));
+  sweep_timer_.arm(sweep_every());
   calls_.expire(loop.now());
+  // Where we were stopped ourselves, what clients said in the meantime is not read
+  // yet: nobody is silent.
+  const Duration slept = loop.now() - std::exchange(swept_, loop.now());
+  const bool late = slept > options.limits.lease_lapse / 2;
   for (auto at = peers_.begin(); at != peers_.end();) {
     const auto peer = at++;
-    if (loop.now() - peer->second.seen < options.limits.lease_lapse) continue;
+    const Duration silent = loop.now() - peer->second.seen;
+    if (silent >= options.limits.lease_probe && !peer->second.watches.empty())
+      send(peer->first, wire::KIND_LEASE, 0, {}, {});
+    if (late || silent < options.limits.lease_lapse) continue;
     if (calls_.of(peer->first) != 0 && peer->second.watches.empty()) continue;
     stats.lapsed += peer->second.watches.size();
     drop_peer(peer);

@@ -78,6 +78,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
   void deliver(const OpenCalls::Call& call, const std::string& type_url, const std::string& payload,
                const Error* error);
   void sweep();
+  Duration sweep_every() const;
   Result<void> listen();
   void check_accepting();
 
@@ -101,6 +102,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
   uint64_t watcher_id_ = 0;
   std::set<uint64_t> touched_;  // watchers with something to send or to end
   std::set<std::string> gone_;  // connections found dead while sending
+  Instant swept_{};
   event::Timer sweep_timer_;
 };
 

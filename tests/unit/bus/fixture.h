@@ -28,6 +28,7 @@ inline Limits short_limits() {
   Limits limits;
   limits.lease_renew = 30ms;
   limits.lease_lapse = 300ms;
+  limits.lease_probe = 60ms;
   return limits;
 }
 
