@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "http2/callbacks.h"
+#include "http2/memory.h"
 
 namespace mesh::http2 {
 namespace {
@@ -54,9 +55,8 @@ Session::Session(http::ByteSink& sink, http::ServerHandler* handler, const http:
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_deflate_dynamic_table_size(option, kTableBytes);
-  const int made = handler_
-                       ? nghttp2_session_server_new2(&session_, Callbacks::all(), this, option)
-                       : nghttp2_session_client_new2(&session_, Callbacks::all(), this, option);
+  const auto make = handler_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  const int made = make(&session_, Callbacks::all(), this, option, memory());
   nghttp2_option_del(option);
   MESH_CHECK(made == 0);
   const nghttp2_settings_entry settings[] = {
