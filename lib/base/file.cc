@@ -73,7 +73,7 @@ Result<std::string> read(const std::string& path, size_t bytes_max) {
   return read_all(fd.get(), path, bytes_max);
 }
 
-Result<std::string> read_secret(const std::string& path, size_t bytes_max) {
+Result<std::string> read_secret(const std::string& path, size_t bytes_max, bool group) {
   MESH_TRY(const UniqueFd fd, open_to_read(path));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return errno_error("stat " + path);
@@ -81,10 +81,10 @@ Result<std::string> read_secret(const std::string& path, size_t bytes_max) {
   if (status.st_uid != ::geteuid() && status.st_uid != 0)
     return Error{Errc::Refused,
                  path + " belongs to uid " + std::to_string(status.st_uid) + ", expected ours"};
-  if ((status.st_mode & 07177) != 0) {
+  if ((status.st_mode & (group ? 07137 : 07177)) != 0) {
     char mode[8];
     std::snprintf(mode, sizeof mode, "%04o", unsigned(status.st_mode & 07777));
-    return Error{Errc::Refused, path + " has mode " + mode + ", expected 0600 or 0400"};
+    return Error{Errc::Refused, path + " has mode " + mode + ", expected 0600 or 0400" + (group ? " or 0640" : "")};
   }
   return read_all(fd.get(), path, bytes_max);
 }

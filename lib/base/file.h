@@ -17,7 +17,8 @@ Result<std::string> read(const std::string& path, size_t bytes_max);
 // The same for a secret: refuses (Errc::Refused) what is not a regular file,
 // belongs to neither us nor root, or has a mode looser than 0600. Checked on
 // the open file, so it cannot be exchanged in between.
-Result<std::string> read_secret(const std::string& path, size_t bytes_max);
+// With `group`, our group may read it too (0640).
+Result<std::string> read_secret(const std::string& path, size_t bytes_max, bool group = false);
 
 // Replaces or creates `path`: a new file beside it (PATH.new-PID) with `mode`
 // whatever the umask, synced, renamed over it, and the directory synced. On

@@ -13,6 +13,12 @@ Result<std::string> load(const xds::PemSource& source) {
   return file::read(source.file, kPemBytesMax);
 }
 
+// Ours or root's, for us and our group: a key that others may read is none.
+Result<std::string> load_key(const xds::PemSource& source) {
+  if (source.file.empty()) return source.text;
+  return file::read_secret(source.file, kPemBytesMax, true);
+}
+
 tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
   tls::Options options;
   options.alpn = config.alpn;
@@ -47,26 +53,31 @@ void Secrets::set_identity(identity::Svid svid, identity::TrustBundle bundle) {
 Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
                                                              const xds::TlsContext& config,
                                                              const Static& statics) {
+  const bool mesh =
+      config.certificate_secret == kOwnCertificate && !statics.contains(config.certificate_secret);
+  if (mesh && !has_identity()) return std::shared_ptr<const tls::Context>();
+  tls::PemMaterial pem;
+  if (!mesh) {
+    MESH_TRY(pem, read(config, statics));
+  }
+  const size_t material = std::hash<std::string>()(pem.chain + pem.key + pem.roots);
   std::erase_if(made_, [](const Made& made) { return made.context.expired(); });
   for (const Made& made : made_)
-    if (made.role == role && made.config == config)
+    if (made.role == role && made.config == config && made.material == material)
       if (auto context = made.context.lock()) return context;
-  MESH_TRY(auto context, make(role, config, statics));
-  if (context) made_.push_back({role, config, context});
+  tls::Options options = options_of(role, config);
+  std::shared_ptr<const tls::Context> context;
+  if (mesh) {
+    options.least = tls::Version::Tls13;
+    MESH_TRY(context, tls::Context::for_mesh(role, *svid_, *bundle_, std::move(options)));
+  } else {
+    MESH_TRY(context, tls::Context::from_pem(role, pem, std::move(options)));
+  }
+  made_.push_back({role, config, material, context});
   return context;
 }
 
-Result<std::shared_ptr<const tls::Context>> Secrets::make(tls::Role role,
-                                                          const xds::TlsContext& config,
-                                                          const Static& statics) const {
-  tls::Options options = options_of(role, config);
-  const bool mesh =
-      config.certificate_secret == kOwnCertificate && !statics.contains(config.certificate_secret);
-  if (mesh) {
-    if (!has_identity()) return std::shared_ptr<const tls::Context>();
-    options.least = tls::Version::Tls13;
-    return tls::Context::for_mesh(role, *svid_, *bundle_, std::move(options));
-  }
+Result<tls::PemMaterial> Secrets::read(const xds::TlsContext& config, const Static& statics) {
   tls::PemMaterial pem;
   const auto find = [&](const std::string& name) -> Result<const xds::Secret*> {
     const auto found = statics.find(name);
@@ -77,13 +88,13 @@ Result<std::shared_ptr<const tls::Context>> Secrets::make(tls::Role role,
   if (!config.certificate_secret.empty()) {
     MESH_TRY(const auto* secret, find(config.certificate_secret));
     MESH_TRY(pem.chain, load(secret->certificate_chain));
-    MESH_TRY(pem.key, load(secret->private_key));
+    MESH_TRY(pem.key, load_key(secret->private_key));
   }
   if (!config.validation_secret.empty()) {
     MESH_TRY(const auto* secret, find(config.validation_secret));
     MESH_TRY(pem.roots, load(secret->trusted_ca));
   }
-  return tls::Context::from_pem(role, pem, std::move(options));
+  return pem;
 }
 
 }  // namespace mesh::forward

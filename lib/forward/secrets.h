@@ -27,22 +27,22 @@ class Secrets {
   const identity::Svid* svid() const { return svid_ ? &*svid_ : nullptr; }
 
   // The context for a downstream (Server) or upstream (Client) TLS context. Null
-  // while the mesh identity it names has not come yet. The same settings give
-  // the same context until the identity changes. Errc::Invalid: a secret that
+  // while the mesh identity it names has not come yet. The same settings and
+  // files give the same context until the identity changes. Errc::Invalid: a secret that
   // nothing defines, or material that does not fit.
   using Static = std::map<std::string, std::shared_ptr<const xds::Secret>, std::less<>>;
   Result<std::shared_ptr<const tls::Context>> context(tls::Role role, const xds::TlsContext& config,
                                                       const Static& statics);
 
  private:
-  Result<std::shared_ptr<const tls::Context>> make(tls::Role role, const xds::TlsContext& config,
-                                                   const Static& statics) const;
+  static Result<tls::PemMaterial> read(const xds::TlsContext& config, const Static& statics);
 
   std::optional<identity::Svid> svid_;
   std::optional<identity::TrustBundle> bundle_;
   struct Made {
     tls::Role role;
     xds::TlsContext config;
+    size_t material;  // hash of what the files held
     std::weak_ptr<const tls::Context> context;
   };
   std::vector<Made> made_;

@@ -1,5 +1,6 @@
 // Two forwarders, mutual TLS and HTTP/2 between them; and who is refused.
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "identity/certificate.h"
 #include "identity/key.h"
@@ -37,6 +38,7 @@ class Authority {
     static int serial = 0;
     const std::string name = std::to_string(++serial);
     const auto key_file = folder_.write(name + ".key", key.pem());
+    std::filesystem::permissions(key_file, std::filesystem::perms(0600));
     const auto chain_file = folder_.write(name + ".pem", leaf.pem());
     return R"(
   secrets:
