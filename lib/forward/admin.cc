@@ -31,13 +31,17 @@ Admin::Admin(event::Loop& loop, Forwarder& forwarder, std::function<void()> drai
 Admin::~Admin() = default;
 
 Result<void> Admin::listen(const std::string& text) {
-  MESH_TRY(const auto address, net::Address::parse(text));
+  auto parsed = net::Address::parse(text);
+  if (!parsed) return std::move(parsed).error().during("admin");
+  const net::Address address = *std::move(parsed);
   if (!address.is_loopback())
     return Error{Errc::Refused, "admin: " + text +
                                     " can be reached from outside, and there is no authentication;"
                                     " use a loopback address or a Unix socket"};
   net::ListenerSet set;
-  MESH_TRY(socket_, set.bind("admin", address, {.backlog = 16, .mode = 0600}));
+  auto bound = set.bind("admin", address, {.backlog = 16, .mode = 0600});
+  if (!bound) return std::move(bound).error().during("admin");
+  socket_ = *std::move(bound);
   return watch_.start(socket_->fd(), event::Watch::Interest::Read);
 }
 
