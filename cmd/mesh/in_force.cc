@@ -14,8 +14,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // One line each: who has not the generation in force, and what is known of why.
+// `refused`: all of them have it, but for what they refuse; waiting is no use.
 std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
-                                  const std::string& generation) {
+                                  const std::string& generation, bool& refused) {
+  refused = false;
   std::vector<std::string> out;
   if (!status.generation().starts_with(generation)) {
     out.push_back("discoveryd: serves " +
@@ -23,8 +25,11 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
                   (status.configd_up() ? "" : ", configd is away"));
     return out;
   }
+  size_t behind = 0;
   for (const auto& forwarder : status.forwarders()) {
-    if (forwarder.generation_in_force().starts_with(generation)) continue;
+    const bool has = forwarder.generation_in_force().starts_with(generation);
+    if (has && forwarder.rejections().empty()) continue;
+    if (!has) ++behind;
     std::string line =
         forwarder.node() + ": has " +
         (forwarder.generation_in_force().empty() ? "nothing" : forwarder.generation_in_force()) +
@@ -33,6 +38,7 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
       line += "; refused " + rejection.name() + ": " + rejection.reason();
     out.push_back(std::move(line));
   }
+  refused = behind == 0 && !out.empty();
   return out;
 }
 
@@ -50,7 +56,11 @@ Exit wait_in_force(const cli::Context& context, const std::string& generation, I
     const auto status =
         ask<discoveryd::v1::StatusReply>(once, "discoveryd", discoveryd::v1::StatusRequest());
     if (status) {
-      why = laggards(*status, generation);
+      bool refused = false;
+      why = laggards(*status, generation, refused);
+      if (refused)
+        return context.fail(Exit::No, "generation " + generation + " is not wholly in force:\n  " +
+                                          text::join(why, "\n  "));
       if (why.empty()) {
         const auto took =
             std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - since);
