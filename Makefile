@@ -37,7 +37,7 @@ CXXFLAGS ?= -O2 -g
 # g++ knows its maybe-uninitialized to be wrong under sanitizers; these see it themselves.
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror \
   $(if $(SAN),-Wno-maybe-uninitialized)
-STANDARD := -std=c++20 -Ilib -I. -Itests -isystem $(B)/gen -MMD -MP -fno-plt \
+STANDARD := -std=c++20 -Ilib -I. -Itests -isystem $(B)/gen -MD -MP -fno-plt \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 LIBRARIES := -levent_core -lssl -lcrypto -lnghttp2 -lzmq -lprotobuf -lyaml -lre2 -lxxhash -lcap -pthread
 LINK = $(CXX) -std=c++20 $(CXXFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
@@ -134,12 +134,16 @@ unit-%: $(B)/test/unit-%
 $(B)/gen/%.pb.cc $(B)/gen/%.pb.h &: lib/api/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && protoc -Ilib/api --cpp_out=$(B)/gen $<
 
+# Generated headers are system headers, so that they do not warn; -MD follows
+# them all the same, and what lies under /usr is dropped again.
+
 # Generated code is not ours to warn about; it is cold, so it is made small.
 $(B)/gen/%.pb.o: $(B)/gen/%.pb.cc | $(GEN_H)
 	$(call say,CXX,$*.pb.cc)$(CXX) $(CPPFLAGS) $(filter-out -O2,$(CXXFLAGS)) -Os -g0 $(STANDARD) -w -c -o $@ $<
 
 $(B)/obj/%.o: %.cc | $(GEN_H)
 	$(call say,CXX,$<)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(STANDARD) $(WARNINGS) -c -o $@ $<
+	@sed -i 's: /usr/[^ ]*::g; /^\/usr\//d' $(@:.o=.d)
 
 define archive_rule
 $(B)/lib/$(1).a: $(if $(filter api,$(1)),$(GEN_O),$(call objects,lib/$(1)))
