@@ -14,7 +14,11 @@ block() {
 # Runs it from the project's folder, with the programs under test as build/.
 run_block() {
   cd "$BATS_TEST_DIRNAME/../.." || return
-  block "$1" | sed "s:\$PWD/build:$(realpath "${MESH_BUILD:-build}"):" >"$BATS_TEST_TMPDIR/block"
+  {
+    # What is still there when a command fails must not outlive the test.
+    echo "trap 'kill \$(jobs -p) 2>/dev/null' EXIT"
+    block "$1" | sed "s:\$PWD/build:$(realpath "${MESH_BUILD:-build}"):"
+  } >"$BATS_TEST_TMPDIR/block"
   export TMPDIR=$BATS_TEST_TMPDIR
   run timeout 60 bash -eu "$BATS_TEST_TMPDIR/block" 3>&-
   echo "$output"
