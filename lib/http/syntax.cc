@@ -5,11 +5,14 @@
 namespace mesh::http {
 
 std::optional<uint64_t> parse_content_length(std::string_view value) {
+  constexpr size_t kDigitsAlwaysBelow = 18;  // of 2^63, which has 19
   if (value.empty()) return std::nullopt;
+  const bool may_overflow = value.size() > kDigitsAlwaysBelow;
   uint64_t n = 0;
   for (const char c : value) {
-    if (!is_digit(c) || n > (uint64_t(INT64_MAX) - uint64_t(c - '0')) / 10) return std::nullopt;
-    n = n * 10 + uint64_t(c - '0');
+    const uint64_t digit = uint64_t(uint8_t(c)) - '0';
+    if (digit > 9 || (may_overflow && n > (uint64_t(INT64_MAX) - digit) / 10)) return std::nullopt;
+    n = n * 10 + digit;
   }
   return n;
 }

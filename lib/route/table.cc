@@ -18,7 +18,8 @@ struct AuthorityHash {
   using is_transparent = void;
   size_t operator()(std::string_view s) const {
     uint64_t hash = 14695981039346656037ULL;
-    for (const char c : s) hash = (hash ^ uint8_t(text::lower(c))) * 1099511628211ULL;
+    // Letters of either case fall together; so do a few other bytes, which is no harm.
+    for (const char c : s) hash = (hash ^ (uint8_t(c) | 0x20U)) * 1099511628211ULL;
     return size_t(hash ^ (hash >> 32));
   }
 };
@@ -51,7 +52,7 @@ struct HostRoutes {
   const Route* find(const VirtualHost& host, const Request& request) const {
     const auto [path, query] = split_query(request.path);
     static const std::vector<uint32_t> kNone;
-    const auto found = exact.find(path);
+    const auto found = exact.empty() ? exact.end() : exact.find(path);
     const auto& same_path = found == exact.end() ? kNone : found->second;
     auto a = same_path.begin();
     auto b = others.begin();
@@ -160,7 +161,8 @@ Result<void> Table::Index::add_routes(const VirtualHost& host) {
 }
 
 std::optional<uint32_t> Table::Index::find(std::string_view authority) const {
-  if (const auto at = exact.find(authority); at != exact.end()) return at->second;
+  if (!exact.empty())
+    if (const auto at = exact.find(authority); at != exact.end()) return at->second;
   // A wildcard stands for at least one character.
   for (const OfLength& list : suffixes) {
     if (list.length >= authority.size()) continue;
