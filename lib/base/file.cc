@@ -84,7 +84,8 @@ Result<std::string> read_secret(const std::string& path, size_t bytes_max, bool 
   if ((status.st_mode & (group ? 07137 : 07177)) != 0) {
     char mode[8];
     std::snprintf(mode, sizeof mode, "%04o", unsigned(status.st_mode & 07777));
-    return Error{Errc::Refused, path + " has mode " + mode + ", expected 0600 or 0400" + (group ? " or 0640" : "")};
+    return Error{Errc::Refused, path + " has mode " + mode + ", expected 0600 or 0400" +
+                                    (group ? " or 0640" : "")};
   }
   return read_all(fd.get(), path, bytes_max);
 }
