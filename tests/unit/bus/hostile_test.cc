@@ -8,8 +8,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "base/unique_fd.h"
@@ -400,4 +403,87 @@ TEST_CASE("hostile: with few descriptors left new clients wait, old ones are ser
     return bus::call_blocking<bus::v1::Node>(place.path, bus::v1::Node(), 10s).has_value();
   }));
   CHECK(child.running());
+}
+
+TEST_CASE("hostile: who may not open the socket is told so, not kept waiting", "[bus]") {
+  if (geteuid() != 0) {
+    SUCCEED("changing the uid needs root");
+    return;
+  }
+  constexpr uint32_t kNobody = 65534;
+  Place place;
+  REQUIRE(chmod(place.dir.path().c_str(), 0711) == 0);
+  event::Loop loop;
+  auto options = place.options();
+  options.mode = 0600;
+  bus::Server server(loop, options);
+  REQUIRE(server.bind());
+  support::Process other([&] {
+    if (setgid(kNobody) != 0 || setuid(kNobody) != 0) return 1;
+    const auto kept_out = bus::call_blocking<bus::v1::Node>(place.path, bus::v1::Node(), 60s);
+    return !kept_out && kept_out.error().kind == Errc::Refused ? 0 : 2;
+  });
+  CHECK(other.wait_exit() == 0);
+}
+
+TEST_CASE("hostile: responses that a full queue did not take are sent when there is room",
+          "[bus]") {
+  struct Big : bus::WatchProvider {
+    void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>&) override {
+      ++subscribed;
+      watcher.offer("big", "1", body);
+    }
+    void on_gone(bus::Watcher&) override { ++gone; }
+    std::shared_ptr<const std::string> body = std::make_shared<const std::string>(500'000 - 8, 'b');
+    int subscribed = 0, gone = 0;
+  };
+  constexpr int kWatches = 12;
+  Place place;
+  event::Loop loop;
+  Big big;
+  auto options = place.options();
+  options.limits.queued_messages_max = 1;
+  options.limits.lease_lapse = 60s;
+  bus::Server server(loop, options);
+  server.serve(Allow::Anyone, kType, big);
+  REQUIRE(server.bind());
+  REQUIRE(server.start());
+  RawPeer peer(place.path);
+  for (int id = 1; id <= kWatches; ++id) {
+    auto envelope = call_envelope(uint64_t(id));
+    envelope.set_kind(bus::v1::KIND_WATCH_REQUEST);
+    envelope.set_type_url(kType);
+    bus::v1::WatchRequest request;
+    request.mutable_node();
+    request.add_subscribe("*");
+    peer.message(envelope, request.SerializeAsString());
+  }
+  // All asked before a byte is read: far more than socket and queue hold.
+  REQUIRE(run_until(loop, [&] { return big.subscribed == kWatches; }));
+  size_t bytes = 0;
+  CHECK(run_until(loop, [&] {
+    char some[65536];
+    for (ssize_t n = 0; (n = recv(peer.fd(), some, sizeof some, MSG_DONTWAIT)) > 0;)
+      bytes += size_t(std::count(some, some + n, 'b'));
+    return bytes >= kWatches * big.body->size();
+  }));
+  CHECK(big.gone == 0);
+}
+
+TEST_CASE("server: no signal is taken by libzmq's threads", "[bus]") {
+  Served at;
+  REQUIRE(at.serves());
+  int others = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (task.path().filename() == std::to_string(getpid())) continue;
+    std::ifstream in(task.path() / "status");
+    for (std::string line; std::getline(in, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      ++others;
+      const uint64_t blocked = std::stoull(line.substr(7), nullptr, 16);
+      for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGALRM})
+        CHECK((blocked >> (number - 1) & 1) == 1);
+    }
+  }
+  CHECK(others >= 2);  // its reaper, and its I/O
 }
