@@ -8,6 +8,7 @@ namespace mesh::forwarder {
 namespace {
 
 constexpr Duration kSaveAfter = std::chrono::milliseconds(200);
+constexpr Duration kSaveAgain = std::chrono::seconds(2);  // after a failure
 
 }  // namespace
 
@@ -119,8 +120,15 @@ void DiscoveryWatch::on_in_force(const std::string& generation) {
 }
 
 void DiscoveryWatch::save() {
-  if (auto saved = resources_.save(file_, generation_); !saved)
+  const auto saved = resources_.save(file_, generation_);
+  const bool failed_before = std::exchange(save_failed_, !saved);
+  if (saved) {
+    if (failed_before) log::notice("the resources are kept for a restart again");
+    return;
+  }
+  if (!failed_before)
     log::error("cannot keep the resources for a restart", {{"error", saved.error().text}});
+  save_timer_.arm(kSaveAgain);
 }
 
 }  // namespace mesh::forwarder

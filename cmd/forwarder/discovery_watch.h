@@ -57,6 +57,7 @@ class DiscoveryWatch {
   event::Timer apply_timer_;
   event::Timer marker_timer_;
   event::Timer save_timer_;
+  bool save_failed_ = false;  // said once, tried again
   std::string generation_;  // of what was last applied
 };
 

@@ -250,6 +250,25 @@ PY
   [ "$(mesh cert list -o name | wc -l)" -eq 1 ]
 }
 
+@test "a full disk: a forwarder serves on, and keeps its resources once there is room" {
+  mkdir "$dir/small"
+  small_disk "$dir/small"
+  policy a STRICT >"$dir/etc/config/a.yaml"
+  printf 'outbound: %s/out.sock\n' "$dir" >"$dir/web.yaml"
+  for name in certd configd discoveryd; do start "$name"; done
+  until_true answers discoveryd
+  start forwarder -c "$dir/web.yaml" --state-dir "$dir/small"
+  kept=$dir/small/forwarder/web/resources
+  until_true test -s "$kept"
+  dd if=/dev/zero of="$dir/small/full" bs=1k count=1000 2>/dev/null || true
+  mesh apply --wait -f <(policy b STRICT) | tee "$dir/applied"
+  until_true log_says forwarder 'cannot keep the resources.*No space left'
+  test -S "$dir/out.sock"
+  rm "$dir/small/full"
+  until_true log_says forwarder 'kept for a restart again'
+  grep -q "$(sed -n 's/^generation \([0-9a-f]*\)$/\1/p' "$dir/applied")" "$kept"
+}
+
 @test "a taken port: the daemon that wants it names address and setting" {
   start_origin
   echo "prometheus: 127.0.0.1:$origin_port" >"$dir/etc/statsd.yaml"

@@ -148,3 +148,36 @@ TEST_CASE("scenario: a client that leaves while its body is held frees everythin
   }
   CHECK(support::wait_for([&] { return proxy.connections() == 0; }));
 }
+
+TEST_CASE("scenario: heads over a limit are refused by status, others are served on",
+          "[forwarder][faults]") {
+  struct Row {
+    const char* name;
+    std::string head;
+    int status;
+  };
+  std::string many = "GET / HTTP/1.1\r\nhost: svc\r\n";
+  for (int i = 0; i < 101; ++i) many += "x-" + std::to_string(i) + ": 1\r\n";
+  const Row rows[] = {
+      {"request line", "GET /" + std::string(1 << 20, 'a') + " HTTP/1.1\r\nhost: svc\r\n\r\n", 414},
+      {"one field", "GET / HTTP/1.1\r\nhost: svc\r\nx: " + std::string(1 << 20, 'a') + "\r\n\r\n",
+       431},
+      {"many fields", many + "\r\n", 431},
+  };
+  Origin origin("a");
+  Proxy proxy(Front{.endpoints = ports({origin.port()})}.yaml(), 1);
+  Wire other = Wire::connect(proxy.port());
+  for (const Row& row : rows) {
+    INFO(row.name);
+    std::vector<Wire> clients;
+    for (int i = 0; i < 20; ++i) clients.push_back(Wire::connect(proxy.port()));
+    for (Wire& client : clients) client.send(row.head);
+    for (Wire& client : clients) {
+      CHECK(client.read().status == row.status);
+      CHECK(client.closed());
+    }
+    other.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+    CHECK(other.read().status == 200);
+  }
+  CHECK(origin.requests() == std::size(rows));
+}
