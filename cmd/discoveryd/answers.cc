@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "cmd/discoveryd/service.h"
@@ -10,6 +11,7 @@ using discovery::Instance;
 using discovery::Workload;
 using std::chrono::milliseconds;
 
+constexpr int kWorkloadsAskedMax = 10'000;
 constexpr uint32_t kLeaseSecondsMax = 30 * 24 * 3600;
 
 Workload workload_of(const msg::Workload& from) {
@@ -121,7 +123,9 @@ Result<msg::EndpointsReply> Service::endpoints(const msg::EndpointsRequest& requ
   return reply;
 }
 
-Result<msg::StatusReply> Service::status(const msg::StatusRequest&, const bus::Peer&) {
+Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, const bus::Peer&) {
+  if (request.workloads_size() > kWorkloadsAskedMax)
+    return Error{Errc::TooBig, "over 10000 workloads are asked about"};
   msg::StatusReply reply;
   const Instant now = clock_.now();
   reply.set_configd_up(source_.up());
@@ -134,6 +138,10 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest&, const bus::P
     size_t endpoints = 0;
     for (const auto& service : model->services()) endpoints += service.workloads.size();
     reply.set_endpoints(uint32_t(endpoints));
+    std::set<std::string_view> configured;
+    for (const auto& workload : model->workloads()) configured.insert(workload.name);
+    for (const auto& name : request.workloads())
+      if (configured.contains(name)) reply.add_configured(name);
   }
   for (const auto& [id, forwarder] : publisher_.forwarders()) {
     auto& to = *reply.add_forwarders();
@@ -155,6 +163,14 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest&, const bus::P
       out.set_name(what.second);
       out.set_reason(rejection.reason);
     }
+  }
+  for (const auto& [id, forwarder] : roster_.forwarders()) {
+    if (!forwarder.expected_until) continue;
+    auto& to = *reply.add_forwarders();
+    to.set_node(id);
+    to.set_namespace_(forwarder.ns);
+    to.set_workload(forwarder.workload);
+    to.set_away(true);
   }
   return reply;
 }

@@ -10,12 +10,15 @@ namespace {
 constexpr size_t kStateBytesMax = 64U << 20;
 // Changes of a moment are compiled together; short beside a connect.
 constexpr Duration kSettle = std::chrono::milliseconds(5);
+// Forwarders that come together are saved together.
+constexpr Duration kRosterSettle = std::chrono::milliseconds(100);
 
 }  // namespace
 
 Service::Service(daemon::Runtime& runtime, Settings settings)
     : clock_(runtime.clock()),
       registrations_file_(runtime.paths().state_dir + "/registrations"),
+      forwarders_file_(runtime.paths().state_dir + "/forwarders"),
       settings_(std::move(settings)),
       registry_(settings_.registry),
       soon_(runtime.loop(), [this] { rebuild(); }),
@@ -24,19 +27,16 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 if (registry_.expire(clock_.now())) touch();
                 arm_expiry();
               }),
-      publisher_(clock_, {.arrived =
-                              [this](const discovery::Node& node, const bus::Node& words) {
-                                if (node.workload.empty()) return;
-                                const bool changed =
-                                    registry_.arrive({node.ns, node.workload}, self_of(node, words),
-                                                     draining(words), clock_.now());
-                                if (changed || registry_.revision() != saved_revision_) touch();
-                              },
-                          .left =
-                              [this](const discovery::Node& node) {
-                                registry_.leave({node.ns, node.workload}, clock_.now());
-                                arm_expiry();
-                              }}),
+      roster_expiry_(runtime.loop(),
+                     [this] {
+                       roster_.expire(clock_.now());
+                       save_roster();
+                       arm_roster();
+                     }),
+      roster_soon_(runtime.loop(), [this] { save_roster(); }),
+      publisher_(clock_,
+                 {.arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
+                  .left = [this](const auto& node) { left(node); }}),
       configd_(runtime.loop(), runtime.paths().socket("configd")),
       source_(configd_, runtime.paths().state_dir + "/objects",
               [this](auto objects, auto problems) {
@@ -47,6 +47,7 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   MESH_TRY(auto settings, settings_of(runtime.settings_as<settings::v1::Discoveryd>()));
   auto service = std::make_unique<Service>(runtime, std::move(settings));
   service->restore();
+  service->restore_roster();
   service->source_.start();
   bus::Server& server = *runtime.server();
   using bus::Allow;
@@ -73,7 +74,50 @@ Result<void> Service::reload(const google::protobuf::Message& message) {
 
 void Service::drain(std::function<void()> done) {
   save();
+  save_roster();
   done();
+}
+
+void Service::arrived(const discovery::Node& node, const bus::Node& words) {
+  roster_.arrive(node.id, {.ns = node.ns, .workload = node.workload, .ending = draining(words)});
+  if (roster_.revision() != saved_roster_ && !roster_soon_.armed()) roster_soon_.arm(kRosterSettle);
+  if (node.workload.empty()) return;
+  const bool changed = registry_.arrive({node.ns, node.workload}, self_of(node, words),
+                                        draining(words), clock_.now());
+  if (changed || registry_.revision() != saved_revision_) touch();
+}
+
+void Service::left(const discovery::Node& node) {
+  if (!publisher_.forwarders().contains(node.id)) {
+    roster_.leave(node.id, clock_.now());
+    arm_roster();
+  }
+  registry_.leave({node.ns, node.workload}, clock_.now());
+  arm_expiry();
+}
+
+// Without it nobody is expected: a receipt could come too early, nothing else.
+void Service::restore_roster() {
+  const auto bytes = file::read(forwarders_file_, kStateBytesMax);
+  if (!bytes && bytes.error().kind == Errc::NotFound) return;
+  const auto restored = bytes ? roster_.restore(*bytes, clock_.now()) : Result<void>(bytes.error());
+  if (!restored)
+    log::warning("the forwarders of before are not known", {{"error", restored.error().text}});
+  saved_roster_ = roster_.revision();
+  arm_roster();
+}
+
+void Service::save_roster() {
+  if (roster_.revision() == saved_roster_) return;
+  saved_roster_ = roster_.revision();
+  const auto written = file::write(forwarders_file_, roster_.save(), 0600);
+  if (!written) log::error("forwarders are not remembered", {{"error", written.error().text}});
+}
+
+void Service::arm_roster() {
+  const auto next = roster_.next_expiry();
+  if (!next) return roster_expiry_.cancel();
+  roster_expiry_.arm(std::max<Duration>(Duration(0), *next - clock_.now()));
 }
 
 void Service::restore() {

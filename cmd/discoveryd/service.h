@@ -13,6 +13,7 @@
 #include "daemon/runtime.h"
 #include "daemon/service.h"
 #include "discovery/registry.h"
+#include "discovery/roster.h"
 #include "event/timer.h"
 #include "mesh/discoveryd.pb.h"
 
@@ -29,7 +30,10 @@ class Service final : public daemon::Service {
   void drain(std::function<void()> done) override;
 
  private:
+  void arrived(const discovery::Node& node, const bus::Node& words);
+  void left(const discovery::Node& node);
   void restore();
+  void restore_roster();
   void on_config(std::shared_ptr<const discovery::Objects> objects,
                  std::vector<std::string> problems);
   // Something of the registry changed: the model is built anew soon, once for
@@ -37,7 +41,9 @@ class Service final : public daemon::Service {
   void touch();
   void rebuild();
   void save();
+  void save_roster();
   void arm_expiry();
+  void arm_roster();
 
   Result<msg::RegisterReply> add(const msg::RegisterRequest& request, const bus::Peer& peer);
   Result<msg::DeregisterReply> remove(const msg::DeregisterRequest& request, const bus::Peer& peer);
@@ -48,13 +54,18 @@ class Service final : public daemon::Service {
 
   const Clock& clock_;
   const std::string registrations_file_;
+  const std::string forwarders_file_;
   Settings settings_;
   discovery::Registry registry_;
   uint64_t saved_revision_ = 0;
+  discovery::Roster roster_;
+  uint64_t saved_roster_ = 0;
   std::shared_ptr<const discovery::Objects> objects_;  // null: none yet
   std::vector<std::string> problems_;
   event::Timer soon_;
   event::Timer expiry_;
+  event::Timer roster_expiry_;
+  event::Timer roster_soon_;  // saves
   Publisher publisher_;
   bus::Client configd_;
   ConfigSource source_;

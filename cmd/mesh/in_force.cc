@@ -27,6 +27,11 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
   }
   size_t behind = 0;
   for (const auto& forwarder : status.forwarders()) {
+    if (forwarder.away()) {
+      ++behind;
+      out.push_back(forwarder.node() + ": was there and is away");
+      continue;
+    }
     const bool has = forwarder.generation_in_force().starts_with(generation);
     if (has && forwarder.rejections().empty()) continue;
     if (!has) ++behind;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "cli/table.h"
@@ -25,15 +26,17 @@ constexpr Duration kAnswerWithin = std::chrono::seconds(2);
 
 struct Row {
   std::string name;
-  std::string state = "stopped";  // up, starting, draining, silent, down, stopped
+  std::string state = "stopped";  // up, starting, draining, silent, down, gone, stopped
   pid_t pid = 0;
   WallTime since{};
   std::string generation;  // configd: accepted; discoveryd: served; forwarder: in force
   bool counts = false;
   uint64_t requests = 0;
 
-  bool runs() const { return state != "down" && state != "stopped"; }
-  bool well() const { return state == "up" || state == "stopped" || state == "draining"; }
+  bool runs() const { return state != "down" && state != "gone" && state != "stopped"; }
+  bool well() const {
+    return state == "up" || state == "stopped" || state == "draining" || state == "gone";
+  }
 };
 
 // What the lock says: who runs, and who died without removing it.
@@ -96,6 +99,23 @@ Row* find(std::vector<Row>& rows, const std::string& name) {
   return nullptr;
 }
 
+// NAME of a forwarder's NAME@HOST; empty for a daemon.
+std::string_view instance_of(const Row& row) {
+  const size_t at = row.name.find('@');
+  return std::string_view(row.name).substr(0, at == std::string::npos ? 0 : at);
+}
+
+// A forwarder that died is missed where its workload is configured or registered,
+// or where it watched a moment ago. Else somebody took it out: it is gone.
+void mark_gone(const discoveryd::v1::StatusReply& status, std::vector<Row>& rows) {
+  std::set<std::string_view> expected(status.configured().begin(), status.configured().end());
+  for (const auto& forwarder : status.forwarders()) expected.insert(forwarder.node());
+  for (Row& row : rows)
+    if (row.state == "down" && row.name.find('@') != std::string::npos &&
+        !expected.contains(instance_of(row)) && !expected.contains(row.name))
+      row.state = "gone";
+}
+
 // The generations, and what discoveryd and configd have to complain of.
 void add_generations(const cli::Context& context, std::vector<Row>& rows) {
   cli::Context once = context;
@@ -110,9 +130,13 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
   }
   Row* const discoveryd = find(rows, "discoveryd");
   if (!discoveryd->runs()) return;
-  const auto status =
-      ask<discoveryd::v1::StatusReply>(once, "discoveryd", discoveryd::v1::StatusRequest());
+  discoveryd::v1::StatusRequest request;
+  for (const Row& row : rows)
+    if (const auto name = instance_of(row); row.state == "down" && !name.empty())
+      request.add_workloads(std::string(name));
+  const auto status = ask<discoveryd::v1::StatusReply>(once, "discoveryd", request);
   if (!status) return;
+  mark_gone(*status, rows);
   discoveryd->generation = status->generation();
   for (const std::string& problem : status->problems()) context.say(problem);
   for (const auto& forwarder : status->forwarders()) {
@@ -166,6 +190,9 @@ Exit run(cli::Context& context) {
                     {.title = "REQUESTS", .number = true}});
   const WallTime now = SystemClock().wall();
   for (const Row& row : rows) {
+    const bool shown = context.format == cli::Format::Wide || context.format == cli::Format::Json ||
+                       context.format == cli::Format::Yaml;
+    if (row.state == "gone" && !shown) continue;
     const std::string up =
         row.runs() ? cli::format_when(std::min(row.since, now), now, context.utc) : "";
     const std::string requests = row.counts ? std::to_string(row.requests) : "";
@@ -193,7 +220,9 @@ cli::Command status_command() {
           .example = "mesh status -o json",
           .more =
               "STATE is up, starting, draining, stopped (in order, or never started here),\n"
-              "down (died), or silent (there, and does not answer). GENERATION is what\n"
+              "down (died), or silent (there, and does not answer). A forwarder that died\n"
+              "is missed while its workload is configured or registered; after that it is\n"
+              "gone, and listed with -o wide, json and yaml only. GENERATION is what\n"
               "configd accepted, discoveryd serves, a forwarder has in force. REQUESTS\n"
               "are all that passed a forwarder, either way. Exit status 1 when something\n"
               "is down, silent or not ready yet.",

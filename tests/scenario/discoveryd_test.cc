@@ -1,9 +1,12 @@
 // discoveryd with configd and a watching forwarder, on the real bus: what is
 // pushed when, and what becomes of a refusal.
 
+#include <csignal>
+
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "base/file.h"
 #include "bus/client.h"
 #include "event/loop.h"
 #include "mesh/discoveryd.pb.h"
@@ -174,6 +177,40 @@ TEST_CASE("discoveryd: what a forwarder refuses and what it has in force is told
   CHECK(told.generation_in_force() == status->generation());
   CHECK(told.rejections(0).name() == "inbound|20011||");
   CHECK(told.rejections(0).reason() == "no such field here");
+}
+
+// A forwarder that died, as whoever waits for all forwarders must see it: also
+// when discoveryd has not seen it in this life.
+TEST_CASE("discoveryd: a forwarder that went is expected back, across a restart") {
+  Mesh mesh;
+  auto forwarder =
+      std::make_unique<Forwarder>(mesh.loop, mesh.dir.file("run/discoveryd.sock"), "reviews-v1");
+  REQUIRE(support::run_until(mesh.loop, [&] { return forwarder->complete(); }));
+  const std::string saved = mesh.dir.file("state/forwarders");
+  REQUIRE(support::wait_for([&] {
+    const auto bytes = file::read(saved, 10000);
+    return bytes && bytes->find("reviews-v1@test") != std::string::npos;
+  }));
+  mesh.discoveryd->signal(SIGKILL);
+  mesh.discoveryd.emplace(mesh.command("discoveryd"));
+  forwarder.reset();
+  bus::Client client(mesh.loop, mesh.dir.file("run/discoveryd.sock"));
+  msg::StatusRequest request;
+  request.add_workloads("reviews-v1");
+  request.add_workloads("reviews-v9");
+  std::optional<msg::StatusReply> status;
+  REQUIRE(support::run_until(mesh.loop, [&] {
+    status = mesh.ask<msg::StatusReply>(client, request);
+    return status && status->forwarders_size() == 1;
+  }));
+  CHECK(status->forwarders(0).node() == "reviews-v1@test");
+  CHECK(status->forwarders(0).away());
+  CHECK(status->forwarders(0).generation_in_force().empty());
+  REQUIRE(support::run_until(mesh.loop, [&] {
+    status = mesh.ask<msg::StatusReply>(client, request);
+    return status && status->configured_size() == 1;
+  }));
+  CHECK(status->configured(0) == "reviews-v1");
 }
 
 }  // namespace
