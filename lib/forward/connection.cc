@@ -274,19 +274,27 @@ telemetry::PeerId Connection::peer() {
   return peer_ = worker_.telemetry().peer(peer);
 }
 
+Connection::Addresses& Connection::addresses() {
+  if (!addresses_) addresses_ = std::make_unique<Addresses>();
+  return *addresses_;
+}
+
 const std::string& Connection::remote_text() {
-  if (remote_text_.empty()) remote_text_ = net::Address::peer_of(stream().fd()).to_string();
-  return remote_text_;
+  std::string& text = addresses().remote;
+  if (text.empty()) text = net::Address::peer_of(stream().fd()).to_string();
+  return text;
 }
 
 const std::string& Connection::remote_host() {
-  if (remote_host_.empty()) remote_host_ = net::Address::peer_of(stream().fd()).host();
-  return remote_host_;
+  std::string& text = addresses().remote_host;
+  if (text.empty()) text = net::Address::peer_of(stream().fd()).host();
+  return text;
 }
 
 const std::string& Connection::local_text() {
-  if (local_text_.empty()) local_text_ = net::Address::local_of(stream().fd()).to_string();
-  return local_text_;
+  std::string& text = addresses().local;
+  if (text.empty()) text = net::Address::local_of(stream().fd()).to_string();
+  return text;
 }
 
 }  // namespace mesh::forward

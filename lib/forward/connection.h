@@ -102,7 +102,12 @@ class Connection final : private upstream::Transport::Owner,
   bool awaiting_head_ = false;  // part of a head is here: deadline_ bounds the rest
   bool peer_known_ = false;
   telemetry::PeerId peer_ = telemetry::kUnknownPeer;
-  std::string remote_text_, remote_host_, local_text_;
+  // For logs and edges; made when asked for, so that others need no room for it.
+  struct Addresses {
+    std::string remote, remote_host, local;
+  };
+  Addresses& addresses();
+  std::unique_ptr<Addresses> addresses_;
 };
 
 std::string_view to_string(Connection::State state);
