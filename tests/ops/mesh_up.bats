@@ -79,6 +79,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
   until_true is_ready
   forwarder web-2
   until_true pid_of forwarder web-2
+  until_true log_says web-2 token  # it takes signals from here on
   leaver=$(pid_of forwarder web-1)
   rm "$dir/forwarders/web-1.yaml"
   until_true gone "$leaver"
