@@ -33,7 +33,9 @@ comma := ,
 B := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
 CXX      ?= g++
-CXXFLAGS ?= -O2 -g
+# Line tables are enough for a backtrace; full debug information costs a third
+# of the build's time.
+CXXFLAGS ?= -O2 -g1
 # g++ knows its maybe-uninitialized to be wrong under sanitizers; these see it themselves.
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror \
   $(if $(SAN),-Wno-maybe-uninitialized)
@@ -141,8 +143,12 @@ $(B)/gen/%.pb.cc $(B)/gen/%.pb.h &: lib/api/%.proto
 $(B)/gen/%.pb.o: $(B)/gen/%.pb.cc | $(GEN_H)
 	$(call say,CXX,$*.pb.cc)$(CXX) $(CPPFLAGS) $(filter-out -O2,$(CXXFLAGS)) -Os -g0 $(STANDARD) -w -c -o $@ $<
 
+# Tests run for seconds and are compiled often.
+$(B)/obj/tests/unit/%.o $(B)/obj/tests/scenario/%.o $(B)/obj/tests/support/%.o: OPTIMIZE := -O1
+OPTIMIZE :=
+
 $(B)/obj/%.o: %.cc | $(GEN_H)
-	$(call say,CXX,$<)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(STANDARD) $(WARNINGS) -c -o $@ $<
+	$(call say,CXX,$<)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) $(OPTIMIZE) $(STANDARD) $(WARNINGS) -c -o $@ $<
 	@sed -i 's: /usr/[^ ]*::g; /^\/usr\//d' $(@:.o=.d)
 
 define archive_rule
