@@ -1,9 +1,6 @@
-#include "cmd/mesh/ask.h"
 #include "cmd/mesh/change.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/files.h"
-#include "cmd/mesh/in_force.h"
-#include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -21,11 +18,7 @@ cli::Exit run(cli::Context& context) {
     file->set_name(input.name);
     file->set_text(input.text);
   }
-  const auto reply = ask<configd::v1::ChangeReply>(context, "configd", request);
-  if (!reply) return context.fail(reply.error());
-  const cli::Exit done = print_change(context, *reply);
-  if (done != cli::Exit::Done || request.dry_run() || !context.arguments.has("--wait")) return done;
-  return wait_in_force(context, reply->generation(), since);
+  return change(context, request, since);
 }
 
 }  // namespace

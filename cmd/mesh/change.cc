@@ -1,6 +1,6 @@
 #include "cmd/mesh/change.h"
 
-#include "mesh/configd.pb.h"
+#include "cmd/mesh/in_force.h"
 
 namespace mesh::cmd {
 namespace {
@@ -14,8 +14,7 @@ std::string_view word(configd::v1::Change::What what) {
   }
 }
 
-}  // namespace
-
+// Exit::No where configd refused.
 cli::Exit print_change(const cli::Context& context, const configd::v1::ChangeReply& reply) {
   bool refused = false;
   for (const auto& problem : reply.problems()) {
@@ -31,6 +30,16 @@ cli::Exit print_change(const cli::Context& context, const configd::v1::ChangeRep
     lines.append(change.object()).append(" ").append(word(change.what())).append("\n");
   cli::print(stdout, lines + "generation " + reply.generation() + "\n");
   return cli::Exit::Done;
+}
+
+}  // namespace
+
+cli::Exit finish_change(cli::Context& context, const configd::v1::ChangeReply& reply,
+                        Instant since) {
+  const cli::Exit done = print_change(context, reply);
+  const bool wait = context.arguments.has("--wait") && !context.arguments.has("--dry-run");
+  if (done != cli::Exit::Done || !wait) return done;
+  return wait_in_force(context, reply.generation(), since);
 }
 
 }  // namespace mesh::cmd

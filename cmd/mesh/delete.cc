@@ -1,10 +1,7 @@
-#include "cmd/mesh/ask.h"
 #include "cmd/mesh/change.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/files.h"
-#include "cmd/mesh/in_force.h"
 #include "config/directory.h"
-#include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -34,11 +31,7 @@ cli::Exit run(cli::Context& context) {
       return context.fail(cli::Exit::No, added.error().text);
   if (request.objects().empty())
     return context.fail(cli::Exit::Usage, "expected KIND/NAMESPACE/NAME... or -f FILE");
-  const auto reply = ask<configd::v1::ChangeReply>(context, "configd", request);
-  if (!reply) return context.fail(reply.error());
-  const cli::Exit done = print_change(context, *reply);
-  if (done != cli::Exit::Done || request.dry_run() || !context.arguments.has("--wait")) return done;
-  return wait_in_force(context, reply->generation(), since);
+  return change(context, request, since);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/grpc_status.h"
 
 namespace mesh::config {
 namespace {
@@ -63,30 +64,6 @@ bool is_refused_condition(std::string_view word) {
       "deadline-exceeded", "resource-exhausted", "internal",
   };
   return std::find(std::begin(kRefused), std::end(kRefused), word) != std::end(kRefused);
-}
-
-// grpc.io, "Status codes".
-bool is_grpc_status(std::string_view name) {
-  constexpr std::string_view kNames[] = {
-      "OK",
-      "CANCELLED",
-      "UNKNOWN",
-      "INVALID_ARGUMENT",
-      "DEADLINE_EXCEEDED",
-      "NOT_FOUND",
-      "ALREADY_EXISTS",
-      "PERMISSION_DENIED",
-      "RESOURCE_EXHAUSTED",
-      "FAILED_PRECONDITION",
-      "ABORTED",
-      "OUT_OF_RANGE",
-      "UNIMPLEMENTED",
-      "INTERNAL",
-      "UNAVAILABLE",
-      "DATA_LOSS",
-      "UNAUTHENTICATED",
-  };
-  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 void check_operations(const Headers::HeaderOperations& operations, const std::string& path,
@@ -176,7 +153,7 @@ void check_fault(const HTTPFaultInjection& fault, const std::string& path, Check
   if (abort.has_http_status()) checker.range(at + ".httpStatus", abort.http_status(), 200, 599);
   if (abort.has_grpc_status())
     checker.expect(
-        is_grpc_status(abort.grpc_status()), at + ".grpcStatus",
+        grpc_status(abort.grpc_status()).has_value(), at + ".grpcStatus",
         "expected a gRPC status such as UNAVAILABLE, got " + text::quoted(abort.grpc_status()));
   checker.range(at + ".percentage", abort.percentage().value(), 0, 100);
 }

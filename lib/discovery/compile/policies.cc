@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "base/text.h"
+#include "config/grpc_status.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/match.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -50,28 +50,6 @@ void set_share(bool has, double percent, FractionalPercent& into) {
   if (!has) percent = 100;  // Istio: a fault without a percentage meets every request
   into.set_numerator(uint32_t(std::clamp(percent, 0.0, 100.0) * 10'000 + 0.5));
   into.set_denominator(FractionalPercent::MILLION);
-}
-
-uint32_t grpc_status(const std::string& name) {
-  constexpr std::array<std::string_view, 17> kNames = {"OK",
-                                                       "CANCELLED",
-                                                       "UNKNOWN",
-                                                       "INVALID_ARGUMENT",
-                                                       "DEADLINE_EXCEEDED",
-                                                       "NOT_FOUND",
-                                                       "ALREADY_EXISTS",
-                                                       "PERMISSION_DENIED",
-                                                       "RESOURCE_EXHAUSTED",
-                                                       "FAILED_PRECONDITION",
-                                                       "ABORTED",
-                                                       "OUT_OF_RANGE",
-                                                       "UNIMPLEMENTED",
-                                                       "INTERNAL",
-                                                       "UNAVAILABLE",
-                                                       "DATA_LOSS",
-                                                       "UNAUTHENTICATED"};
-  const auto found = std::find(kNames.begin(), kNames.end(), name);
-  return found == kNames.end() ? 2 : uint32_t(found - kNames.begin());
 }
 
 // Envoy evaluates %OPERATORS% in values; a VirtualService's are meant as they stand.
@@ -128,7 +106,7 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
   if (fault.has_abort()) {
     const auto& abort = fault.abort();
     if (abort.error_type_case() == istio::HTTPFaultInjection::Abort::kGrpcStatus)
-      filter.mutable_abort()->set_grpc_status(grpc_status(abort.grpc_status()));
+      filter.mutable_abort()->set_grpc_status(config::grpc_status(abort.grpc_status()).value_or(2));
     else
       filter.mutable_abort()->set_http_status(uint32_t(abort.http_status()));
     set_share(abort.has_percentage(), abort.percentage().value(),
