@@ -58,7 +58,7 @@ class DiscoveryWatch {
   event::Timer marker_timer_;
   event::Timer save_timer_;
   bool save_failed_ = false;  // said once, tried again
-  std::string generation_;  // of what was last applied
+  std::string generation_;    // of what was last applied
 };
 
 }  // namespace mesh::forwarder
