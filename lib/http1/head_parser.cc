@@ -90,8 +90,9 @@ Outcome read_request_line(std::span<char> in, RequestHead& head) {
   if (end - p < 10) {
     // Byte by byte the fault must show as it does all at once: wait for the
     // line's end, or for enough bytes to judge.
-    return std::memchr(p, '\n', size_t(end - p)) ? Outcome::bad(400, "invalid HTTP version")
-                                                 : Outcome::incomplete();
+    if (std::memchr(p, '\n', size_t(end - p)) == nullptr) return Outcome::incomplete();
+    const Outcome version = end - p < 8 ? Outcome() : read_version(p, head.protocol);
+    return version.kind == Outcome::Kind::Bad ? version : Outcome::bad(400, "invalid HTTP version");
   }
   if (Outcome o = read_version(p, head.protocol); o.kind == Outcome::Kind::Bad) return o;
   if (p[8] != '\r' || p[9] != '\n') return Outcome::bad(400, "invalid end of the request line");

@@ -133,6 +133,7 @@ TEST_CASE("smuggling: request lines", "[http1]") {
       {"a method that nobody has", std::string(40, 'A') + " / HTTP/1.1" + host, 501},
       {"lower-case protocol", "GET / http/1.1" + host, 400},
       {"HTTP/1.10", "GET / HTTP/1.10" + host, 400},
+      {"HTTP/0.1 and a bare LF", "GET / HTTP/0.1\nHost: x\r\n\r\n", 505},
       {"HTTP/1.2", "GET / HTTP/1.2" + host, 505},
       {"HTTP/2 in clear", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {"HTTP/3.0", "GET / HTTP/3.0" + host, 505},
