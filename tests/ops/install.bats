@@ -45,6 +45,7 @@ setup() {
     for name in mesh-{certd,configd,discoveryd,statsd}.service mesh-forwarder@.service mesh.target; do
       echo "644 lib/systemd/system/$name"
     done
+    echo "644 share/doc/mesh/examples/bootstrap.yaml"
     echo "644 lib/sysusers.d/mesh.conf"
     echo "644 lib/tmpfiles.d/mesh.conf"
     echo "644 share/doc/mesh/examples/mesh-forwarder@reviews.service.d-life.conf"

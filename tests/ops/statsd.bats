@@ -23,7 +23,8 @@ until_true() {
 }
 
 start() {
-  "$build/statsd" 2>"$dir/err" 3>&- &
+  : >"$dir/err"  # what an earlier one said must not be taken for its word
+  "$build/statsd" 2>>"$dir/err" 3>&- &
   pid=$!
   until_true grep -q ready "$dir/err"
   page=$(sed -n 's/.*serving \/metrics address=//p' "$dir/err" | tail -1)

@@ -186,7 +186,7 @@ TEST_CASE("discoveryd: a forwarder that went is expected back, across a restart"
   auto forwarder =
       std::make_unique<Forwarder>(mesh.loop, mesh.dir.file("run/discoveryd.sock"), "reviews-v1");
   REQUIRE(support::run_until(mesh.loop, [&] { return forwarder->complete(); }));
-  const std::string saved = mesh.dir.file("state/forwarders");
+  const std::string saved = mesh.dir.file("state/discoveryd/forwarders");
   REQUIRE(support::wait_for([&] {
     const auto bytes = file::read(saved, 10000);
     return bytes && bytes->find("reviews-v1@test") != std::string::npos;
