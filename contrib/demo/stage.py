@@ -77,7 +77,8 @@ class Stage:
         shutil.copytree(HERE / "mesh", self.root / "mesh")
         process = subprocess.Popen(
             [self.build / "mesh", "up", self.root / "mesh"], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=open(self.root / "mesh-up.log", "ab"), text=True)
+            stdout=subprocess.PIPE, stderr=open(self.root / "mesh-up.log", "ab"), text=True,
+            start_new_session=True)  # Ctrl-C is for the demo, which then stops it in order
         self.processes["mesh up"] = process
         for line in process.stdout:
             if line.strip() == "ready":
