@@ -140,15 +140,13 @@ Outcome read_status_line(std::span<char> in, http::ResponseHead& head) {
   return Outcome::complete(size_t(p + 2 - begin));
 }
 
-}  // namespace
-
-Outcome parse_request_head(std::span<char> in, const http::Limits& limits, RequestHead& head,
-                           Framing& framing) {
-  head.clear();
-  const Outcome line = read_request_line(in, head);
+// What follows the first line, of a request or a response. `line` is how that
+// was read. Complete: `bytes` is behind the head.
+template <class Head>
+Outcome read_fields(std::span<char> in, const Outcome& line, const http::Limits& limits,
+                    FieldReader& reader, Head& head, Framing& framing) {
   if (line.kind == Outcome::Kind::Bad) return line;
   if (line.kind == Outcome::Kind::Incomplete) return unfinished(in, limits);
-  FieldReader reader(Section::Request, limits.fields_max, head.fields);
   const Outcome fields = reader.read(in.data() + line.bytes, in.data() + in.size());
   if (fields.kind == Outcome::Kind::Bad) return fields;
   if (fields.kind == Outcome::Kind::Incomplete) return unfinished(in, limits);
@@ -156,10 +154,22 @@ Outcome parse_request_head(std::span<char> in, const http::Limits& limits, Reque
   if (bytes > limits.head_bytes_max) return unfinished(in, limits);
   const Outcome finish = reader.finish(head.protocol);
   if (finish.kind == Outcome::Kind::Bad) return finish;
-  if (Outcome o = settle_host(reader, head); o.kind == Outcome::Kind::Bad) return o;
   head.content_length = reader.content_length();
   settle_framing(reader, framing);
   return Outcome::complete(bytes);
+}
+
+}  // namespace
+
+Outcome parse_request_head(std::span<char> in, const http::Limits& limits, RequestHead& head,
+                           Framing& framing) {
+  head.clear();
+  const Outcome line = read_request_line(in, head);
+  FieldReader reader(Section::Request, limits.fields_max, head.fields);
+  const Outcome outcome = read_fields(in, line, limits, reader, head, framing);
+  if (outcome.kind != Outcome::Kind::Complete) return outcome;
+  if (Outcome o = settle_host(reader, head); o.kind == Outcome::Kind::Bad) return o;
+  return outcome;
 }
 
 void give_query_a_slash(RequestHead& head) {
@@ -175,19 +185,8 @@ Outcome parse_response_head(std::span<char> in, const http::Limits& limits,
                             http::ResponseHead& head, Framing& framing) {
   head.clear();
   const Outcome line = read_status_line(in, head);
-  if (line.kind == Outcome::Kind::Bad) return line;
-  if (line.kind == Outcome::Kind::Incomplete) return unfinished(in, limits);
   FieldReader reader(Section::Response, limits.fields_max, head.fields);
-  const Outcome fields = reader.read(in.data() + line.bytes, in.data() + in.size());
-  if (fields.kind == Outcome::Kind::Bad) return fields;
-  if (fields.kind == Outcome::Kind::Incomplete) return unfinished(in, limits);
-  const size_t bytes = line.bytes + fields.bytes;
-  if (bytes > limits.head_bytes_max) return unfinished(in, limits);
-  const Outcome finish = reader.finish(head.protocol);
-  if (finish.kind == Outcome::Kind::Bad) return finish;
-  head.content_length = reader.content_length();
-  settle_framing(reader, framing);
-  return Outcome::complete(bytes);
+  return read_fields(in, line, limits, reader, head, framing);
 }
 
 Outcome parse_trailers(std::span<char> in, const http::Limits& limits, http::Fields& trailers) {

@@ -6,42 +6,12 @@
 
 #include "base/unique_fd.h"
 #include "tls/session.h"
+#include "unit/tls/ca.h"
 
 using namespace mesh;
-using namespace std::chrono_literals;
-using identity::Certificate;
-using identity::Key;
-using identity::SpiffeId;
-using identity::Svid;
-using identity::TrustBundle;
-using tls::Context;
-using tls::Io;
-using tls::Role;
-using tls::SanMatch;
-using tls::Session;
+using namespace mesh::test;
 
 namespace {
-
-const WallTime kNow = std::chrono::system_clock::now();
-
-struct Ca {
-  std::string domain;
-  Key key = *Key::generate();
-  Certificate root;
-  explicit Ca(std::string trust_domain = "td")
-      : domain(std::move(trust_domain)),
-        root(*issue_root(key, *SpiffeId::for_trust_domain(domain), {kNow - 2h, kNow + 2h})) {}
-  Svid svid(std::string_view account, WallTime from = kNow - 1min,
-            WallTime until = kNow + 1h) const {
-    const Key own = *Key::generate();
-    return *Svid::make(
-        own, {*issue_leaf(root, key, own.public_key(),
-                          *SpiffeId::for_workload(domain, "default", account), {from, until})});
-  }
-  std::shared_ptr<const Context> mesh(Role role, const Svid& own, tls::Options options = {}) const {
-    return *Context::for_mesh(role, own, *TrustBundle::make(domain, {root}), std::move(options));
-  }
-};
 
 // What each side says of a handshake, and of the first read after it.
 struct Verdict {
@@ -91,9 +61,9 @@ TEST_CASE("tls: a peer's certificate is judged", "[tls]") {
        *Context::for_mesh(Role::Client, other.svid("web"), *TrustBundle::make("td", {ca.root}), {}),
        "peer's certificate of spiffe://td/ns/default/sa/web is signed by another CA",
        "signed by another CA"},
-      {"expired", ca.mesh(Role::Client, ca.svid("web", kNow - 1h, kNow - 3min)),
+      {"expired", ca.context(Role::Client, ca.svid("web", kNow - 1h, kNow - 3min)),
        "peer's certificate of spiffe://td/ns/default/sa/web expired 3m", "expired"},
-      {"not yet", ca.mesh(Role::Client, ca.svid("web", kNow + 30min, kNow + 1h)),
+      {"not yet", ca.context(Role::Client, ca.svid("web", kNow + 30min, kNow + 1h)),
        "is not valid for another 29m", "refused our certificate"},
       {"another trust domain",
        *Context::for_mesh(Role::Client, foreign.svid("web"), *TrustBundle::make("td", {ca.root}),
@@ -102,7 +72,7 @@ TEST_CASE("tls: a peer's certificate is judged", "[tls]") {
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.because) {
-      const Verdict verdict = meet(row.client, ca.mesh(Role::Server, reviews));
+      const Verdict verdict = meet(row.client, ca.context(Role::Server, reviews));
       CHECK_FALSE(verdict.server_good);
       CHECK(verdict.server_says_verification);
       CHECK_THAT(verdict.server_error, Catch::Contains(std::string(row.server_says)));
@@ -117,7 +87,7 @@ TEST_CASE("tls: a mesh server wants a certificate", "[tls]") {
   pem.roots = ca.root.pem();
   const auto client = Context::from_pem(Role::Client, pem, {});
   REQUIRE(client);
-  const Verdict verdict = meet(*client, ca.mesh(Role::Server, ca.svid("reviews")));
+  const Verdict verdict = meet(*client, ca.context(Role::Server, ca.svid("reviews")));
   CHECK_FALSE(verdict.server_good);
   CHECK(verdict.server_error == "peer presented no certificate");
   CHECK(verdict.client_error == "peer refused us: it wants a certificate");
@@ -131,7 +101,7 @@ TEST_CASE("tls: a mesh session is TLS 1.3 or none", "[tls]") {
   const tls::PemMaterial pem{identity::to_pem(web.chain()), web.key().pem(), ca.root.pem()};
   const auto client = Context::from_pem(Role::Client, pem, old);
   REQUIRE(client);
-  const Verdict verdict = meet(*client, ca.mesh(Role::Server, ca.svid("reviews")));
+  const Verdict verdict = meet(*client, ca.context(Role::Server, ca.svid("reviews")));
   CHECK_FALSE(verdict.server_good);
   CHECK(verdict.server_error == "peer's TLS version is too old for us");
   CHECK(verdict.client_error == "peer refused our TLS version");
@@ -139,7 +109,7 @@ TEST_CASE("tls: a mesh session is TLS 1.3 or none", "[tls]") {
 
 TEST_CASE("tls: the peer must be whom we expect", "[tls]") {
   const Ca ca;
-  const auto server = ca.mesh(Role::Server, ca.svid("reviews"));
+  const auto server = ca.context(Role::Server, ca.svid("reviews"));
   using Type = SanMatch::Type;
   using How = SanMatch::How;
   struct Row {
@@ -159,7 +129,7 @@ TEST_CASE("tls: the peer must be whom we expect", "[tls]") {
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.because) {
       const Verdict verdict =
-          meet(ca.mesh(Role::Client, ca.svid("web"), expecting(row.match)), server);
+          meet(ca.context(Role::Client, ca.svid("web"), expecting(row.match)), server);
       CHECK(verdict.client_good == row.good);
       if (!row.good)
         CHECK(verdict.client_error ==
@@ -194,7 +164,7 @@ TEST_CASE("tls: plain text on a TLS port is told as such", "[tls]") {
   int fds[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
   const UniqueFd client_fd(fds[0]), server_fd(fds[1]);
-  const auto server = *Session::make(ca.mesh(Role::Server, ca.svid("reviews")), fds[1]);
+  const auto server = *Session::make(ca.context(Role::Server, ca.svid("reviews")), fds[1]);
   const std::string_view request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   REQUIRE(::send(fds[0], request.data(), request.size(), 0) == ssize_t(request.size()));
   CHECK(server->handshake().status == Io::Error);
@@ -208,7 +178,7 @@ TEST_CASE("tls: a peer that leaves in the middle", "[tls]") {
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
   const UniqueFd server_fd(fds[1]);
   UniqueFd client_fd(fds[0]);
-  const auto server = *Session::make(ca.mesh(Role::Server, ca.svid("reviews")), fds[1]);
+  const auto server = *Session::make(ca.context(Role::Server, ca.svid("reviews")), fds[1]);
   CHECK(server->handshake().status == Io::WouldBlock);
   CHECK_FALSE(server->wants_write());
   client_fd.reset();
