@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "http1/server_codec.h"
 #include "unit/http/fakes.h"
@@ -24,8 +25,8 @@ std::string outcome(std::string_view bytes, size_t step) {
   RecordingServer server;
   http1::ServerCodec codec(sink, server, "http", {.head_bytes_max = 4096, .fields_max = 20});
   server.prepare = [](Recorder& r) {
-    r.on_event = [&r](std::string_view) {
-      if (!r.heard.back().ends_with(" END")) return;
+    r.on_event = [&r, answered = false](std::string_view) mutable {
+      if (!r.ended || std::exchange(answered, true)) return;
       r.stream->send_response_head(response(200), false);
       r.stream->send_data("ok", true);
     };

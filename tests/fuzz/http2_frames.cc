@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "http2/client_codec.h"
 #include "http2/server_codec.h"
@@ -36,13 +37,13 @@ void serve(std::string_view bytes, bool preface) {
   RecordingServer server;
   http2::ServerCodec codec(sink, server, kLimits);
   server.prepare = [](Recorder& r) {
-    r.on_event = [&r](std::string_view what) {
+    r.on_event = [&r, ended = false](std::string_view what) mutable {
       if (what == "request" && r.body.empty()) r.stream->send_response_head(response(200), false);
       if (what == "data") {
         r.stream->pause();
         r.stream->resume();
       }
-      if (r.heard.back().ends_with(" END")) r.stream->send_data("ok", true);
+      if (r.ended && !std::exchange(ended, true)) r.stream->send_data("ok", true);
     };
   };
   std::string in;

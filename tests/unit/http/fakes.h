@@ -60,6 +60,7 @@ class Recorder final : public http::StreamHandler {
   }
   void on_data(std::string_view bytes, bool end) override {
     body += bytes;
+    ended = ended || end;
     if (!heard.empty() && heard.back().starts_with("data ")) {
       heard.back() += std::string(bytes) + (end ? " END" : "");
       act("data");
@@ -80,12 +81,14 @@ class Recorder final : public http::StreamHandler {
 
   std::vector<std::string> heard;
   std::string body;
+  bool ended = false;  // the message is whole; its own words cannot say that
   std::function<void(std::string_view)> on_event;
   http::Stream* stream = nullptr;
 
  private:
   void add(std::string text, bool end) {
     const std::string name = text.substr(0, text.find(' '));
+    ended = ended || end;
     heard.push_back(std::move(text) + (end ? " END" : ""));
     act(name);
   }
