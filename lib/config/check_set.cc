@@ -9,6 +9,9 @@
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "mesh/v1/circuit_breaker.pb.h"
+#include "mesh/v1/rate_limit.pb.h"
+#include "mesh/v1/service_policy.pb.h"
 
 namespace mesh::config {
 namespace {
@@ -39,6 +42,12 @@ class SetChecker {
         known_host(*object, "spec.host", rule_hosts_[object.get()]);
       if (name.kind == "PeerAuthentication") peer_authentication(*object);
       if (name.kind == "Sidecar") sidecar(*object);
+      if (name.kind == "MeshConfig") only(*object, "", "the whole mesh", mesh_configs_, "");
+      if (name.kind == "CircuitBreaker")
+        known_host(*object, "spec.host", spec_of<::mesh::v1::CircuitBreaker>(*object).host());
+      if (name.kind == "RateLimit")
+        known_host(*object, "spec.host", spec_of<::mesh::v1::RateLimit>(*object).host());
+      if (name.kind == "ServicePolicy") service_policy(*object);
     }
     return std::move(problems_);
   }
@@ -85,6 +94,16 @@ class SetChecker {
     }
   }
 
+  void service_policy(const v1::Object& object) {
+    const auto policy = spec_of<::mesh::v1::ServicePolicy>(object);
+    known_host(object, "spec.host", policy.host());
+    if (!policy.subset().empty() && !subsets_.contains({policy.host(), policy.subset()}))
+      error(object, "spec.subset",
+            "no DestinationRule for " + policy.host() + " has the subset " + policy.subset());
+    only(object, "", "host " + policy.host() + " subset " + text::quoted(policy.subset()),
+         service_policies_, object.namespace_() + "/" + policy.host() + "/" + policy.subset());
+  }
+
   void peer_authentication(const v1::Object& object) {
     const auto policy = spec_of<::istio::security::v1beta1::PeerAuthentication>(object);
     if (policy.has_selector()) return;
@@ -111,6 +130,8 @@ class SetChecker {
   std::map<std::string, const v1::Object*> service_hosts_;  // namespace/host
   std::map<std::string, const v1::Object*> policies_;       // by namespace
   std::map<std::string, const v1::Object*> sidecars_;       // by namespace
+  std::map<std::string, const v1::Object*> mesh_configs_;
+  std::map<std::string, const v1::Object*> service_policies_;  // namespace/host/subset
 };
 
 }  // namespace

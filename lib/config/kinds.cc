@@ -10,6 +10,10 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "mesh/v1/circuit_breaker.pb.h"
+#include "mesh/v1/mesh_config.pb.h"
+#include "mesh/v1/rate_limit.pb.h"
+#include "mesh/v1/service_policy.pb.h"
 
 namespace mesh::config {
 namespace {
@@ -19,6 +23,7 @@ namespace security = istio::security::v1beta1;
 
 constexpr std::string_view kNetworking = "networking.istio.io";
 constexpr std::string_view kSecurity = "security.istio.io";
+constexpr std::string_view kMesh = "mesh";  // kinds of our own
 
 // Istio's kinds that we have not, so that they are refused by name.
 constexpr std::string_view kUnsupported[] = {
@@ -46,12 +51,18 @@ Error unknown_kind(std::string_view word) {
 
 std::span<const Kind> kinds() {
   static const std::array table{
+      Kind{"CircuitBreaker", "cb", "circuitbreakers", kMesh,
+           &::mesh::v1::CircuitBreaker::default_instance()},
       Kind{"DestinationRule", "dr", "destinationrules", kNetworking,
            &networking::DestinationRule::default_instance()},
+      Kind{"MeshConfig", "mc", "meshconfigs", kMesh, &::mesh::v1::MeshConfig::default_instance()},
       Kind{"PeerAuthentication", "pa", "peerauthentications", kSecurity,
            &security::PeerAuthentication::default_instance()},
+      Kind{"RateLimit", "rl", "ratelimits", kMesh, &::mesh::v1::RateLimit::default_instance()},
       Kind{"ServiceEntry", "se", "serviceentries", kNetworking,
            &networking::ServiceEntry::default_instance()},
+      Kind{"ServicePolicy", "sp", "servicepolicies", kMesh,
+           &::mesh::v1::ServicePolicy::default_instance()},
       Kind{"Sidecar", "sc", "sidecars", kNetworking, &networking::Sidecar::default_instance()},
       Kind{"VirtualService", "vs", "virtualservices", kNetworking,
            &networking::VirtualService::default_instance()},
@@ -77,8 +88,8 @@ Result<const Kind*> find_kind(std::string_view api_version, std::string_view kin
   const size_t slash = api_version.find('/');
   const std::string_view version =
       slash == std::string_view::npos ? "" : api_version.substr(slash + 1);
-  if (api_version.substr(0, slash) != found->group ||
-      (version != "v1" && version != "v1beta1" && version != "v1alpha3"))
+  const bool istio = found->group != kMesh && (version == "v1beta1" || version == "v1alpha3");
+  if (api_version.substr(0, slash) != found->group || (version != "v1" && !istio))
     return Error{Errc::Invalid, "expected " + config::api_version(*found) + " for a " +
                                     std::string(kind) + ", got " + text::quoted(api_version)};
   return found;

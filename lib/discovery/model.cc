@@ -204,6 +204,50 @@ const Object<istio::DestinationRule>* Model::destination_rule(const Service& ser
   return nullptr;
 }
 
+const Object<v1::ServicePolicy>* Model::service_policy(const Service& service,
+                                                       const std::string& subset,
+                                                       const std::string& ns) const {
+  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+    const Object<v1::ServicePolicy>* whole = nullptr;
+    for (const auto& policy : objects_->service_policies) {
+      if (policy.ns != *from || resolve(policy.spec.host(), policy.ns) != service.host) continue;
+      if (policy.spec.subset() == subset) return &policy;
+      if (policy.spec.subset().empty()) whole = &policy;
+    }
+    if (whole != nullptr) return whole;
+  }
+  return nullptr;
+}
+
+std::vector<const Object<v1::CircuitBreaker>*> Model::circuit_breakers(
+    const Service& service, const std::string& ns) const {
+  std::vector<const Object<v1::CircuitBreaker>*> found;
+  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+    for (const auto& breaker : objects_->circuit_breakers)
+      if (breaker.ns == *from && resolve(breaker.spec.host(), breaker.ns) == service.host)
+        found.push_back(&breaker);
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
+std::vector<const Object<v1::RateLimit>*> Model::rate_limits(const Service& service) const {
+  std::vector<const Object<v1::RateLimit>*> found;
+  for (const auto* from : {&service.ns, &options_.root_namespace}) {
+    for (const auto& limit : objects_->rate_limits)
+      if (limit.ns == *from && resolve(limit.spec.host(), limit.ns) == service.host)
+        found.push_back(&limit);
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
+const Object<v1::MeshConfig>* Model::mesh_config() const {
+  for (const auto& config : objects_->mesh_configs)
+    if (config.ns == options_.root_namespace) return &config;
+  return nullptr;
+}
+
 const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
                                                             const std::string& host_ns,
                                                             const std::string& ns) const {

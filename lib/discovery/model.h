@@ -107,6 +107,19 @@ class Model {
   const Object<istio::VirtualService>* virtual_service(const std::string& host,
                                                        const std::string& host_ns,
                                                        const std::string& ns) const;
+  // The policies of our own kinds for calls of `ns` to the service, chosen by the
+  // object's namespace as destination_rule() does. `subset` "" is the policy of
+  // the host as a whole; a subset's own comes before it.
+  const Object<v1::ServicePolicy>* service_policy(const Service& service, const std::string& subset,
+                                                  const std::string& ns) const;
+  // All of them, by name: several may speak of different interfaces of one host.
+  std::vector<const Object<v1::CircuitBreaker>*> circuit_breakers(const Service& service,
+                                                                  const std::string& ns) const;
+  // Those that the service's own forwarders enforce.
+  std::vector<const Object<v1::RateLimit>*> rate_limits(const Service& service) const;
+  // The one of the root namespace; null: none.
+  const Object<v1::MeshConfig>* mesh_config() const;
+
   const Object<istio::Sidecar>* sidecar(const std::string& ns, const Labels& labels) const;
 
   // What inbound listeners of the workload ask of peers on `port`.

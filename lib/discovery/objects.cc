@@ -56,6 +56,14 @@ Objects Objects::parse(std::string generation,
       add(message, objects.sidecars, name, problems);
     } else if (kind == "PeerAuthentication") {
       add(message, objects.peer_authentications, name, problems);
+    } else if (kind == "CircuitBreaker") {
+      add(message, objects.circuit_breakers, name, problems);
+    } else if (kind == "MeshConfig") {
+      add(message, objects.mesh_configs, name, problems);
+    } else if (kind == "RateLimit") {
+      add(message, objects.rate_limits, name, problems);
+    } else if (kind == "ServicePolicy") {
+      add(message, objects.service_policies, name, problems);
     } else {
       problems.push_back(name + ": kind " + kind + " is not compiled here");
     }
@@ -66,6 +74,10 @@ Objects Objects::parse(std::string generation,
   sort(objects.destination_rules);
   sort(objects.sidecars);
   sort(objects.peer_authentications);
+  sort(objects.circuit_breakers);
+  sort(objects.mesh_configs);
+  sort(objects.rate_limits);
+  sort(objects.service_policies);
   return objects;
 }
 

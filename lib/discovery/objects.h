@@ -17,6 +17,10 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "mesh/v1/circuit_breaker.pb.h"
+#include "mesh/v1/mesh_config.pb.h"
+#include "mesh/v1/rate_limit.pb.h"
+#include "mesh/v1/service_policy.pb.h"
 
 namespace mesh::discovery {
 
@@ -40,6 +44,10 @@ struct Objects {
   std::vector<Object<istio::DestinationRule>> destination_rules;
   std::vector<Object<istio::Sidecar>> sidecars;
   std::vector<Object<istio_security::PeerAuthentication>> peer_authentications;
+  std::vector<Object<v1::CircuitBreaker>> circuit_breakers;
+  std::vector<Object<v1::MeshConfig>> mesh_configs;
+  std::vector<Object<v1::RateLimit>> rate_limits;
+  std::vector<Object<v1::ServicePolicy>> service_policies;
 
   // `bodies` by the resource's name, KIND/NAMESPACE/NAME. What does not parse
   // or is of a kind that is not compiled is left out and named in `problems`.

@@ -7,6 +7,10 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "mesh/v1/circuit_breaker.pb.h"
+#include "mesh/v1/mesh_config.pb.h"
+#include "mesh/v1/rate_limit.pb.h"
+#include "mesh/v1/service_policy.pb.h"
 
 namespace mesh::config {
 namespace {
@@ -35,7 +39,11 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
                      validate_as<networking::DestinationRule>(spec, checker) ||
                      validate_as<networking::ServiceEntry>(spec, checker) ||
                      validate_as<networking::Sidecar>(spec, checker) ||
-                     validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker);
+                     validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
+                     validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
+                     validate_as<::mesh::v1::MeshConfig>(spec, checker) ||
+                     validate_as<::mesh::v1::RateLimit>(spec, checker) ||
+                     validate_as<::mesh::v1::ServicePolicy>(spec, checker);
   MESH_CHECK(known);  // every kind of kinds.cc has its validator
 }
 

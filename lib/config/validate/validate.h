@@ -18,6 +18,12 @@ class WorkloadEntry;
 namespace istio::security::v1beta1 {
 class PeerAuthentication;
 }
+namespace mesh::v1 {
+class CircuitBreaker;
+class MeshConfig;
+class RateLimit;
+class ServicePolicy;
+}  // namespace mesh::v1
 
 namespace mesh::config {
 
@@ -29,6 +35,10 @@ void validate(const ::istio::networking::v1alpha3::ServiceEntry& service, Checke
 void validate(const ::istio::networking::v1alpha3::Sidecar& sidecar, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::VirtualService& service, Checker& checker);
 void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Checker& checker);
+void validate(const ::mesh::v1::CircuitBreaker& breaker, Checker& checker);
+void validate(const ::mesh::v1::MeshConfig& config, Checker& checker);
+void validate(const ::mesh::v1::RateLimit& limit, Checker& checker);
+void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker);
 // `path` is "spec", or an endpoint of a ServiceEntry.
 void validate(const ::istio::networking::v1alpha3::WorkloadEntry& entry, const std::string& path,
               Checker& checker);

@@ -72,8 +72,9 @@ TEST_CASE("object: the envelope", "[config]") {
        "f.yaml:2:1: unknown kind \"PeerAuthentcation\"; did you mean PeerAuthentication?"},
       {"a kind that we have not",
        "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
-       "f.yaml:2:1: not supported: kind Gateway; the kinds are DestinationRule, "
-       "PeerAuthentication, ServiceEntry, Sidecar, VirtualService, WorkloadEntry"},
+       "f.yaml:2:1: not supported: kind Gateway; the kinds are CircuitBreaker, "
+       "DestinationRule, MeshConfig, PeerAuthentication, RateLimit, ServiceEntry, "
+       "ServicePolicy, Sidecar, VirtualService, WorkloadEntry"},
       {"no kind", "a: b\n",
        "f.yaml:1:1: unknown field \"a\"; expected apiVersion, kind, metadata, spec\n"
        "f.yaml:1:1: expected a kind"},
