@@ -15,13 +15,10 @@
 #include <span>
 #include <vector>
 
+#include "balance/pick_context.h"
 #include "base/random.h"
 
 namespace mesh::balance {
-
-// Indices into the hosts given to make_picker(). At most UINT32_MAX - 1 hosts.
-using HostIndex = uint32_t;
-inline constexpr HostIndex kNoHost = UINT32_MAX;
 
 struct Host {
   uint32_t weight = 1;    // 0 counts as 1

@@ -150,7 +150,7 @@ void Exchange::next_try() {
 void Exchange::begin_attempt() {
   phase_ = Phase::Trying;
   if (pending_.status != 0) return fault_answer();
-  attempt_.start(*cluster_->cluster, worker_.random(), {tried_.data(), tried_count_});
+  attempt_.start(*cluster_->cluster, worker_.random(), {.tried = {tried_.data(), tried_count_}});
 }
 
 // A filter answers in the upstream's place: retried as an upstream's answer is.

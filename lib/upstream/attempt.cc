@@ -11,13 +11,13 @@ using Kind = AttemptFailure::Kind;
 
 Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
 
-void Attempt::start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried) {
+void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
   MESH_CHECK(endpoint_ == nullptr);
   judged_ = request_started_ = secure_ = false;
   peer_ = telemetry::kUnknownPeer;
   host_text_ = {};
   spec_ = &cluster.spec();
-  host_ = cluster.pick(random, tried);
+  host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
     return owner_.on_attempt_failed({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
 

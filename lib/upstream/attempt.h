@@ -7,7 +7,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string_view>
 
 #include "base/random.h"
@@ -60,9 +59,9 @@ class Attempt final : private http::StreamHandler, private Waiter {
   Attempt(event::Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}  // outlive us
   ~Attempt();
 
-  // Picks a host, `tried` ones last, and asks for a connection. Every failure is
+  // Picks a host, tried ones last, and asks for a connection. Every failure is
   // reported, perhaps before this returns. `cluster` outlives the try.
-  void start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried);
+  void start(Cluster& cluster, Random& random, const balance::PickContext& context);
 
   // From start() to closed, failed, or given up.
   bool active() const { return endpoint_ != nullptr; }

@@ -63,9 +63,9 @@ Cluster::~Cluster() {
   for (Endpoint* e : endpoints_) e->release();
 }
 
-balance::HostIndex Cluster::pick(Random& random, std::span<const balance::HostIndex> tried) {
+balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& context, Instant) {
   if (spec_->config->outlier && spec_->shared->outlier.epoch() != seen_epoch_) refresh();
-  return picker_->pick(random, tried);
+  return picker_->pick(random, context.tried);
 }
 
 void Cluster::refresh() {

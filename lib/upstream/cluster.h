@@ -7,7 +7,6 @@
 
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -53,9 +52,8 @@ class Cluster {
   const ClusterSpec& spec() const { return *spec_; }
   const std::shared_ptr<const ClusterSpec>& shared_spec() const { return spec_; }
 
-  // Whom the next request goes to; hosts in `tried` are avoided where others may
-  // be used. balance::kNoHost: nobody (response flag UH).
-  balance::HostIndex pick(Random& random, std::span<const balance::HostIndex> tried);
+  // Whom the next request goes to. balance::kNoHost: nobody (response flag UH).
+  balance::HostIndex pick(Random& random, const balance::PickContext& context, Instant now);
   Endpoint& endpoint(balance::HostIndex host) { return *endpoints_[host]; }
 
   // What the worker hangs on a cluster: its telemetry scope. Not ours.

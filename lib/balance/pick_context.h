@@ -1,0 +1,31 @@
+// PickContext: what a request brings to the choice of its host.
+//
+// Views only, filled by who routes the request; valid for the call.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace mesh::balance {
+
+// Indices into the hosts of a cluster. At most UINT32_MAX - 1 hosts.
+using HostIndex = uint32_t;
+inline constexpr HostIndex kNoHost = UINT32_MAX;
+
+struct PickContext {
+  // Hosts that are avoided while another may be used (Envoy's previous_hosts).
+  // Keep it short: it is searched linearly.
+  std::span<const HostIndex> tried = {};
+  // Of the route's hash policies, for ring hash, Maglev and modulo; none: chance.
+  std::optional<uint64_t> hash = std::nullopt;
+  // Sticky sessions: the address that answered before, "10.0.0.1:80"; empty: none.
+  // With `override_strict` nobody else may answer.
+  std::string_view override_host = {};
+  bool override_strict = false;
+  // The route's metadata_match as balance::SubsetKey writes it; empty: none.
+  std::string_view subset = {};
+};
+
+}  // namespace mesh::balance
