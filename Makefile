@@ -22,7 +22,7 @@ PACKAGES_BUILD := g++ make pkg-config libevent-dev libssl-dev libnghttp2-dev lib
   nlohmann-json3-dev libxxhash-dev libcap-dev python3 perl curl openssl
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 bats clang libclang-rt-14-dev clang-format \
   mandoc iproute2 socat nghttp2-client python3-protobuf
-PACKAGES_BENCH := $(PACKAGES_BUILD) haproxy nginx-light wrk nghttp2-client
+PACKAGES_BENCH := $(PACKAGES_BUILD) haproxy nginx-light wrk nghttp2-client nghttp2-proxy
 
 SAN  ?=
 V    ?=
@@ -105,7 +105,7 @@ demo: ## Install what is missing, build, show the mesh at work (KEEP=1: leave it
 	@KEEP='$(KEEP)' contrib/demo/run '$(B)'
 
 .PHONY: bench
-bench: ## Cost per request beside HAProxy, nginx and Envoy, interleaved; prints ratios
+bench: ## Cost per request beside HAProxy, nginx, nghttpx and Envoy; prints ratios
 	@contrib/install-packages $(PACKAGES_BENCH)
 	@+$(MAKE) --no-print-directory all bench-tools
 	@tests/bench/run '$(B)'

@@ -1,7 +1,7 @@
 // bench-origin PORT [BODY_BYTES]: the cheapest HTTP/1.1 server that can be.
 //
 // Answers every request head with the same 200 and body of BODY_BYTES (default
-// 1024). It looks for the blank line only; request bodies are not supported.
+// 1024), but "GET /large" with 100 MB. It looks for the blank line only; request bodies are not supported.
 // One thread, edge-triggered. For the bench: everything measured stands in
 // front of it, so it must cost next to nothing.
 
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,10 +21,19 @@
 
 namespace {
 
+constexpr size_t kLargeBytes = 100 << 20;
+
 struct Connection {
   std::string in;
   std::string out;
+  size_t large_left = 0;  // of a large body, behind `out`
 };
+
+std::string head(size_t body_bytes) {
+  return "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\n"
+         "Content-Length: " +
+         std::to_string(body_bytes) + "\r\n\r\n";
+}
 
 int listen_on(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -47,6 +57,10 @@ bool flush(int fd, Connection& c) {
     const ssize_t n = send(fd, c.out.data(), c.out.size(), MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN;
     c.out.erase(0, size_t(n));
+    if (c.out.empty() && c.large_left > 0) {
+      c.out.assign(std::min<size_t>(c.large_left, 1 << 16), 'x');
+      c.large_left -= c.out.size();
+    }
   }
   return true;
 }
@@ -62,7 +76,12 @@ bool serve(int fd, Connection& c, const std::string& answer) {
     size_t end = 0;
     size_t from = 0;
     while ((end = c.in.find("\r\n\r\n", from)) != std::string::npos) {
-      c.out += answer;
+      if (std::string_view(c.in).substr(from).starts_with("GET /large ")) {
+        c.out += head(kLargeBytes);
+        c.large_left += kLargeBytes;
+      } else {
+        c.out += answer;
+      }
       from = end + 4;
     }
     c.in.erase(0, from);
@@ -77,10 +96,7 @@ int main(int argc, char** argv) {
   const auto port = uint16_t(argc > 1 ? atoi(argv[1]) : 8080);
   const size_t body_bytes = argc > 2 ? size_t(atol(argv[2])) : 1024;
   signal(SIGPIPE, SIG_IGN);
-  const std::string answer =
-      "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/plain\r\n"
-      "Content-Length: " +
-      std::to_string(body_bytes) + "\r\n\r\n" + std::string(body_bytes, 'x');
+  const std::string answer = head(body_bytes) + std::string(body_bytes, 'x');
   const int listener = listen_on(port);
   const int poller = epoll_create1(EPOLL_CLOEXEC);
   epoll_event add{.events = EPOLLIN, .data = {.fd = listener}};
