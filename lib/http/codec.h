@@ -50,6 +50,10 @@ class ByteSink {
   virtual void want_produce() = 0;
   // Bytes accepted and not yet taken by the socket.
   virtual size_t pending() const = 0;
+  // Our direction ends (FIN, close_notify) once what is pending is sent; nothing is
+  // written after it, and the other direction goes on. For tunnels: see
+  // Codec::half_open().
+  virtual void end_write() {}
 
  protected:
   ~ByteSink() = default;
@@ -139,6 +143,9 @@ class Codec {
   virtual void receive_eof() = 0;
   // The connection died under it: nothing ends in order, all streams are reset.
   virtual void connection_lost() { receive_eof(); }
+  // A tunnel: receive_eof() ends one direction only, and the connection lives until
+  // finished().
+  virtual bool half_open() const { return false; }
   // False while a paused stream or a waiting request (HTTP/1) makes reading
   // pointless. May become true in resume(), produce() and when a stream closes.
   virtual bool wants_bytes() const = 0;

@@ -7,6 +7,11 @@
 
 namespace mesh::net {
 
+Io::Status Stream::end_write() {
+  ::shutdown(fd(), SHUT_WR);  // of no consequence where the peer has gone already
+  return Io::Status::Ok;
+}
+
 Io PlainStream::read(std::span<char> into) {
   for (;;) {
     const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), 0);

@@ -48,6 +48,9 @@ class Stream {
   virtual Io write(std::span<const iovec> pieces) = 0;
   // Says goodbye where the protocol has a word for it; best effort, no wait.
   virtual void close_notify() {}
+  // Ends our direction, the goodbye included: Again when the kernel has no room for
+  // that (call it again once writable), else Ok. Reading goes on.
+  virtual Io::Status end_write();
 
   virtual bool secure() const { return false; }
   // The application protocol agreed on; empty when none.

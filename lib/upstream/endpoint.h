@@ -72,6 +72,9 @@ class Endpoint final : private event::Deadline::Owner {
   // the last handshake has proved.
   telemetry::PeerId peer() const { return peer_; }
 
+  // A handshake has proved it; empty: none was made.
+  void know_peer(std::string_view principal);
+
   // A connection with room at once, or null: then `waiter` is queued and will
   // hear, unless `overflow` is set (a limit of the cluster is reached).
   Connection* acquire(Waiter& waiter, bool& overflow);
@@ -105,7 +108,6 @@ class Endpoint final : private event::Deadline::Owner {
   void unlink_idle(Connection& connection);
   void on_deadline(event::Deadline&) override;
   void drain_all();
-  void know_peer(std::string_view principal);
 
   event::Loop& loop_;
   http::BlockPool& blocks_;

@@ -36,4 +36,9 @@ net::Io TlsStream::write(std::span<const iovec> pieces) {
   return {status_of(result.status), result.bytes, session_->wants_write()};
 }
 
+net::Io::Status TlsStream::end_write() {
+  if (session_->shutdown().status == tls::Io::WouldBlock) return net::Io::Status::Again;
+  return net::Stream::end_write();
+}
+
 }  // namespace mesh::upstream

@@ -20,6 +20,7 @@ class TlsStream final : public net::Stream {
   net::Io read(std::span<char> into) override;
   net::Io write(std::span<const iovec> pieces) override;
   void close_notify() override { session_->shutdown(); }
+  net::Io::Status end_write() override;
   bool secure() const override { return true; }
   std::string_view alpn() const override { return session_->alpn(); }
   std::string_view tls_version() const override { return session_->version(); }

@@ -43,7 +43,7 @@ void Transport::on_ready(bool readable, bool writable) {
   if (state_ == State::Handshaking) step_handshake();
   if (state_ == State::Lingering) return drop_input();
   if (state_ != State::Open) return;
-  if (writable && !out_.empty()) flush();
+  if (writable && (!out_.empty() || ending_write_)) flush();
   if (state_ == State::Open && readable_) pump();
 }
 
@@ -80,6 +80,7 @@ void Transport::kick() {
 // Reads while there is something to read and somebody to read it.
 void Transport::pump() {
   size_t share = kShareBytes;
+  if (eof_) return look_after_eof();
   pumping_ = true;
   bool more = true;
   while (more && readable_ && state_ == State::Open) {
@@ -100,10 +101,17 @@ void Transport::pump() {
 bool Transport::peer_left_paused() const {
   using Eof = http::Codec::Eof;
   const Eof eof = codec_->paused_eof();
-  if (eof == Eof::Later) return false;
+  if (eof == Eof::Later && !codec_->half_open()) return false;
   // A reset is no hang-up to the watch, and comes before what is unread.
   if (net::connect_error(stream_->fd()) != 0) return true;
-  return watch_.hung_up() && (eof == Eof::Now || net::peer_has_left(stream_->fd()));
+  return eof != Eof::Later && watch_.hung_up() &&
+         (eof == Eof::Now || net::peer_has_left(stream_->fd()));
+}
+
+// Only a reset can come after the peer's end.
+void Transport::look_after_eof() {
+  readable_ = false;
+  if (write_failed_ || net::connect_error(stream_->fd()) != 0) fail("connection reset");
 }
 
 // One read, and what the codec makes of it. False: enough for now.
@@ -176,11 +184,16 @@ void Transport::commit(size_t n) {
 }
 
 void Transport::write_through(std::string_view bytes) {
-  if (state_ != State::Open || write_failed_) return;
-  size_t sent = 0;
   // Only bodies that are worth a call of their own; the rest shares one.
   constexpr size_t kWorthwhile = 8 * 1024;
-  if (writable_ && bytes.size() >= kWorthwhile) {
+  if (bytes.size() >= kWorthwhile) return pass(bytes);
+  if (state_ == State::Open) write(bytes);
+}
+
+void Transport::pass(std::string_view bytes) {
+  if (state_ != State::Open || write_failed_) return;
+  size_t sent = 0;
+  if (writable_) {
     // One piece is kept for `bytes`; they follow when all before them is told.
     iovec pieces[kPiecesMax];
     const size_t before = out_.size();
@@ -200,6 +213,22 @@ void Transport::write_through(std::string_view bytes) {
     sent = io.bytes - old;
   }
   if (sent < bytes.size()) write(bytes.substr(sent));
+}
+
+void Transport::end_write() {
+  if (state_ == State::Closed || ending_write_ || write_ended_) return;
+  ending_write_ = true;
+  loop_.at_turn_end(*this);
+}
+
+void Transport::flush_end() {
+  if (stream_->end_write() != Io::Status::Ok) {
+    writable_ = false;
+    return;
+  }
+  ending_write_ = false;
+  write_ended_ = true;
+  loop_.at_turn_end(*this);  // the codec may be finished with it
 }
 
 void Transport::want_produce() {
@@ -241,6 +270,7 @@ void Transport::flush() {
     watch_.again(true, false);
     return;
   }
+  if (ending_write_ && out_.empty() && writable_ && state_ == State::Open) flush_end();
   if (moved != 0 && codec_ != nullptr && state_ == State::Open) codec_->on_sink_drained();
   if (!closing_ || !out_.empty() || state_ == State::Closed) return;
   if (!linger_) {
@@ -266,8 +296,15 @@ void Transport::close_after_flush(bool linger, std::string_view why) {
 // The connection is dead under its codec.
 void Transport::fail(std::string_view why, bool in_order) {
   if (state_ == State::Closed) return;
+  const bool half = codec_ != nullptr && codec_->half_open();
+  if (half && write_failed_) in_order = false;  // what it had said is read now
   if (codec_ != nullptr && in_order) codec_->receive_eof();
   if (codec_ != nullptr && !in_order) codec_->connection_lost();
+  if (half && in_order) {
+    eof_ = true;
+    readable_ = false;
+    return;
+  }
   // The codec may have had last words for a peer that only ended its own side.
   if (state_ == State::Open && !write_failed_ && !out_.empty() && writable_) flush();
   end(why);

@@ -100,6 +100,11 @@ class Transport final : public http::ByteSink,
   void write_through(std::string_view bytes) override;
   void want_produce() override;
   size_t pending() const override { return out_.size(); }
+  void end_write() override;
+  // As write_through(), for a tunnel: whatever the size, it goes out now.
+  void pass(std::string_view bytes);
+  // Both our FIN and the peer's have gone over the wire.
+  bool ended() const { return eof_ && write_ended_; }
 
  private:
   void on_ready(bool readable, bool writable) override;
@@ -113,6 +118,8 @@ class Transport final : public http::ByteSink,
   bool peer_left_paused() const;
   void drop_input();
   void flush();
+  void flush_end();
+  void look_after_eof();
   void fail(std::string_view why, bool in_order = false);
   void end(std::string_view why);
 
@@ -130,6 +137,9 @@ class Transport final : public http::ByteSink,
   bool closing_ = false;       // close when all is sent
   bool linger_ = false;
   bool pumping_ = false;
+  bool eof_ = false;           // the peer has ended, and the codec is half open
+  bool ending_write_ = false;  // our direction is to end once all is sent
+  bool write_ended_ = false;
   uint64_t bytes_read_ = 0;
   std::string why_;
   http::ReadBuffer in_;

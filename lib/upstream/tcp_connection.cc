@@ -1,0 +1,120 @@
+#include "upstream/tcp_connection.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "net/socket.h"
+#include "upstream/tls_stream.h"
+
+namespace mesh::upstream {
+
+using resilience::Failure;
+using Kind = AttemptFailure::Kind;
+
+TcpConnection::~TcpConnection() { close(); }
+
+void TcpConnection::start(Cluster& cluster, Random& random,
+                          std::span<const balance::HostIndex> tried) {
+  MESH_CHECK(endpoint_ == nullptr);
+  connected_ = secure_ = false;
+  peer_ = telemetry::kUnknownPeer;
+  host_text_.clear();
+  spec_ = cluster.shared_spec();
+  const xds::CircuitLimits& limits = spec_->config->limits;
+  if (limits.max_connections != UINT32_MAX) {
+    permit_ = resilience::Permit::acquire(spec_->shared->usage.connections, limits.max_connections);
+    if (!permit_) return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
+  }
+  host_ = cluster.pick(random, tried);
+  if (host_ == balance::kNoHost)
+    return fail({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
+  endpoint_ = &cluster.endpoint(host_);
+  endpoint_->retain();
+  auto& active = endpoint_->active();
+  active.store(active.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  const EndpointSpec& host = spec_->endpoints[host_];
+  host_text_ = host.text;
+  peer_ = endpoint_->peer();
+  secure_ = host.tls;
+  if (auto begun = connect(*spec_, host); !begun) {
+    judge(0);
+    fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = begun.error().text});
+  }
+}
+
+Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSpec& spec) {
+  if (spec.tls && !cluster.tls)
+    return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
+  MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  std::unique_ptr<net::Stream> stream;
+  if (spec.tls) {
+    MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
+  } else {
+    stream = std::make_unique<net::PlainStream>(std::move(fd));
+  }
+  Transport::Owner& self = *this;
+  transport_ = std::make_unique<Transport>(loop_, blocks_, self);
+  MESH_TRY_VOID(transport_->start(std::move(stream), Transport::Begin::Connecting));
+  deadline_.arm(cluster.config->connect_timeout);
+  return {};
+}
+
+void TcpConnection::on_established() {
+  deadline_.cancel();
+  connected_ = true;
+  if (const auto principal = transport_->stream().peer_identity(); !principal.empty())
+    endpoint_->know_peer(principal);
+  peer_ = endpoint_->peer();
+  judge(200);
+  owner_.on_upstream_connected();
+}
+
+void TcpConnection::on_transport_closed(std::string_view why) {
+  if (connected_) {
+    finish();
+    return owner_.on_upstream_closed(why);
+  }
+  judge(0);
+  fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = why});
+}
+
+void TcpConnection::on_deadline(event::Deadline&) {
+  judge(0);
+  fail({.failure = Failure::ConnectFailure,
+        .kind = Kind::ConnectTimeout,
+        .text = "connect timeout"});
+}
+
+void TcpConnection::judge(uint16_t status) {
+  if (!spec_->config->outlier || host_ == balance::kNoHost) return;
+  const EndpointSpec& host = spec_->endpoints[host_];
+  if (spec_->shared->outlier.on_result(spec_->outlier, host.shared->health, status, loop_.now()))
+    owner_.on_ejected();
+}
+
+void TcpConnection::fail(const AttemptFailure& failure) {
+  finish();
+  owner_.on_upstream_failed(failure);
+}
+
+void TcpConnection::close() {
+  finish();
+  spec_.reset();
+}
+
+// The transport may be the one that calls us: it goes when the turn ends.
+void TcpConnection::finish() {
+  deadline_.cancel();
+  permit_.reset();
+  if (transport_) {
+    transport_->close();
+    transport_->set_codec(nullptr);
+    loop_.retire(std::move(transport_));
+  }
+  if (endpoint_ == nullptr) return;
+  auto& active = endpoint_->active();
+  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  std::exchange(endpoint_, nullptr)->release();
+}
+
+}  // namespace mesh::upstream
