@@ -13,8 +13,7 @@ using Kind = AttemptFailure::Kind;
 
 TcpConnection::~TcpConnection() { close(); }
 
-void TcpConnection::start(Cluster& cluster, Random& random,
-                          std::span<const balance::HostIndex> tried) {
+void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
   MESH_CHECK(endpoint_ == nullptr);
   connected_ = secure_ = false;
   peer_ = telemetry::kUnknownPeer;
@@ -25,7 +24,7 @@ void TcpConnection::start(Cluster& cluster, Random& random,
     permit_ = resilience::Permit::acquire(spec_->shared->usage.connections, limits.max_connections);
     if (!permit_) return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
   }
-  host_ = cluster.pick(random, tried);
+  host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
     return fail({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
   endpoint_ = &cluster.endpoint(host_);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string_view>
 
 #include "base/random.h"
@@ -42,8 +41,8 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
       : loop_(loop), blocks_(blocks), owner_(owner), deadline_(loop.wheel(), *this) {}
   ~TcpConnection();
 
-  // `cluster` outlives the call only; hosts in `tried` are avoided.
-  void start(Cluster& cluster, Random& random, std::span<const balance::HostIndex> tried);
+  // `cluster` and `context` outlive the call only.
+  void start(Cluster& cluster, Random& random, const balance::PickContext& context);
   // Closes it, whatever its state; nothing is called.
   void close();
 
