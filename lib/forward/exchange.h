@@ -7,19 +7,25 @@
 // bounded part of the request's body for another try, and holds each side back
 // while the other does not take what it has. It ends when both streams are gone;
 // then the worker uses it again. It pins the view it began with. One thread.
+//
+// By concern: exchange.cc begins and ends, exchange_request.cc has the way there,
+// exchange_filters.cc the filters, exchange_try.cc tries and timeouts,
+// exchange_answer.cc the way back, exchange_reply.cc answers of our own,
+// exchange_record.cc metrics and logs. What few requests need is in extras.h.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "event/loop.h"
+#include "forward/extras.h"
 #include "forward/filter/filter.h"
+#include "forward/request_options.h"
 #include "forward/scratch.h"
 #include "forward/view.h"
 #include "http/codec.h"
-#include "resilience/limits.h"
 #include "resilience/retry.h"
 #include "telemetry/response_flags.h"
 #include "upstream/attempt.h"
@@ -57,6 +63,7 @@ class Exchange final : private http::StreamHandler,
     Holding,    // a delay or back-off before the next try
     Trying,     // an attempt is under way, nothing was answered
     Answering,  // the response's head went downstream
+    Tunnel,     // an upgrade or CONNECT was accepted: bytes flow both ways
     Answered,   // the response is complete
   };
 
@@ -69,42 +76,65 @@ class Exchange final : private http::StreamHandler,
   void on_closed() override;
 
   // Upstream.
-  void on_attempt_ready(http::Stream& stream) override;
-  void on_attempt_informational(http::ResponseHead& head) override;
-  void on_attempt_head(http::ResponseHead& head, bool end) override;
-  void on_attempt_data(std::string_view bytes, bool end) override;
-  void on_attempt_trailers(http::Fields& trailers) override;
-  void on_attempt_room() override;
-  void on_attempt_closed() override;
-  void on_attempt_failed(const upstream::AttemptFailure& failure) override;
+  void on_attempt_ready(upstream::Attempt& attempt, http::Stream& stream) override;
+  void on_attempt_informational(upstream::Attempt& attempt, http::ResponseHead& head) override;
+  void on_attempt_head(upstream::Attempt& attempt, http::ResponseHead& head, bool end) override;
+  void on_attempt_data(upstream::Attempt& attempt, std::string_view bytes, bool end) override;
+  void on_attempt_trailers(upstream::Attempt& attempt, http::Fields& trailers) override;
+  void on_attempt_room(upstream::Attempt& attempt) override;
+  void on_attempt_closed(upstream::Attempt& attempt) override;
+  void on_attempt_failed(upstream::Attempt& attempt,
+                         const upstream::AttemptFailure& failure) override;
   void on_ejected() override;
 
   void on_deadline(event::Deadline& deadline) override;
 
+  // The way there. False: answered already.
   bool find_route();
-  bool run_request_filters();
+  bool find_cluster();
   void request_complete();
-  void next_try();
-  void begin_attempt();
-  void fault_answer();
-  // Whether another try was arranged for.
-  bool retry(const resilience::Outcome& outcome);
-  bool replayable() const { return !body_lost_; }
   void hold_downstream();
   void release_downstream();
+  // Taking the request's body: something is, or will be, sent upstream.
+  bool forwarding() const { return phase_ >= Phase::Holding && phase_ <= Phase::Tunnel; }
+
+  bool answering() const { return phase_ == Phase::Answering || phase_ == Phase::Tunnel; }
+
+  // Filters.
+  filter::Context filter_context();
+  bool run_request_filters();
+  void run_try_filters();  // sets pending_
+  void run_response_filters(http::ResponseHead& head);
+  void run_end_filters(Duration duration);
+  void fault_answer();
+
+  // Tries.
+  void next_try();
+  void begin_attempt();
+  // Whether another try was arranged for.
+  bool retry(const resilience::Outcome& outcome);
+  bool permitted(const resilience::Outcome& outcome);
+  bool replayable() const { return !body_lost_; }
+  void keep_for_retry(std::string_view bytes, bool sent);
   void on_request_timeout();
   void on_try_timeout();
-  void fail_midway(telemetry::Flag flag, std::string_view details);
-  void response_complete();
 
+  // The way back.
+  void begin_tunnel();
+  void response_complete();
+  void fail_midway(telemetry::Flag flag, std::string_view details);
   // An answer of our own, with one sentence for people.
   void reply(uint16_t status, telemetry::Flags flags, std::string_view details,
              std::string_view body, int grpc_status = -1);
+
   // The downstream is over: counts, logs, lets go.
   void conclude();
   void record(Duration duration);
   void log(Duration duration);
   void try_to_recycle();
+
+  Extras& extras();
+  void touch();  // it is not idle
 
   Worker& worker_;
   Connection* connection_ = nullptr;  // outlives the downstream stream
@@ -114,6 +144,7 @@ class Exchange final : private http::StreamHandler,
   http::RequestHead* head_ = nullptr;  // valid while down_ is
   http::Fields* trailers_ = nullptr;   // of the request; likewise
   const route::Route* route_ = nullptr;
+  RequestOptions options_;
   View::Entry* cluster_ = nullptr;
   upstream::Attempt attempt_;
   event::Deadline request_deadline_;
@@ -129,10 +160,7 @@ class Exchange final : private http::StreamHandler,
   bool inbound_ = false;
   filter::Verdict pending_;  // what follows the present delay
   uint32_t tries_ = 0;
-  uint32_t untouched_retries_ = 0;
-  uint32_t tried_count_ = 0;
-  std::array<balance::HostIndex, 8> tried_{};
-  resilience::Permit retry_permit_;
+  std::unique_ptr<Extras> extras_;
 
   Instant start_{};
   Instant request_end_{};
@@ -147,9 +175,7 @@ class Exchange final : private http::StreamHandler,
   telemetry::Flags flags_;
   std::string_view details_;  // static
   std::string_view original_path_;
-  std::string transport_failure_;
   const http::Fields* response_fields_ = nullptr;  // for the log; while the attempt lives
-  http::ResponseHead own_response_;                // of reply()
   std::string body_;
   std::string path_;  // rewritten or normalised
   Scratch scratch_;   // field values of ours

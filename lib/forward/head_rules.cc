@@ -114,10 +114,4 @@ void add_service_time(http::Fields& fields, Duration time, Scratch& scratch) {
   fields.set("x-envoy-upstream-service-time", scratch.keep({text, size_t(end - text)}));
 }
 
-bool is_grpc(const http::Fields& fields) {
-  const auto type = fields.get("content-type");
-  return type && type->starts_with("application/grpc") &&
-         (type->size() == 16 || (*type)[16] == '+' || (*type)[16] == ';');
-}
-
 }  // namespace mesh::forward

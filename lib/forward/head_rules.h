@@ -26,7 +26,4 @@ void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, con
 // x-envoy-upstream-service-time, in whole milliseconds.
 void add_service_time(http::Fields& fields, Duration time, Scratch& scratch);
 
-// application/grpc and its variants.
-bool is_grpc(const http::Fields& fields);
-
 }  // namespace mesh::forward

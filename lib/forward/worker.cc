@@ -16,6 +16,7 @@ namespace {
 constexpr Duration kLogEvery = std::chrono::milliseconds(250);
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr size_t kExchangesKept = 1024;
+constexpr size_t kExtrasKept = 128;
 constexpr uint32_t kLinesASecond = 10;  // of those that a peer can cause
 
 }  // namespace
@@ -181,6 +182,18 @@ void Worker::recycle(Exchange& exchange) {
   exchanges_[slot]->slot = slot;
   loop_.retire(std::move(exchanges_.back()));
   exchanges_.pop_back();
+}
+
+std::unique_ptr<Extras> Worker::take_extras() {
+  if (free_extras_.empty()) return std::make_unique<Extras>();
+  auto extras = std::move(free_extras_.back());
+  free_extras_.pop_back();
+  return extras;
+}
+
+void Worker::recycle(std::unique_ptr<Extras> extras) {
+  extras->clear();
+  if (free_extras_.size() < kExtrasKept) free_extras_.push_back(std::move(extras));
 }
 
 void Worker::log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry) {

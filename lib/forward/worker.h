@@ -28,6 +28,7 @@ namespace mesh::forward {
 
 class Connection;
 class Exchange;
+struct Extras;
 
 class Worker final : public Acceptor::Owner, public View::Owner, private event::Deadline::Owner {
  public:
@@ -77,6 +78,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   Exchange& take_exchange();
   // Once its streams are gone; it may be used again from the next turn on.
   void recycle(Exchange& exchange);
+  // Rarely used parts of exchanges, cleared.
+  std::unique_ptr<Extras> take_extras();
+  void recycle(std::unique_ptr<Extras> extras);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
   void on_ejection() { host_.on_ejection(index_); }
   // Whether a line that a peer can cause may be logged: a few a second.
@@ -110,6 +114,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_exchanges_;
+  std::vector<std::unique_ptr<Extras>> free_extras_;
   LogBuffers logs_;
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;

@@ -19,13 +19,15 @@ void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
-    return owner_.on_attempt_failed({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
+    return owner_.on_attempt_failed(*this,
+                                    {.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
 
   const xds::CircuitLimits& limits = spec_->config->limits;
   if (limits.max_requests != UINT32_MAX || limits.retry_budget_percent) {
     permit_ = resilience::Permit::acquire(spec_->shared->usage.requests, limits.max_requests);
     if (!permit_)
-      return owner_.on_attempt_failed({.failure = Failure::Overflow, .kind = Kind::Overflow});
+      return owner_.on_attempt_failed(*this,
+                                      {.failure = Failure::Overflow, .kind = Kind::Overflow});
   }
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
@@ -51,7 +53,7 @@ void Attempt::on_connection(Connection& connection) {
                  .kind = Kind::Connect,
                  .text = "no stream to be had on the connection"});
   }
-  owner_.on_attempt_ready(*stream_);
+  owner_.on_attempt_ready(*this, *stream_);
 }
 
 void Attempt::on_no_connection(std::string_view why, bool timeout) {
@@ -61,23 +63,27 @@ void Attempt::on_no_connection(std::string_view why, bool timeout) {
         .text = why});
 }
 
-void Attempt::on_informational(http::ResponseHead& head) { owner_.on_attempt_informational(head); }
+void Attempt::on_informational(http::ResponseHead& head) {
+  owner_.on_attempt_informational(*this, head);
+}
 
 void Attempt::on_response_head(http::ResponseHead& head, bool end) {
   judge(head.status);
-  owner_.on_attempt_head(head, end);
+  owner_.on_attempt_head(*this, head, end);
 }
 
-void Attempt::on_data(std::string_view bytes, bool end) { owner_.on_attempt_data(bytes, end); }
+void Attempt::on_data(std::string_view bytes, bool end) {
+  owner_.on_attempt_data(*this, bytes, end);
+}
 
-void Attempt::on_trailers(http::Fields& trailers) { owner_.on_attempt_trailers(trailers); }
+void Attempt::on_trailers(http::Fields& trailers) { owner_.on_attempt_trailers(*this, trailers); }
 
-void Attempt::on_send_room() { owner_.on_attempt_room(); }
+void Attempt::on_send_room() { owner_.on_attempt_room(*this); }
 
 void Attempt::on_closed() {
   stream_ = nullptr;
   finish();
-  owner_.on_attempt_closed();
+  owner_.on_attempt_closed(*this);
 }
 
 void Attempt::on_reset(http::ResetReason reason) {
@@ -147,7 +153,7 @@ void Attempt::finish() {
 
 void Attempt::fail(const AttemptFailure& failure) {
   finish();
-  owner_.on_attempt_failed(failure);
+  owner_.on_attempt_failed(*this, failure);
 }
 
 }  // namespace mesh::upstream

@@ -40,15 +40,15 @@ class Attempt final : private http::StreamHandler, private Waiter {
   class Owner {
    public:
     // The stream is open: send the head. May come inside start().
-    virtual void on_attempt_ready(http::Stream& stream) = 0;
-    virtual void on_attempt_informational(http::ResponseHead& head) = 0;
-    virtual void on_attempt_head(http::ResponseHead& head, bool end) = 0;
-    virtual void on_attempt_data(std::string_view bytes, bool end) = 0;
-    virtual void on_attempt_trailers(http::Fields& trailers) = 0;
-    virtual void on_attempt_room() = 0;
+    virtual void on_attempt_ready(Attempt& attempt, http::Stream& stream) = 0;
+    virtual void on_attempt_informational(Attempt& attempt, http::ResponseHead& head) = 0;
+    virtual void on_attempt_head(Attempt& attempt, http::ResponseHead& head, bool end) = 0;
+    virtual void on_attempt_data(Attempt& attempt, std::string_view bytes, bool end) = 0;
+    virtual void on_attempt_trailers(Attempt& attempt, http::Fields& trailers) = 0;
+    virtual void on_attempt_room(Attempt& attempt) = 0;
     // Over, in order, or not. The stream is gone; start() may follow.
-    virtual void on_attempt_closed() = 0;
-    virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
+    virtual void on_attempt_closed(Attempt& attempt) = 0;
+    virtual void on_attempt_failed(Attempt& attempt, const AttemptFailure& failure) = 0;
     // The outcome ejected the host: whoever sweeps may want to know when.
     virtual void on_ejected() = 0;
 

@@ -2,12 +2,15 @@
 // the upstream.
 //
 // Built from the snapshot, const, shared by all exchanges of its chain: what it
-// decides it returns, and the exchange does it. Two places to stand:
+// decides it returns, and the exchange does it. Places to stand:
 //
 //   head -> on_request of each filter -> [ on_try of each filter -> attempt ]*
+//        -> on_response of each, last first -> on_end of each
 //
 // on_request() runs once; on_try() before every try, below the retries and
-// timeouts, so that these see what it does. Any worker, concurrently.
+// timeouts, so that these see what it does; on_response() on what goes downstream,
+// ours or the upstream's; on_end() when the request is over, however it ended, for
+// each that has a route. Any worker, concurrently.
 #pragma once
 
 #include <cstdint>
@@ -47,11 +50,21 @@ struct Verdict {
   bool passes() const { return status == 0 && delay == Duration::zero(); }
 };
 
+// How a request ended, as it is counted and logged.
+struct Ended {
+  uint16_t status = 0;   // 0: nothing was sent
+  int grpc_status = -1;  // of a gRPC request
+  telemetry::Flags flags;
+  Duration duration{0};  // from its head to its end
+};
+
 class Filter {
  public:
   virtual ~Filter() = default;
   virtual Verdict on_request(Context&) const { return {}; }
   virtual Verdict on_try(Context&) const { return {}; }
+  virtual void on_response(Context&, http::ResponseHead&) const {}
+  virtual void on_end(Context&, const Ended&) const {}
 };
 
 // The filters of a chain in order, without the router at their end.

@@ -1,6 +1,8 @@
 // What the forwarder adds to a request's head, and what it takes away.
 #include "forward/head_rules.h"
 
+#include "forward/grpc.h"
+
 #include <catch2/catch.hpp>
 
 using namespace mesh;

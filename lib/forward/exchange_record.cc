@@ -1,0 +1,69 @@
+// What is counted and logged of an exchange.
+#include <algorithm>
+
+#include "forward/connection.h"
+#include "forward/exchange.h"
+#include "forward/worker.h"
+
+namespace mesh::forward {
+
+void Exchange::record(Duration duration) {
+  telemetry::RequestFacts facts;
+  facts.status = status_;
+  facts.flags = flags_;
+  if (grpc_) {
+    facts.protocol = telemetry::RequestProtocol::Grpc;
+    if (grpc_status_ >= 0) facts.grpc_status = uint8_t(grpc_status_);
+  }
+  if (inbound_) {
+    facts.security =
+        connection_->secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
+    if (connection_->secure()) facts.peer = connection_->peer();
+  } else if (tries_ > 0) {
+    facts.security = attempt_.secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
+    facts.peer = attempt_.peer();
+  }
+  facts.duration = duration;
+  facts.request_bytes = request_bytes_;
+  facts.response_bytes = response_bytes_;
+  telemetry::Scope& scope =
+      cluster_ != nullptr ? view_->scope(*cluster_, inbound_) : view_->no_cluster(inbound_);
+  scope.record(facts);
+}
+
+void Exchange::log(Duration duration) {
+  telemetry::AccessEntry entry;
+  entry.start = start_wall_;
+  entry.method = head_->method;
+  entry.scheme = head_->scheme;
+  entry.authority = head_->authority;
+  entry.path = head_->path;
+  if (head_->path.data() != original_path_.data()) entry.original_path = original_path_;
+  entry.request_fields = &head_->fields;
+  entry.response_fields = response_fields_;
+  entry.protocol = http::to_string(head_->protocol);
+  entry.status = status_;
+  entry.flags = flags_;
+  entry.status_details = details_;
+  if (extras_) entry.transport_failure = extras_->transport_failure;
+  entry.bytes_received = request_bytes_;
+  entry.bytes_sent = response_bytes_;
+  entry.duration = duration;
+  if (request_ended_) entry.request_duration = std::max(Duration(0), request_end_ - start_);
+  if (response_start_ != Instant{}) entry.response_duration = response_start_ - start_;
+  entry.upstream_service_time = service_time_;
+  if (route_ != nullptr) entry.route_name = route_->name;
+  if (cluster_ != nullptr) entry.upstream_cluster = cluster_->cluster->spec().name();
+  if (tries_ > 0) entry.upstream_host = attempt_.host_text();
+  entry.attempts = tries_;
+  entry.downstream_local_address = connection_->local_text();
+  entry.downstream_remote_address = connection_->remote_text();
+  net::Stream& stream = connection_->stream();
+  entry.downstream_peer_uri_san = stream.peer_identity();
+  entry.downstream_tls_version = stream.tls_version();
+  entry.downstream_tls_cipher = stream.tls_cipher();
+  entry.requested_server_name = stream.sni();
+  for (const auto& sink : chain_->logs) worker_.log(sink, entry);
+}
+
+}  // namespace mesh::forward

@@ -1,0 +1,55 @@
+// Answers of our own.
+#include <charconv>
+
+#include "forward/connection.h"
+#include "forward/exchange.h"
+#include "forward/grpc.h"
+#include "forward/worker.h"
+#include "route/rewrite.h"
+
+namespace mesh::forward {
+
+void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view details,
+                     std::string_view body, int grpc_status) {
+  if (down_ == nullptr) return;
+  hold_.cancel();
+  try_deadline_.cancel();
+  request_deadline_.cancel();
+  if (extras_) extras_->retry_permit.reset();
+  flags_ = telemetry::Flags::from_bits(flags_.bits() | flags.bits());
+  details_ = details;
+  phase_ = Phase::Answered;
+  body_.clear();
+  http::ResponseHead& response = extras().own_response;
+  response.clear();
+  response.status = status_ = status;
+  char number[24];
+  const auto as_text = [&](uint64_t n) {
+    const auto end = std::to_chars(number, number + sizeof number, n).ptr;
+    return scratch_.keep({number, size_t(end - number)});
+  };
+  http::Fields& fields = response.fields;
+  if (grpc_) {
+    response.status = status_ = 200;
+    grpc_status_ = grpc_status >= 0 ? grpc_status : grpc_status_of(status);
+    fields.add("content-type", "application/grpc");
+    fields.add("grpc-status", as_text(uint64_t(grpc_status_)));
+    if (!body.empty()) fields.add("grpc-message", scratch_.keep(body));
+    body = {};
+  } else {
+    response.content_length = body.size();
+    fields.add("content-length", as_text(body.size()));
+    if (!body.empty()) fields.add("content-type", "text/plain");
+  }
+  if (route_ != nullptr) route::apply(route_->response_edits, fields);
+  run_response_filters(response);
+  const bool headless = head_->method == "HEAD" || body.empty();
+  if (!headless) response_bytes_ = body.size();
+  http::Stream& down = *down_;
+  down.send_response_head(response, headless);
+  if (!headless && down_ == &down) down.send_data(body, true);
+  // What is left of the request is of no use; the codec drops or refuses it.
+  if (held_ && down_ == &down) release_downstream();
+}
+
+}  // namespace mesh::forward

@@ -1,0 +1,139 @@
+// The request's way there: its head, its route, its body.
+#include "base/text.h"
+#include "forward/connection.h"
+#include "forward/exchange.h"
+#include "forward/grpc.h"
+#include "forward/head_rules.h"
+#include "forward/worker.h"
+#include "http/path.h"
+#include "route/rewrite.h"
+
+namespace mesh::forward {
+
+using telemetry::Flag;
+
+void Exchange::on_request_head(http::RequestHead& head, bool end) {
+  head_ = &head;
+  request_ended_ = end;
+  touch();
+  if (!chain_->logs.empty()) start_wall_ = worker_.loop().wall();
+  const bool edge = chain_->config->use_remote_address;
+  prepare_request(
+      head, *chain_->config,
+      {.secure = connection_->secure(),
+       .remote_host = edge ? std::string_view(connection_->remote_host()) : std::string_view()},
+      worker_.random(), scratch_);
+  grpc_ = is_grpc(head.fields);
+  original_path_ = head.path;
+  if (head.path != "*" && !http::normalise_path(&head.path, path_))
+    return reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
+  if (!find_route() || !run_request_filters()) return;
+  keep_body_ = options_.retry != nullptr && !end;
+  if (end) request_complete();
+  if (phase_ == Phase::Head) next_try();
+}
+
+bool Exchange::find_route() {
+  const route::Table* const table = chain_->routes.get();
+  if (table != nullptr)
+    route_ = table->find({.authority = head_->authority,
+                          .method = head_->method,
+                          .scheme = head_->scheme,
+                          .path = head_->path,
+                          .fields = &head_->fields});
+  if (route_ == nullptr) {
+    reply(404, Flag::NoRouteFound, "route_not_found",
+          "no route for host " + text::quoted(head_->authority));
+    return false;
+  }
+  options_ = options_of(*route_, *chain_->config);
+  route::apply(route_->request_edits, head_->fields);
+  if (route_->direct_status) {
+    reply(*route_->direct_status, {}, "direct_response", route_->direct_body);
+    return false;
+  }
+  return find_cluster();
+}
+
+bool Exchange::find_cluster() {
+  const std::string& name = route_->clusters.size() == 1
+                                ? route_->clusters[0].cluster
+                                : route::pick_cluster(*route_, worker_.random().next());
+  cluster_ = view_->find(name);
+  if (cluster_ == nullptr) {
+    reply(503, Flag::NoClusterFound, "cluster_not_found", "the route's cluster is not known");
+    return false;
+  }
+  if (route_->rewrite_path) {
+    // The path may point into path_ (normalised), which the rewriting overwrites.
+    const std::string before(head_->path);
+    head_->path = scratch_.keep(route::rewrite_path(*route_, before, path_));
+  }
+  if (!route_->host_rewrite.empty())
+    head_->authority = route::rewrite_authority(*route_, head_->authority);
+  return true;
+}
+
+// Envoy's route timeout runs from here.
+void Exchange::request_complete() {
+  request_ended_ = true;
+  request_end_ = worker_.loop().now();
+  if (options_.timeout > Duration::zero() && phase_ < Phase::Tunnel)
+    request_deadline_.arm(options_.timeout);
+}
+
+void Exchange::on_data(std::string_view bytes, bool end) {
+  request_bytes_ += bytes.size();
+  touch();
+  if (end) request_complete();
+  if (!forwarding()) return;  // answered: the rest of the request is of no use
+  if (extras_)
+    for (const auto& tap : extras_->taps) tap->on_data(bytes, end);
+  http::Stream* const up = attempt_.stream();
+  if (up == nullptr && phase_ >= Phase::Answering) return;
+  keep_for_retry(bytes, up != nullptr);
+  if (up == nullptr) {
+    if (body_.size() >= kBodyKeptMax) hold_downstream();
+    return;
+  }
+  up->send_data(bytes, end);
+  if (attempt_.stream() == up && up->buffered() > http::Stream::kBufferedHigh) hold_downstream();
+}
+
+// What is not sent yet is kept in any case; what is, for as long as it fits.
+void Exchange::keep_for_retry(std::string_view bytes, bool sent) {
+  if (sent && keep_body_ && body_.size() + bytes.size() > kBodyKeptMax) {
+    keep_body_ = false;
+    body_.clear();
+  }
+  if (!sent || keep_body_) body_.append(bytes);
+  if (sent && !keep_body_) body_lost_ = true;
+}
+
+void Exchange::on_trailers(http::Fields& trailers) {
+  trailers_ = &trailers;
+  touch();
+  request_complete();
+  if (!forwarding()) return;
+  if (extras_)
+    for (const auto& tap : extras_->taps) tap->on_trailers(trailers);
+  if (http::Stream* const up = attempt_.stream(); up != nullptr) up->send_trailers(trailers);
+}
+
+void Exchange::hold_downstream() {
+  if (held_ || down_ == nullptr || request_ended_) return;
+  held_ = true;
+  down_->pause();
+}
+
+void Exchange::release_downstream() {
+  if (!held_) return;
+  held_ = false;
+  if (down_ == nullptr) return;
+  down_->resume();
+  if (connection_ != nullptr) connection_->kick();
+}
+
+void Exchange::on_attempt_room(upstream::Attempt&) { release_downstream(); }
+
+}  // namespace mesh::forward

@@ -1,0 +1,42 @@
+// Extras: what few exchanges need, so that the many are small.
+//
+// Made when the first part of it is asked for, given back to the worker and used
+// again; a part that is an object of its own sits behind a pointer here. One thread.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "balance/pick_context.h"
+#include "forward/request_tap.h"
+#include "http/message.h"
+#include "resilience/limits.h"
+
+namespace mesh::forward {
+
+struct Extras {
+  // Of Exchange::reply().
+  http::ResponseHead own_response;
+  std::string transport_failure;  // for the log
+
+  // What the request brings to the choice of its host, at each try.
+  balance::PickContext pick;
+
+  // Retries.
+  static constexpr size_t kTriedMax = 8;
+  std::array<balance::HostIndex, kTriedMax> tried{};  // pick.tried is a view of it
+  void add_tried(balance::HostIndex host);            // no more than fit
+  uint32_t untouched_retries = 0;
+  resilience::Permit retry_permit;
+
+  // Who else hears the request.
+  std::vector<std::unique_ptr<RequestTap>> taps;
+
+  // As new, but for the memory of strings and lists.
+  void clear();
+};
+
+}  // namespace mesh::forward
