@@ -21,7 +21,7 @@
 
 #include "event/loop.h"
 #include "forward/extras.h"
-#include "forward/filter/filter.h"
+#include "forward/filter/run.h"
 #include "forward/request_options.h"
 #include "forward/scratch.h"
 #include "forward/view.h"
@@ -91,6 +91,7 @@ class Exchange final : private http::StreamHandler,
 
   // The way there. False: answered already.
   bool find_route();
+  bool find_target();
   bool find_cluster();
   void request_complete();
   void hold_downstream();
@@ -158,7 +159,8 @@ class Exchange final : private http::StreamHandler,
   bool held_ = false;       // downstream is paused
   bool grpc_ = false;
   bool inbound_ = false;
-  filter::Verdict pending_;  // what follows the present delay
+  filter::Run* filters_ = nullptr;  // in extras_, once the route has filters in force
+  filter::Verdict pending_;         // what follows the present delay
   uint32_t tries_ = 0;
   std::unique_ptr<Extras> extras_;
 

@@ -9,49 +9,65 @@
 namespace mesh::forward {
 
 filter::Context Exchange::filter_context() {
-  return {.head = *head_,
-          .route = *route_,
-          .random = worker_.random(),
-          .secure = connection_->secure(),
-          .peer_identity = connection_->stream().peer_identity()};
+  filter::Context context{.head = *head_,
+                          .route = *route_,
+                          .random = worker_.random(),
+                          .scratch = scratch_,
+                          .answer = filters_->answer(),
+                          .now = worker_.loop().now(),
+                          .secure = connection_->secure(),
+                          .grpc = grpc_,
+                          .peer_identity = connection_->stream().peer_identity(),
+                          .remote_host = {}};
+  if ((filters_->hooks() & filter::Filter::kRemoteHost) != 0)
+    context.remote_host = connection_->remote_host();
+  return context;
 }
 
 // False: answered already.
 bool Exchange::run_request_filters() {
-  if (chain_->filters.empty()) return true;
+  const filter::Plan* const plan = chain_->filters.plan(route_->filters.get());
+  if (plan == nullptr) return true;
+  auto& run = extras().filters;
+  if (run == nullptr) run = std::make_unique<filter::Run>();
+  filters_ = run.get();
+  filters_->begin(*plan);
   filter::Context context = filter_context();
-  for (const auto& filter : chain_->filters) {
-    const filter::Verdict verdict = filter->on_request(context);
-    if (verdict.status == 0) continue;
-    reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
-    return false;
-  }
-  return true;
+  const filter::Verdict verdict = filters_->on_request(context);
+  if (verdict.status == 0) return true;
+  reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
+  return false;
 }
 
 void Exchange::run_try_filters() {
   pending_ = {};
-  if (chain_->filters.empty()) return;
+  if (filters_ == nullptr || (filters_->hooks() & filter::Filter::kTry) == 0) return;
   filter::Context context = filter_context();
-  for (const auto& filter : chain_->filters) {
-    pending_ = filter->on_try(context);
-    if (!pending_.passes()) return;
-  }
+  pending_ = filters_->on_try(context);
 }
 
+// `head` is the upstream's, or an answer of our own: then what the filter that
+// gave it says of its fields is added.
 void Exchange::run_response_filters(http::ResponseHead& head) {
-  if (chain_->filters.empty() || route_ == nullptr) return;
+  if (filters_ == nullptr) return;
+  if (&head == &extras_->own_response)
+    for (const http::Field& field : filters_->answer()) head.fields.set(field.name, field.value);
+  if ((filters_->hooks() & filter::Filter::kResponse) == 0) return;
   filter::Context context = filter_context();
-  for (auto f = chain_->filters.rbegin(); f != chain_->filters.rend(); ++f)
-    (*f)->on_response(context, head);
+  filters_->on_response(context, head);
 }
 
 void Exchange::run_end_filters(Duration duration) {
-  if (chain_->filters.empty() || route_ == nullptr) return;
-  filter::Context context = filter_context();
-  const filter::Ended ended{
-      .status = status_, .grpc_status = grpc_status_, .flags = flags_, .duration = duration};
-  for (const auto& filter : chain_->filters) filter->on_end(context, ended);
+  if (filters_ == nullptr) return;
+  const bool answered = response_start_ != Instant{};
+  filters_->on_end({.status = status_,
+                    .grpc_status = grpc_status_,
+                    .flags = flags_,
+                    .duration = duration,
+                    .first_answer = answered ? response_start_ - start_ : duration,
+                    .asked = tries_ > 0},
+                   worker_.loop().now());
+  filters_ = nullptr;
 }
 
 // A filter answers in the upstream's place: retried as an upstream's answer is.

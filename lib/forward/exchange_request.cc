@@ -27,7 +27,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   original_path_ = head.path;
   if (head.path != "*" && !http::normalise_path(&head.path, path_))
     return reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
-  if (!find_route() || !run_request_filters()) return;
+  if (!find_route() || !run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();
@@ -47,8 +47,13 @@ bool Exchange::find_route() {
     return false;
   }
   options_ = options_of(*route_, *chain_->config);
+  return true;
+}
+
+// What the route does with the request, after the filters.
+bool Exchange::find_target() {
   route::apply(route_->request_edits, head_->fields);
-  if (route_->direct_status) {
+  if (route_->direct_status && (filters_ == nullptr || filters_->cluster().empty())) {
     reply(*route_->direct_status, {}, "direct_response", route_->direct_body);
     return false;
   }
@@ -56,10 +61,14 @@ bool Exchange::find_route() {
 }
 
 bool Exchange::find_cluster() {
-  const std::string& name = route_->clusters.size() == 1
-                                ? route_->clusters[0].cluster
-                                : route::pick_cluster(*route_, worker_.random().next());
-  cluster_ = view_->find(name);
+  if (filters_ != nullptr && !filters_->cluster().empty()) {
+    cluster_ = view_->find(filters_->cluster());
+  } else {
+    const std::string& name = route_->clusters.size() == 1
+                                  ? route_->clusters[0].cluster
+                                  : route::pick_cluster(*route_, worker_.random().next());
+    cluster_ = view_->find(name);
+  }
   if (cluster_ == nullptr) {
     reply(503, Flag::NoClusterFound, "cluster_not_found", "the route's cluster is not known");
     return false;

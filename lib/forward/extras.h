@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "balance/pick_context.h"
+#include "forward/filter/run.h"
 #include "forward/request_tap.h"
 #include "http/message.h"
 #include "resilience/limits.h"
@@ -31,6 +32,9 @@ struct Extras {
   void add_tried(balance::HostIndex host);            // no more than fit
   uint32_t untouched_retries = 0;
   resilience::Permit retry_permit;
+
+  // Made for the first request that meets filters, and kept.
+  std::unique_ptr<filter::Run> filters;
 
   // Who else hears the request.
   std::vector<std::unique_ptr<RequestTap>> taps;

@@ -99,7 +99,7 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config, const x
   if (!spec.routes)
     if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
       spec.routes = found->second;
-  MESH_TRY(spec.filters, filter::build(config.http_filters));
+  MESH_TRY(spec.filters, filter::Pipeline::build(config.http_filters, spec.routes.get(), filters_));
   for (const xds::AccessLog& log : config.access_logs) {
     MESH_TRY(auto sink, sinks_.open(log));
     spec.logs.push_back(std::move(sink));

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "forward/filter/filter.h"
+#include "forward/filter/pipeline.h"
+#include "forward/filter/shared.h"
 #include "forward/log_sink.h"
 #include "forward/secrets.h"
 #include "net/listener.h"
@@ -27,7 +28,7 @@ struct ChainSpec {
   std::shared_ptr<const tls::Context> tls;
   // Null while the route configuration is not there yet: nothing is routed.
   std::shared_ptr<const route::Table> routes;
-  std::vector<std::unique_ptr<const filter::Filter>> filters;
+  filter::Pipeline filters;
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 
@@ -79,6 +80,7 @@ class SnapshotBuilder {
   std::vector<std::shared_ptr<const net::ListenSocket>> prepared_;
   LogSinks sinks_;
   upstream::SharedState shared_;
+  filter::Shared filters_;
 };
 
 }  // namespace mesh::forward

@@ -46,11 +46,11 @@ struct Fraction {
 };
 
 struct FaultPolicy {
-  Fraction delay_share;
+  Fraction delay_share{};
   Duration delay{0};
-  Fraction abort_share;
+  Fraction abort_share{};
   uint16_t abort_http_status = 0;
-  std::optional<uint8_t> abort_grpc_status;
+  std::optional<uint8_t> abort_grpc_status{};
   bool operator==(const FaultPolicy&) const = default;
 };
 

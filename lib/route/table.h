@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "http/message.h"
 #include "resilience/policy.h"
+#include "route/filter_config.h"
 
 namespace mesh::route {
 
@@ -79,8 +80,8 @@ struct Route {
 
   Duration timeout = std::chrono::seconds(15);  // Envoy's default; 0 none
   std::optional<resilience::RetryPolicy> retry;
-  std::optional<resilience::FaultPolicy> fault;
-  std::string prefix_rewrite;  // with `rewrite_path`
+  std::shared_ptr<const FilterOverrides> filters;  // null: as the chain has them
+  std::string prefix_rewrite;                      // with `rewrite_path`
   bool rewrite_path = false;
   std::string host_rewrite;  // empty: as received
   std::vector<FieldEdit> request_edits;

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "xds/strict.h"
 
@@ -42,6 +44,14 @@ Result<Duration> decode_duration(const google::protobuf::Duration& duration,
   if (duration.seconds() > kDurationSecondsMax) return refuse(path, "is over ten years");
   return Duration(std::chrono::seconds(duration.seconds()) +
                   std::chrono::nanoseconds(duration.nanos()));
+}
+
+resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent) {
+  using Percent = envoy::type::v3::FractionalPercent;
+  const uint64_t parts = percent.denominator() == Percent::HUNDRED        ? 100
+                         : percent.denominator() == Percent::TEN_THOUSAND ? 10'000
+                                                                          : 1'000'000;
+  return {uint32_t(std::min<uint64_t>(percent.numerator(), parts) * (1'000'000 / parts))};
 }
 
 Result<SocketAddress> decode_address(const core::Address& address, std::string_view path,

@@ -12,6 +12,8 @@
 #include "base/result.h"
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/core/v3/core.pb.h"
+#include "envoy/type/v3/type.pb.h"
+#include "resilience/policy.h"
 #include "xds/values.h"
 
 namespace mesh::xds {
@@ -21,6 +23,9 @@ using Secrets = std::map<std::string, std::shared_ptr<const Secret>, std::less<>
 
 // Not negative, at most ten years.
 Result<Duration> decode_duration(const google::protobuf::Duration& duration, std::string_view path);
+
+// Over the whole counts as the whole.
+resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent);
 
 // `port_zero`: a listener may ask the kernel for a port.
 Result<SocketAddress> decode_address(const envoy::config::core::v3::Address& address,

@@ -1,12 +1,11 @@
 #include "xds/decode_listener.h"
 
-#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
-#include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "xds/decode.h"
+#include "xds/decode_filter.h"
 #include "xds/decode_route.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
@@ -16,33 +15,10 @@ namespace {
 
 namespace pb = envoy::config::listener::v3;
 namespace tls = envoy::extensions::transport_sockets::tls::v3;
-using envoy::extensions::filters::http::fault::v3::HTTPFault;
-using envoy::extensions::filters::http::router::v3::Router;
 using envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
-
-constexpr int kHttpFiltersMax = 32;
-
-Result<void> decode_http_filters(const HttpConnectionManager& manager, std::string_view path,
-                                 FilterChain& into) {
-  const int count = manager.http_filters_size();
-  if (count > kHttpFiltersMax) return refuse(path_of(path, "http_filters"), "over 32 filters");
-  for (int i = 0; i < count; ++i) {
-    const auto& filter = manager.http_filters(i);
-    const std::string at = path_of(path, "http_filters", i);
-    const bool router = filter.typed_config().Is<Router>();
-    if (!router && !filter.typed_config().Is<HTTPFault>())
-      return refuse(at, "filter \"" + filter.name() + "\" is not supported");
-    if (router != (i + 1 == count)) return refuse(at, "the router is the last filter");
-    if (!router && filter.typed_config().value().size() > 0)
-      return refuse(at, "faults are given by routes, in typed_per_filter_config");
-    into.http_filters.push_back(filter.name());
-  }
-  if (count == 0) return refuse(path_of(path, "http_filters"), "the router is missing");
-  return {};
-}
 
 Result<void> decode_times(const HttpConnectionManager& manager, std::string_view path,
                           FilterChain& into) {
@@ -87,7 +63,7 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
     }
     default: return refuse(path, "expected rds or route_config");
   }
-  MESH_TRY_VOID(decode_http_filters(manager, path, into));
+  MESH_TRY(into.http_filters, decode_http_filters(manager, path));
   MESH_TRY_VOID(decode_times(manager, path, into));
   MESH_TRY(into.access_logs, decode_access_logs(manager.access_log(), path));
   if (manager.has_max_request_headers_kb())

@@ -1,9 +1,9 @@
 #include "xds/decode_route.h"
 
 #include "base/text.h"
-#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "xds/decode.h"
 #include "xds/decode_common.h"
+#include "xds/decode_filter.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -11,39 +11,8 @@ namespace {
 
 namespace pb = envoy::config::route::v3;
 namespace core = envoy::config::core::v3;
-using envoy::extensions::filters::http::fault::v3::HTTPFault;
-using envoy::type::v3::FractionalPercent;
 
 constexpr size_t kBodyMax = 4096;  // of a direct response, as Envoy has it
-
-resilience::Fraction decode_fraction(const FractionalPercent& percent) {
-  const uint64_t parts = percent.denominator() == FractionalPercent::HUNDRED        ? 100
-                         : percent.denominator() == FractionalPercent::TEN_THOUSAND ? 10'000
-                                                                                    : 1'000'000;
-  return {uint32_t(std::min<uint64_t>(percent.numerator(), parts) * (1'000'000 / parts))};
-}
-
-Result<resilience::FaultPolicy> decode_fault(const HTTPFault& fault, std::string_view path) {
-  resilience::FaultPolicy result;
-  if (fault.has_delay()) {
-    MESH_TRY(result.delay,
-             decode_duration(fault.delay().fixed_delay(), path_of(path, "delay.fixed_delay")));
-    result.delay_share = decode_fraction(fault.delay().percentage());
-  }
-  if (!fault.has_abort()) return result;
-  result.abort_share = decode_fraction(fault.abort().percentage());
-  if (fault.abort().has_grpc_status()) {
-    if (fault.abort().grpc_status() > 16)
-      return refuse(path_of(path, "abort.grpc_status"), "a gRPC status is 0 to 16");
-    result.abort_grpc_status = uint8_t(fault.abort().grpc_status());
-    return result;
-  }
-  const uint32_t status = fault.abort().http_status();
-  if (status < 200 || status > 599)
-    return refuse(path_of(path, "abort.http_status"), "a status is 200 to 599");
-  result.abort_http_status = uint16_t(status);
-  return result;
-}
 
 // Command operators are not evaluated here; "%%" is a percent sign.
 Result<std::string> decode_value(const std::string& value, std::string_view path) {
@@ -134,7 +103,10 @@ Result<void> decode_direct(const pb::DirectResponseAction& direct, std::string_v
   return {};
 }
 
-Result<route::Route> decode_route(const pb::Route& route, const std::string& path) {
+using Overrides = std::shared_ptr<const route::FilterOverrides>;
+
+Result<route::Route> decode_route(const pb::Route& route, const std::string& path,
+                                  const Overrides& outer) {
   route::Route result;
   result.name = route.name();
   MESH_TRY(result.match, decode_match(route.match(), path_of(path, "match")));
@@ -148,11 +120,7 @@ Result<route::Route> decode_route(const pb::Route& route, const std::string& pat
       break;
     default: return refuse(path, "expected route or direct_response");
   }
-  for (const auto& [name, any] : route.typed_per_filter_config()) {
-    const std::string at = path + ".typed_per_filter_config[" + name + "]";
-    MESH_TRY(const auto fault, unpack<HTTPFault>(any, at));
-    MESH_TRY(result.fault, decode_fault(fault, at));
-  }
+  MESH_TRY(result.filters, decode_overrides(route.typed_per_filter_config(), outer, path));
   MESH_TRY_VOID(decode_edits(route.request_headers_to_add(), route.request_headers_to_remove(),
                              path_of(path, "request_headers_to_add"), result.request_edits));
   MESH_TRY_VOID(decode_edits(route.response_headers_to_add(), route.response_headers_to_remove(),
@@ -172,6 +140,8 @@ Result<std::shared_ptr<const route::Table>> decode_routes(const pb::RouteConfigu
                                                           std::string_view path) {
   if (config.validate_clusters().value())
     return refuse(path_of(path, "validate_clusters"), "only false is supported");
+  MESH_TRY(const Overrides of_all,
+           decode_overrides(config.typed_per_filter_config(), nullptr, path));
   std::vector<route::VirtualHost> hosts;
   size_t routes = 0;
   for (int i = 0; i < config.virtual_hosts_size(); ++i) {
@@ -184,8 +154,9 @@ Result<std::shared_ptr<const route::Table>> decode_routes(const pb::RouteConfigu
                              .routes = {}};
     routes += size_t(host.routes_size());
     if (routes > kRoutesMax) return Error{Errc::TooBig, "over 10000 routes"};
+    MESH_TRY(const Overrides of_host, decode_overrides(host.typed_per_filter_config(), of_all, at));
     for (int j = 0; j < host.routes_size(); ++j) {
-      MESH_TRY(auto route, decode_route(host.routes(j), path_of(at, "routes", j)));
+      MESH_TRY(auto route, decode_route(host.routes(j), path_of(at, "routes", j), of_host));
       value.routes.push_back(std::move(route));
     }
     hosts.push_back(std::move(value));

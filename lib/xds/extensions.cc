@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
@@ -24,6 +25,7 @@ namespace ext = envoy::extensions;
 // otherwise drops a message that is only ever found by its name.
 const auto& known() {
   static const std::array types = {
+      envoy::config::route::v3::FilterConfig::descriptor(),
       ext::access_loggers::file::v3::FileAccessLog::descriptor(),
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),

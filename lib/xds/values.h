@@ -70,6 +70,13 @@ struct AccessLog {
   bool operator==(const AccessLog&) const = default;
 };
 
+// An HTTP filter of a chain.
+struct HttpFilter {
+  std::string name;  // by which routes override it
+  std::shared_ptr<const route::FilterConfig> config;
+  bool disabled = false;  // unless a route enables it
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
@@ -91,7 +98,7 @@ struct FilterChain {
   uint32_t max_concurrent_streams = 100;
   bool generate_request_id = true;
   bool use_remote_address = false;
-  std::vector<std::string> http_filters;  // names in order, the router last
+  std::vector<HttpFilter> http_filters;  // in order, without the router, which is last
 };
 
 enum class TrafficDirection : uint8_t { Unspecified, Inbound, Outbound };

@@ -4,9 +4,13 @@
 
 namespace mesh::forward::filter {
 
-Verdict Fault::on_try(Context& context) const {
-  if (!context.route.fault) return {};
-  const resilience::Fault fault = resilience::decide_fault(*context.route.fault, context.random);
+std::shared_ptr<const Filter> Fault::make(const resilience::FaultPolicy& policy) {
+  if (policy == resilience::FaultPolicy{}) return nullptr;
+  return std::make_shared<const Fault>(policy);
+}
+
+Verdict Fault::on_try(Context& context, Slot&) const {
+  const resilience::Fault fault = resilience::decide_fault(policy_, context.random);
   Verdict verdict;
   if (fault.delay > Duration::zero()) {
     verdict.delay = fault.delay;

@@ -5,13 +5,23 @@
 // timeouts.
 #pragma once
 
+#include <memory>
+
 #include "forward/filter/filter.h"
+#include "resilience/policy.h"
 
 namespace mesh::forward::filter {
 
 class Fault final : public Filter {
  public:
-  Verdict on_try(Context& context) const override;
+  // Null for a policy that never does anything.
+  static std::shared_ptr<const Filter> make(const resilience::FaultPolicy& policy);
+
+  explicit Fault(const resilience::FaultPolicy& policy) : Filter(kTry), policy_(policy) {}
+  Verdict on_try(Context& context, Slot& slot) const override;
+
+ private:
+  const resilience::FaultPolicy policy_;
 };
 
 }  // namespace mesh::forward::filter

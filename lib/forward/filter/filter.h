@@ -1,27 +1,32 @@
-// Filter: what may hold back, answer or change a request between its head and
-// the upstream.
+// Filter: what may hold back, answer, divert or watch a request.
 //
-// Built from the snapshot, const, shared by all exchanges of its chain: what it
-// decides it returns, and the exchange does it. Places to stand:
+//   head -> route -> on_request of each -> [ on_try of each -> attempt ]*
+//        -> on_response of each, last first -> ... -> on_end of each
 //
-//   head -> on_request of each filter -> [ on_try of each filter -> attempt ]*
-//        -> on_response of each, last first -> on_end of each
+// Made from one typed configuration when a snapshot is built: the chain's, or
+// that of routes which override it. Const and shared by all workers, any of
+// which may call it at any time: what it counts is atomic and outlives it where
+// it is to survive a change of configuration (shared.h). What it has to remember
+// of one request stands in a Slot. What it decides it returns, and the exchange
+// does it.
 //
-// on_request() runs once; on_try() before every try, below the retries and
-// timeouts, so that these see what it does; on_response() on what goes downstream,
-// ours or the upstream's; on_end() when the request is over, however it ended, for
-// each that has a route. Any worker, concurrently.
+// on_request() runs once, after the route is found and before its header edits
+// and its cluster. on_try() runs before every try, below the retries and
+// timeouts, so that these see what it does. on_response() runs for the final
+// head, the upstream's or an answer of ours, after the route's header edits.
+// on_end() runs once, whatever became of the request, for each filter whose
+// on_request() was reached.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "base/result.h"
+#include "forward/scratch.h"
 #include "http/message.h"
 #include "route/table.h"
 #include "telemetry/response_flags.h"
@@ -33,42 +38,64 @@ struct Context {
   http::RequestHead& head;
   const route::Route& route;
   Random& random;
-  bool secure = false;             // the downstream speaks TLS
-  std::string_view peer_identity;  // its verified SPIFFE id, or empty
+  Scratch& scratch;      // for values that it adds to a head
+  http::Fields& answer;  // fields of its own answer, with a Verdict::status
+  Instant now{};
+  bool secure = false;               // the downstream speaks TLS
+  bool grpc = false;                 // a gRPC request
+  std::string_view peer_identity{};  // its verified SPIFFE id, or empty
+  std::string_view remote_host{};    // its address without the port; only with kRemoteHost
 };
 
-// Wait, then go on or answer.
+// What a filter keeps of one request; zero at first.
+using Slot = std::array<uint64_t, 2>;
+
+// Wait, then go on or answer. Views: static, or of the configuration.
 struct Verdict {
-  Duration delay{0};       // before anything else; 0: none
-  uint16_t status = 0;     // answer with it instead of asking the upstream; 0: go on
-  int grpc_status = -1;    // of the answer to a gRPC request
-  telemetry::Flags flags;  // what the log says of it
-  telemetry::Flags delay_flags;
-  std::string_view details;  // RESPONSE_CODE_DETAILS; static
-  std::string_view body;     // one sentence; static
+  Duration delay{0};         // before anything else; 0: none; of on_try() only
+  uint16_t status = 0;       // answer with it instead of asking the upstream; 0: go on
+  int grpc_status = -1;      // of the answer to a gRPC request
+  telemetry::Flags flags{};  // what the log says of it
+  telemetry::Flags delay_flags{};
+  std::string_view details{};  // RESPONSE_CODE_DETAILS
+  std::string_view body{};     // one sentence
+  std::string_view cluster{};  // ask this one instead of the route's; of on_request() only
 
   bool passes() const { return status == 0 && delay == Duration::zero(); }
 };
 
-// How a request ended, as it is counted and logged.
-struct Ended {
-  uint16_t status = 0;   // 0: nothing was sent
-  int grpc_status = -1;  // of a gRPC request
-  telemetry::Flags flags;
-  Duration duration{0};  // from its head to its end
+// How a request went, when it is over.
+struct End {
+  uint16_t status = 0;  // as sent downstream; 0 when nothing was
+  int grpc_status = -1;
+  telemetry::Flags flags{};
+  Duration duration{0};      // from the head to the end
+  Duration first_answer{0};  // from the head to the response's head; the duration where none came
+  bool asked = false;        // a try was begun
 };
 
 class Filter {
  public:
-  virtual ~Filter() = default;
-  virtual Verdict on_request(Context&) const { return {}; }
-  virtual Verdict on_try(Context&) const { return {}; }
-  virtual void on_response(Context&, http::ResponseHead&) const {}
-  virtual void on_end(Context&, const Ended&) const {}
-};
+  // Which of the functions below do something, and what they need.
+  enum Hook : unsigned {
+    kRequest = 1U << 0,
+    kTry = 1U << 1,
+    kResponse = 1U << 2,
+    kEnd = 1U << 3,
+    kRemoteHost = 1U << 4,  // Context::remote_host
+  };
 
-// The filters of a chain in order, without the router at their end.
-// Errc::Invalid names a filter that we do not have.
-Result<std::vector<std::unique_ptr<const Filter>>> build(const std::vector<std::string>& names);
+  explicit Filter(unsigned used) : hooks(used) {}
+  virtual ~Filter() = default;
+  Filter(const Filter&) = delete;
+  Filter& operator=(const Filter&) = delete;
+
+  virtual Verdict on_request(Context&, Slot&) const { return {}; }
+  virtual Verdict on_try(Context&, Slot&) const { return {}; }
+  virtual void on_response(Context&, Slot&, http::ResponseHead&) const {}
+  virtual void on_end(const End&, Instant /*now*/, Slot&) const {}
+
+  const unsigned hooks;
+};
 
 }  // namespace mesh::forward::filter

@@ -222,8 +222,9 @@ TEST_CASE("a VirtualService's routes in order") {
         (resilience::kRetryOnConnectFailure | resilience::kRetryOnRefusedStream |
          resilience::kRetryOnUnavailable | resilience::kRetryOnCancelled));
   CHECK(made[0].retry->avoid_tried_hosts);
-  REQUIRE(made[0].fault);
-  CHECK(made[0].fault->abort_share.per_million == 5000);
+  const auto* fault = route::value_in<resilience::FaultPolicy>(made[0].filters.get());
+  REQUIRE(fault != nullptr);
+  CHECK(fault->abort_share.per_million == 5000);
   CHECK(made[0].provenance == "VirtualService/demo/reviews http[0]");
 
   REQUIRE(made[1].clusters.size() == 2);

@@ -85,7 +85,7 @@ TEST_CASE("a listener with mutual TLS") {
   CHECK(chain.transport_protocol == "tls");
   CHECK(chain.route_config_name == "inbound");
   CHECK(chain.stream_idle_timeout == 0s);
-  CHECK(chain.http_filters == std::vector<std::string>{"envoy.filters.http.router"});
+  CHECK(chain.http_filters.empty());
   REQUIRE(chain.tls);
   CHECK(chain.tls->certificate_secret == "default");
   CHECK(chain.tls->validation_secret == "ROOTCA");
@@ -331,10 +331,11 @@ virtualHosts:
   CHECK(routes[0].provenance == "VirtualService/demo/reviews http[0]");
   CHECK(routes[0].request_edits.at(0).value == "100%");
   CHECK(routes[0].response_edits.at(0).name == "server");
-  REQUIRE(routes[0].fault);
-  CHECK(routes[0].fault->delay_share.per_million == 500'000);
-  CHECK(routes[0].fault->abort_share.per_million == 10'000);
-  CHECK(routes[0].fault->abort_http_status == 503);
+  const auto* fault = route::value_in<resilience::FaultPolicy>(routes[0].filters.get());
+  REQUIRE(fault != nullptr);
+  CHECK(fault->delay_share.per_million == 500'000);
+  CHECK(fault->abort_share.per_million == 10'000);
+  CHECK(fault->abort_http_status == 503);
   CHECK(routes[1].timeout == 15s);
   CHECK(routes[1].match.ignore_case);
   REQUIRE(routes[1].retry);

@@ -1,0 +1,109 @@
+#include "forward/filter/pipeline.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace mesh::forward::filter {
+namespace {
+
+using FilterPtr = std::shared_ptr<const Filter>;
+
+// A filter of the chain, as it is where no route says otherwise.
+struct Place {
+  const xds::HttpFilter& config;
+  FilterPtr filter;  // null: would do nothing
+};
+
+class Builder {
+ public:
+  explicit Builder(Shared& shared) : shared_(shared) {}
+
+  Result<void> add(const xds::HttpFilter& config) {
+    auto made = make(config.config, shared_);
+    if (!made) return std::move(made).error().during("filter " + text::quoted(config.name));
+    places_.push_back({config, *std::move(made)});
+    return {};
+  }
+
+  std::shared_ptr<const Plan> chain() const {
+    Plan plan;
+    for (const Place& p : places_)
+      if (!p.config.disabled) add(p.filter, plan);
+    return finish(std::move(plan));
+  }
+
+  Result<std::shared_ptr<const Plan>> with(const route::FilterOverrides& overrides) {
+    Plan plan;
+    for (const Place& p : places_) {
+      const auto found = std::find_if(overrides.begin(), overrides.end(),
+                                      [&](const auto& o) { return o.name == p.config.name; });
+      const bool overridden = found != overrides.end();
+      if (overridden ? found->disabled : p.config.disabled) continue;
+      if (!overridden || found->config == nullptr) {
+        add(p.filter, plan);
+        continue;
+      }
+      if (found->config->type != p.config.config->type)
+        return Error{Errc::Invalid, "typed_per_filter_config[" + found->name + "]: is for " +
+                                        std::string(found->config->type) + ", the filter is " +
+                                        std::string(p.config.config->type)};
+      MESH_TRY(FilterPtr made, once(found->config));
+      add(std::move(made), plan);
+    }
+    return finish(std::move(plan));
+  }
+
+ private:
+  // Routes that share a configuration share the filter, and what it counts.
+  Result<FilterPtr> once(const std::shared_ptr<const route::FilterConfig>& config) {
+    if (const auto known = made_.find(config.get()); known != made_.end()) return known->second;
+    MESH_TRY(FilterPtr made, make(config, shared_));
+    made_.emplace(config.get(), made);
+    return made;
+  }
+
+  static void add(FilterPtr filter, Plan& plan) {
+    if (filter == nullptr) return;
+    plan.hooks |= filter->hooks;
+    plan.filters.push_back(std::move(filter));
+  }
+
+  static std::shared_ptr<const Plan> finish(Plan plan) {
+    if (plan.filters.empty()) return nullptr;
+    return std::make_shared<const Plan>(std::move(plan));
+  }
+
+  Shared& shared_;
+  std::vector<Place> places_;
+  std::unordered_map<const route::FilterConfig*, FilterPtr> made_;
+};
+
+}  // namespace
+
+Result<Pipeline> Pipeline::build(const std::vector<xds::HttpFilter>& filters,
+                                 const route::Table* routes, Shared& shared) {
+  Pipeline result;
+  if (filters.empty()) return result;
+  Builder builder(shared);
+  for (const xds::HttpFilter& filter : filters) MESH_TRY_VOID(builder.add(filter));
+  result.chain_ = builder.chain();
+  if (routes == nullptr) return result;
+  for (const route::VirtualHost& host : routes->hosts()) {
+    for (const route::Route& route : host.routes) {
+      const route::FilterOverrides* const overrides = route.filters.get();
+      if (overrides == nullptr || result.routes_.contains(overrides)) continue;
+      auto plan = builder.with(*overrides);
+      if (!plan) return std::move(plan).error().during("virtual host " + host.name);
+      result.routes_.emplace(overrides, *std::move(plan));
+    }
+  }
+  return result;
+}
+
+const Plan* Pipeline::of_route(const route::FilterOverrides* overrides) const {
+  const auto found = routes_.find(overrides);
+  return found == routes_.end() ? chain_.get() : found->second.get();
+}
+
+}  // namespace mesh::forward::filter

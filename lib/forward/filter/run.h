@@ -1,0 +1,49 @@
+// Run: the filters of one exchange, and what they remember of it.
+//
+// Made when an exchange first meets a plan and used again by those that follow.
+// One thread.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "forward/filter/filter.h"
+#include "forward/filter/pipeline.h"
+
+namespace mesh::forward::filter {
+
+class Run {
+ public:
+  static constexpr size_t kFiltersMax = 32;  // of a chain, as xds/decode has it
+
+  // `plan` outlives the exchange.
+  void begin(const Plan& plan) {
+    plan_ = &plan;
+    entered_ = 0;
+    cluster_ = {};
+    answer_.clear();
+  }
+  bool active() const { return plan_ != nullptr; }
+  unsigned hooks() const { return plan_->hooks; }
+  http::Fields& answer() { return answer_; }
+  // That a filter diverts the request to; empty: the route's.
+  std::string_view cluster() const { return cluster_; }
+
+  // The first verdict that answers, or none.
+  Verdict on_request(Context& context);
+  // The first that does not pass.
+  Verdict on_try(Context& context);
+  void on_response(Context& context, http::ResponseHead& head);
+  // Not active after it.
+  void on_end(const End& end, Instant now);
+
+ private:
+  const Plan* plan_ = nullptr;
+  size_t entered_ = 0;  // so many had their on_request()
+  std::string_view cluster_;
+  http::Fields answer_;
+  std::array<Slot, kFiltersMax> slots_;
+};
+
+}  // namespace mesh::forward::filter
