@@ -124,6 +124,7 @@ void Connection::on_established() {
 
 // HTTP/2 without ALPN announces itself (RFC 9113 section 3.4).
 void Connection::on_first_bytes(std::string_view bytes) {
+  if (std::exchange(resting_, false)) return set_codec(false);
   constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
   const bool http2 = bytes.substr(0, kPreface.size()) == kPreface.substr(0, bytes.size());
   if (http2 && bytes.size() < 4) return;  // "PRI" could yet be a method
@@ -165,6 +166,16 @@ void Connection::on_progress() {
   awaiting_head_ = partial;
 }
 
+void Connection::rest_if_idle() {
+  if (state_ != State::Serving || !codec_ || codec_->protocol() == http::Protocol::Http2) return;
+  if (codec_->open_streams() > 0 || awaiting_head_ || transport_.pending() > 0 ||
+      transport_.has_unread() || worker_.loop().now() - last_active_ < kRestAfter)
+    return;
+  transport_.set_codec(nullptr);
+  codec_.reset();
+  resting_ = true;
+}
+
 void Connection::rebind(View& view) {
   if (state_ == State::Closing || state_ == State::Closed) return;
   const ListenerSpec* const spec = view.snapshot().listener(listener_->config->name);
@@ -198,6 +209,10 @@ void Connection::drain(std::string_view why) {
     case State::Closed: return;  // on the way out already
   }
   enter(State::Draining, why);
+  if (resting_) {
+    enter(State::Closing, why);
+    return transport_.close_after_flush(false, why);
+  }
   if (!codec_) return;  // not a byte yet: the drain timeout applies
   if (codec_->protocol() == http::Protocol::Http2 || codec_->open_streams() > 0) codec_->drain();
   on_progress();

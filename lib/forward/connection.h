@@ -51,6 +51,11 @@ class Connection final : private upstream::Transport::Owner,
   void drain(std::string_view why);
   // At once. The streams are reset.
   void abort(std::string_view why) { transport_.abort(why); }
+  // Gives the codec's memory back where HTTP/1 has been idle for kRestAfter; the
+  // next request makes another. For the worker's sweep.
+  void rest_if_idle();
+  bool resting() const { return resting_; }
+  static constexpr Duration kRestAfter = std::chrono::seconds(1);
   // A stream was resumed, or ended, from outside its codec's events.
   void kick() { transport_.kick(); }
   void look_again() { transport_.look_again(); }
@@ -100,6 +105,7 @@ class Connection final : private upstream::Transport::Owner,
   bool secure_ = false;
   bool drain_when_serving_ = false;
   bool awaiting_head_ = false;  // part of a head is here: deadline_ bounds the rest
+  bool resting_ = false;        // HTTP/1 whose codec was given back
   bool peer_known_ = false;
   telemetry::PeerId peer_ = telemetry::kUnknownPeer;
   // For logs and edges; made when asked for, so that others need no room for it.

@@ -36,6 +36,8 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       &registry_.number("mesh_forwarder_downstream_connections_refused_total", none);
   connections_active_ =
       &registry_.number("mesh_forwarder_downstream_connections_active", none, true);
+  connections_resting_ =
+      &registry_.number("mesh_forwarder_downstream_connections_resting", none, true);
   sweep_deadline_.arm(kSweepEvery);
 }
 
@@ -235,6 +237,12 @@ void Worker::on_deadline(event::Deadline& deadline) {
 void Worker::sweep() {
   for (size_t i = exchanges_.size(); i-- > 0;)
     if (i < exchanges_.size()) exchanges_[i]->check_idle();
+  size_t resting = 0;
+  for (const auto& connection : connections_) {
+    connection->rest_if_idle();
+    if (connection->resting()) ++resting;
+  }
+  connections_resting_->set(resting);
 }
 
 void Worker::drain(Duration longest) {

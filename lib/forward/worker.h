@@ -126,6 +126,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::atomic<size_t> load_{0};
   telemetry::Counter* connections_total_;
   telemetry::Counter* connections_active_;
+  telemetry::Counter* connections_resting_;
   telemetry::Counter* connections_refused_;
   std::thread thread_;
 };

@@ -45,6 +45,40 @@ TEST_CASE("scenario: requests of every kind pass", "[forwarder]") {
   CHECK(origin.connections() == 1);  // kept alive and used again
 }
 
+TEST_CASE("scenario: an idle connection gives its codec back, and serves on", "[forwarder]") {
+  Origin origin("a");
+  origin.handle(echo);
+  Proxy proxy(Front{.endpoints = ports({origin.port()})}.yaml(), 1);
+  Wire client = Wire::connect(proxy.port());
+  Wire other = Wire::connect(proxy.port());
+  for (Wire* wire : {&client, &other}) {
+    wire->send(get_text("/1"));
+    CHECK(wire->read().body == "GET /1|");
+  }
+  const auto resting = [&] {
+    uint64_t count = 0;
+    proxy.run([&](forward::Forwarder& forwarder) {
+      telemetry::Snapshot all;
+      forwarder.collect(all);
+      for (const auto& [key, value] : all.numbers)
+        if (key.name == "mesh_forwarder_downstream_connections_resting") count += value;
+    });
+    return count == 2;
+  };
+  REQUIRE(support::wait_for(resting));
+  client.send(get_text("/2"));
+  CHECK(client.read().body == "GET /2|");
+  client.send("POST /3 HTTP/1.1\r\nhost: svc\r\ncontent-length: 2\r\n\r\nhi");
+  CHECK(client.read().body == "POST /3|hi");
+  // The protocol was agreed on with the first bytes: this is no HTTP/2 preface.
+  other.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  CHECK(other.read().status / 100 == 5);
+  // What rests is closed at once by a drain.
+  REQUIRE(support::wait_for([&] { return proxy.connections() == 1; }));
+  CHECK(proxy.drain(std::chrono::seconds(5)));
+  CHECK(client.closed());
+}
+
 TEST_CASE("scenario: HEAD has no body and the length", "[forwarder]") {
   Origin origin("abc");
   Proxy proxy(Front{.endpoints = ports({origin.port()})}.yaml(), 1);
