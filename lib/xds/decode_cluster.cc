@@ -3,6 +3,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
 #include "xds/decode.h"
+#include "xds/decode_health.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
 
@@ -57,78 +58,6 @@ Result<void> decode_balancing(const pb::Cluster& cluster, std::string_view path,
   return {};
 }
 
-Result<void> decode_limits(const pb::CircuitBreakers& breakers, const std::string& path,
-                           CircuitLimits& into) {
-  if (breakers.thresholds_size() > 1)
-    return refuse(path_of(path, "thresholds"), "only those of priority DEFAULT are supported");
-  if (breakers.thresholds_size() == 0) return {};
-  const auto& limits = breakers.thresholds(0);
-  const std::string at = path_of(path, "thresholds", 0);
-  if (limits.priority() != core::DEFAULT)
-    return refuse(path_of(at, "priority"), "only DEFAULT is supported");
-  if (limits.has_max_connections()) into.max_connections = limits.max_connections().value();
-  if (limits.has_max_pending_requests())
-    into.max_pending_requests = limits.max_pending_requests().value();
-  if (limits.has_max_requests()) into.max_requests = limits.max_requests().value();
-  if (limits.has_max_retries()) into.max_retries = limits.max_retries().value();
-  if (!limits.has_retry_budget()) return {};
-  const auto& budget = limits.retry_budget();
-  into.retry_budget_percent = budget.has_budget_percent() ? budget.budget_percent().value() : 20;
-  if (!(*into.retry_budget_percent >= 0 && *into.retry_budget_percent <= 100))
-    return refuse(path_of(at, "retry_budget.budget_percent"), "is 0 to 100");
-  if (budget.has_min_retry_concurrency())
-    into.min_retry_concurrency = budget.min_retry_concurrency().value();
-  return {};
-}
-
-// Ejection by statistics over hosts is not done: where its enforcement is not
-// set to 0, Envoy's default would be 100.
-Result<void> check_enforcing(const pb::OutlierDetection& outlier, const std::string& path) {
-  if (outlier.enforcing_success_rate().value() != 0)
-    return refuse(path_of(path, "enforcing_success_rate"), "only 0 is supported");
-  if (outlier.enforcing_failure_percentage().value() != 0)
-    return refuse(path_of(path, "enforcing_failure_percentage"), "only 0 is supported");
-  for (const auto* share :
-       {&outlier.enforcing_consecutive_5xx(), &outlier.enforcing_consecutive_gateway_failure()})
-    if (share->value() != 0 && share->value() != 100)
-      return refuse(path, "a detector is enforced by 0 or 100 percent");
-  return {};
-}
-
-Result<OutlierDetection> decode_outlier(const pb::OutlierDetection& outlier,
-                                        const std::string& path) {
-  OutlierDetection result;
-  MESH_TRY_VOID(check_enforcing(outlier, path));
-  if (outlier.has_consecutive_5xx()) result.consecutive_5xx = outlier.consecutive_5xx().value();
-  if (outlier.has_enforcing_consecutive_5xx() && outlier.enforcing_consecutive_5xx().value() == 0)
-    result.consecutive_5xx = 0;
-  if (outlier.enforcing_consecutive_gateway_failure().value() > 0) {
-    const auto& count = outlier.consecutive_gateway_failure();
-    result.consecutive_gateway_failure =
-        outlier.has_consecutive_gateway_failure() ? count.value() : 5;
-  }
-  if (outlier.has_interval()) {
-    MESH_TRY(result.interval, decode_duration(outlier.interval(), path_of(path, "interval")));
-  }
-  if (outlier.has_base_ejection_time()) {
-    MESH_TRY(result.base_ejection_time,
-             decode_duration(outlier.base_ejection_time(), path_of(path, "base_ejection_time")));
-  }
-  // Envoy: the greater of 300 s and base_ejection_time, where it is not set.
-  result.max_ejection_time = std::max(result.max_ejection_time, result.base_ejection_time);
-  if (outlier.has_max_ejection_time()) {
-    MESH_TRY(result.max_ejection_time,
-             decode_duration(outlier.max_ejection_time(), path_of(path, "max_ejection_time")));
-  }
-  if (outlier.has_max_ejection_percent())
-    result.max_ejection_percent = outlier.max_ejection_percent().value();
-  if (result.max_ejection_percent > 100)
-    return refuse(path_of(path, "max_ejection_percent"), "is 0 to 100");
-  if (result.interval <= Duration(0) || result.base_ejection_time <= Duration(0))
-    return refuse(path, "interval and base_ejection_time are over 0");
-  return result;
-}
-
 Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
   constexpr std::string_view kName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
   for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
@@ -144,7 +73,13 @@ Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, 
       case HttpProtocolOptions::kAutoConfig: into.protocol = UpstreamProtocol::Auto; break;
       default: return refuse(at, "expected explicit_http_config or auto_config");
     }
+    const auto& http2 = options.has_auto_config()
+                            ? options.auto_config().http2_protocol_options()
+                            : options.explicit_http_config().http2_protocol_options();
+    into.max_concurrent_streams = http2.max_concurrent_streams().value();
     const auto& common = options.common_http_protocol_options();
+    if (common.has_max_requests_per_connection())
+      into.max_requests_per_connection = common.max_requests_per_connection().value();
     if (common.has_idle_timeout()) {
       MESH_TRY(into.idle_timeout,
                decode_duration(common.idle_timeout(),
@@ -223,12 +158,22 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
     if (result->connect_timeout == Duration(0))
       return refuse(path_of(path, "connect_timeout"), "is over 0");
   }
-  MESH_TRY_VOID(
-      decode_limits(cluster.circuit_breakers(), path_of(path, "circuit_breakers"), result->limits));
+  MESH_TRY_VOID(decode_limits(cluster, std::string(path), *result));
   if (cluster.has_outlier_detection()) {
     MESH_TRY(result->outlier,
              decode_outlier(cluster.outlier_detection(), path_of(path, "outlier_detection")));
   }
+  for (int i = 0; i < cluster.health_checks_size(); ++i) {
+    MESH_TRY(auto check,
+             decode_health_check(cluster.health_checks(i), path_of(path, "health_checks", i)));
+    result->health_checks.push_back(std::move(check));
+  }
+  if (result->health_checks.size() > 1)
+    return refuse(path_of(path, "health_checks"), "is one entry at most");
+  result->ignore_new_hosts_until_first_hc =
+      cluster.common_lb_config().ignore_new_hosts_until_first_hc();
+  result->close_connections_on_host_health_failure =
+      cluster.close_connections_on_host_health_failure();
   MESH_TRY_VOID(decode_protocol(cluster, path, *result));
   MESH_TRY_VOID(decode_socket(cluster, path, {result->name, secrets}, *result));
   if (result->protocol == UpstreamProtocol::Auto && !result->tls)

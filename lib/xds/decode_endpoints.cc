@@ -57,12 +57,25 @@ std::string locality_text(const core::Locality& locality) {
   return result;
 }
 
+Result<void> decode_check_config(const pb::Endpoint::HealthCheckConfig& from,
+                                 const std::string& path, Endpoint& into) {
+  if (from.port_value() > UINT16_MAX) return refuse(path_of(path, "port_value"), "is no port");
+  into.health_check_port = uint16_t(from.port_value());
+  into.health_check_hostname = from.hostname();
+  into.health_check_disabled = from.disable_active_health_check();
+  if (!from.has_address()) return {};
+  MESH_TRY(into.health_check_address, decode_address(from.address(), path_of(path, "address")));
+  return {};
+}
+
 Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::string& path) {
   Endpoint result;
   if (!endpoint.has_endpoint()) return refuse(path_of(path, "endpoint"), "is missing");
   MESH_TRY(result.address,
            decode_address(endpoint.endpoint().address(), path_of(path, "endpoint.address")));
   result.hostname = endpoint.endpoint().hostname();
+  MESH_TRY_VOID(decode_check_config(endpoint.endpoint().health_check_config(),
+                                    path_of(path, "endpoint.health_check_config"), result));
   if (endpoint.has_load_balancing_weight())
     result.weight = endpoint.load_balancing_weight().value();
   if (result.weight == 0) return refuse(path_of(path, "load_balancing_weight"), "is at least 1");

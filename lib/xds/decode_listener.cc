@@ -36,6 +36,9 @@ Result<void> decode_times(const HttpConnectionManager& manager, std::string_view
   MESH_TRY_VOID(set(manager.has_drain_timeout(), manager.drain_timeout(), "drain_timeout",
                     into.drain_timeout));
   const auto& common = manager.common_http_protocol_options();
+  if (common.has_max_requests_per_connection())
+    return refuse(path_of(path, "common_http_protocol_options.max_requests_per_connection"),
+                  "is not supported for clients");
   return set(common.has_idle_timeout(), common.idle_timeout(),
              "common_http_protocol_options.idle_timeout", into.idle_timeout);
 }

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "resilience/outlier_policy.h"
 #include "route/table.h"
+#include "xds/health_check.h"
 
 namespace mesh::xds {
 
@@ -145,6 +147,12 @@ struct Endpoint {
   uint32_t priority = 0;
   std::string locality;  // region/zone/sub_zone
   WorkloadName workload;
+  // Active health checks: elsewhere than at `address` (a port of 0 and no host: as
+  // there), by another name, or not at all.
+  std::optional<SocketAddress> health_check_address;
+  uint16_t health_check_port = 0;
+  std::string health_check_hostname;
+  bool health_check_disabled = false;
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -158,18 +166,18 @@ struct CircuitLimits {  // over all workers; Envoy's defaults
   uint32_t max_pending_requests = 1024;
   uint32_t max_requests = 1024;
   uint32_t max_retries = 3;
+  bool track_remaining = false;
   // retry_budget: percent of active requests and floor; nullopt: max_retries rules.
   std::optional<double> retry_budget_percent;
   uint32_t min_retry_concurrency = 3;
 };
 
-struct OutlierDetection {  // Envoy's defaults
-  uint32_t consecutive_5xx = 5;
-  uint32_t consecutive_gateway_failure = 0;  // 0: off
-  Duration interval = std::chrono::seconds(10);
-  Duration base_ejection_time = std::chrono::seconds(30);
-  Duration max_ejection_time = std::chrono::seconds(300);
-  uint32_t max_ejection_percent = 10;
+// What is not set is the kernel's.
+struct TcpKeepalive {
+  std::optional<uint32_t> probes;
+  std::optional<uint32_t> time_s;
+  std::optional<uint32_t> interval_s;
+  bool operator==(const TcpKeepalive&) const = default;
 };
 
 enum class UpstreamProtocol : uint8_t { Http1, Http2, Auto /* by ALPN */ };
@@ -189,8 +197,17 @@ struct Cluster {
   // transport_socket_matches: endpoints whose metadata says tlsMode=istio use
   // tls, the others clear text.
   bool tls_by_endpoint = false;
-  CircuitLimits limits;
-  std::optional<OutlierDetection> outlier;
+  CircuitLimits limits;       // of priority DEFAULT
+  CircuitLimits high_limits;  // of priority HIGH
+  // per_host_thresholds: connections to one endpoint, over all workers.
+  uint32_t host_max_connections = UINT32_MAX;
+  uint32_t max_requests_per_connection = 0;  // 0: no limit
+  uint32_t max_concurrent_streams = 0;       // of an HTTP/2 connection; 0: as the peer allows
+  std::optional<TcpKeepalive> tcp_keepalive;
+  std::optional<resilience::OutlierPolicy> outlier;
+  std::vector<HealthCheck> health_checks;
+  bool ignore_new_hosts_until_first_hc = false;
+  bool close_connections_on_host_health_failure = false;
   // Below this share of usable endpoints all are used; Envoy's 50, Istio sets 0.
   double healthy_panic_percent = 50;
   // The endpoints of a static cluster; null where they come by EDS.

@@ -242,10 +242,14 @@ TEST_CASE("what a cluster may not be") {
   CHECK(refused("{name: c, loadAssignment: {clusterName: c}, lbPolicy: MAGLEV}") ==
         "lb_policy: supported are ROUND_ROBIN, RANDOM and LEAST_REQUEST");
   CHECK(refused("{name: c, loadAssignment: {clusterName: c}, outlierDetection: "
-                "{enforcingSuccessRate: 100}}") ==
-        "outlier_detection.enforcing_success_rate: only 0 is supported");
+                "{enforcingSuccessRate: 101}}") ==
+        "outlier_detection.enforcing_success_rate: is 0 to 100");
   CHECK(refused("{name: c, loadAssignment: {clusterName: c}, healthChecks: [{}]}") ==
-        "health_checks: is not supported");
+        "health_checks[0]: timeout and interval are required");
+  CHECK(
+      refused(
+          "{name: c, loadAssignment: {clusterName: c}, circuitBreakers: {thresholds: [{}, {}]}}") ==
+      "circuit_breakers.thresholds[1].priority: is there twice");
   CHECK(refused("{name: c, loadAssignment: {clusterName: c, endpoints: [{lbEndpoints: [{endpoint: "
                 "{address: {socketAddress: {address: example.org, portValue: 1}}}}]}]}}") ==
         "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: "
