@@ -9,7 +9,7 @@
 namespace mesh::forward {
 
 Forwarder::Forwarder(event::Loop& loop, Local local)
-    : loop_(loop), local_(std::move(local)), sweep_timer_(loop, [this] { sweep(); }) {
+    : loop_(loop), local_(std::move(local)), health_(loop) {
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
   for (uint32_t i = 0; i < count; ++i)
     workers_.push_back(std::make_unique<Worker>(i, *this, local_));
@@ -42,9 +42,8 @@ Result<void> Forwarder::rebuild() {
   MESH_TRY(auto snapshot, builder_.build(*config_, secrets_, newest_));
   newest_ = snapshot.get();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
+  health_.use(*newest_);
   for (auto& worker : workers_) worker->apply(*newest_);
-  last_interval_ = loop_.now();
-  arm_sweep();
   return {};
 }
 
@@ -101,7 +100,7 @@ void Forwarder::drop_unused() {
 }
 
 void Forwarder::on_ejection(size_t) {
-  post([this] { arm_sweep(); });
+  post([this] { health_.on_ejection(); });
 }
 
 Worker& Forwarder::least_loaded() {
@@ -137,33 +136,6 @@ size_t Forwarder::connections() const {
   size_t sum = 0;
   for (const auto& worker : workers_) sum += worker->load();
   return sum;
-}
-
-// Ejected hosts return on time; those that behave are forgiven by the interval.
-void Forwarder::sweep() {
-  if (newest_ == nullptr) return;
-  const Instant now = loop_.now();
-  Duration interval = Duration::max();
-  for (const auto& [name, spec] : newest_->clusters)
-    if (spec->config->outlier) interval = std::min(interval, spec->outlier.interval);
-  const bool passed = interval != Duration::max() && now - last_interval_ >= interval;
-  if (passed) last_interval_ = now;
-  for (const auto& [name, spec] : newest_->clusters)
-    if (spec->config->outlier && spec->shared->outlier.sweep(now, passed))
-      log::notice("hosts returned after ejection", {{"cluster", name}});
-  arm_sweep();
-}
-
-void Forwarder::arm_sweep() {
-  if (newest_ == nullptr) return;
-  Instant next = Instant::max();
-  for (const auto& [name, spec] : newest_->clusters) {
-    if (!spec->config->outlier) continue;
-    next = std::min(
-        {next, last_interval_ + spec->outlier.interval, spec->shared->outlier.next_return()});
-  }
-  if (next == Instant::max()) return sweep_timer_.cancel();
-  sweep_timer_.arm(std::max<Duration>(next - loop_.now(), std::chrono::milliseconds(10)));
 }
 
 }  // namespace mesh::forward

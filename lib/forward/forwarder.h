@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "event/loop.h"
-#include "event/timer.h"
+#include "forward/health_keeper.h"
 #include "forward/local.h"
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
@@ -91,8 +91,6 @@ class Forwarder final : public Worker::Host {
   Held* find(const Snapshot& snapshot);
   void drop_unused();
   void close_left_sockets(const Snapshot& now);
-  void sweep();
-  void arm_sweep();
 
   event::Loop& loop_;
   const Local local_;
@@ -107,8 +105,7 @@ class Forwarder final : public Worker::Host {
   std::function<void()> drained_;
   size_t draining_workers_ = 0;
   size_t drained_workers_ = 0;
-  event::Timer sweep_timer_;
-  Instant last_interval_{};
+  HealthKeeper health_;
   // Tasks that workers posted look at it: false once we are gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<std::unique_ptr<Worker>> workers_;

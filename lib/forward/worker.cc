@@ -26,7 +26,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       host_(host),
       local_(local),
       random_(Random::from_system()),
-      endpoints_(loop_, blocks_, registry_),
+      endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
       drain_deadline_(loop_.wheel(), *this) {

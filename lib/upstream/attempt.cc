@@ -9,6 +9,12 @@ namespace mesh::upstream {
 using resilience::Failure;
 using Kind = AttemptFailure::Kind;
 
+namespace {
+// What judge() takes beside statuses.
+constexpr uint16_t kNoAnswer = 0;
+constexpr uint16_t kTimeout = 1;
+}  // namespace
+
 Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
 
 void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
@@ -31,8 +37,7 @@ void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext
   }
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
-  auto& active = endpoint_->active();
-  active.store(active.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  endpoint_->request_begins();
   host_text_ = spec_->endpoints[host_].text;
   peer_ = endpoint_->peer();
 
@@ -53,11 +58,12 @@ void Attempt::on_connection(Connection& connection) {
                  .kind = Kind::Connect,
                  .text = "no stream to be had on the connection"});
   }
+  endpoint_->report_connected();
   owner_.on_attempt_ready(*this, *stream_);
 }
 
 void Attempt::on_no_connection(std::string_view why, bool timeout) {
-  judge(0);
+  judge(kNoAnswer);
   fail({.failure = Failure::ConnectFailure,
         .kind = timeout ? Kind::ConnectTimeout : Kind::Connect,
         .text = why});
@@ -69,6 +75,9 @@ void Attempt::on_informational(http::ResponseHead& head) {
 
 void Attempt::on_response_head(http::ResponseHead& head, bool end) {
   judge(head.status);
+  if (!spec_->config->health_checks.empty() && endpoint_ != nullptr &&
+      head.fields.get("x-envoy-immediate-health-check-fail"))
+    endpoint_->fail_at_once();
   owner_.on_attempt_head(*this, head, end);
 }
 
@@ -101,13 +110,13 @@ void Attempt::on_reset(http::ResetReason reason) {
     case http::ResetReason::ConnectionLost: failure.kind = Kind::Lost; break;
     case http::ResetReason::ProtocolError: failure.kind = Kind::Protocol; break;
   }
-  if (!failure.untouched) judge(0);
+  if (!failure.untouched) judge(kNoAnswer);
   fail(failure);
 }
 
 void Attempt::cancel(std::optional<uint16_t> status) {
   if (endpoint_ == nullptr) return;
-  if (status) judge(*status);
+  if (status) judge(kTimeout);
   endpoint_->forget(*this);
   Connection* const connection = connection_;
   if (http::Stream* const stream = std::exchange(stream_, nullptr)) {
@@ -136,16 +145,15 @@ void Attempt::resume() {
 void Attempt::judge(uint16_t status) {
   if (judged_ || endpoint_ == nullptr) return;
   judged_ = true;
-  if (!spec_->config->outlier) return;
-  const EndpointSpec& host = spec_->endpoints[host_];
-  if (spec_->shared->outlier.on_result(spec_->outlier, host.shared->health, status, loop_.now()))
-    owner_.on_ejected();
+  const bool ejected = status == kNoAnswer || status == kTimeout
+                           ? endpoint_->report_no_answer(status == kTimeout)
+                           : endpoint_->report_answer(status);
+  if (ejected) owner_.on_ejected();
 }
 
 void Attempt::finish() {
   if (endpoint_ == nullptr) return;
-  auto& active = endpoint_->active();
-  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  endpoint_->request_ends();
   permit_.reset();
   connection_ = nullptr;
   std::exchange(endpoint_, nullptr)->release();

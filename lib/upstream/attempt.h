@@ -78,8 +78,8 @@ class Attempt final : private http::StreamHandler, private Waiter {
   bool request_started() const { return request_started_; }
   void set_request_started() { request_started_ = true; }
 
-  // Gives it up: nothing follows. With `status` what the host is judged by: 0 no
-  // answer in time (a timeout), nullopt not its fault.
+  // Gives it up: nothing follows. With a `status` the host is judged by a timeout;
+  // nullopt: not its fault.
   void cancel(std::optional<uint16_t> status);
   // The answer is not wanted: what remains of it is dropped, so that the
   // connection can be kept where that is little.

@@ -14,8 +14,6 @@ balance::Algorithm algorithm_of(xds::LbPolicy policy) {
   return balance::Algorithm::RoundRobin;
 }
 
-bool available(const EndpointSpec& spec) { return spec.usable && !spec.shared->health.ejected(); }
-
 }  // namespace
 
 EndpointTable::~EndpointTable() = default;
@@ -41,7 +39,7 @@ void EndpointTable::on_unused(Endpoint& endpoint) {
 }
 
 Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random)
-    : spec_(std::move(spec)), seen_epoch_(spec_->shared->outlier.epoch()) {
+    : spec_(std::move(spec)), seen_epoch_(spec_->shared->epoch()) {
   std::vector<balance::Host> hosts;
   for (size_t i = 0; i < spec_->endpoints.size(); ++i) {
     const EndpointSpec& e = spec_->endpoints[i];
@@ -49,7 +47,7 @@ Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, 
     endpoint.retain();
     endpoint.configure(spec_, i);
     endpoints_.push_back(&endpoint);
-    hosts.push_back({.weight = e.weight, .available = available(e), .active = &endpoint.active()});
+    hosts.push_back({.weight = e.weight, .available = e.available(), .active = &endpoint.active()});
   }
   const xds::Cluster& config = *spec_->config;
   picker_ = balance::make_picker({.algorithm = algorithm_of(config.lb_policy),
@@ -64,14 +62,14 @@ Cluster::~Cluster() {
 }
 
 balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& context, Instant) {
-  if (spec_->config->outlier && spec_->shared->outlier.epoch() != seen_epoch_) refresh();
+  if (spec_->watches_health && spec_->shared->epoch() != seen_epoch_) refresh();
   return picker_->pick(random, context.tried);
 }
 
 void Cluster::refresh() {
-  seen_epoch_ = spec_->shared->outlier.epoch();
+  seen_epoch_ = spec_->shared->epoch();
   for (size_t i = 0; i < endpoints_.size(); ++i)
-    picker_->set_available(balance::HostIndex(i), available(spec_->endpoints[i]));
+    picker_->set_available(balance::HostIndex(i), spec_->endpoints[i].available());
 }
 
 }  // namespace mesh::upstream

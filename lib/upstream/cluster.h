@@ -22,8 +22,9 @@ namespace mesh::upstream {
 class EndpointTable final : public Endpoint::Owner {
  public:
   // All outlive us.
-  EndpointTable(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry)
-      : loop_(loop), blocks_(blocks), telemetry_(telemetry) {}
+  EndpointTable(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry,
+                Random& random, uint32_t worker)
+      : loop_(loop), blocks_(blocks), telemetry_(telemetry), random_(random), worker_(worker) {}
   ~EndpointTable();
 
   // The endpoint of that cluster and address, made where it is new.
@@ -34,10 +35,14 @@ class EndpointTable final : public Endpoint::Owner {
 
  private:
   void on_unused(Endpoint& endpoint) override;
+  uint32_t worker() const override { return worker_; }
+  Random& random() override { return random_; }
 
   event::Loop& loop_;
   http::BlockPool& blocks_;
   telemetry::Registry& telemetry_;
+  Random& random_;
+  const uint32_t worker_;
   std::map<std::string, std::unique_ptr<Endpoint>, std::less<>> endpoints_;
 };
 

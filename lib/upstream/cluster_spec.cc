@@ -35,13 +35,22 @@ auto find_or_make(Map& map, const Key& key) {
   return value;
 }
 
-resilience::OutlierPolicy outlier_policy(const xds::OutlierDetection& config) {
-  return {.consecutive_5xx = config.consecutive_5xx,
-          .consecutive_gateway_failure = config.consecutive_gateway_failure,
-          .interval = config.interval,
-          .base_ejection_time = config.base_ejection_time,
-          .max_ejection_time = config.max_ejection_time,
-          .max_ejection_percent = config.max_ejection_percent};
+resilience::RetryBudget retry_budget(const xds::CircuitLimits& limits) {
+  return {.percent = limits.retry_budget_percent,
+          .min_concurrency = limits.min_retry_concurrency,
+          .max_retries = limits.max_retries};
+}
+
+// A new host of a cluster with health checks has failed until it is checked; one
+// that was checked before keeps what was found.
+void begin_checks(const xds::Cluster& config, const xds::Endpoint& endpoint, bool known,
+                  SharedEndpoint& shared) {
+  const bool checked = !config.health_checks.empty() && !endpoint.health_check_disabled;
+  if (!checked)
+    shared.check.store(0, std::memory_order_release);
+  else if (!known)
+    shared.check.store(SharedEndpoint::kFailedCheck | SharedEndpoint::kPendingCheck,
+                       std::memory_order_release);
 }
 
 // Istio tells no app and version of an endpoint apart from its canonical names.
@@ -74,10 +83,10 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
   spec->needs_tls = config->tls.has_value();
   spec->tls = std::move(tls);
   spec->shared = find_or_make(clusters_, config->name);
-  if (config->outlier) spec->outlier = outlier_policy(*config->outlier);
-  spec->retry_budget = {.percent = config->limits.retry_budget_percent,
-                        .min_concurrency = config->limits.min_retry_concurrency,
-                        .max_retries = config->limits.max_retries};
+  if (config->outlier) spec->outlier = *config->outlier;
+  spec->watches_health = config->outlier || !config->health_checks.empty();
+  spec->retry_budget = retry_budget(config->limits);
+  spec->high_retry_budget = retry_budget(config->high_limits);
   if (assignment) {
     const uint32_t priority = best_priority(assignment->endpoints);
     for (const xds::Endpoint& e : assignment->endpoints) {
@@ -88,14 +97,16 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
       out.text = address->to_string();
       out.weight = e.weight;
       out.usable = is_usable(e) && e.priority == priority;
+      out.degraded = e.health == xds::HealthStatus::Degraded;
       out.tls = config->tls && (!config->tls_by_endpoint || e.tls);
       out.peer = peer_of(e.workload);
-      out.shared = find_or_make(endpoints_, std::pair(config->name, out.text));
+      const auto key = std::pair(config->name, out.text);
+      const auto found = endpoints_.find(key);
+      const bool known = found != endpoints_.end() && !found->second.expired();
+      out.shared = find_or_make(endpoints_, key);
+      begin_checks(*config, e, known, *out.shared);
     }
   }
-  std::vector<resilience::HostHealth*> hosts;
-  for (const EndpointSpec& e : spec->endpoints) hosts.push_back(&e.shared->health);
-  spec->shared->outlier.set_hosts(std::move(hosts));
   spec->config = std::move(config);
   spec->assignment = std::move(assignment);
   return std::shared_ptr<const ClusterSpec>(std::move(spec));

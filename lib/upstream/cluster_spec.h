@@ -6,6 +6,7 @@
 // ejections survive a change of configuration.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,29 +18,59 @@
 #include "resilience/retry_budget.h"
 #include "telemetry/labels.h"
 #include "tls/context.h"
+#include "upstream/stats.h"
 #include "xds/values.h"
 
 namespace mesh::upstream {
 
 // An endpoint over all workers.
 struct SharedEndpoint {
-  resilience::HostHealth health;
+  // What active health checks found. Written by the main thread, but for
+  // kFailedAtOnce, which a worker may add.
+  enum Check : uint8_t {
+    kFailedCheck = 1U << 0,
+    kPendingCheck = 1U << 1,   // not checked yet
+    kDegradedCheck = 1U << 2,  // well, with x-envoy-degraded
+    kTimeoutCheck = 1U << 3,   // with kFailedCheck: by a timeout
+    kFailedAtOnce = 1U << 4,   // x-envoy-immediate-health-check-fail, until the next check
+  };
+
+  resilience::HostHealth health;  // by outlier detection
+  std::atomic<uint8_t> check{0};  // bits of Check; 0 where there are no health checks
+  resilience::Gauge connections;  // counted where the cluster limits them by host
+  HostStats stats;
+
+  bool check_failed() const {
+    return (check.load(std::memory_order_acquire) & (kFailedCheck | kFailedAtOnce)) != 0;
+  }
+  bool degraded() const { return (check.load(std::memory_order_acquire) & kDegradedCheck) != 0; }
 };
 
 // A cluster over all workers.
 struct SharedCluster {
-  resilience::Usage usage;
+  resilience::Usage usage;       // of priority DEFAULT
+  resilience::Usage high_usage;  // of priority HIGH
   resilience::Outlier outlier;
+  std::atomic<uint64_t> check_epoch{0};  // goes up with each change of a host's `check`
+  ClusterStats stats;
+
+  // Goes up whenever a host's availability may have changed. Any thread.
+  uint64_t epoch() const { return outlier.epoch() + check_epoch.load(std::memory_order_acquire); }
 };
 
 struct EndpointSpec {
   net::Address address;
   std::string text;  // as access logs and metrics name it: "10.0.0.1:80"
   uint32_t weight = 1;
-  bool usable = true;  // as discovery sees it: healthy, and of the best priority
+  bool usable = true;     // as discovery sees it: healthy, and of the best priority
+  bool degraded = false;  // as discovery sees it
   bool tls = false;
   telemetry::Peer peer;  // as discovery describes it: without its principal
   std::shared_ptr<SharedEndpoint> shared;
+
+  // As all see it now: discovery, health checks, outlier detection. Any thread;
+  // SharedCluster::epoch() says when to ask again.
+  bool available() const { return usable && !shared->health.ejected() && !shared->check_failed(); }
 };
 
 struct ClusterSpec {
@@ -52,8 +83,15 @@ struct ClusterSpec {
   bool needs_tls = false;
   std::shared_ptr<SharedCluster> shared;
   resilience::OutlierPolicy outlier;  // of no use unless config->outlier
-  resilience::RetryBudget retry_budget;
+  // Hosts come and go by themselves: outlier detection or health checks are on.
+  bool watches_health = false;
+  resilience::RetryBudget retry_budget;  // of priority DEFAULT
+  resilience::RetryBudget high_retry_budget;
 
+  const xds::CircuitLimits& limits(bool high) const {
+    return high ? config->high_limits : config->limits;
+  }
+  resilience::Usage& usage(bool high) const { return high ? shared->high_usage : shared->usage; }
   const std::string& name() const { return config->name; }
 };
 

@@ -25,6 +25,8 @@ void Endpoint::configure(std::shared_ptr<const ClusterSpec> cluster, size_t inde
                    cluster_->config->protocol != cluster->config->protocol);
   cluster_ = std::move(cluster);
   index_ = index;
+  host_counts_ = &spec().shared->stats.of(owner_.worker());
+  counts_ = &cluster_->shared->stats.of(owner_.worker());
   know_peer(known_peer_.principal);
   if (!changed) return;
   known_http1_ = false;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "event/loop.h"
 #include "http/codec.h"
 #include "telemetry/registry.h"
@@ -53,6 +54,9 @@ class Endpoint final : private event::Deadline::Owner {
   class Owner {
    public:
     virtual void on_unused(Endpoint& endpoint) = 0;
+    // The worker that we belong to, and its chance.
+    virtual uint32_t worker() const = 0;
+    virtual Random& random() = 0;
 
    protected:
     ~Owner() = default;
@@ -87,6 +91,21 @@ class Endpoint final : private event::Deadline::Owner {
 
   // Requests in flight of this worker, for least request.
   std::atomic<uint32_t>& active() { return active_; }
+
+  // What becomes of requests, for statistics and outlier detection: each begins,
+  // gets a connection or not, is answered or not, and ends.
+  void request_begins();
+  void request_ends();
+  void report_connected();
+  void report_tcp_connected();
+  // True when that ejected the host.
+  bool report_answer(uint16_t status);
+  bool report_no_answer(bool timeout);
+  // An answer said so (x-envoy-immediate-health-check-fail): until the next health
+  // check succeeds.
+  void fail_at_once();
+  // The worker's own counts of the cluster; valid as long as we are.
+  ClusterCounts& counts() { return *counts_; }
   size_t connection_count() const { return connections_.size(); }
 
   // Called by our connections.
@@ -114,6 +133,8 @@ class Endpoint final : private event::Deadline::Owner {
   telemetry::Registry& telemetry_;
   Owner& owner_;
   const std::string key_;
+  HostCounts* host_counts_ = nullptr;  // of cluster_'s shared state, as counts_
+  ClusterCounts* counts_ = nullptr;
   std::shared_ptr<const ClusterSpec> cluster_;
   size_t index_ = 0;
   telemetry::Peer known_peer_;

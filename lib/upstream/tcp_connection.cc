@@ -29,14 +29,13 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
     return fail({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
-  auto& active = endpoint_->active();
-  active.store(active.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  endpoint_->request_begins();
   const EndpointSpec& host = spec_->endpoints[host_];
   host_text_ = host.text;
   peer_ = endpoint_->peer();
   secure_ = host.tls;
   if (auto begun = connect(*spec_, host); !begun) {
-    judge(0);
+    no_answer();
     fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = begun.error().text});
   }
 }
@@ -64,7 +63,7 @@ void TcpConnection::on_established() {
   if (const auto principal = transport_->stream().peer_identity(); !principal.empty())
     endpoint_->know_peer(principal);
   peer_ = endpoint_->peer();
-  judge(200);
+  endpoint_->report_tcp_connected();
   owner_.on_upstream_connected();
 }
 
@@ -73,22 +72,19 @@ void TcpConnection::on_transport_closed(std::string_view why) {
     finish();
     return owner_.on_upstream_closed(why);
   }
-  judge(0);
+  no_answer();
   fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = why});
 }
 
 void TcpConnection::on_deadline(event::Deadline&) {
-  judge(0);
+  no_answer();
   fail({.failure = Failure::ConnectFailure,
         .kind = Kind::ConnectTimeout,
         .text = "connect timeout"});
 }
 
-void TcpConnection::judge(uint16_t status) {
-  if (!spec_->config->outlier || host_ == balance::kNoHost) return;
-  const EndpointSpec& host = spec_->endpoints[host_];
-  if (spec_->shared->outlier.on_result(spec_->outlier, host.shared->health, status, loop_.now()))
-    owner_.on_ejected();
+void TcpConnection::no_answer() {
+  if (endpoint_ != nullptr && endpoint_->report_no_answer(false)) owner_.on_ejected();
 }
 
 void TcpConnection::fail(const AttemptFailure& failure) {
@@ -111,8 +107,7 @@ void TcpConnection::finish() {
     loop_.retire(std::move(transport_));
   }
   if (endpoint_ == nullptr) return;
-  auto& active = endpoint_->active();
-  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  endpoint_->request_ends();
   std::exchange(endpoint_, nullptr)->release();
 }
 

@@ -58,7 +58,7 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
 
  private:
   Result<void> connect(const ClusterSpec& cluster, const EndpointSpec& spec);
-  void judge(uint16_t status);
+  void no_answer();
   void fail(const AttemptFailure& failure);
   void finish();
 

@@ -1,0 +1,47 @@
+// HealthKeeper: what the main thread does about hosts, beside requests: evaluates
+// outlier detection and returns hosts from their ejection, runs the active health
+// checks, and tells of both in the log.
+//
+// All state that outlives a configuration is in upstream::SharedEndpoint. Main thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "event/loop.h"
+#include "event/timer.h"
+#include "forward/snapshot.h"
+
+namespace mesh::forward {
+
+class HealthKeeper {
+ public:
+  // `loop` outlives us.
+  explicit HealthKeeper(event::Loop& loop);
+  ~HealthKeeper();
+
+  // The configuration from now on. Before workers hear of it.
+  void use(const Snapshot& snapshot);
+  // A worker ejected a host: that is to be told, and its return to be waited for.
+  void on_ejection() { sweep(); }
+
+ private:
+  struct Kept {
+    Instant interval_began;
+    std::shared_ptr<const upstream::ClusterSpec> spec;
+  };
+
+  void sweep();
+  void sweep(const upstream::ClusterSpec& cluster, bool interval_passed);
+  void arm();
+
+  event::Loop& loop_;
+  Random random_;
+  event::Timer timer_;
+  std::map<std::string, Kept, std::less<>> outliers_;  // clusters that have a policy
+};
+
+}  // namespace mesh::forward

@@ -1,0 +1,74 @@
+// What requests tell of their host.
+#include "upstream/endpoint.h"
+
+namespace mesh::upstream {
+namespace {
+
+ClusterCount class_of(uint16_t status) {
+  switch (status / 100) {
+    case 1: return ClusterCount::Rq1xx;
+    case 2: return ClusterCount::Rq2xx;
+    case 3: return ClusterCount::Rq3xx;
+    case 4: return ClusterCount::Rq4xx;
+    default: return ClusterCount::Rq5xx;
+  }
+}
+
+}  // namespace
+
+void Endpoint::request_begins() {
+  active_.store(active_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  host_counts_->add(HostCount::RqTotal);
+  host_counts_->add(HostCount::RqActive);
+  counts_->add(ClusterCount::RqTotal);
+  counts_->add(ClusterCount::RqActive);
+}
+
+void Endpoint::request_ends() {
+  active_.store(active_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  host_counts_->subtract(HostCount::RqActive);
+  counts_->subtract(ClusterCount::RqActive);
+}
+
+void Endpoint::report_connected() {
+  host_counts_->add(HostCount::Connected);
+  if (cluster_->config->outlier)
+    resilience::Outlier::on_connected(cluster_->outlier, spec().shared->health);
+}
+
+void Endpoint::report_tcp_connected() {
+  report_connected();
+  host_counts_->add(HostCount::RqSuccess);
+  if (cluster_->config->outlier && !cluster_->outlier.split_external_local_origin_errors)
+    cluster_->shared->outlier.on_answer(cluster_->outlier, spec().shared->health, 200, loop_.now(),
+                                        owner_.random());
+}
+
+bool Endpoint::report_answer(uint16_t status) {
+  const bool failed = status >= 500;
+  host_counts_->add(failed ? HostCount::RqError : HostCount::RqSuccess);
+  if (failed) host_counts_->add(HostCount::Answers5xx);
+  counts_->add(ClusterCount::RqCompleted);
+  counts_->add(class_of(status));
+  return cluster_->config->outlier &&
+         cluster_->shared->outlier.on_answer(cluster_->outlier, spec().shared->health, status,
+                                             loop_.now(), owner_.random());
+}
+
+bool Endpoint::report_no_answer(bool timeout) {
+  host_counts_->add(HostCount::RqError);
+  host_counts_->add(HostCount::NoAnswers);
+  if (timeout) host_counts_->add(HostCount::RqTimeout);
+  return cluster_->config->outlier &&
+         cluster_->shared->outlier.on_no_answer(cluster_->outlier, spec().shared->health,
+                                                loop_.now(), owner_.random());
+}
+
+void Endpoint::fail_at_once() {
+  SharedEndpoint& shared = *spec().shared;
+  const uint8_t before = shared.check.fetch_or(SharedEndpoint::kFailedAtOnce);
+  if ((before & SharedEndpoint::kFailedAtOnce) == 0)
+    cluster_->shared->check_epoch.fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace mesh::upstream
