@@ -109,8 +109,18 @@ void DiscoveryWatch::apply() {
   if (agreed()) generation_ = markers_[0];
   if (auto applied = forwarder_.apply(resources_.config(agreed() ? generation_ : "")); !applied)
     log::error("configuration refused, the one before stays", {{"error", applied.error().text}});
-  else
+  else {
+    updated_ = loop_.wall();
     save_timer_.arm(kSaveAfter);
+  }
+}
+
+std::vector<xds::DumpResource> DiscoveryWatch::resources() const {
+  std::vector<xds::DumpResource> list;
+  for (size_t i = 0; i < kTypes; ++i)
+    for (const auto& [name, entry] : resources_.entries(Type(i)))
+      list.push_back({kTypeUrls[i], entry.version, entry.body});
+  return list;
 }
 
 void DiscoveryWatch::on_in_force(const std::string& generation) {

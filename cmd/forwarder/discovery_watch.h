@@ -15,6 +15,7 @@
 #include "cmd/forwarder/resources.h"
 #include "event/timer.h"
 #include "forward/forwarder.h"
+#include "xds/dump.h"
 
 namespace mesh::forwarder {
 
@@ -32,6 +33,10 @@ class DiscoveryWatch {
   void start(const bus::Node& node);
   // Watches anew under other metadata: "this instance is draining".
   void restart(const bus::Node& node);
+
+  // What is held now, and when that was last taken into use. Views into it.
+  std::vector<xds::DumpResource> resources() const;
+  WallTime updated() const { return updated_; }
 
   // All workers use `generation`.
   void on_in_force(const std::string& generation);
@@ -59,6 +64,7 @@ class DiscoveryWatch {
   event::Timer save_timer_;
   bool save_failed_ = false;  // said once, tried again
   std::string generation_;    // of what was last applied
+  WallTime updated_{};
 };
 
 }  // namespace mesh::forwarder

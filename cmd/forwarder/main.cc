@@ -50,7 +50,7 @@ Result<void> start_alone(daemon::Runtime& runtime) {
   options.workers = uint32_t(workers);
   options.drain = std::chrono::seconds(drain);
   auto service = std::make_unique<forwarder::Standalone>(runtime, bootstrap_file, options);
-  MESH_TRY_VOID(service->start(*bootstrap));
+  MESH_TRY_VOID(service->start(*std::move(bootstrap)));
   runtime.keep(std::move(service));
   return {};
 }

@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "cli/version.h"
+#include "xds/dump.h"
 #include "xds/node.h"
 
 namespace mesh::forwarder {
@@ -34,7 +36,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 }),
       stats_(statsd_, settings_.node.id, new_boot_id()),
       discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
-      admin_(runtime.loop(), forwarder_, [&runtime] { runtime.stop("drain asked of admin"); }),
+      admin_(runtime.loop(), forwarder_, admin_host()),
       report_timer_(runtime.loop(), [this] { report(); }),
       ready_timer_(runtime.loop(), [this] {
         log::warning("nothing to serve from yet; going on without");
@@ -44,6 +46,29 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
 }
 
 Service::~Service() = default;
+
+forward::admin::Host Service::admin_host() {
+  forward::admin::Host host;
+  host.version = std::string(cli::kVersion);
+  host.drain = settings_.drain;
+  host.quit = [this] { runtime_.stop("asked by admin"); };
+  host.node = [this] { return std::pair(settings_.node.id, settings_.node.workload); };
+  host.on_health = [this](bool ill) {
+    if (!draining_) discovery_.restart(node_now(ill));
+  };
+  host.config_dump = [this](const forward::admin::DumpQuery& query) {
+    return xds::dump({}, discovery_.resources(), {query.resource, query.name, query.endpoints},
+                     discovery_.updated());
+  };
+  return host;
+}
+
+// As the mesh sees us; one that goes, or says that it is ill, is no endpoint.
+bus::Node Service::node_now(bool away) const {
+  bus::Node node = settings_.node;
+  if (away) node.metadata[std::string(xds::node::kDraining)] = "true";
+  return node;
+}
 
 Result<void> Service::start() {
   runtime_.set_drain_limit(settings_.drain + std::chrono::seconds(2));
@@ -75,9 +100,7 @@ void Service::report() {
 // Peers hear first that we go; what they still send in the meantime is served.
 void Service::drain(std::function<void()> done) {
   if (std::exchange(draining_, true)) return;
-  bus::Node node = settings_.node;
-  node.metadata[std::string(xds::node::kDraining)] = "true";
-  discovery_.restart(node);
+  discovery_.restart(node_now(true));
   leave_timer_ = std::make_unique<event::Timer>(
       runtime_.loop(), [this, done = std::move(done)]() mutable { leave(std::move(done)); });
   leave_timer_->arm(std::min<Duration>(kLeave, settings_.drain / 4));

@@ -37,6 +37,8 @@ class Service final : public daemon::Service {
   void on_in_force(const std::string& generation);
   void report();
   void leave(std::function<void()> done);
+  forward::admin::Host admin_host();
+  bus::Node node_now(bool away) const;
 
   daemon::Runtime& runtime_;
   const Settings settings_;

@@ -4,6 +4,8 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/version.h"
+#include "xds/dump.h"
 
 namespace mesh::forwarder {
 
@@ -30,19 +32,41 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
       file_(std::move(file)),
       options_(options),
       forwarder_(runtime.loop(), {.self = {}, .workers = options.workers, .connections_max = 0}),
-      admin_(runtime.loop(), forwarder_, [&runtime] { runtime.stop("drain asked of admin"); }) {}
+      admin_(runtime.loop(), forwarder_, admin_host()) {}
 
-Result<void> Standalone::start(const xds::Bootstrap& bootstrap) {
+forward::admin::Host Standalone::admin_host() {
+  forward::admin::Host host;
+  host.version = std::string(cli::kVersion);
+  host.config_path = file_;
+  host.drain = options_.drain;
+  host.quit = [this] { runtime_.stop("asked by admin"); };
+  host.config_dump = [this](const forward::admin::DumpQuery& query) {
+    return xds::dump(bootstrap_.source, {}, {query.resource, query.name, query.endpoints},
+                     updated_);
+  };
+  host.node = [this] { return std::pair(bootstrap_.node_id, bootstrap_.node_cluster); };
+  return host;
+}
+
+Result<void> Standalone::use(xds::Bootstrap bootstrap) {
+  MESH_TRY_VOID(forwarder_.apply(std::make_shared<const xds::Config>(std::move(bootstrap.config))));
+  bootstrap_ = std::move(bootstrap);
+  bootstrap_.config = {};
+  updated_ = runtime_.clock().wall();
+  return {};
+}
+
+Result<void> Standalone::start(xds::Bootstrap bootstrap) {
   runtime_.set_drain_limit(options_.drain + std::chrono::seconds(1));
   if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));
   forwarder_.on_in_force([this](const std::string&) { runtime_.ready(); });
   runtime_.hold_ready();
-  return forwarder_.apply(std::make_shared<const xds::Config>(bootstrap.config));
+  return use(std::move(bootstrap));
 }
 
 Result<void> Standalone::reload(const google::protobuf::Message&) {
   MESH_TRY(auto bootstrap, xds::read_bootstrap(file_));
-  return forwarder_.apply(std::make_shared<const xds::Config>(std::move(bootstrap.config)));
+  return use(std::move(bootstrap));
 }
 
 void Standalone::drain(std::function<void()> done) {

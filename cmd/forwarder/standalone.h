@@ -25,16 +25,21 @@ class Standalone final : public daemon::Service {
   };
   Standalone(daemon::Runtime& runtime, std::string file, const Options& options);
 
-  Result<void> start(const xds::Bootstrap& bootstrap);
+  Result<void> start(xds::Bootstrap bootstrap);
 
   // SIGHUP: the file is read again. What is wrong leaves everything as it is.
   Result<void> reload(const google::protobuf::Message& settings) override;
   void drain(std::function<void()> done) override;
 
  private:
+  forward::admin::Host admin_host();
+  Result<void> use(xds::Bootstrap bootstrap);
+
   daemon::Runtime& runtime_;
   const std::string file_;
   const Options options_;
+  xds::Bootstrap bootstrap_;  // in use; without its values
+  WallTime updated_{};
   forward::Forwarder forwarder_;
   forward::Admin admin_;
 };

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "stats/page_request.h"
-#include "stats/prometheus.h"
+#include "telemetry/prometheus.h"
 
 namespace mesh::statsd {
 
@@ -124,7 +124,7 @@ std::string PageServer::answer(std::string_view received, bool& complete) const 
   if (!request) return {};
   if (request->error != 0) return stats::page_response(request->error, kPlain, "", false);
   if (request->path == "/metrics")
-    return stats::page_response(200, stats::kPrometheusType, page_(), request->head);
+    return stats::page_response(200, telemetry::kPrometheusType, page_(), request->head);
   if (request->path == "/ready") return stats::page_response(200, kPlain, "ready\n", request->head);
   return stats::page_response(404, kPlain, "not found; there are /metrics and /ready\n",
                               request->head);

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "stats/prometheus.h"
+#include "telemetry/prometheus.h"
 #include "stats/wire.h"
 
 namespace mesh::statsd {
@@ -237,7 +237,7 @@ std::string Service::page() const {
   number("mesh_statsd_series_overflow_total", store_.series_overflow(), false);
   number("mesh_statsd_reports_refused_total", refused_, false);
   number("mesh_statsd_reports_past_total", past_, false);
-  return stats::prometheus_page(totals);
+  return telemetry::prometheus_page(totals);
 }
 
 }  // namespace mesh::statsd

@@ -1,32 +1,74 @@
 #include "forward/admin.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
 
+#include "base/log.h"
 #include "forward/admin_client.h"
 #include "http/path.h"
 
 namespace mesh::forward {
 namespace {
 
-void add_json_text(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) out += c;
-  }
-  out += '"';
-}
+using admin::Page;
+using admin::Query;
+using Names = std::span<const std::string_view>;
 
-std::string_view health_of(const upstream::EndpointSpec& endpoint) {
-  if (endpoint.shared->health.ejected()) return "/failed_outlier_check";
-  return endpoint.usable ? "healthy" : "/failed_eds_health";
-}
+constexpr std::string_view kFilter[] = {"filter: a regex (RE2), found anywhere in the name"};
+constexpr std::string_view kClusters[] = {"filter: a regex (RE2), found anywhere in the name",
+                                          "format: text, json"};
+constexpr std::string_view kFormat[] = {"format: text, json"};
+constexpr std::string_view kStats[] = {"usedonly: without those that are 0",
+                                       "filter: a regex (RE2), found anywhere in the name",
+                                       "format: text, json, prometheus"};
+constexpr std::string_view kPrometheus[] = {"usedonly: without those that are 0", kFilter[0]};
+constexpr std::string_view kDump[] = {
+    "resource: static_listeners, dynamic_active_clusters, ...: only these",
+    "name_regex: a regex (RE2), found anywhere in the name", "include_eds: endpoints too"};
+constexpr std::string_view kDrain[] = {
+    "graceful: tell clients, and close the listeners after the drain time",
+    "inboundonly: only listeners whose traffic_direction is INBOUND"};
+constexpr std::string_view kLogging[] = {
+    "level: trace, debug, info, notice, warning, error, critical, off",
+    "paths: forwarder:LEVEL, the same by the logger's name"};
 
 }  // namespace
 
-Admin::Admin(event::Loop& loop, Forwarder& forwarder, std::function<void()> drain)
-    : loop_(loop), forwarder_(forwarder), drain_(std::move(drain)), watch_(loop, *this) {}
+std::span<const Admin::Command> Admin::commands() {
+  static constexpr std::array kCommands = std::to_array<Command>({
+      {"/", false, "this list", {}, &Admin::help},
+      {"/certs", false, "certificates in use", {}, &Admin::certs},
+      {"/clusters", false, "clusters and their hosts", Names(kClusters), &Admin::clusters},
+      {"/config_dump", false, "the configuration in use, as JSON without secrets", Names(kDump),
+       &Admin::config_dump},
+      {"/drain_listeners", true, "close the listeners; the process stays", Names(kDrain),
+       &Admin::drain_listeners},
+      {"/healthcheck/fail", true, "be not ready from now on", {}, &Admin::healthcheck_fail},
+      {"/healthcheck/ok", true, "take that back", {}, &Admin::healthcheck_ok},
+      {"/help", false, "this list", {}, &Admin::help},
+      {"/listeners", false, "listeners and their addresses", Names(kFormat), &Admin::listeners},
+      {"/logging", true, "show or change the log level", Names(kLogging), &Admin::logging},
+      {"/memory", false, "memory in use", {}, &Admin::memory},
+      {"/quitquitquit", true, "end the process, as SIGTERM does", {}, &Admin::quit},
+      {"/ready", false, "the server's state: 200 while LIVE, else 503", {}, &Admin::ready},
+      {"/reset_counters", true, "refused: totals only grow", {}, &Admin::reset_counters},
+      {"/runtime", false, "runtime values: there are none", {}, &Admin::runtime},
+      {"/server_info", false, "version, state, uptime", {}, &Admin::server_info},
+      {"/stats", false, "counters, gauges and histograms", Names(kStats), &Admin::stats},
+      {"/stats/prometheus", false, "the same for Prometheus", Names(kPrometheus),
+       &Admin::stats_prometheus},
+  });
+  return kCommands;
+}
+
+Admin::Admin(event::Loop& loop, Forwarder& forwarder, admin::Host host)
+    : loop_(loop),
+      forwarder_(forwarder),
+      host_(std::move(host)),
+      watch_(loop, *this),
+      close_timer_(loop, [this] { forwarder_.close_listeners(close_inbound_only_); }) {
+  state_.started = loop.now();
+}
 
 Admin::~Admin() = default;
 
@@ -64,109 +106,68 @@ void Admin::remove(AdminClient& client) {
   clients_.erase(found);
 }
 
-Admin::Page Admin::answer(std::string_view method, std::string_view path) const {
-  path = http::without_query(path);
-  const bool reads = method == "GET" || method == "HEAD";
-  if (path == "/ready" && reads) {
-    const bool ready = forwarder_.ready();
-    return {.status = uint16_t(ready ? 200 : 503), .body = ready ? "LIVE\n" : "INITIALIZING\n"};
-  }
-  if (path == "/stats" && reads) return stats();
-  if (path == "/clusters" && reads) return clusters();
-  if (path == "/listeners" && reads) return listeners();
-  if (path == "/config_dump" && reads) return config_dump();
-  if (path == "/drain_listeners") {
-    if (method != "POST") return {.status = 405, .body = "use POST\n"};
-    drain_();
-    return {.body = "OK\n"};
-  }
-  return {.status = 404,
-          .body = "GET /ready /stats /clusters /listeners /config_dump, POST /drain_listeners\n"};
+Page Admin::answer(std::string_view method, std::string_view target) {
+  const std::string_view path = http::without_query(target);
+  const auto all = commands();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Command& c) { return c.path == path; });
+  if (found == all.end()) return {.status = 404, .body = "invalid path. " + list()};
+  const bool fits = found->changes ? method == "POST" : method == "GET" || method == "HEAD";
+  if (!fits)
+    return {.status = 405,
+            .body = "Method " + std::string(method) + " not allowed, " +
+                    (found->changes ? "POST" : "GET") + " required.\n"};
+  return (this->*found->run)(Query::parse(target));
 }
 
-// "name: value" lines, sorted: numbers first summed over workers.
-Admin::Page Admin::stats() const {
-  telemetry::Snapshot all;
-  forwarder_.collect(all);
-  std::map<std::string, uint64_t> lines;
-  for (const auto& [key, value] : all.numbers) {
-    std::string name = key.name;
-    for (const auto& [label, text] : key.labels) name += "." + label + "." + text;
-    lines[name] += value;
+std::string Admin::list() {
+  std::string text = "admin commands are:\n";
+  for (const Command& command : commands()) {
+    text += "  " + std::string(command.path) + (command.changes ? " (POST)" : "") + ": " +
+            std::string(command.help) + "\n";
+    for (const std::string_view parameter : command.parameters)
+      text += "      " + std::string(parameter) + "\n";
   }
-  using telemetry::Label;
-  for (const auto& [labels, totals] : all.requests) {
-    std::string name = "istio_requests_total";
-    for (const Label label : {Label::Reporter, Label::DestinationService, Label::DestinationVersion,
-                              Label::ResponseCode, Label::ResponseFlags})
-      if (!labels[label].empty())
-        name += "." + std::string(telemetry::name(label)) + "." + labels[label];
-    lines[name] += totals.requests;
-  }
-  Page page;
-  for (const auto& [name, value] : lines) page.body += name + ": " + std::to_string(value) + "\n";
-  return page;
+  return text;
 }
 
-Admin::Page Admin::clusters() const {
-  Page page;
-  const Snapshot* const snapshot = forwarder_.snapshot();
-  if (snapshot == nullptr) return page;
-  for (const auto& [name, cluster] : snapshot->clusters) {
-    const auto& usage = cluster->shared->usage;
-    page.body += name + "::default_priority::max_connections::" +
-                 std::to_string(cluster->config->limits.max_connections) + "\n";
-    page.body +=
-        name + "::default_priority::rq_active::" + std::to_string(usage.requests.value()) + "\n";
-    for (const auto& e : cluster->endpoints) {
-      const std::string head = name + "::" + e.text + "::";
-      page.body += head + "health_flags::" + std::string(health_of(e)) + "\n";
-      page.body += head + "weight::" + std::to_string(e.weight) + "\n";
-    }
+// As Envoy: the process stays, and so do listeners that are not meant. Clients are
+// told at once; with ?graceful, new ones are served for the drain time still.
+Page Admin::drain_listeners(const Query& query) {
+  const bool inbound_only = query.has("inboundonly");
+  state_.draining = state_.draining || !inbound_only;
+  log::notice("draining listeners, asked by admin", {{"inbound_only", inbound_only}});
+  if (!query.has("graceful")) {
+    forwarder_.close_listeners(inbound_only);
+  } else if (!close_timer_.armed()) {
+    close_inbound_only_ = inbound_only;
+    forwarder_.say_goodbye(inbound_only);
+    close_timer_.arm(host_.drain);
   }
-  return page;
+  return {.body = "OK\n"};
 }
 
-Admin::Page Admin::listeners() const {
-  Page page;
-  if (const Snapshot* const snapshot = forwarder_.snapshot())
-    for (const ListenerSpec& l : snapshot->listeners)
-      page.body += l.config->name + "::" + l.socket->address().to_string() + "\n";
-  return page;
+Page Admin::set_ill(bool ill) {
+  if (std::exchange(state_.ill, ill) != ill) {
+    log::notice(ill ? "made to fail health checks by admin" : "made healthy again by admin");
+    if (host_.on_health) host_.on_health(ill);
+  }
+  return {.body = "OK\n"};
 }
 
-// What is in use by name, not the resources themselves.
-Admin::Page Admin::config_dump() const {
-  Page page{.type = "application/json", .body = "{\"generation\":"};
-  add_json_text(page.body, forwarder_.generation_in_force());
-  const Snapshot* const snapshot = forwarder_.snapshot();
-  page.body += ",\"listeners\":[";
-  bool first = true;
-  const auto comma = [&] {
-    if (!std::exchange(first, false)) page.body += ',';
-  };
-  if (snapshot != nullptr) {
-    for (const ListenerSpec& l : snapshot->listeners) {
-      comma();
-      page.body += "{\"name\":";
-      add_json_text(page.body, l.config->name);
-      page.body += ",\"address\":";
-      add_json_text(page.body, l.socket->address().to_string());
-      page.body += '}';
-    }
-  }
-  page.body += "],\"clusters\":[";
-  first = true;
-  if (snapshot != nullptr) {
-    for (const auto& [name, cluster] : snapshot->clusters) {
-      comma();
-      page.body += "{\"name\":";
-      add_json_text(page.body, name);
-      page.body += ",\"endpoints\":" + std::to_string(cluster->endpoints.size()) + "}";
-    }
-  }
-  page.body += "]}\n";
-  return page;
+Page Admin::reset_counters(const Query&) {
+  return {.status = 501,
+          .body =
+              "/reset_counters is not supported: totals only grow, and a reader takes the"
+              " difference\n"};
+}
+
+Page Admin::quit(const Query&) {
+  // After the answer has left.
+  loop_.post([quit = host_.quit] {
+    if (quit) quit();
+  });
+  return {.body = "OK\n"};
 }
 
 }  // namespace mesh::forward

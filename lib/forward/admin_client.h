@@ -45,7 +45,7 @@ class AdminClient final : private upstream::Transport::Owner,
     return this;
   }
   void on_request_head(http::RequestHead& head, bool) override {
-    const Admin::Page page = admin_.answer(head.method, head.path);
+    admin::Page page = admin_.answer(head.method, head.path);
     http::ResponseHead response;
     response.status = page.status;
     response.content_length = page.body.size();
@@ -53,6 +53,7 @@ class AdminClient final : private upstream::Transport::Owner,
     response.fields.add("content-length", length);
     response.fields.add("content-type", page.type);
     response.fields.add("cache-control", "no-cache, max-age=0");
+    response.fields.add("x-content-type-options", "nosniff");
     const bool bodiless = head.method == "HEAD";
     http::Stream& stream = *stream_;
     stream.send_response_head(response, bodiless);

@@ -39,12 +39,33 @@ Result<void> Forwarder::set_identity(identity::Svid svid, identity::TrustBundle 
 }
 
 Result<void> Forwarder::rebuild() {
-  MESH_TRY(auto snapshot, builder_.build(*config_, secrets_, newest_));
+  const auto config = closed_ ? without_closed() : config_;
+  MESH_TRY(auto snapshot, builder_.build(*config, secrets_, newest_));
   newest_ = snapshot.get();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
   health_.use(*newest_);
   for (auto& worker : workers_) worker->apply(*newest_);
   return {};
+}
+
+// A listener that is closed for good is one that no configuration has.
+std::shared_ptr<const xds::Config> Forwarder::without_closed() const {
+  auto config = std::make_shared<xds::Config>(*config_);
+  std::erase_if(config->listeners, [this](const auto& listener) {
+    return !*closed_ || listener->direction == xds::TrafficDirection::Inbound;
+  });
+  return config;
+}
+
+void Forwarder::close_listeners(bool inbound_only) {
+  closed_ = inbound_only && closed_.value_or(true);
+  if (!config_) return;
+  if (auto rebuilt = rebuild(); !rebuilt)
+    log::error("cannot close the listeners", {{"error", rebuilt.error().text}});
+}
+
+void Forwarder::say_goodbye(bool inbound_only) {
+  for (auto& worker : workers_) worker->say_goodbye(inbound_only);
 }
 
 void Forwarder::post(std::function<void()> task) {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,13 @@ class Forwarder final : public Worker::Host {
   // deadline; `done` runs once on the main loop.
   void drain(Duration longest, std::function<void()> done);
 
+  // Listeners take nothing new from now on, their clients are told to go, and no
+  // later configuration opens them again; the process goes on. With `inbound_only`
+  // those of direction INBOUND (Envoy's /drain_listeners).
+  void close_listeners(bool inbound_only);
+  // Only tells the clients: HTTP/2 by GOAWAY, HTTP/1 with the next response.
+  void say_goodbye(bool inbound_only);
+
   // Adds all workers' counters, and gauges of our own. Any thread.
   void collect(telemetry::Snapshot& into) const;
 
@@ -69,6 +77,8 @@ class Forwarder final : public Worker::Host {
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
   const Local& local() const { return local_; }
+  // The main loop's time.
+  Instant now() const { return loop_.now(); }
   // From downstream, over all workers. Any thread.
   size_t connections() const override;
 
@@ -87,6 +97,7 @@ class Forwarder final : public Worker::Host {
   Worker& least_loaded() override;
 
   Result<void> rebuild();
+  std::shared_ptr<const xds::Config> without_closed() const;
   void post(std::function<void()> task);
   Held* find(const Snapshot& snapshot);
   void drop_unused();
@@ -100,6 +111,7 @@ class Forwarder final : public Worker::Host {
   std::vector<Held> snapshots_;
   const Snapshot* newest_ = nullptr;
   std::string generation_in_force_;
+  std::optional<bool> closed_;  // listeners were: true, the inbound ones only
   bool ready_ = false;
   std::function<void(const std::string&)> in_force_;
   std::function<void()> drained_;

@@ -1,5 +1,7 @@
 #include "forward/secrets.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/text.h"
 
@@ -56,7 +58,7 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
   const bool mesh =
       config.certificate_secret == kOwnCertificate && !statics.contains(config.certificate_secret);
   if (mesh && !has_identity()) return std::shared_ptr<const tls::Context>();
-  tls::PemMaterial pem;
+  Material pem;
   if (!mesh) {
     MESH_TRY(pem, read(config, statics));
   }
@@ -73,12 +75,44 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
   } else {
     MESH_TRY(context, tls::Context::from_pem(role, pem, std::move(options)));
   }
-  made_.push_back({role, config, material, context});
+  made_.push_back(
+      {role, config, material, std::move(pem.chain_path), std::move(pem.roots_path), context});
   return context;
 }
 
-Result<tls::PemMaterial> Secrets::read(const xds::TlsContext& config, const Static& statics) {
-  tls::PemMaterial pem;
+std::vector<Secrets::Shown> Secrets::shown() const {
+  constexpr const char* kInline = "<inline>";
+  std::vector<Shown> list;
+  for (const Made& made : made_) {
+    const auto context = made.context.lock();
+    if (!context) continue;
+    Shown shown{.chain_path = made.chain_path.empty() ? kInline : made.chain_path,
+                .roots_path = made.roots_path.empty() ? kInline : made.roots_path,
+                .chain = context->chain(),
+                .roots = context->roots()};
+    const auto same = [](const auto& a, const auto& b) {
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return x.fingerprint() == y.fingerprint();
+      });
+    };
+    const bool known = std::any_of(list.begin(), list.end(), [&](const Shown& other) {
+      return same(other.chain, shown.chain) && same(other.roots, shown.roots);
+    });
+    if (!known) list.push_back(std::move(shown));
+  }
+  return list;
+}
+
+std::optional<WallTime> Secrets::first_expiry() const {
+  std::optional<WallTime> first;
+  for (const Made& made : made_)
+    if (const auto context = made.context.lock(); context && context->not_after())
+      first = std::min(first.value_or(WallTime::max()), *context->not_after());
+  return first;
+}
+
+Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Static& statics) {
+  Material pem;
   const auto find = [&](const std::string& name) -> Result<const xds::Secret*> {
     const auto found = statics.find(name);
     if (found == statics.end())
@@ -88,11 +122,13 @@ Result<tls::PemMaterial> Secrets::read(const xds::TlsContext& config, const Stat
   if (!config.certificate_secret.empty()) {
     MESH_TRY(const auto* secret, find(config.certificate_secret));
     MESH_TRY(pem.chain, load(secret->certificate_chain));
+    pem.chain_path = secret->certificate_chain.file;
     MESH_TRY(pem.key, load_key(secret->private_key));
   }
   if (!config.validation_secret.empty()) {
     MESH_TRY(const auto* secret, find(config.validation_secret));
     MESH_TRY(pem.roots, load(secret->trusted_ca));
+    pem.roots_path = secret->trusted_ca.file;
   }
   return pem;
 }

@@ -26,6 +26,15 @@ class Secrets {
   bool has_identity() const { return svid_.has_value() && bundle_.has_value(); }
   const identity::Svid* svid() const { return svid_ ? &*svid_ : nullptr; }
 
+  // What the contexts in use show and trust, each once; read from them anew.
+  struct Shown {
+    std::string chain_path, roots_path;  // "<inline>" where it is no file
+    std::vector<identity::Certificate> chain, roots;
+  };
+  std::vector<Shown> shown() const;
+  // When the first of our own certificates ends; none while there is none.
+  std::optional<WallTime> first_expiry() const;
+
   // The context for a downstream (Server) or upstream (Client) TLS context. Null
   // while the mesh identity it names has not come yet. The same settings and
   // files give the same context until the identity changes. Errc::Invalid: a secret that
@@ -35,7 +44,10 @@ class Secrets {
                                                       const Static& statics);
 
  private:
-  static Result<tls::PemMaterial> read(const xds::TlsContext& config, const Static& statics);
+  struct Material : tls::PemMaterial {
+    std::string chain_path, roots_path;
+  };
+  static Result<Material> read(const xds::TlsContext& config, const Static& statics);
 
   std::optional<identity::Svid> svid_;
   std::optional<identity::TrustBundle> bundle_;
@@ -43,6 +55,7 @@ class Secrets {
     tls::Role role;
     xds::TlsContext config;
     size_t material;  // hash of what the files held
+    std::string chain_path, roots_path;
     std::weak_ptr<const tls::Context> context;
   };
   std::vector<Made> made_;

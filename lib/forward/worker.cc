@@ -249,6 +249,14 @@ void Worker::drain(Duration longest) {
   loop_.post([this, longest] { begin_drain(longest); });
 }
 
+void Worker::say_goodbye(bool inbound_only) {
+  loop_.post([this, inbound_only] {
+    for (size_t i = connections_.size(); i-- > 0;)
+      if (i < connections_.size() && (!inbound_only || connections_[i]->inbound()))
+        connections_[i]->drain("listeners are drained");
+  });
+}
+
 void Worker::begin_drain(Duration longest) {
   if (draining_) return;
   for (auto& acceptor : acceptors_) acceptor->accept_waiting();

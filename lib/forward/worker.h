@@ -61,6 +61,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   // Accepts no more; ends what is idle, and the rest as it ends, at the latest
   // after `longest`. on_drained() follows.
   void drain(Duration longest);
+  // Connections are told to go; the listeners go on. Main thread.
+  void say_goodbye(bool inbound_only);
   void adopt(std::string listener, UniqueFd fd);  // any thread
   const telemetry::Registry& registry() const { return registry_; }
   // Connections from downstream now. Any thread.

@@ -107,6 +107,36 @@ Result<void> Context::trust(const std::vector<identity::Certificate>& roots) {
   return {};
 }
 
+namespace {
+
+void append(X509* native, std::vector<identity::Certificate>& list) {
+  if (native == nullptr || X509_up_ref(native) != 1) return;
+  if (auto certificate = identity::Certificate::adopt(native))
+    list.push_back(*std::move(certificate));
+}
+
+}  // namespace
+
+std::vector<identity::Certificate> Context::chain() const {
+  std::vector<identity::Certificate> list;
+  append(SSL_CTX_get0_certificate(ctx_), list);
+  STACK_OF(X509)* rest = nullptr;
+  SSL_CTX_get0_chain_certs(ctx_, &rest);
+  for (int i = 0; i < sk_X509_num(rest); ++i) append(sk_X509_value(rest, i), list);
+  return list;
+}
+
+std::vector<identity::Certificate> Context::roots() const {
+  std::vector<identity::Certificate> list;
+  X509_STORE* store = nullptr;
+  SSL_CTX_get0_verify_cert_store(ctx_, &store);
+  STACK_OF(X509_OBJECT)* const objects =
+      store == nullptr ? nullptr : X509_STORE_get0_objects(store);
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i)
+    append(X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i)), list);
+  return list;
+}
+
 Result<std::shared_ptr<const Context>> Context::for_mesh(Role role, const identity::Svid& svid,
                                                          const identity::TrustBundle& bundle,
                                                          Options options) {

@@ -69,6 +69,9 @@ class Context {
   const Options& options() const { return options_; }
   // When our own certificate ends; none where we show none.
   std::optional<WallTime> not_after() const { return not_after_; }
+  // Our own certificates, leaf first, and those that are trusted. For people.
+  std::vector<identity::Certificate> chain() const;
+  std::vector<identity::Certificate> roots() const;
   // Our own identity in a mesh context, else empty.
   const std::string& identity() const { return identity_; }
 

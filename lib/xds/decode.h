@@ -51,6 +51,7 @@ struct Bootstrap {
   std::string node_cluster;
   std::string admin;  // ADDRESS:PORT or a path; empty: none
   Config config;      // static resources; generation is empty
+  std::string source;  // serialized, for dump()
 };
 
 // `bootstrap` is an envoy.config.bootstrap.v3.Bootstrap, as lib/config's reader

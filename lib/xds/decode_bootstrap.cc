@@ -110,6 +110,7 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   MESH_TRY_VOID(decode_clusters(resources, result.config));
   MESH_TRY_VOID(decode_listeners(resources, result.config));
   MESH_TRY_VOID(check_references(result.config));
+  result.source = bootstrap.SerializeAsString();
   return result;
 }
 

@@ -6,8 +6,8 @@
 
 #include "mesh/statsd.pb.h"
 #include "stats/pairs.h"
-#include "stats/prometheus.h"
 #include "stats/wire.h"
+#include "telemetry/prometheus.h"
 
 using namespace mesh;
 using namespace mesh::stats;
@@ -167,7 +167,7 @@ TEST_CASE("store: saved and restored it is the same", "[stats]") {
   Store again{{.forwarders_max = 2}};
   REQUIRE(again.restore(read));
   CHECK(requests(again) == 112);
-  CHECK(prometheus_page(again.sum()) == prometheus_page(store.sum()));
+  CHECK(prometheus_page(again.sum()) == telemetry::prometheus_page(store.sum()));
   CHECK_FALSE(took(again, report("web@h", 7, 2, counted(10))));
   CHECK_FALSE(took(again, report("web@h", 8, 4, counted(10))));
   CHECK(took(again, report("web@h", 8, 5, counted(2))));
@@ -249,7 +249,7 @@ TEST_CASE("prometheus: the page of one series", "[stats]") {
   totals.tcp[labels("web", "db", "")] = {3, 2, 100, 200};
   totals.numbers[{"mesh_forwarder_reloads_total", {{"a", "b"}}, false}] = 2;
   totals.numbers[{"mesh_forwarder_connections", {}, true}] = 9;
-  const std::string page = prometheus_page(totals);
+  const std::string page = telemetry::prometheus_page(totals);
   for (const char* want : {
            "# TYPE istio_requests_total counter\n",
            "istio_requests_total{reporter=\"source\",source_workload=\"web\","

@@ -8,11 +8,11 @@
 
 #include "telemetry/registry.h"
 
-namespace mesh::stats {
+namespace mesh::telemetry {
 
 inline constexpr std::string_view kPrometheusType = "text/plain; version=0.0.4; charset=utf-8";
 
 // The whole page. Series come in the order of their labels.
-std::string prometheus_page(const telemetry::Snapshot& totals);
+std::string prometheus_page(const Snapshot& totals);
 
-}  // namespace mesh::stats
+}  // namespace mesh::telemetry

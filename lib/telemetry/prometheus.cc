@@ -1,13 +1,9 @@
-#include "stats/prometheus.h"
+#include "telemetry/prometheus.h"
 
 #include <charconv>
 
-namespace mesh::stats {
+namespace mesh::telemetry {
 namespace {
-
-using telemetry::HistogramTotals;
-using telemetry::Label;
-using telemetry::Labels;
 
 void append_number(uint64_t n, std::string& out) {
   char digits[20];
@@ -50,12 +46,12 @@ bool only_of_requests(Label label) {
 // "unknown" as in Istio; a gRPC status that does not apply is empty.
 std::string label_text(const Labels& labels, bool tcp) {
   std::string text = "{";
-  for (size_t i = 0; i < telemetry::kLabels; ++i) {
+  for (size_t i = 0; i < kLabels; ++i) {
     const auto label = Label(i);
     if (tcp && only_of_requests(label)) continue;
     const bool may_be_empty = label == Label::GrpcResponseStatus;
     const std::string_view value = labels.values[i];
-    append_label(telemetry::name(label), value.empty() && !may_be_empty ? "unknown" : value, text);
+    append_label(name(label), value.empty() && !may_be_empty ? "unknown" : value, text);
   }
   return text;
 }
@@ -74,11 +70,11 @@ void append_sample(std::string_view name, std::string_view suffix, std::string_v
 void append_histogram(std::string_view name, const std::string& labels,
                       const HistogramTotals& totals, std::string& out) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < telemetry::kBuckets; ++i) {
+  for (size_t i = 0; i < kBuckets; ++i) {
     sum += totals.buckets[i];
     out.append(name).append("_bucket").append(labels).append(",le=\"");
-    if (i < telemetry::kBucketBounds.size())
-      append_thousandths(uint64_t(telemetry::kBucketBounds[i] * 1000), out);
+    if (i < kBucketBounds.size())
+      append_thousandths(uint64_t(kBucketBounds[i] * 1000), out);
     else
       out += "+Inf";
     out += "\"} ";
@@ -96,33 +92,30 @@ void append_histogram(std::string_view name, const std::string& labels,
 struct RequestHistogram {
   std::string_view name;
   std::string_view help;
-  HistogramTotals telemetry::RequestTotals::*totals;
+  HistogramTotals RequestTotals::*totals;
 };
 constexpr RequestHistogram kRequestHistograms[] = {
     {"istio_request_duration_milliseconds",
-     "Time from a request's first byte to its answer's last.", &telemetry::RequestTotals::duration},
-    {"istio_request_bytes", "Bytes of request bodies.", &telemetry::RequestTotals::request_bytes},
-    {"istio_response_bytes", "Bytes of response bodies.",
-     &telemetry::RequestTotals::response_bytes},
+     "Time from a request's first byte to its answer's last.", &RequestTotals::duration},
+    {"istio_request_bytes", "Bytes of request bodies.", &RequestTotals::request_bytes},
+    {"istio_response_bytes", "Bytes of response bodies.", &RequestTotals::response_bytes},
 };
 
 struct TcpCounter {
   std::string_view name;
   std::string_view help;
-  uint64_t telemetry::TcpTotals::*total;
+  uint64_t TcpTotals::*total;
 };
 constexpr TcpCounter kTcpCounters[] = {
-    {"istio_tcp_connections_opened_total", "TCP connections opened.",
-     &telemetry::TcpTotals::opened},
-    {"istio_tcp_connections_closed_total", "TCP connections closed.",
-     &telemetry::TcpTotals::closed},
+    {"istio_tcp_connections_opened_total", "TCP connections opened.", &TcpTotals::opened},
+    {"istio_tcp_connections_closed_total", "TCP connections closed.", &TcpTotals::closed},
     {"istio_tcp_sent_bytes_total", "Bytes sent to clients over TCP connections.",
-     &telemetry::TcpTotals::sent_bytes},
+     &TcpTotals::sent_bytes},
     {"istio_tcp_received_bytes_total", "Bytes received from clients over TCP connections.",
-     &telemetry::TcpTotals::received_bytes},
+     &TcpTotals::received_bytes},
 };
 
-void append_requests(const telemetry::Snapshot& totals, std::string& out) {
+void append_requests(const Snapshot& totals, std::string& out) {
   append_head("istio_requests_total", "counter", "Requests handled by a forwarder.", out);
   for (const auto& [labels, requests] : totals.requests) {
     append_sample("istio_requests_total", "", label_text(labels, false), out);
@@ -136,7 +129,7 @@ void append_requests(const telemetry::Snapshot& totals, std::string& out) {
   }
 }
 
-void append_numbers(const telemetry::Snapshot& totals, std::string& out) {
+void append_numbers(const Snapshot& totals, std::string& out) {
   std::string_view last;
   for (const auto& [key, value] : totals.numbers) {
     if (key.name != last)
@@ -156,7 +149,7 @@ void append_numbers(const telemetry::Snapshot& totals, std::string& out) {
 
 }  // namespace
 
-std::string prometheus_page(const telemetry::Snapshot& totals) {
+std::string prometheus_page(const Snapshot& totals) {
   std::string out;
   append_requests(totals, out);
   for (const TcpCounter& counter : kTcpCounters) {
@@ -171,4 +164,4 @@ std::string prometheus_page(const telemetry::Snapshot& totals) {
   return out;
 }
 
-}  // namespace mesh::stats
+}  // namespace mesh::telemetry

@@ -1,0 +1,40 @@
+#include "base/json.h"
+#include "forward/admin/address.h"
+#include "forward/admin/pages.h"
+
+namespace mesh::forward::admin {
+
+void write_address(const net::Address& address, json::Writer& w) {
+  w.object();
+  if (address.is_unix()) {
+    w.key("pipe").object().field("path", address.host()).end();
+  } else {
+    w.key("socket_address").object().field("address", address.host());
+    w.key("port_value").number(address.port()).end();
+  }
+  w.end();
+}
+
+Page listeners(const Forwarder& forwarder, const Query& query) {
+  const Snapshot* const snapshot = forwarder.snapshot();
+  if (query.get("format") == "json") {
+    json::Writer w;
+    w.object().key("listener_statuses").list();
+    if (snapshot != nullptr) {
+      for (const ListenerSpec& l : snapshot->listeners) {
+        w.object().field("name", l.config->name).key("local_address");
+        write_address(l.socket->address(), w);
+        w.end();
+      }
+    }
+    w.end().end();
+    return {.type = kJson, .body = w.take()};
+  }
+  Page page;
+  if (snapshot != nullptr)
+    for (const ListenerSpec& l : snapshot->listeners)
+      page.body += l.config->name + "::" + l.socket->address().to_string() + "\n";
+  return page;
+}
+
+}  // namespace mesh::forward::admin
