@@ -17,7 +17,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   request_ended_ = end;
   touch();
   if (!chain_->logs.empty()) start_wall_ = worker_.loop().wall();
-  const bool edge = chain_->config->use_remote_address;
+  const bool edge = chain_->config->edge.use_remote_address;
   prepare_request(
       head, *chain_->config,
       {.secure = connection_->secure(),

@@ -83,7 +83,7 @@ void trace(http::RequestHead& head, const Found& found, Random& random, Scratch&
 void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, const HeadFacts& facts,
                      Random& random, Scratch& scratch) {
   Found found = find(head.fields);
-  if (chain.use_remote_address) {
+  if (chain.edge.use_remote_address) {
     if (found.internal || !found.request_id.empty()) clean_edge(head.fields);
     found.request_id = {};
     std::string forwarded(found.forwarded_for);

@@ -24,18 +24,36 @@ enum RetryOn : uint32_t {
   kRetryOnRetriable4xx = 1U << 5,
   kRetryOnRetriableStatusCodes = 1U << 6,
   kRetryOnResetBeforeRequest = 1U << 7,
-  kRetryOnUnavailable = 1U << 8,  // gRPC status 14
-  kRetryOnCancelled = 1U << 9,    // gRPC status 1
+  kRetryOnUnavailable = 1U << 8,         // gRPC status 14
+  kRetryOnCancelled = 1U << 9,           // gRPC status 1
+  kRetryOnDeadlineExceeded = 1U << 10,   // gRPC status 4
+  kRetryOnInternal = 1U << 11,           // gRPC status 13
+  kRetryOnResourceExhausted = 1U << 12,  // gRPC status 8
+  kRetryOnEnvoyRateLimited = 1U << 13,   // x-envoy-ratelimited in the answer
+  kRetryOnRetriableHeaders = 1U << 14,
+};
+
+// A field of an answer that says when to come again.
+struct ResetHeader {
+  enum class Format : uint8_t { Seconds, UnixTimestamp } format = Format::Seconds;
+  std::string name;  // lower-case
+  bool operator==(const ResetHeader&) const = default;
 };
 
 struct RetryPolicy {
   uint32_t retry_on = 0;
   uint32_t num_retries = 1;
-  Duration per_try_timeout{0};  // 0: the route's timeout alone
+  Duration per_try_timeout{0};       // 0: the route's timeout alone
+  Duration per_try_idle_timeout{0};  // 0: none
   std::vector<uint16_t> retriable_status_codes;
   Duration base_interval = std::chrono::milliseconds(25);
   Duration max_interval = std::chrono::milliseconds(250);
-  bool avoid_tried_hosts = true;  // previous_hosts predicate, 5 attempts
+  // rate_limited_retry_back_off: the first that is there, and not over the maximum.
+  std::vector<ResetHeader> reset_headers;
+  Duration reset_interval_max = std::chrono::seconds(300);
+  bool avoid_tried_hosts = true;  // previous_hosts predicate
+  // previous_priorities: after so many tries those tried so far are left; 0: never.
+  uint32_t previous_priorities_every = 0;
   bool operator==(const RetryPolicy&) const = default;
 };
 

@@ -18,21 +18,42 @@ constexpr std::array kWords = std::to_array<Word>({
     {"reset", kRetryOnReset},
     {"reset-before-request", kRetryOnResetBeforeRequest},
     {"connect-failure", kRetryOnConnectFailure},
+    {"envoy-ratelimited", kRetryOnEnvoyRateLimited},
     {"refused-stream", kRetryOnRefusedStream},
     {"retriable-4xx", kRetryOnRetriable4xx},
     {"retriable-status-codes", kRetryOnRetriableStatusCodes},
+    {"retriable-headers", kRetryOnRetriableHeaders},
     {"cancelled", kRetryOnCancelled},
+    {"deadline-exceeded", kRetryOnDeadlineExceeded},
+    {"internal", kRetryOnInternal},
+    {"resource-exhausted", kRetryOnResourceExhausted},
     {"unavailable", kRetryOnUnavailable},
 });
 
 constexpr size_t kConditionsMax = 64;
-constexpr uint8_t kGrpcCancelled = 1;
-constexpr uint8_t kGrpcUnavailable = 14;
+
+// The condition of a gRPC status; 0: none.
+uint32_t condition_of(uint8_t grpc_status) {
+  switch (grpc_status) {
+    case 1: return kRetryOnCancelled;
+    case 4: return kRetryOnDeadlineExceeded;
+    case 8: return kRetryOnResourceExhausted;
+    case 13: return kRetryOnInternal;
+    case 14: return kRetryOnUnavailable;
+    default: return 0;
+  }
+}
+
+// 0: not known.
+uint32_t bit_of(std::string_view word) {
+  for (const Word& known : kWords)
+    if (word == known.word) return known.bit;
+  return 0;
+}
 
 Result<void> add_word(std::string_view word, RetryConditions& into) {
-  for (const Word& known : kWords) {
-    if (word != known.word) continue;
-    into.retry_on |= known.bit;
+  if (const uint32_t bit = bit_of(word); bit != 0) {
+    into.retry_on |= bit;
     return {};
   }
   const auto code = text::parse_uint(word, 599);
@@ -52,6 +73,8 @@ Result<void> add_word(std::string_view word, RetryConditions& into) {
 bool answer_retriable(const RetryPolicy& policy, const Outcome& outcome) {
   const auto on = [&](RetryOn bit) { return (policy.retry_on & bit) != 0; };
   const uint16_t status = outcome.status;
+  // Whoever limits rates is asked again only by those who mean it.
+  if (outcome.rate_limited) return on(kRetryOnEnvoyRateLimited);
   if (on(kRetryOn5xx) && status >= 500 && status <= 599) return true;
   if (on(kRetryOnGatewayError) && status >= 502 && status <= 504) return true;
   if (on(kRetryOnRetriable4xx) && status == 409) return true;
@@ -59,9 +82,8 @@ bool answer_retriable(const RetryPolicy& policy, const Outcome& outcome) {
       std::find(policy.retriable_status_codes.begin(), policy.retriable_status_codes.end(),
                 status) != policy.retriable_status_codes.end())
     return true;
-  if (!outcome.grpc_status) return false;
-  return (on(kRetryOnCancelled) && *outcome.grpc_status == kGrpcCancelled) ||
-         (on(kRetryOnUnavailable) && *outcome.grpc_status == kGrpcUnavailable);
+  if (on(kRetryOnRetriableHeaders) && outcome.retriable_header) return true;
+  return outcome.grpc_status && (policy.retry_on & condition_of(*outcome.grpc_status)) != 0;
 }
 
 }  // namespace
@@ -77,6 +99,12 @@ Result<RetryConditions> parse_retry_on(std::string_view text) {
     MESH_TRY_VOID(add_word(word, conditions));
   }
   return conditions;
+}
+
+uint32_t asked_retry_on(std::string_view text) {
+  uint32_t bits = 0;
+  for (const std::string_view piece : text::split(text, ',')) bits |= bit_of(text::trim(piece));
+  return bits;
 }
 
 bool retriable(const RetryPolicy& policy, const Outcome& outcome) {

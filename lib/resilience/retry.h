@@ -26,24 +26,30 @@ enum class Failure : uint8_t {
 
 struct Outcome {
   Failure failure = Failure::None;
-  uint16_t status = 0;                 // with Failure::None
-  std::optional<uint8_t> grpc_status;  // of a trailers-only or ended answer
+  uint16_t status = 0;                   // with Failure::None
+  std::optional<uint8_t> grpc_status{};  // of an answer's head (trailers-only among them)
   // The request's head was handed to the connection: the upstream may have
   // acted on it.
   bool request_started = false;
+  bool rate_limited = false;      // the answer has x-envoy-ratelimited
+  bool retriable_header = false;  // the answer matches the policy's retriable_headers
 };
 
 // What was asked in retry_on, in Envoy's words: "5xx", "gateway-error", "reset",
-// "reset-before-request", "connect-failure", "refused-stream", "retriable-4xx",
-// "retriable-status-codes", "cancelled", "unavailable", separated by commas;
-// plain status codes as Istio's retryOn has them go to `status_codes` (and set
-// kRetryOnRetriableStatusCodes).
+// "reset-before-request", "connect-failure", "envoy-ratelimited", "refused-stream",
+// "retriable-4xx", "retriable-status-codes", "retriable-headers", "cancelled",
+// "deadline-exceeded", "internal", "resource-exhausted", "unavailable", separated by
+// commas ("http3-post-connect-failure" is refused: there is no HTTP/3); plain status codes as
+// Istio's retryOn has them go to `status_codes` (and set kRetryOnRetriableStatusCodes).
 struct RetryConditions {
   uint32_t retry_on = 0;
   std::vector<uint16_t> status_codes;
 };
 // Errc::Invalid names the first word that is not supported.
 Result<RetryConditions> parse_retry_on(std::string_view text);
+// As a request asks (x-envoy-retry-on, x-envoy-retry-grpc-on): bits of RetryOn; what
+// is not known is passed over, as Envoy does.
+uint32_t asked_retry_on(std::string_view text);
 
 // One of the conditions of `policy` holds for `outcome`.
 bool retriable(const RetryPolicy& policy, const Outcome& outcome);

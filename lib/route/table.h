@@ -22,6 +22,8 @@
 
 namespace mesh::route {
 
+struct RequestPolicy;
+
 // A string matcher: type.matcher.v3.StringMatcher.
 struct TextMatch {
   enum class Kind : uint8_t { Exact, Prefix, Suffix, Contains, Regex } kind = Kind::Exact;
@@ -80,6 +82,7 @@ struct Route {
 
   Duration timeout = std::chrono::seconds(15);  // Envoy's default; 0 none
   std::optional<resilience::RetryPolicy> retry;
+  std::shared_ptr<const RequestPolicy> policy;     // null: nothing of it is said
   std::shared_ptr<const FilterOverrides> filters;  // null: as the chain has them
   std::string prefix_rewrite;                      // with `rewrite_path`
   bool rewrite_path = false;

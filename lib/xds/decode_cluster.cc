@@ -85,6 +85,12 @@ Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, 
                decode_duration(common.idle_timeout(),
                                path_of(at, "common_http_protocol_options.idle_timeout")));
     }
+    MESH_TRY(into.max_connection_duration,
+             decode_duration(common.max_connection_duration(),
+                             path_of(at, "common_http_protocol_options.max_connection_duration")));
+    MESH_TRY(into.max_stream_duration,
+             decode_duration(common.max_stream_duration(),
+                             path_of(at, "common_http_protocol_options.max_stream_duration")));
   }
   return {};
 }

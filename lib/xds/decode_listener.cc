@@ -5,6 +5,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "xds/decode.h"
+#include "xds/decode_edge.h"
 #include "xds/decode_filter.h"
 #include "xds/decode_route.h"
 #include "xds/decode_tls.h"
@@ -19,29 +20,6 @@ using envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
-
-Result<void> decode_times(const HttpConnectionManager& manager, std::string_view path,
-                          FilterChain& into) {
-  const auto set = [&](bool has, const google::protobuf::Duration& value, std::string_view field,
-                       Duration& to) -> Result<void> {
-    if (has) {
-      MESH_TRY(to, decode_duration(value, path_of(path, field)));
-    }
-    return {};
-  };
-  MESH_TRY_VOID(set(manager.has_request_headers_timeout(), manager.request_headers_timeout(),
-                    "request_headers_timeout", into.request_headers_timeout));
-  MESH_TRY_VOID(set(manager.has_stream_idle_timeout(), manager.stream_idle_timeout(),
-                    "stream_idle_timeout", into.stream_idle_timeout));
-  MESH_TRY_VOID(set(manager.has_drain_timeout(), manager.drain_timeout(), "drain_timeout",
-                    into.drain_timeout));
-  const auto& common = manager.common_http_protocol_options();
-  if (common.has_max_requests_per_connection())
-    return refuse(path_of(path, "common_http_protocol_options.max_requests_per_connection"),
-                  "is not supported for clients");
-  return set(common.has_idle_timeout(), common.idle_timeout(),
-             "common_http_protocol_options.idle_timeout", into.idle_timeout);
-}
 
 Result<void> decode_manager(const HttpConnectionManager& manager, const std::string& path,
                             FilterChain& into) {
@@ -68,6 +46,7 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
   }
   MESH_TRY(into.http_filters, decode_http_filters(manager, path));
   MESH_TRY_VOID(decode_times(manager, path, into));
+  MESH_TRY_VOID(decode_edge(manager, path, into));
   MESH_TRY(into.access_logs, decode_access_logs(manager.access_log(), path));
   if (manager.has_max_request_headers_kb())
     into.max_request_headers_kb = manager.max_request_headers_kb().value();
@@ -80,7 +59,6 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
     return refuse(path_of(path, "http2_protocol_options.max_concurrent_streams"), "is 1 to 2^31-1");
   if (manager.has_generate_request_id())
     into.generate_request_id = manager.generate_request_id().value();
-  into.use_remote_address = manager.use_remote_address().value();
   return {};
 }
 

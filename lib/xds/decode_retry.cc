@@ -1,8 +1,7 @@
-#include <algorithm>
-#include <array>
-
 #include "base/text.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities.pb.h"
+#include "resilience/retry.h"
 #include "xds/decode_common.h"
 #include "xds/decode_route.h"
 #include "xds/strict.h"
@@ -13,37 +12,27 @@ namespace {
 namespace pb = envoy::config::route::v3;
 using envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 
+using envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig;
+
 constexpr uint32_t kRetriesMax = 100;
 
-struct Condition {
-  std::string_view name;
-  uint32_t bits;
-};
-constexpr std::array kConditions = std::to_array<Condition>({
-    {"5xx", resilience::kRetryOn5xx},
-    {"gateway-error", resilience::kRetryOnGatewayError},
-    {"reset", resilience::kRetryOnReset},
-    {"reset-before-request", resilience::kRetryOnResetBeforeRequest},
-    {"connect-failure", resilience::kRetryOnConnectFailure},
-    {"refused-stream", resilience::kRetryOnRefusedStream},
-    {"retriable-4xx", resilience::kRetryOnRetriable4xx},
-    {"retriable-status-codes", resilience::kRetryOnRetriableStatusCodes},
-    {"unavailable", resilience::kRetryOnUnavailable},
-    {"cancelled", resilience::kRetryOnCancelled},
-});
-
-Result<uint32_t> decode_conditions(const std::string& list, std::string_view path) {
-  uint32_t bits = 0;
-  for (const auto piece : text::split(list, ',')) {
-    const auto name = text::trim(piece);
-    if (name.empty()) continue;
-    const auto found = std::find_if(kConditions.begin(), kConditions.end(),
-                                    [&](const Condition& c) { return c.name == name; });
-    if (found == kConditions.end())
-      return refuse(path, "condition " + text::quoted(name) + " is not supported");
-    bits |= found->bits;
+Result<void> decode_reset(const pb::RetryPolicy::RateLimitedRetryBackOff& back_off,
+                          std::string_view path, resilience::RetryPolicy& into) {
+  using Format = resilience::ResetHeader::Format;
+  if (back_off.reset_headers_size() == 0) return refuse(path_of(path, "reset_headers"), "is empty");
+  for (const auto& header : back_off.reset_headers()) {
+    if (header.name().empty()) return refuse(path_of(path, "reset_headers"), "a name is empty");
+    into.reset_headers.push_back({.format = header.format() == pb::RetryPolicy::UNIX_TIMESTAMP
+                                                ? Format::UnixTimestamp
+                                                : Format::Seconds,
+                                  .name = text::to_lower(header.name())});
   }
-  return bits;
+  if (!back_off.has_max_interval()) return {};
+  MESH_TRY(into.reset_interval_max,
+           decode_duration(back_off.max_interval(), path_of(path, "max_interval")));
+  if (into.reset_interval_max <= Duration::zero())
+    return refuse(path_of(path, "max_interval"), "is over 0");
+  return {};
 }
 
 Result<void> decode_back_off(const pb::RetryPolicy::RetryBackOff& back_off, std::string_view path,
@@ -66,7 +55,12 @@ Result<void> decode_back_off(const pb::RetryPolicy::RetryBackOff& back_off, std:
 
 Result<resilience::RetryPolicy> decode_retry(const pb::RetryPolicy& policy, std::string_view path) {
   resilience::RetryPolicy result;
-  MESH_TRY(result.retry_on, decode_conditions(policy.retry_on(), path_of(path, "retry_on")));
+  const std::string on = path_of(path, "retry_on");
+  auto conditions = resilience::parse_retry_on(policy.retry_on());
+  if (!conditions) return refuse(on, conditions.error().text);
+  if (!conditions->status_codes.empty())
+    return refuse(on, "status codes are given by retriable_status_codes");
+  result.retry_on = conditions->retry_on;
   if (policy.has_num_retries()) result.num_retries = policy.num_retries().value();
   if (result.num_retries > kRetriesMax) return refuse(path_of(path, "num_retries"), "over 100");
   MESH_TRY(result.per_try_timeout,
@@ -80,6 +74,19 @@ Result<resilience::RetryPolicy> decode_retry(const pb::RetryPolicy& policy, std:
   if (policy.has_retry_back_off())
     MESH_TRY_VOID(
         decode_back_off(policy.retry_back_off(), path_of(path, "retry_back_off"), result));
+  MESH_TRY(result.per_try_idle_timeout,
+           decode_duration(policy.per_try_idle_timeout(), path_of(path, "per_try_idle_timeout")));
+  if (policy.has_rate_limited_retry_back_off())
+    MESH_TRY_VOID(decode_reset(policy.rate_limited_retry_back_off(),
+                               path_of(path, "rate_limited_retry_back_off"), result));
+  if (policy.has_retry_priority()) {
+    const std::string at = path_of(path, "retry_priority");
+    MESH_TRY(const auto priority,
+             unpack<PreviousPrioritiesConfig>(policy.retry_priority().typed_config(), at));
+    if (priority.update_frequency() < 1 || uint32_t(priority.update_frequency()) > kRetriesMax)
+      return refuse(path_of(at, "update_frequency"), "is 1 to 100");
+    result.previous_priorities_every = uint32_t(priority.update_frequency());
+  }
   result.avoid_tried_hosts = policy.retry_host_predicate_size() > 0;
   for (int i = 0; i < policy.retry_host_predicate_size(); ++i)
     MESH_TRY_VOID(unpack<PreviousHostsPredicate>(policy.retry_host_predicate(i).typed_config(),

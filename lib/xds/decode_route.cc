@@ -4,6 +4,7 @@
 #include "xds/decode.h"
 #include "xds/decode_common.h"
 #include "xds/decode_filter.h"
+#include "xds/decode_request_policy.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -157,6 +158,8 @@ Result<std::shared_ptr<const route::Table>> decode_routes(const pb::RouteConfigu
     MESH_TRY(const Overrides of_host, decode_overrides(host.typed_per_filter_config(), of_all, at));
     for (int j = 0; j < host.routes_size(); ++j) {
       MESH_TRY(auto route, decode_route(host.routes(j), path_of(at, "routes", j), of_host));
+      MESH_TRY_VOID(
+          decode_request_policy(host, at, host.routes(j), path_of(at, "routes", j), route));
       value.routes.push_back(std::move(route));
     }
     hosts.push_back(std::move(value));

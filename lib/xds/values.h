@@ -79,6 +79,27 @@ struct HttpFilter {
   bool disabled = false;  // unless a route enables it
 };
 
+// Whom the connection manager believes, and what it tells of the downstream.
+struct Edge {
+  bool use_remote_address = false;
+  uint32_t xff_num_trusted_hops = 0;
+  bool skip_xff_append = false;
+  bool preserve_external_request_id = false;
+  bool always_set_request_id_in_response = false;
+  // forward_client_cert_details, set_current_client_cert_details.
+  enum class ClientCert : uint8_t {
+    Sanitize,
+    ForwardOnly,
+    AppendForward,
+    SanitizeSet,
+    AlwaysForwardOnly
+  } client_cert = ClientCert::Sanitize;
+  bool cert_subject = false;
+  bool cert_dns = false;
+  bool cert_uri = false;
+  bool operator==(const Edge&) const = default;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
@@ -96,10 +117,18 @@ struct FilterChain {
   Duration stream_idle_timeout = std::chrono::minutes(5);
   Duration idle_timeout = std::chrono::hours(1);
   Duration drain_timeout = std::chrono::seconds(5);
+  // common_http_protocol_options and request_timeout; zero: none.
+  Duration request_timeout{0};
+  Duration max_stream_duration{0};
+  Duration max_connection_duration{0};
+  uint32_t max_requests_per_connection = 0;
   uint32_t max_request_headers_kb = 60;
   uint32_t max_concurrent_streams = 100;
   bool generate_request_id = true;
-  bool use_remote_address = false;
+  Edge edge;
+  // Of the router.
+  bool suppress_envoy_headers = false;
+  bool respect_expected_rq_timeout = false;
   std::vector<HttpFilter> http_filters;  // in order, without the router, which is last
 };
 
@@ -192,6 +221,8 @@ struct Cluster {
   uint32_t least_request_choices = 2;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration idle_timeout = std::chrono::hours(1);
+  Duration max_connection_duration{0};
+  Duration max_stream_duration{0};
   UpstreamProtocol protocol = UpstreamProtocol::Http1;
   std::optional<TlsContext> tls;
   // transport_socket_matches: endpoints whose metadata says tlsMode=istio use

@@ -14,7 +14,7 @@ struct Prepared {
   explicit Prepared(std::initializer_list<http::Field> fields, bool edge = false,
                     bool secure = false) {
     for (const auto& f : fields) head.fields.add(f.name, f.value);
-    chain.use_remote_address = edge;
+    chain.edge.use_remote_address = edge;
     prepare_request(head, chain, {.secure = secure, .remote_host = "10.0.0.7"}, random, scratch);
   }
   std::string field(std::string_view name) const {

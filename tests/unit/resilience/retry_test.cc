@@ -13,9 +13,23 @@ using std::chrono::milliseconds;
 
 namespace {
 
-Outcome answered(uint16_t status) { return {Failure::None, status, std::nullopt, true}; }
-Outcome grpc(uint8_t status) { return {Failure::None, 200, status, true}; }
-Outcome failed(Failure failure, bool started = true) { return {failure, 0, std::nullopt, started}; }
+Outcome answered(uint16_t status) { return {.status = status, .request_started = true}; }
+Outcome grpc(uint8_t status) {
+  return {.status = 200, .grpc_status = status, .request_started = true};
+}
+Outcome rate_limited(uint16_t status) {
+  Outcome outcome = answered(status);
+  outcome.rate_limited = true;
+  return outcome;
+}
+Outcome with_header(uint16_t status) {
+  Outcome outcome = answered(status);
+  outcome.retriable_header = true;
+  return outcome;
+}
+Outcome failed(Failure failure, bool started = true) {
+  return {.failure = failure, .request_started = started};
+}
 
 }  // namespace
 
@@ -63,6 +77,15 @@ TEST_CASE("retry: conditions take what Envoy says they take", "[resilience]") {
       {"unavailable", grpc(1), false},
       {"cancelled", grpc(1), true},
       {"cancelled", answered(200), false},
+      {"deadline-exceeded", grpc(4), true},
+      {"resource-exhausted", grpc(8), true},
+      {"internal", grpc(13), true},
+      {"internal,unavailable", grpc(2), false},
+      {"envoy-ratelimited", rate_limited(429), true},
+      {"5xx,429", rate_limited(429), false},
+      {"envoy-ratelimited", answered(429), false},
+      {"retriable-headers", with_header(200), true},
+      {"5xx", with_header(200), false},
       {"", answered(503), false},
       {"connect-failure,refused-stream,unavailable,cancelled,503", answered(503), true},
       {"connect-failure, refused-stream", failed(Failure::RefusedStream), true},
@@ -170,4 +193,42 @@ TEST_CASE("backoff: uniform below a doubling bound", "[resilience]") {
   CHECK(backoff(0, milliseconds(25), milliseconds(250), random) == Duration::zero());
   CHECK(backoff(3, Duration::zero(), milliseconds(250), random) == Duration::zero());
   CHECK(backoff(9, milliseconds(25), milliseconds(1), random) < milliseconds(25));
+}
+
+TEST_CASE("retry: what a request asks for, where words are not known", "[resilience]") {
+  CHECK(asked_retry_on("5xx, reset,nonsense") == (kRetryOn5xx | kRetryOnReset));
+  CHECK(asked_retry_on("cancelled,internal") == (kRetryOnCancelled | kRetryOnInternal));
+  CHECK(asked_retry_on("") == 0);
+  CHECK_FALSE(parse_retry_on("http3-post-connect-failure"));
+}
+
+TEST_CASE("backoff: an answer's reset header", "[resilience]") {
+  using Format = ResetHeader::Format;
+  const WallTime now{std::chrono::seconds(1'700'000'000)};
+  struct Row {
+    Format format;
+    std::string_view value;
+    std::optional<Duration> want;
+  };
+  const Row rows[] = {
+      {Format::Seconds, "3", std::chrono::seconds(3)},
+      {Format::Seconds, " 3 ", std::chrono::seconds(3)},
+      {Format::Seconds, "0", std::chrono::seconds(0)},
+      {Format::Seconds, "-1", {}},
+      {Format::Seconds, "3.5", {}},
+      {Format::Seconds, "Fri, 31 Dec 1999 23:59:59 GMT", {}},
+      {Format::UnixTimestamp, "1700000005", std::chrono::seconds(5)},
+      {Format::UnixTimestamp, "1699999999", {}},
+      {Format::UnixTimestamp, "soon", {}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.value);
+    CHECK(parse_reset(row.format, row.value, now) == row.want);
+  }
+  Random random(3);
+  for (int i = 0; i < 100; ++i) {
+    const Duration wait = rate_limited_backoff(std::chrono::seconds(2), random);
+    CHECK(wait >= std::chrono::seconds(2));
+    CHECK(wait < std::chrono::seconds(3));
+  }
 }

@@ -363,7 +363,7 @@ TEST_CASE("what a route may not be") {
   CHECK(refused("{match: {prefix: /}, route: {clusterHeader: x}}") ==
         at + "route.cluster_header: is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c, retryPolicy: {retryOn: '5xx,never'}}}") ==
-        at + "route.retry_policy.retry_on: condition \"never\" is not supported");
+        at + "route.retry_policy.retry_on: retry condition \"never\" is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c}, requestHeadersToAdd: [{header: {key: a, "
                 "value: '%START_TIME%'}}]}") ==
         at + "request_headers_to_add[0].header.value: command operators are not supported; write "
