@@ -3,80 +3,47 @@
 #include <algorithm>
 
 #include "balance/least_request.h"
+#include "balance/maglev.h"
+#include "balance/modulo_hash.h"
 #include "balance/random.h"
+#include "balance/ring_hash.h"
 #include "balance/round_robin.h"
 #include "base/check.h"
 
 namespace mesh::balance {
 namespace {
 
-// Draws before the certain search for a host that was not tried; with few hosts
-// tried one draw is nearly always enough.
-constexpr int kDraws = 4;
-
-bool contains(std::span<const HostIndex> list, HostIndex i) {
-  return std::find(list.begin(), list.end(), i) != list.end();
+bool one_weight(std::span<const Member> members) {
+  return std::all_of(members.begin(), members.end(),
+                     [&](const Member& m) { return m.weight == members.front().weight; });
 }
 
 }  // namespace
 
-Picker::Picker(std::vector<Host> hosts, const Options& options)
-    : hosts_(std::move(hosts)), panic_percent_(options.panic_percent) {
-  MESH_CHECK(hosts_.size() < kNoHost);
-  usable_.reserve(hosts_.size());
-}
-
-void Picker::refresh() {
-  available_ = size_t(
-      std::count_if(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.available; }));
-  panic_ = available_ * 100 < hosts_.size() * panic_percent_;
-  usable_.clear();
-  for (HostIndex i = 0; i < hosts_.size(); ++i)
-    if (panic_ || hosts_[i].available) usable_.push_back(i);
-  uniform_ = std::all_of(usable_.begin(), usable_.end(),
-                         [&](HostIndex i) { return weight(i) == weight(usable_.front()); });
+void Picker::set_members(std::vector<Member> members) {
+  MESH_CHECK(!members.empty());
+  members_ = std::move(members);
+  uniform_ = one_weight(members_);
   rebuild();
 }
 
-void Picker::set_available(HostIndex host, bool available) {
-  MESH_CHECK(host < hosts_.size());
-  if (hosts_[host].available == available) return;
-  hosts_[host].available = available;
-  refresh();
+void Picker::reweigh(std::span<const double> weights) {
+  MESH_CHECK(weights.size() == members_.size());
+  for (size_t i = 0; i < weights.size(); ++i) members_[i].weight = weights[i];
+  uniform_ = one_weight(members_);
+  rebuild();
 }
 
-HostIndex Picker::pick(Random& random, std::span<const HostIndex> tried) {
-  if (usable_.empty()) return kNoHost;
-  HostIndex picked = choose(random);
-  if (tried.empty() || !contains(tried, picked)) return picked;
-  for (int draw = 1; draw < kDraws; ++draw) {
-    picked = choose(random);
-    if (!contains(tried, picked)) return picked;
-  }
-  // From a random place, so that one neighbour does not inherit all retries.
-  const size_t from = size_t(random.below(usable_.size()));
-  for (size_t i = 0; i < usable_.size(); ++i) {
-    const HostIndex other = usable_[(from + i) % usable_.size()];
-    if (!contains(tried, other)) return other;
-  }
-  return picked;
-}
-
-std::unique_ptr<Picker> make_picker(const Options& options, std::vector<Host> hosts) {
-  std::unique_ptr<Picker> picker;
+std::unique_ptr<Picker> make_picker(const Options& options) {
   switch (options.algorithm) {
-    case Algorithm::RoundRobin:
-      picker = std::make_unique<RoundRobin>(std::move(hosts), options);
-      break;
-    case Algorithm::Random:
-      picker = std::make_unique<RandomPicker>(std::move(hosts), options);
-      break;
-    case Algorithm::LeastRequest:
-      picker = std::make_unique<LeastRequest>(std::move(hosts), options);
-      break;
+    case Algorithm::RoundRobin: return std::make_unique<RoundRobin>(options.seed);
+    case Algorithm::Random: return std::make_unique<RandomPicker>();
+    case Algorithm::LeastRequest: return std::make_unique<LeastRequest>(options.least_request);
+    case Algorithm::RingHash: return std::make_unique<RingHash>(options.hash, options.tables);
+    case Algorithm::Maglev: return std::make_unique<Maglev>(options.hash, options.tables);
+    case Algorithm::ModuloHash: return std::make_unique<ModuloHash>(options.hash);
   }
-  picker->refresh();
-  return picker;
+  return nullptr;
 }
 
 }  // namespace mesh::balance

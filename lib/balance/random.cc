@@ -2,19 +2,17 @@
 
 namespace mesh::balance {
 
-RandomPicker::RandomPicker(std::vector<Host> hosts, const Options& options)
-    : Picker(std::move(hosts), options) {}
-
 void RandomPicker::rebuild() {
   if (uniform()) return;
-  std::vector<uint32_t> weights;
-  for (const HostIndex i : usable()) weights.push_back(weight(i));
+  std::vector<double> weights;
+  weights.reserve(members_.size());
+  for (const Member& m : members_) weights.push_back(m.weight);
   weighted_.build(weights);
 }
 
-HostIndex RandomPicker::choose(Random& random) {
-  if (uniform()) return usable()[size_t(random.below(usable().size()))];
-  return usable()[weighted_.draw(random)];
+HostIndex RandomPicker::choose(Random& random, uint64_t, uint32_t) {
+  const size_t i = uniform() ? size_t(random.below(members_.size())) : weighted_.draw(random);
+  return members_[i].host;
 }
 
 }  // namespace mesh::balance

@@ -1,4 +1,4 @@
-// RandomPicker: any host, by weight the heavier more often.
+// RandomPicker: any host, by weight the heavier more often. O(1).
 #pragma once
 
 #include "balance/picker.h"
@@ -8,10 +8,9 @@ namespace mesh::balance {
 
 class RandomPicker final : public Picker {
  public:
-  RandomPicker(std::vector<Host> hosts, const Options& options);
+  HostIndex choose(Random& random, uint64_t hash, uint32_t attempt) override;
 
  private:
-  HostIndex choose(Random& random) override;
   void rebuild() override;
 
   Weighted weighted_;

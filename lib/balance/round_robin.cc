@@ -1,55 +1,37 @@
 #include "balance/round_robin.h"
 
-#include <utility>
-
 namespace mesh::balance {
 namespace {
 
-bool before(double at_a, HostIndex a, double at_b, HostIndex b) {
-  return at_a != at_b ? at_a < at_b : a < b;
+std::vector<double> weights_of(std::span<const Member> members) {
+  std::vector<double> weights;
+  weights.reserve(members.size());
+  for (const Member& m : members) weights.push_back(m.weight);
+  return weights;
 }
-
-// Times are moved back to the origin before their steps get lost in rounding.
-constexpr double kRebaseAt = 1e6;
 
 }  // namespace
 
-RoundRobin::RoundRobin(std::vector<Host> hosts, const Options& options)
-    : Picker(std::move(hosts), options), next_(options.seed), seed_(options.seed) {}
-
 void RoundRobin::rebuild() {
-  heap_.clear();
-  if (uniform()) return;
-  // Each begins somewhere in its own period: after a change of hosts the heavy
-  // one is not always first, nor are all workers in step.
-  Random random(++seed_);
-  heap_.reserve(usable().size());
-  for (const HostIndex i : usable()) heap_.push_back({random.unit() / weight(i), i});
-  for (size_t i = heap_.size() / 2; i-- > 0;) sift_down(i);
+  heap_ = {};
+  if (!uniform()) heap_.build(weights_of(members_), random_);
 }
 
-HostIndex RoundRobin::choose(Random&) {
-  if (uniform()) return usable()[size_t(next_++ % usable().size())];
-  Due& first = heap_.front();
-  const HostIndex picked = first.host;
-  const double now = first.at;
-  first.at += 1.0 / weight(picked);
-  sift_down(0);
-  if (now > kRebaseAt)
-    for (Due& due : heap_) due.at -= now;
-  return picked;
-}
-
-void RoundRobin::sift_down(size_t i) {
-  for (;;) {
-    size_t least = i;
-    for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < heap_.size(); ++child)
-      if (before(heap_[child].at, heap_[child].host, heap_[least].at, heap_[least].host))
-        least = child;
-    if (least == i) return;
-    std::swap(heap_[i], heap_[least]);
-    i = least;
+// While weights differ the order goes on as it was.
+void RoundRobin::reweigh(std::span<const double> weights) {
+  const bool heap = !heap_.empty();
+  uniform_ = true;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    members_[i].weight = weights[i];
+    uniform_ &= weights[i] == weights[0];
   }
+  if (uniform_ || !heap) return rebuild();
+  heap_.reweigh(weights);
+}
+
+HostIndex RoundRobin::choose(Random&, uint64_t, uint32_t) {
+  const size_t i = uniform() ? size_t(next_++ % members_.size()) : heap_.next();
+  return members_[i].host;
 }
 
 }  // namespace mesh::balance

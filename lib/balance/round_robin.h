@@ -1,32 +1,25 @@
-// RoundRobin: each host in its turn, by weight the heavier more often.
-//
-// With one weight a counter. Else earliest deadline first, as Envoy: a host of
-// weight w is due every 1/w, and the one that is due first is picked, so that
-// 3:1 gives a a b a and not a a a b. O(log n).
+// RoundRobin: each host in its turn, by weight the heavier more often. A counter
+// with one weight, else O(log n).
 #pragma once
 
-#include <vector>
-
+#include "balance/deadline_heap.h"
 #include "balance/picker.h"
 
 namespace mesh::balance {
 
 class RoundRobin final : public Picker {
  public:
-  RoundRobin(std::vector<Host> hosts, const Options& options);
+  explicit RoundRobin(uint64_t seed) : next_(seed), random_(seed + 1) {}
+
+  HostIndex choose(Random& random, uint64_t hash, uint32_t attempt) override;
+  void reweigh(std::span<const double> weights) override;
 
  private:
-  struct Due {
-    double at;
-    HostIndex host;
-  };
-  HostIndex choose(Random& random) override;
   void rebuild() override;
-  void sift_down(size_t i);
 
   uint64_t next_;  // with one weight
-  uint64_t seed_;
-  std::vector<Due> heap_;  // with several: the first is due first
+  Random random_;
+  DeadlineHeap heap_;  // with several
 };
 
 }  // namespace mesh::balance

@@ -4,18 +4,18 @@
 
 namespace mesh::balance {
 
-void Weighted::build(std::span<const uint32_t> weights) {
+void Weighted::build(std::span<const double> weights) {
   MESH_CHECK(!weights.empty());
   const size_t n = weights.size();
-  uint64_t sum = 0;
-  for (const uint32_t weight : weights) sum += weight;
+  double sum = 0;
+  for (const double weight : weights) sum += weight;
   // In units where the mean weight is 1: who has less than the mean gives the
   // rest of its slot to one who has more.
   std::vector<double> share(n);
   std::vector<uint32_t> poor;
   std::vector<uint32_t> rich;
   for (uint32_t i = 0; i < n; ++i) {
-    share[i] = double(weights[i]) * double(n) / double(sum);
+    share[i] = weights[i] * double(n) / sum;
     (share[i] < 1.0 ? poor : rich).push_back(i);
   }
   slots_.assign(n, Slot{uint64_t(1) << 32, 0});

@@ -12,7 +12,7 @@ namespace mesh::balance {
 class Weighted {
  public:
   // Weights above zero, at least one. O(n).
-  void build(std::span<const uint32_t> weights);
+  void build(std::span<const double> weights);
 
   // An index into the weights, as likely as its share.
   size_t draw(Random& random) const;

@@ -5,13 +5,31 @@
 namespace mesh::upstream {
 namespace {
 
-balance::Algorithm algorithm_of(xds::LbPolicy policy) {
-  switch (policy) {
-    case xds::LbPolicy::RoundRobin: return balance::Algorithm::RoundRobin;
-    case xds::LbPolicy::Random: return balance::Algorithm::Random;
-    case xds::LbPolicy::LeastRequest: return balance::Algorithm::LeastRequest;
+balance::Config config_of(const ClusterSpec& spec, uint64_t seed) {
+  balance::Config config = spec.config->balancing;
+  config.options.seed = seed;
+  config.options.tables = &spec.shared->tables;
+  if (spec.assignment) {
+    config.options.overprovisioning_percent = spec.assignment->overprovisioning_percent;
+    config.options.weighted_priority_health = spec.assignment->weighted_priority_health;
   }
-  return balance::Algorithm::RoundRobin;
+  return config;
+}
+
+// Who calls, as the groups of the cluster see it.
+balance::Callers callers_of(const ClusterSpec& spec) {
+  balance::Callers callers;
+  uint64_t healthy = 0;
+  for (const auto& [locality, count] : spec.local->healthy) healthy += count;
+  for (const xds::LocalityGroup& group : spec.assignment->groups) {
+    const auto found = spec.local->healthy.find(group.locality);
+    callers.by_group.push_back(found == spec.local->healthy.end() ? 0 : found->second);
+  }
+  callers.total = healthy;
+  callers.localities = spec.local->healthy.size();
+  callers.panic = double(healthy) * 100 <
+                  double(spec.local->total) * spec.config->balancing.options.healthy_panic_percent;
+  return callers;
 }
 
 }  // namespace
@@ -39,37 +57,67 @@ void EndpointTable::on_unused(Endpoint& endpoint) {
 }
 
 Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random)
-    : spec_(std::move(spec)), seen_epoch_(spec_->shared->epoch()) {
+    : spec_(std::move(spec)), telemetry_(table.telemetry()), seen_epoch_(spec_->shared->epoch()) {
   std::vector<balance::Host> hosts;
   for (size_t i = 0; i < spec_->endpoints.size(); ++i) {
     const EndpointSpec& e = spec_->endpoints[i];
+    const xds::Endpoint& config = spec_->assignment->endpoints[i];
     Endpoint& endpoint = table.find(*spec_, e);
     endpoint.retain();
     endpoint.configure(spec_, i);
     endpoints_.push_back(&endpoint);
-    hosts.push_back({.weight = e.weight, .available = e.available(), .active = &endpoint.active()});
+    hosts.push_back({.weight = e.weight,
+                     .health = e.health_now(),
+                     .group = config.group,
+                     .active = spec_->counts_shared ? &e.shared->active : &endpoint.active(),
+                     .address = e.text,
+                     .key = config.hash_key,
+                     .metadata = &config.lb_metadata,
+                     .up_since = endpoint.up_since()});
   }
-  const xds::Cluster& config = *spec_->config;
-  picker_ = balance::make_picker({.algorithm = algorithm_of(config.lb_policy),
-                                  .choices = config.least_request_choices,
-                                  .panic_percent = uint32_t(config.healthy_panic_percent),
-                                  .seed = random.next()},
-                                 std::move(hosts));
+  balancer_ = std::make_unique<balance::Balancer>(config_of(*spec_, random.next()),
+                                                  std::move(hosts), spec_->groups);
+  if (spec_->local && spec_->assignment) balancer_->set_callers(callers_of(*spec_));
 }
 
 Cluster::~Cluster() {
   for (Endpoint* e : endpoints_) e->release();
 }
 
-balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& context, Instant) {
-  if (spec_->watches_health && spec_->shared->epoch() != seen_epoch_) refresh();
-  return picker_->pick(random, context.tried);
+balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& context, Instant now) {
+  if (spec_->watches_health && spec_->shared->epoch() != seen_epoch_) refresh(now);
+  const balance::HostIndex host = balancer_->pick(random, context, now);
+  if (balancer_->stats().total != seen_events_) export_stats();
+  return host;
 }
 
-void Cluster::refresh() {
+// A host that came back warms up again.
+void Cluster::refresh(Instant now) {
   seen_epoch_ = spec_->shared->epoch();
-  for (size_t i = 0; i < endpoints_.size(); ++i)
-    picker_->set_available(balance::HostIndex(i), spec_->endpoints[i].available());
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    const auto host = balance::HostIndex(i);
+    const balance::Health health = spec_->endpoints[i].health_now();
+    if (balancer_->host(host).health == health) continue;
+    if (health == balance::Health::Healthy) {
+      endpoints_[i]->set_up_since(now);
+      balancer_->set_up_since(host, now);
+    }
+    balancer_->set_health(host, health);
+  }
+}
+
+void Cluster::export_stats() {
+  const balance::Stats& stats = balancer_->stats();
+  seen_events_ = stats.total;
+  for (size_t i = 0; i < balance::Stats::kEvents; ++i) {
+    const uint64_t news = stats.counts[i] - exported_.counts[i];
+    if (news == 0) continue;
+    if (counters_[i] == nullptr)
+      counters_[i] = &telemetry_.number("envoy_cluster_" + std::string(balance::Stats::kNames[i]),
+                                        {{"cluster_name", spec_->name()}});
+    counters_[i]->add(news);
+  }
+  exported_ = stats;
 }
 
 }  // namespace mesh::upstream

@@ -5,12 +5,13 @@
 // endpoint, not the cluster. One thread.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "balance/picker.h"
+#include "balance/balancer.h"
 #include "base/random.h"
 #include "event/loop.h"
 #include "upstream/endpoint.h"
@@ -31,6 +32,7 @@ class EndpointTable final : public Endpoint::Owner {
   Endpoint& find(const ClusterSpec& cluster, const EndpointSpec& spec);
 
   size_t size() const { return endpoints_.size(); }
+  telemetry::Registry& telemetry() { return telemetry_; }
   size_t connection_count() const;
 
  private:
@@ -61,16 +63,24 @@ class Cluster {
   balance::HostIndex pick(Random& random, const balance::PickContext& context, Instant now);
   Endpoint& endpoint(balance::HostIndex host) { return *endpoints_[host]; }
 
+  // What share each priority gets, as of the last pick.
+  std::span<const balance::PriorityShare> priority_shares() const { return balancer_->shares(); }
+
   // What the worker hangs on a cluster: its telemetry scope. Not ours.
   void* attachment = nullptr;
 
  private:
-  void refresh();
+  void refresh(Instant now);
+  void export_stats();
 
   const std::shared_ptr<const ClusterSpec> spec_;
   std::vector<Endpoint*> endpoints_;
-  std::unique_ptr<balance::Picker> picker_;
+  std::unique_ptr<balance::Balancer> balancer_;
+  telemetry::Registry& telemetry_;
   uint64_t seen_epoch_ = 0;
+  uint64_t seen_events_ = 0;
+  balance::Stats exported_;
+  std::array<telemetry::Counter*, balance::Stats::kEvents> counters_{};
 };
 
 }  // namespace mesh::upstream

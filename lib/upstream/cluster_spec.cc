@@ -5,25 +5,16 @@
 namespace mesh::upstream {
 namespace {
 
-bool is_usable(const xds::Endpoint& endpoint) {
+balance::Health health_of(const xds::Endpoint& endpoint) {
   switch (endpoint.health) {
     case xds::HealthStatus::Unknown:
-    case xds::HealthStatus::Healthy:
-    case xds::HealthStatus::Degraded: return true;
+    case xds::HealthStatus::Healthy: return balance::Health::Healthy;
+    case xds::HealthStatus::Degraded: return balance::Health::Degraded;
+    case xds::HealthStatus::Draining: return balance::Health::Draining;
     case xds::HealthStatus::Unhealthy:
-    case xds::HealthStatus::Draining:
-    case xds::HealthStatus::Timeout: return false;
+    case xds::HealthStatus::Timeout: return balance::Health::Unhealthy;
   }
-  return false;
-}
-
-// The lowest priority that has a usable endpoint takes all (Envoy spills over
-// gradually; that needs its overprovisioning factor).
-uint32_t best_priority(const std::vector<xds::Endpoint>& endpoints) {
-  uint32_t best = UINT32_MAX;
-  for (const xds::Endpoint& e : endpoints)
-    if (is_usable(e)) best = std::min(best, e.priority);
-  return best;
+  return balance::Health::Unhealthy;
 }
 
 template <class Map, class Key>
@@ -67,6 +58,18 @@ telemetry::Peer peer_of(const xds::WorkloadName& from) {
 
 }  // namespace
 
+balance::Health EndpointSpec::health_now() const {
+  using balance::Health;
+  const uint8_t check = shared->check.load(std::memory_order_acquire);
+  if (ignored_until_checked && (check & SharedEndpoint::kPendingCheck) != 0)
+    return Health::Excluded;
+  if (health == Health::Draining) return health;
+  if (shared->health.ejected() || shared->check_failed()) return Health::Unhealthy;
+  if (health == Health::Healthy && (check & SharedEndpoint::kDegradedCheck) != 0)
+    return Health::Degraded;
+  return health;
+}
+
 Result<net::Address> to_address(const xds::SocketAddress& address) {
   if (!address.path.empty()) return net::Address::unix_path(address.path);
   return net::Address::ip(address.host, address.port);
@@ -75,7 +78,7 @@ Result<net::Address> to_address(const xds::SocketAddress& address) {
 Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
     std::shared_ptr<const xds::Cluster> config,
     std::shared_ptr<const xds::ClusterLoadAssignment> assignment,
-    std::shared_ptr<const tls::Context> tls) {
+    std::shared_ptr<const tls::Context> tls, std::shared_ptr<const LocalCluster> local) {
   std::erase_if(endpoints_, [](const auto& entry) { return entry.second.expired(); });
   std::erase_if(clusters_, [](const auto& entry) { return entry.second.expired(); });
 
@@ -88,7 +91,10 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
   spec->retry_budget = retry_budget(config->limits);
   spec->high_retry_budget = retry_budget(config->high_limits);
   if (assignment) {
-    const uint32_t priority = best_priority(assignment->endpoints);
+    for (const xds::LocalityGroup& g : assignment->groups)
+      spec->groups.push_back({.priority = g.priority,
+                              .weight = g.weight,
+                              .own = local && g.locality == local->locality});
     for (const xds::Endpoint& e : assignment->endpoints) {
       auto address = to_address(e.address);
       if (!address) return std::move(address).error().during("cluster " + config->name);
@@ -96,8 +102,8 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
       out.address = *address;
       out.text = address->to_string();
       out.weight = e.weight;
-      out.usable = is_usable(e) && e.priority == priority;
-      out.degraded = e.health == xds::HealthStatus::Degraded;
+      out.health = health_of(e);
+      out.ignored_until_checked = config->ignore_new_hosts_until_first_hc;
       out.tls = config->tls && (!config->tls_by_endpoint || e.tls);
       out.peer = peer_of(e.workload);
       const auto key = std::pair(config->name, out.text);
@@ -107,6 +113,8 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
       begin_checks(*config, e, known, *out.shared);
     }
   }
+  spec->counts_shared = config->balancing.options.hash.hash_balance_factor > 0;
+  spec->local = std::move(local);
   spec->config = std::move(config);
   spec->assignment = std::move(assignment);
   return std::shared_ptr<const ClusterSpec>(std::move(spec));

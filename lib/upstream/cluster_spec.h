@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "balance/hash_tables.h"
+#include "balance/host.h"
 #include "net/address.h"
 #include "resilience/limits.h"
 #include "resilience/outlier.h"
@@ -36,6 +38,8 @@ struct SharedEndpoint {
   };
 
   resilience::HostHealth health;  // by outlier detection
+  // Requests in flight, counted where ClusterSpec::counts_shared.
+  alignas(64) std::atomic<uint32_t> active{0};
   std::atomic<uint8_t> check{0};  // bits of Check; 0 where there are no health checks
   resilience::Gauge connections;  // counted where the cluster limits them by host
   HostStats stats;
@@ -53,24 +57,35 @@ struct SharedCluster {
   resilience::Outlier outlier;
   std::atomic<uint64_t> check_epoch{0};  // goes up with each change of a host's `check`
   ClusterStats stats;
+  balance::HashTables tables;
 
   // Goes up whenever a host's availability may have changed. Any thread.
   uint64_t epoch() const { return outlier.epoch() + check_epoch.load(std::memory_order_acquire); }
+};
+
+// The instances of the forwarder's own cluster, by locality: who calls.
+struct LocalCluster {
+  std::string locality;                                  // our own
+  std::map<std::string, uint64_t, std::less<>> healthy;  // every locality that has instances
+  uint64_t total = 0;                                    // healthy or not
+  bool operator==(const LocalCluster&) const = default;
 };
 
 struct EndpointSpec {
   net::Address address;
   std::string text;  // as access logs and metrics name it: "10.0.0.1:80"
   uint32_t weight = 1;
-  bool usable = true;     // as discovery sees it: healthy, and of the best priority
-  bool degraded = false;  // as discovery sees it
+  balance::Health health = balance::Health::Healthy;  // as discovery sees it
+  // ignore_new_hosts_until_first_hc: left out of all counts until it was checked.
+  bool ignored_until_checked = false;
   bool tls = false;
   telemetry::Peer peer;  // as discovery describes it: without its principal
   std::shared_ptr<SharedEndpoint> shared;
 
   // As all see it now: discovery, health checks, outlier detection. Any thread;
   // SharedCluster::epoch() says when to ask again.
-  bool available() const { return usable && !shared->health.ejected() && !shared->check_failed(); }
+  balance::Health health_now() const;
+  bool available() const { return health_now() <= balance::Health::Degraded; }
 };
 
 struct ClusterSpec {
@@ -81,6 +96,9 @@ struct ClusterSpec {
   // then needs_tls is true and connecting fails.
   std::shared_ptr<const tls::Context> tls;
   bool needs_tls = false;
+  std::vector<balance::Group> groups;         // of the assignment
+  std::shared_ptr<const LocalCluster> local;  // for zone-aware routing; else null
+  bool counts_shared = false;                 // bounded load: of all workers
   std::shared_ptr<SharedCluster> shared;
   resilience::OutlierPolicy outlier;  // of no use unless config->outlier
   // Hosts come and go by themselves: outlier detection or health checks are on.
@@ -102,7 +120,7 @@ class SharedState {
   Result<std::shared_ptr<const ClusterSpec>> spec(
       std::shared_ptr<const xds::Cluster> config,
       std::shared_ptr<const xds::ClusterLoadAssignment> assignment,
-      std::shared_ptr<const tls::Context> tls);
+      std::shared_ptr<const tls::Context> tls, std::shared_ptr<const LocalCluster> local = nullptr);
 
  private:
   std::map<std::string, std::weak_ptr<SharedCluster>> clusters_;

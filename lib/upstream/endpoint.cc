@@ -15,6 +15,7 @@ Endpoint::Endpoint(event::Loop& loop, http::BlockPool& blocks, telemetry::Regist
       telemetry_(telemetry),
       owner_(owner),
       key_(std::move(key)),
+      up_since_(loop.now()),
       idle_deadline_(loop.wheel(), *this) {}
 
 Endpoint::~Endpoint() { MESH_CHECK(first_ == nullptr); }

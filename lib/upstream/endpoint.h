@@ -106,6 +106,9 @@ class Endpoint final : private event::Deadline::Owner {
   void fail_at_once();
   // The worker's own counts of the cluster; valid as long as we are.
   ClusterCounts& counts() { return *counts_; }
+  // Since when it is up, for slow start: it is new, or came back.
+  Instant up_since() const { return up_since_; }
+  void set_up_since(Instant now) { up_since_ = now; }
   size_t connection_count() const { return connections_.size(); }
 
   // Called by our connections.
@@ -151,6 +154,8 @@ class Endpoint final : private event::Deadline::Owner {
   uint32_t references_ = 0;
   bool unused_ = false;  // the owner was told
   std::atomic<uint32_t> active_{0};
+  uint32_t counted_shared_ = 0;  // of them in SharedEndpoint::active
+  Instant up_since_;
   event::Deadline idle_deadline_;
 };
 

@@ -22,12 +22,18 @@ void Endpoint::request_begins() {
   host_counts_->add(HostCount::RqActive);
   counts_->add(ClusterCount::RqTotal);
   counts_->add(ClusterCount::RqActive);
+  if (!cluster_->counts_shared) return;
+  ++counted_shared_;
+  spec().shared->active.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Endpoint::request_ends() {
   active_.store(active_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   host_counts_->subtract(HostCount::RqActive);
   counts_->subtract(ClusterCount::RqActive);
+  if (counted_shared_ == 0) return;
+  --counted_shared_;
+  spec().shared->active.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Endpoint::report_connected() {

@@ -49,8 +49,8 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::strin
 struct Bootstrap {
   std::string node_id;
   std::string node_cluster;
-  std::string admin;  // ADDRESS:PORT or a path; empty: none
-  Config config;      // static resources; generation is empty
+  std::string admin;   // ADDRESS:PORT or a path; empty: none
+  Config config;       // static resources; generation is empty
   std::string source;  // serialized, for dump()
 };
 

@@ -3,6 +3,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
 #include "xds/decode.h"
+#include "xds/decode_balancing.h"
 #include "xds/decode_health.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
@@ -35,27 +36,6 @@ Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path,
     }
     default: return refuse(path_of(path, "type"), "supported are STATIC and EDS");
   }
-}
-
-Result<void> decode_balancing(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
-  switch (cluster.lb_policy()) {
-    case pb::Cluster::ROUND_ROBIN: into.lb_policy = LbPolicy::RoundRobin; break;
-    case pb::Cluster::RANDOM: into.lb_policy = LbPolicy::Random; break;
-    case pb::Cluster::LEAST_REQUEST: into.lb_policy = LbPolicy::LeastRequest; break;
-    default:
-      return refuse(path_of(path, "lb_policy"),
-                    "supported are ROUND_ROBIN, RANDOM and LEAST_REQUEST");
-  }
-  const auto& least = cluster.least_request_lb_config();
-  if (least.has_choice_count()) into.least_request_choices = least.choice_count().value();
-  if (into.least_request_choices < 2 || into.least_request_choices > 100)
-    return refuse(path_of(path, "least_request_lb_config.choice_count"), "is 2 to 100");
-  const auto& common = cluster.common_lb_config();
-  if (common.has_healthy_panic_threshold())
-    into.healthy_panic_percent = common.healthy_panic_threshold().value();
-  if (!(into.healthy_panic_percent >= 0 && into.healthy_panic_percent <= 100))
-    return refuse(path_of(path, "common_lb_config.healthy_panic_threshold"), "is 0 to 100");
-  return {};
 }
 
 Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
@@ -157,7 +137,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
   result->alt_stat_name = cluster.alt_stat_name();
   result->service = service_name(cluster);
   MESH_TRY_VOID(decode_discovery(cluster, path, *result));
-  MESH_TRY_VOID(decode_balancing(cluster, path, *result));
+  MESH_TRY_VOID(decode_balancing(cluster, path, result->balancing));
   if (cluster.has_connect_timeout()) {
     MESH_TRY(result->connect_timeout,
              decode_duration(cluster.connect_timeout(), path_of(path, "connect_timeout")));

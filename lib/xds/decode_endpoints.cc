@@ -96,13 +96,15 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
     const auto& group = assignment.endpoints(i);
     const std::string at = path_of(path, "endpoints", i);
     if (group.priority() > kPriorityMax) return refuse(path_of(at, "priority"), "over 128");
+    result->groups.push_back({.locality = locality_text(group.locality()),
+                              .priority = group.priority(),
+                              .weight = group.load_balancing_weight().value()});
     for (int j = 0; j < group.lb_endpoints_size(); ++j) {
       if (result->endpoints.size() >= kEndpointsMax)
         return Error{Errc::TooBig, "over 10000 endpoints"};
       MESH_TRY(auto endpoint,
                decode_endpoint(group.lb_endpoints(j), path_of(at, "lb_endpoints", j)));
-      endpoint.priority = group.priority();
-      endpoint.locality = locality_text(group.locality());
+      endpoint.group = uint32_t(i);
       result->endpoints.push_back(std::move(endpoint));
     }
   }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "balance/config.h"
 #include "base/clock.h"
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
@@ -143,8 +144,6 @@ struct Listener {
   std::vector<FilterChain> filter_chains;  // first whose match holds
 };
 
-enum class LbPolicy : uint8_t { RoundRobin, Random, LeastRequest };
-
 enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded, Timeout };
 
 // Who an endpoint is, for metrics: Istio's metadata "istio", workload
@@ -172,9 +171,10 @@ struct Endpoint {
   std::string hostname;
   uint32_t weight = 1;
   HealthStatus health = HealthStatus::Unknown;
-  bool tls = false;  // metadata envoy.transport_socket_match tlsMode=istio
-  uint32_t priority = 0;
-  std::string locality;  // region/zone/sub_zone
+  bool tls = false;               // metadata envoy.transport_socket_match tlsMode=istio
+  uint32_t group = 0;             // index of a LocalityGroup
+  balance::Metadata lb_metadata;  // "envoy.lb", for subsets
+  std::string hash_key;           // its hash_key: for consistent hashing instead of the address
   WorkloadName workload;
   // Active health checks: elsewhere than at `address` (a port of 0 and no host: as
   // there), by another name, or not at all.
@@ -185,9 +185,28 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// The endpoints of a locality in a priority: LocalityLbEndpoints.
+struct LocalityGroup {
+  std::string locality;  // region/zone/sub_zone
+  uint32_t priority = 0;
+  uint32_t weight = 0;  // 0: none was given
+  bool operator==(const LocalityGroup&) const = default;
+};
+
+// So many of the requests are refused, whatever the endpoints' state.
+struct DropOverload {
+  std::string category;
+  uint32_t per_million = 0;
+  bool operator==(const DropOverload&) const = default;
+};
+
 struct ClusterLoadAssignment {
   std::string cluster_name;
+  std::vector<LocalityGroup> groups;
   std::vector<Endpoint> endpoints;
+  uint32_t overprovisioning_percent = 140;
+  bool weighted_priority_health = false;
+  std::vector<DropOverload> drop_overloads;
 };
 
 struct CircuitLimits {  // over all workers; Envoy's defaults
@@ -217,8 +236,7 @@ struct Cluster {
   ServiceName service;
   std::string eds_service_name;  // empty: the cluster's name
   enum class Discovery : uint8_t { Static, Eds, StrictDns, LogicalDns } discovery = Discovery::Eds;
-  LbPolicy lb_policy = LbPolicy::RoundRobin;
-  uint32_t least_request_choices = 2;
+  balance::Config balancing;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration idle_timeout = std::chrono::hours(1);
   Duration max_connection_duration{0};
@@ -239,8 +257,6 @@ struct Cluster {
   std::vector<HealthCheck> health_checks;
   bool ignore_new_hosts_until_first_hc = false;
   bool close_connections_on_host_health_failure = false;
-  // Below this share of usable endpoints all are used; Envoy's 50, Istio sets 0.
-  double healthy_panic_percent = 50;
   // The endpoints of a static cluster; null where they come by EDS.
   std::shared_ptr<const ClusterLoadAssignment> load_assignment;
 };
@@ -254,6 +270,10 @@ struct Config {
   // By the name that EDS knows them by: the cluster's eds_service_name or name.
   std::map<std::string, std::shared_ptr<const ClusterLoadAssignment>, std::less<>> endpoints;
   std::map<std::string, std::shared_ptr<const Secret>, std::less<>> secrets;  // static ones
+  // Where this forwarder is, "region/zone/sub_zone", and the cluster that its own
+  // instances make (local_cluster_name): for zone-aware routing. Empty: not known.
+  std::string locality;
+  std::string local_cluster;
 };
 
 }  // namespace mesh::xds

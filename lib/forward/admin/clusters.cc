@@ -1,4 +1,5 @@
 #include "base/json.h"
+#include "base/text.h"
 #include "forward/admin/address.h"
 #include "forward/admin/pages.h"
 
@@ -7,7 +8,12 @@ namespace {
 
 std::string_view health_of(const upstream::EndpointSpec& endpoint) {
   if (endpoint.shared->health.ejected()) return "/failed_outlier_check";
-  return endpoint.usable ? "healthy" : "/failed_eds_health";
+  switch (endpoint.health) {
+    case balance::Health::Healthy: return "healthy";
+    case balance::Health::Degraded: return "/degraded_eds_health";
+    case balance::Health::Draining: return "/eds_status_draining";
+    default: return "/failed_eds_health";
+  }
 }
 
 std::string_view eds_status(xds::HealthStatus health) {
@@ -38,11 +44,26 @@ void text_of(const upstream::ClusterSpec& cluster, std::string& out) {
   for (size_t i = 0; i < cluster.endpoints.size(); ++i) {
     const upstream::EndpointSpec& e = cluster.endpoints[i];
     const xds::Endpoint& said = cluster.assignment->endpoints[i];
+    const xds::LocalityGroup& group = cluster.assignment->groups[said.group];
     line(e.text + "::hostname", said.hostname);
     line(e.text + "::health_flags", std::string(health_of(e)));
     line(e.text + "::weight", std::to_string(e.weight));
-    line(e.text + "::priority", std::to_string(said.priority));
+    const auto parts = text::split(group.locality, '/');
+    const auto part = [&](size_t n) { return std::string(n < parts.size() ? parts[n] : ""); };
+    line(e.text + "::region", part(0));
+    line(e.text + "::zone", part(1));
+    line(e.text + "::sub_zone", part(2));
+    line(e.text + "::priority", std::to_string(group.priority));
   }
+}
+
+void write_locality(std::string_view locality, json::Writer& w) {
+  constexpr std::string_view kParts[] = {"region", "zone", "sub_zone"};
+  const auto parts = text::split(locality, '/');
+  w.key("locality").object();
+  for (size_t i = 0; i < parts.size() && i < std::size(kParts); ++i)
+    if (!parts[i].empty()) w.field(kParts[i], parts[i]);
+  w.end();
 }
 
 void json_of(const upstream::ClusterSpec& cluster, json::Writer& w) {
@@ -52,6 +73,7 @@ void json_of(const upstream::ClusterSpec& cluster, json::Writer& w) {
   for (size_t i = 0; i < cluster.endpoints.size(); ++i) {
     const upstream::EndpointSpec& e = cluster.endpoints[i];
     const xds::Endpoint& said = cluster.assignment->endpoints[i];
+    const xds::LocalityGroup& group = cluster.assignment->groups[said.group];
     w.object().key("address");
     write_address(e.address, w);
     w.key("health_status").object();
@@ -59,7 +81,8 @@ void json_of(const upstream::ClusterSpec& cluster, json::Writer& w) {
     w.field("eds_health_status", eds_status(said.health)).end();
     w.key("weight").number(e.weight);
     if (!said.hostname.empty()) w.field("hostname", said.hostname);
-    if (said.priority != 0) w.key("priority").number(said.priority);
+    if (group.priority != 0) w.key("priority").number(group.priority);
+    if (!group.locality.empty()) write_locality(group.locality, w);
     w.end();
   }
   w.end().key("circuit_breakers").object().key("thresholds").list().object();

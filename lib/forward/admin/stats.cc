@@ -49,7 +49,7 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
   for (const auto& [name, cluster] : snapshot->clusters) {
     size_t healthy = 0;
     for (const auto& e : cluster->endpoints)
-      if (e.usable && !e.shared->health.ejected()) ++healthy;
+      if (e.health_now() == balance::Health::Healthy) ++healthy;
     const std::pair<std::string_view, uint64_t> values[] = {
         {"membership_healthy", healthy}, {"membership_total", cluster->endpoints.size()}};
     for (const auto& [what, value] : values)

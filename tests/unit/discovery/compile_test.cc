@@ -77,10 +77,10 @@ TEST_CASE("clusters are named as Istio names them") {
 
 TEST_CASE("a cluster without a rule has Istio's defaults") {
   const auto web = cluster(sample::model(sample::kAll), "outbound|80||web");
-  CHECK(web->lb_policy == xds::LbPolicy::LeastRequest);
+  CHECK(web->balancing.options.algorithm == balance::Algorithm::LeastRequest);
   CHECK(web->connect_timeout == 10s);
   CHECK(web->limits.max_requests == UINT32_MAX);
-  CHECK(web->healthy_panic_percent == 0);
+  CHECK(web->balancing.options.healthy_panic_percent == 0);
   CHECK_FALSE(web->outlier);
   CHECK(web->protocol == xds::UpstreamProtocol::Auto);
   REQUIRE(web->tls);
@@ -95,7 +95,7 @@ TEST_CASE("a cluster without a rule has Istio's defaults") {
 TEST_CASE("a DestinationRule's policy, and a subset's above it") {
   const auto model = sample::model(sample::kAll);
   const auto v1 = cluster(model, "outbound|80|v1|reviews");
-  CHECK(v1->lb_policy == xds::LbPolicy::RoundRobin);
+  CHECK(v1->balancing.options.algorithm == balance::Algorithm::RoundRobin);
   CHECK(v1->connect_timeout == 2s);
   CHECK(v1->limits.max_connections == 50);
   CHECK(v1->limits.max_retries == UINT32_MAX);
@@ -103,7 +103,7 @@ TEST_CASE("a DestinationRule's policy, and a subset's above it") {
   CHECK(v1->outlier->consecutive_5xx == 3);
   CHECK(v1->outlier->max_ejection_percent == 50);
   const auto v3 = cluster(model, "outbound|80|v3|reviews");
-  CHECK(v3->lb_policy == xds::LbPolicy::Random);
+  CHECK(v3->balancing.options.algorithm == balance::Algorithm::Random);
   CHECK(v3->connect_timeout == 2s);
 }
 

@@ -165,11 +165,11 @@ TEST_CASE("a cluster's defaults are Envoy's") {
       "{name: c, type: EDS, edsClusterConfig: {edsConfig: {ads: {}, resourceApiVersion: V3}}}"));
   INFO(error_of(cluster));
   REQUIRE(cluster);
-  CHECK((*cluster)->lb_policy == LbPolicy::RoundRobin);
+  CHECK((*cluster)->balancing.options.algorithm == balance::Algorithm::RoundRobin);
   CHECK((*cluster)->connect_timeout == 5s);
   CHECK((*cluster)->limits.max_connections == 1024);
   CHECK((*cluster)->limits.max_retries == 3);
-  CHECK((*cluster)->healthy_panic_percent == 50);
+  CHECK((*cluster)->balancing.options.healthy_panic_percent == 50);
   CHECK((*cluster)->protocol == UpstreamProtocol::Http1);
   CHECK_FALSE((*cluster)->outlier);
   CHECK_FALSE((*cluster)->tls);
@@ -217,10 +217,10 @@ transportSocketMatches:
   REQUIRE(cluster);
   const Cluster& value = **cluster;
   CHECK(value.eds_service_name == "reviews-eds");
-  CHECK(value.lb_policy == LbPolicy::LeastRequest);
+  CHECK(value.balancing.options.algorithm == balance::Algorithm::LeastRequest);
   CHECK(value.limits.max_connections == 7);
   CHECK(value.limits.retry_budget_percent == 25);
-  CHECK(value.healthy_panic_percent == 0);
+  CHECK(value.balancing.options.healthy_panic_percent == 0);
   REQUIRE(value.outlier);
   CHECK(value.outlier->consecutive_5xx == 3);
   CHECK(value.outlier->consecutive_gateway_failure == 2);
@@ -280,7 +280,7 @@ endpoints:
   CHECK(first.health == HealthStatus::Unhealthy);
   CHECK(first.weight == 3);
   CHECK(first.tls);
-  CHECK(first.locality == "eu/a");
+  CHECK((*endpoints)->groups[first.group].locality == "eu/a");
   CHECK(first.workload == WorkloadName{"reviews-v1", "demo", "reviews", "v1", ""});
   const Endpoint& second = (*endpoints)->endpoints[1];
   CHECK(to_string(second.address) == "/run/reviews.sock");

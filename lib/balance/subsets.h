@@ -1,0 +1,45 @@
+// Subsets: parts of a cluster's hosts by their metadata.
+//
+// Semantics: Envoy, arch overview, "Load balancer subsets": a selector is a set of
+// keys; hosts that have all of them make a subset for each combination of values; a
+// request is for the subset whose keys and values are exactly its own.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "balance/host.h"
+
+namespace mesh::balance {
+
+struct SubsetOptions {
+  enum class Fallback : uint8_t { NoFallback, AnyEndpoint, DefaultSubset };
+  struct Selector {
+    std::vector<std::string> keys;  // in order, each once
+    std::optional<Fallback> fallback;
+    bool operator==(const Selector&) const = default;
+  };
+  Fallback fallback = Fallback::NoFallback;
+  Metadata default_subset;
+  std::vector<Selector> selectors;
+  bool locality_weight_aware = false;
+  bool operator==(const SubsetOptions&) const = default;
+};
+
+// Of one cluster: what more than this many have no subset of their own.
+inline constexpr size_t kSubsetsMax = 1024;
+
+// Keys in order, with their values: what PickContext::subset holds.
+std::string subset_key(const Metadata& metadata);
+// The metadata's entries of these keys, as subset_key() writes them; nullopt where
+// one is missing.
+std::optional<std::string> subset_key(const Metadata& metadata, std::span<const std::string> keys);
+// Whether what subset_key() wrote has just these keys. No allocation.
+bool has_keys(std::string_view subset, std::span<const std::string> keys);
+// All of `wanted` are in the metadata.
+bool contains(const Metadata& metadata, const Metadata& wanted);
+
+}  // namespace mesh::balance
