@@ -12,7 +12,10 @@ using resilience::OutlierEvent;
 using upstream::HostCount;
 
 HealthKeeper::HealthKeeper(event::Loop& loop)
-    : loop_(loop), random_(Random::from_system()), timer_(loop, [this] { sweep(); }) {}
+    : loop_(loop),
+      random_(Random::from_system()),
+      timer_(loop, [this] { sweep(); }),
+      checker_(loop, random_, log_, *this) {}
 
 HealthKeeper::~HealthKeeper() = default;
 
@@ -29,7 +32,13 @@ void HealthKeeper::use(const Snapshot& snapshot) {
     for (const upstream::EndpointSpec& e : cluster->endpoints) hosts.push_back(&e.shared->health);
     cluster->shared->outlier.set_hosts(std::move(hosts));
   }
+  checker_.use(snapshot.clusters);
   arm();
+}
+
+void HealthKeeper::on_ejection() {
+  checker_.look();
+  sweep();
 }
 
 void HealthKeeper::sweep() {

@@ -14,10 +14,12 @@
 #include "event/loop.h"
 #include "event/timer.h"
 #include "forward/snapshot.h"
+#include "upstream/event_log.h"
+#include "upstream/health_checker.h"
 
 namespace mesh::forward {
 
-class HealthKeeper {
+class HealthKeeper final : private upstream::HealthChecker::Owner {
  public:
   // `loop` outlives us.
   explicit HealthKeeper(event::Loop& loop);
@@ -25,8 +27,9 @@ class HealthKeeper {
 
   // The configuration from now on. Before workers hear of it.
   void use(const Snapshot& snapshot);
-  // A worker ejected a host: that is to be told, and its return to be waited for.
-  void on_ejection() { sweep(); }
+  // A worker ejected a host, or an answer failed one at once: that is to be told, and its return to
+  // be waited for.
+  void on_ejection();
 
  private:
   struct Kept {
@@ -34,6 +37,7 @@ class HealthKeeper {
     std::shared_ptr<const upstream::ClusterSpec> spec;
   };
 
+  void on_unejected() override { sweep(); }
   void sweep();
   void sweep(const upstream::ClusterSpec& cluster, bool interval_passed);
   void arm();
@@ -41,6 +45,8 @@ class HealthKeeper {
   event::Loop& loop_;
   Random random_;
   event::Timer timer_;
+  upstream::EventLog log_;
+  upstream::HealthChecker checker_;
   std::map<std::string, Kept, std::less<>> outliers_;  // clusters that have a policy
 };
 

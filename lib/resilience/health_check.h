@@ -49,9 +49,9 @@ class HealthRow {
  public:
   enum class Transition : uint8_t { Unchanged, Changed, ChangePending };
 
-  // A host that was known to be well before (a configuration changed under it)
-  // keeps its state; else it begins failed, awaiting its first check.
-  HealthRow() = default;
+  // Begins failed, awaiting its first check; or well, where the host was in use
+  // before there were checks.
+  explicit HealthRow(bool healthy = false) : healthy_(healthy), checked_(healthy) {}
 
   Transition on_result(const HealthCheckPolicy& policy, CheckResult result);
   // Failed at once, by what a request was answered (x-envoy-immediate-health-check-fail).

@@ -76,8 +76,8 @@ void Attempt::on_informational(http::ResponseHead& head) {
 void Attempt::on_response_head(http::ResponseHead& head, bool end) {
   judge(head.status);
   if (!spec_->config->health_checks.empty() && endpoint_ != nullptr &&
-      head.fields.get("x-envoy-immediate-health-check-fail"))
-    endpoint_->fail_at_once();
+      head.fields.get("x-envoy-immediate-health-check-fail") && endpoint_->fail_at_once())
+    owner_.on_ejected();
   owner_.on_attempt_head(*this, head, end);
 }
 

@@ -58,6 +58,10 @@ struct SharedCluster {
   std::atomic<uint64_t> check_epoch{0};  // goes up with each change of a host's `check`
   ClusterStats stats;
   balance::HashTables tables;
+  // Of health checks. Written by the main thread.
+  struct {
+    telemetry::Counter attempt, success, failure, passive_failure, network_failure;
+  } checks;
 
   // Goes up whenever a host's availability may have changed. Any thread.
   uint64_t epoch() const { return outlier.epoch() + check_epoch.load(std::memory_order_acquire); }

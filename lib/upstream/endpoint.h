@@ -101,9 +101,9 @@ class Endpoint final : private event::Deadline::Owner {
   // True when that ejected the host.
   bool report_answer(uint16_t status);
   bool report_no_answer(bool timeout);
-  // An answer said so (x-envoy-immediate-health-check-fail): until the next health
-  // check succeeds.
-  void fail_at_once();
+  // An answer said so (x-envoy-immediate-health-check-fail): it has failed until
+  // health checks bring it back. True when that is new.
+  bool fail_at_once();
   // The worker's own counts of the cluster; valid as long as we are.
   ClusterCounts& counts() { return *counts_; }
   // Since when it is up, for slow start: it is new, or came back.

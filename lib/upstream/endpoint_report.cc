@@ -70,11 +70,12 @@ bool Endpoint::report_no_answer(bool timeout) {
                                                 loop_.now(), owner_.random());
 }
 
-void Endpoint::fail_at_once() {
+bool Endpoint::fail_at_once() {
   SharedEndpoint& shared = *spec().shared;
   const uint8_t before = shared.check.fetch_or(SharedEndpoint::kFailedAtOnce);
-  if ((before & SharedEndpoint::kFailedAtOnce) == 0)
-    cluster_->shared->check_epoch.fetch_add(1, std::memory_order_release);
+  if ((before & SharedEndpoint::kFailedAtOnce) != 0) return false;
+  cluster_->shared->check_epoch.fetch_add(1, std::memory_order_release);
+  return true;
 }
 
 }  // namespace mesh::upstream

@@ -1,0 +1,66 @@
+// HealthChecker: the active health checks of all clusters.
+//
+// One prober for all workers: what it finds it writes into SharedEndpoint::check,
+// and workers see it by SharedCluster::epoch(). A host is known by cluster and
+// address, so that what was found survives a change of configuration. At most
+// kChecksMax checks at once; the others wait their turn. Semantics: Envoy, arch
+// overview, "Health checking". Main thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "event/loop.h"
+#include "http/read_buffer.h"
+#include "upstream/cluster_spec.h"
+#include "upstream/event_log.h"
+
+namespace mesh::upstream {
+
+class HealthChecker {
+ public:
+  static constexpr size_t kChecksMax = 128;
+
+  // What a result may ask for beyond its own host.
+  class Owner {
+   public:
+    // A check succeeded that brings the host back from its ejection.
+    virtual void on_unejected() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // All outlive us.
+  HealthChecker(event::Loop& loop, Random& random, EventLog& log, Owner& owner);
+  ~HealthChecker();
+
+  using Clusters = std::map<std::string, std::shared_ptr<const ClusterSpec>, std::less<>>;
+  // The clusters from now on.
+  void use(const Clusters& clusters);
+  // A worker may have failed a host at once: takes that over.
+  void look();
+
+  size_t size() const { return sessions_.size(); }  // hosts that are checked
+
+ private:
+  class Session;
+  friend class Session;
+  void want(Session& session);
+  void finished();
+
+  event::Loop& loop_;
+  http::BlockPool blocks_{8};
+  Random& random_;
+  EventLog& log_;
+  Owner& owner_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Session>> sessions_;
+  std::deque<Session*> waiting_;
+  size_t running_ = 0;
+};
+
+}  // namespace mesh::upstream
