@@ -41,7 +41,8 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     fields.add("content-length", as_text(body.size()));
     if (!body.empty()) fields.add("content-type", "text/plain");
   }
-  if (route_ != nullptr) route::apply(route_->response_edits, fields);
+  if (route_ != nullptr)
+    for (const auto& edits : route_->edits) route::apply(edits->response, fields);
   run_response_filters(response);
   const bool headless = head_->method == "HEAD" || body.empty();
   if (!headless) response_bytes_ = body.size();

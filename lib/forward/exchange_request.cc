@@ -52,7 +52,6 @@ bool Exchange::find_route() {
 
 // What the route does with the request, after the filters.
 bool Exchange::find_target() {
-  route::apply(route_->request_edits, head_->fields);
   if (route_->direct_status && (filters_ == nullptr || filters_->cluster().empty())) {
     reply(*route_->direct_status, {}, "direct_response", route_->direct_body);
     return false;
@@ -64,22 +63,27 @@ bool Exchange::find_cluster() {
   if (filters_ != nullptr && !filters_->cluster().empty()) {
     cluster_ = view_->find(filters_->cluster());
   } else {
-    const std::string& name = route_->clusters.size() == 1
-                                  ? route_->clusters[0].cluster
-                                  : route::pick_cluster(*route_, worker_.random().next());
-    cluster_ = view_->find(name);
+    const route::WeightedCluster& destination =
+        route_->clusters.size() == 1 ? route_->clusters[0]
+                                     : route::pick_cluster(*route_, worker_.random().next());
+    cluster_ = view_->find(destination.cluster);
   }
   if (cluster_ == nullptr) {
     reply(503, Flag::NoClusterFound, "cluster_not_found", "the route's cluster is not known");
     return false;
   }
+  for (const auto& edits : route_->edits) route::apply(edits->request, head_->fields);
   if (route_->rewrite_path) {
     // The path may point into path_ (normalised), which the rewriting overwrites.
     const std::string before(head_->path);
     head_->path = scratch_.keep(route::rewrite_path(*route_, before, path_));
   }
-  if (!route_->host_rewrite.empty())
-    head_->authority = route::rewrite_authority(*route_, head_->authority);
+  if (route_->host_rewrite) {
+    std::string made;
+    head_->authority = route::rewrite_authority(*route_->host_rewrite, head_->authority,
+                                                original_path_, head_->fields, made);
+    if (!made.empty()) head_->authority = scratch_.keep(made);
+  }
   return true;
 }
 

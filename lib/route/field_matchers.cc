@@ -1,33 +1,15 @@
 #include "route/field_matchers.h"
 
+#include <algorithm>
+
 #include "route/match.h"
 
 namespace mesh::route {
 
-struct FieldMatchers::Compiled {
-  std::vector<Match> matches;  // of one field each, any path; matchers point into it
-  std::vector<RouteMatcher> matchers;
-};
-
-FieldMatchers::FieldMatchers() = default;
-FieldMatchers::FieldMatchers(FieldMatchers&&) noexcept = default;
-FieldMatchers& FieldMatchers::operator=(FieldMatchers&&) noexcept = default;
-FieldMatchers::~FieldMatchers() = default;
-
 Result<FieldMatchers> FieldMatchers::compile(std::vector<FieldMatch> matches) {
   FieldMatchers result;
-  if (matches.empty()) return result;
-  result.compiled_ = std::make_unique<Compiled>();
-  auto& compiled = *result.compiled_;
-  for (auto& match : matches) {
-    Match one;
-    one.fields.push_back(std::move(match));
-    compiled.matches.push_back(std::move(one));
-  }
-  for (const Match& match : compiled.matches) {
-    MESH_TRY(auto matcher, RouteMatcher::compile(match));
-    compiled.matchers.push_back(std::move(matcher));
-  }
+  for (FieldMatch& match : matches) MESH_TRY_VOID(route::compile(match));
+  result.matches_ = std::move(matches);
   return result;
 }
 
@@ -44,10 +26,8 @@ bool FieldMatchers::any_holds(const http::ResponseHead& head) const {
 }
 
 bool FieldMatchers::any_holds(const Request& request) const {
-  if (!compiled_) return false;
-  for (const RouteMatcher& matcher : compiled_->matchers)
-    if (matcher.holds(request, "/", {})) return true;
-  return false;
+  return std::any_of(matches_.begin(), matches_.end(),
+                     [&](const FieldMatch& match) { return holds(match, request); });
 }
 
 }  // namespace mesh::route

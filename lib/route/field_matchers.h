@@ -4,33 +4,28 @@
 // by all workers.
 #pragma once
 
-#include <memory>
 #include <vector>
 
+#include "base/result.h"
 #include "http/message.h"
-#include "route/table.h"
+#include "route/route.h"
 
 namespace mesh::route {
 
 class FieldMatchers {
  public:
-  // An empty list, of which none holds.
-  FieldMatchers();
   // Errc::Invalid, Errc::TooBig: as Table::build() has them for a route.
   static Result<FieldMatchers> compile(std::vector<FieldMatch> matches);
-  FieldMatchers(FieldMatchers&&) noexcept;
-  FieldMatchers& operator=(FieldMatchers&&) noexcept;
-  ~FieldMatchers();
 
-  bool empty() const { return !compiled_; }
-  // Of a request's head, pseudo fields too; or of an answer's fields.
+  bool empty() const { return matches_.empty(); }
+  // Of a request's head, pseudo fields too; or of an answer's fields. An empty list
+  // holds for none.
   bool any_holds(const http::RequestHead& head) const;
   bool any_holds(const http::ResponseHead& head) const;
 
  private:
-  struct Compiled;
   bool any_holds(const Request& request) const;
-  std::unique_ptr<Compiled> compiled_;
+  std::vector<FieldMatch> matches_;
 };
 
 }  // namespace mesh::route

@@ -1,24 +1,11 @@
 #include "route/match.h"
 
-#include <re2/re2.h>
+#include <charconv>
 
 #include "base/text.h"
 
 namespace mesh::route {
 namespace {
-
-re2::StringPiece piece(std::string_view s) { return {s.data(), s.size()}; }
-
-bool icontains(std::string_view text, std::string_view part) {
-  for (size_t i = 0; i + part.size() <= text.size(); ++i)
-    if (istarts_with(text.substr(i), part)) return true;
-  return false;
-}
-
-bool iends_with(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() &&
-         text::iequals(text.substr(text.size() - suffix.size()), suffix);
-}
 
 // The value of a field as Envoy matches it: all of that name, joined by ",".
 // `joined` is only touched when there are several.
@@ -31,6 +18,7 @@ std::optional<std::string_view> field_value(const Request& request, std::string_
     if (name == ":scheme") return request.scheme;
     return std::nullopt;
   }
+  if (name == "host") return request.authority;  // HTTP/1's name of it
   if (request.fields == nullptr) return std::nullopt;
   std::optional<std::string_view> value;
   for (const http::Field& field : *request.fields) {
@@ -47,28 +35,28 @@ std::optional<std::string_view> field_value(const Request& request, std::string_
   return value;
 }
 
-bool field_holds(const FieldMatch& match, const TextMatcher& matcher, const Request& request) {
-  std::string joined;
-  const auto value = field_value(request, match.name, joined);
-  if (match.present_only) return value.has_value() != match.invert;
-  if (!value) return match.missing_is_empty && matcher.holds({}) != match.invert;
-  return matcher.holds(*value) != match.invert;
+bool value_holds(const FieldMatch& match, std::string_view value) {
+  if (!match.range) return holds(match.value, value);
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  return error == std::errc{} && end == value.data() + value.size() &&
+         number >= match.range->first && number < match.range->second;
 }
 
-std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
-    const size_t equals = pair.find('=');
-    if (pair.substr(0, equals) != name) continue;
-    return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-  }
-  return std::nullopt;
+// application/grpc and its variants (Envoy: the content type and nothing else).
+bool is_grpc(const Request& request) {
+  if (request.fields == nullptr) return false;
+  const auto type = request.fields->get("content-type");
+  return type && type->starts_with("application/grpc") &&
+         (type->size() == 16 || (*type)[16] == '+');
+}
+
+bool drawn(resilience::Fraction share, uint64_t chance) {
+  return chance % 1'000'000 < share.per_million;
 }
 
 Result<void> check_path(const Match& match) {
-  if (match.kind == Match::Path::Regex) return {};
+  if (match.kind == Match::Path::Regex || match.kind == Match::Path::Connect) return {};
   if (match.path.empty() && match.kind != Match::Path::Prefix)
     return Error{Errc::Invalid, "path is empty"};
   if (match.path.find_first_of("?#") != std::string::npos)
@@ -83,8 +71,16 @@ Result<void> check_path(const Match& match) {
 
 }  // namespace
 
-bool istarts_with(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && text::iequals(text.substr(0, prefix.size()), prefix);
+std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != name) continue;
+    return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+  }
+  return std::nullopt;
 }
 
 std::pair<std::string_view, std::string_view> split_query(std::string_view path) {
@@ -93,97 +89,73 @@ std::pair<std::string_view, std::string_view> split_query(std::string_view path)
   return {path.substr(0, mark), path.substr(mark + 1)};
 }
 
-Pattern::Pattern(std::unique_ptr<re2::RE2> compiled) : compiled_(std::move(compiled)) {}
-Pattern::Pattern(Pattern&&) noexcept = default;
-Pattern& Pattern::operator=(Pattern&&) noexcept = default;
-Pattern::~Pattern() = default;
-
-Result<Pattern> Pattern::compile(std::string_view text) {
-  if (text.empty()) return Error{Errc::Invalid, "regex is empty"};
-  if (text.size() > kPatternBytesMax)
-    return Error{Errc::TooBig, "regex is over " + std::to_string(kPatternBytesMax) + " bytes long"};
-  re2::RE2::Options options(re2::RE2::Quiet);
-  options.set_max_mem(kPatternMemoryMax);
-  auto compiled = std::make_unique<re2::RE2>(piece(text), options);
-  if (!compiled->ok()) {
-    const bool big = compiled->error_code() == re2::RE2::ErrorPatternTooLarge;
-    return Error{big ? Errc::TooBig : Errc::Invalid,
-                 "regex " + text::quoted(text) + ": " + compiled->error()};
-  }
-  return Pattern(std::move(compiled));
+Result<void> compile(FieldMatch& match) {
+  if (match.present_only || match.range) return {};
+  auto compiled = compile(match.value);
+  if (!compiled) return std::move(compiled).error().during("header " + match.name);
+  return {};
 }
 
-bool Pattern::matches(std::string_view text) const {
-  return re2::RE2::FullMatch(piece(text), *compiled_);
-}
-
-Result<TextMatcher> TextMatcher::compile(const TextMatch& match) {
-  TextMatcher matcher(match);
-  if (match.kind == TextMatch::Kind::Regex) {
-    MESH_TRY(matcher.pattern_, Pattern::compile(match.text));
-  }
-  return matcher;
-}
-
-bool TextMatcher::holds(std::string_view text) const {
-  const std::string& want = match_->text;
-  const bool any_case = match_->ignore_case;
-  switch (match_->kind) {
-    case TextMatch::Kind::Exact: return any_case ? text::iequals(text, want) : text == want;
-    case TextMatch::Kind::Prefix:
-      return any_case ? istarts_with(text, want) : text.starts_with(want);
-    case TextMatch::Kind::Suffix: return any_case ? iends_with(text, want) : text.ends_with(want);
-    case TextMatch::Kind::Contains:
-      return any_case ? icontains(text, want) : text.find(want) != std::string_view::npos;
-    case TextMatch::Kind::Regex: return pattern_->matches(text);
-  }
-  return false;
-}
-
-Result<RouteMatcher> RouteMatcher::compile(const Match& match) {
+Result<void> compile(Match& match) {
   MESH_TRY_VOID(check_path(match));
-  RouteMatcher matcher(match);
   if (match.kind == Match::Path::Regex) {
-    MESH_TRY(matcher.pattern_, Pattern::compile(match.path));
+    MESH_TRY(auto pattern, Pattern::compile(match.path));
+    match.pattern = std::make_shared<const Pattern>(std::move(pattern));
   }
-  for (const FieldMatch& field : match.fields) {
-    auto compiled = TextMatcher::compile(field.value);
-    if (!compiled) return std::move(compiled).error().during("header " + field.name);
-    matcher.fields_.push_back(*std::move(compiled));
+  for (FieldMatch& field : match.fields) MESH_TRY_VOID(compile(field));
+  for (QueryMatch& parameter : match.query) {
+    if (parameter.present_only) continue;
+    if (auto compiled = compile(parameter.value); !compiled)
+      return std::move(compiled).error().during("query parameter " + parameter.name);
   }
-  for (const QueryMatch& parameter : match.query) {
-    auto compiled = TextMatcher::compile(parameter.value);
-    if (!compiled) return std::move(compiled).error().during("query parameter " + parameter.name);
-    matcher.query_.push_back(*std::move(compiled));
-  }
-  return matcher;
+  return {};
 }
 
-bool RouteMatcher::path_holds(std::string_view path) const {
-  const std::string& want = match_->path;
-  const bool any_case = match_->ignore_case;
-  switch (match_->kind) {
+bool holds(const FieldMatch& match, const Request& request) {
+  std::string joined;
+  const auto value = field_value(request, match.name, joined);
+  if (match.present_only) return value.has_value() != match.invert;
+  if (!value) return match.missing_is_empty && value_holds(match, {}) != match.invert;
+  return value_holds(match, *value) != match.invert;
+}
+
+bool path_holds(const Match& match, std::string_view path) {
+  const std::string& want = match.path;
+  const bool any_case = match.ignore_case;
+  switch (match.kind) {
     case Match::Path::Exact: return any_case ? text::iequals(path, want) : path == want;
     case Match::Path::Prefix: return any_case ? istarts_with(path, want) : path.starts_with(want);
     case Match::Path::PathSeparatedPrefix:
       return (any_case ? istarts_with(path, want) : path.starts_with(want)) &&
              (path.size() == want.size() || path[want.size()] == '/');
-    case Match::Path::Regex: return pattern_->matches(path);
+    case Match::Path::Regex: return match.pattern->matches(path);
+    case Match::Path::Connect: return true;
   }
   return false;
 }
 
-bool RouteMatcher::holds(const Request& request, std::string_view path,
-                         std::string_view query) const {
-  if (!path_holds(path)) return false;
-  for (size_t i = 0; i < fields_.size(); ++i)
-    if (!field_holds(match_->fields[i], fields_[i], request)) return false;
-  for (size_t i = 0; i < query_.size(); ++i) {
-    const QueryMatch& match = match_->query[i];
-    const auto value = query_value(query, match.name);
-    if (!value || !(match.present_only || query_[i].holds(*value))) return false;
+bool conditions_hold(const Match& match, const Request& request, std::string_view query) {
+  if (match.share && !drawn(*match.share, request.chance)) return false;
+  if (match.grpc && !is_grpc(request)) return false;
+  if (match.certificate_presented && *match.certificate_presented != request.certificate_presented)
+    return false;
+  if (match.certificate_validated && *match.certificate_validated != request.certificate_validated)
+    return false;
+  for (const FieldMatch& field : match.fields)
+    if (!holds(field, request)) return false;
+  for (const QueryMatch& parameter : match.query) {
+    const auto value = query_value(query, parameter.name);
+    if (!value || !(parameter.present_only || holds(parameter.value, *value))) return false;
   }
   return true;
+}
+
+bool holds(const Match& match, const Request& request, std::string_view path,
+           std::string_view query) {
+  if (match.kind == Match::Path::Connect)
+    return request.method == "CONNECT" && conditions_hold(match, request, query);
+  if (request.path.empty()) return false;  // a plain CONNECT has none
+  return path_holds(match, path) && conditions_hold(match, request, query);
 }
 
 }  // namespace mesh::route

@@ -1,76 +1,33 @@
-// Matchers: a route's conditions, compiled. Inside of Table.
-//
-// Pure; holds() allocates nothing, except to join a field that came several
-// times. RE2 keeps matching linear in the input, and each pattern's memory bounded.
+// A route's conditions, made ready and asked. Pure; asking allocates nothing,
+// except to join a field that came several times.
 #pragma once
 
-#include <memory>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/result.h"
-#include "route/table.h"
-
-namespace re2 {
-class RE2;
-}
+#include "route/route.h"
 
 namespace mesh::route {
 
-// The longest pattern, and the memory RE2 may use for one (program and caches).
-inline constexpr size_t kPatternBytesMax = 4096;
-inline constexpr int64_t kPatternMemoryMax = 1 << 20;
+// Compiles what is a regex. Errc::Invalid and Errc::TooBig as Pattern::compile(),
+// with the name of the field; Errc::Invalid for a path that can match nothing.
+Result<void> compile(Match& match);
+Result<void> compile(FieldMatch& match);
 
-// A whole-text regex in RE2's syntax (Envoy's google_re2).
-class Pattern {
- public:
-  // Errc::Invalid: does not compile. Errc::TooBig: too long, or too large compiled.
-  static Result<Pattern> compile(std::string_view text);
-  Pattern(Pattern&&) noexcept;
-  Pattern& operator=(Pattern&&) noexcept;
-  ~Pattern();
+// Whether the compiled `match` holds. `path` is without the query, `query` what
+// followed the '?'.
+bool holds(const Match& match, const Request& request, std::string_view path,
+           std::string_view query);
+// All conditions but the path's; CONNECT is none of them.
+bool conditions_hold(const Match& match, const Request& request, std::string_view query);
+bool path_holds(const Match& match, std::string_view path);
+bool holds(const FieldMatch& match, const Request& request);
 
-  bool matches(std::string_view text) const;
-
- private:
-  explicit Pattern(std::unique_ptr<re2::RE2> compiled);
-  std::unique_ptr<re2::RE2> compiled_;
-};
-
-class TextMatcher {
- public:
-  // `match` must outlive the matcher.
-  static Result<TextMatcher> compile(const TextMatch& match);
-  bool holds(std::string_view text) const;
-
- private:
-  explicit TextMatcher(const TextMatch& match) : match_(&match) {}
-  const TextMatch* match_;
-  std::optional<Pattern> pattern_;
-};
-
-class RouteMatcher {
- public:
-  // `match` must outlive the matcher.
-  static Result<RouteMatcher> compile(const Match& match);
-
-  // `path` is without the query, `query` what followed the '?'.
-  bool holds(const Request& request, std::string_view path, std::string_view query) const;
-
- private:
-  explicit RouteMatcher(const Match& match) : match_(&match) {}
-  bool path_holds(std::string_view path) const;
-
-  const Match* match_;
-  std::optional<Pattern> pattern_;
-  std::vector<TextMatcher> fields_;  // as match_->fields
-  std::vector<TextMatcher> query_;   // as match_->query
-};
+// The first value of a parameter as it stands in `query`; nullopt: not there.
+std::optional<std::string_view> query_value(std::string_view query, std::string_view name);
 
 // The path without its query, and the query without its '?'.
 std::pair<std::string_view, std::string_view> split_query(std::string_view path);
-
-// As text::iequals, for beginnings.
-bool istarts_with(std::string_view text, std::string_view prefix);
 
 }  // namespace mesh::route

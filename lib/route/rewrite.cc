@@ -4,30 +4,60 @@
 
 namespace mesh::route {
 
-std::string_view rewrite_path(const Route& route, std::string_view path, std::string& out) {
-  if (!route.rewrite_path) return path;
-  const std::string_view before_query = split_query(path).first;
-  size_t matched = before_query.size();
-  if (route.match.kind == Match::Path::Prefix ||
-      route.match.kind == Match::Path::PathSeparatedPrefix)
-    matched = std::min(route.match.path.size(), matched);
-  out.assign(route.prefix_rewrite);
+void replace_matched(const Match& match, std::string_view path, std::string_view with,
+                     std::string& out) {
+  size_t matched = split_query(path).first.size();
+  if (match.kind == Match::Path::Prefix || match.kind == Match::Path::PathSeparatedPrefix)
+    matched = std::min(match.path.size(), matched);
+  out.assign(with);
   out.append(path.substr(matched));
+}
+
+std::string_view rewrite_path(const Route& route, std::string_view path, std::string& out) {
+  if (route.regex_rewrite) {
+    const auto [before_query, query] = split_query(path);
+    route.regex_rewrite->apply(before_query, out);
+    out.append(path.substr(before_query.size()));
+  } else if (route.rewrite_path) {
+    replace_matched(route.match, path, route.prefix_rewrite, out);
+  } else {
+    return path;
+  }
   // An origin-form target begins with a slash (RFC 9112 section 3.2.1).
   if (!out.starts_with('/')) out.insert(out.begin(), '/');
   return out;
 }
 
-std::string_view rewrite_authority(const Route& route, std::string_view authority) {
-  return route.host_rewrite.empty() ? authority : std::string_view(route.host_rewrite);
+std::string_view rewrite_authority(const HostRewrite& rewrite, std::string_view authority,
+                                   std::string_view path, const http::Fields& fields,
+                                   std::string& out) {
+  switch (rewrite.kind) {
+    case HostRewrite::Kind::Literal: return rewrite.text;
+    case HostRewrite::Kind::Auto: return authority;
+    case HostRewrite::Kind::Header: {
+      const auto value = fields.get(rewrite.text);
+      return value && !value->empty() ? *value : authority;
+    }
+    case HostRewrite::Kind::PathRegex:
+      rewrite.regex->apply(split_query(path).first, out);
+      return out;
+  }
+  return authority;
 }
 
 void apply(const std::vector<FieldEdit>& edits, http::Fields& fields) {
   for (const FieldEdit& edit : edits) {
+    if (edit.format) continue;
     switch (edit.kind) {
       case FieldEdit::Kind::Append: fields.add(edit.name, edit.value); break;
       case FieldEdit::Kind::Set: fields.set(edit.name, edit.value); break;
       case FieldEdit::Kind::Remove: fields.remove(edit.name); break;
+      case FieldEdit::Kind::AddIfAbsent:
+        if (!fields.get(edit.name)) fields.add(edit.name, edit.value);
+        break;
+      case FieldEdit::Kind::SetIfPresent:
+        if (fields.get(edit.name)) fields.set(edit.name, edit.value);
+        break;
     }
   }
 }

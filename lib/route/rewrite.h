@@ -12,17 +12,26 @@
 
 namespace mesh::route {
 
-// The path that goes upstream. Without rewrite_path it is `path` itself; else
-// the matched prefix (or the whole path of an exact match) is replaced by
-// prefix_rewrite and the rest, query included, stays; `out` is then overwritten
-// and the view points into it. A regex match replaces the path before the query.
+// The path that goes upstream. Without a rewrite it is `path` itself; else the
+// matched prefix (or the whole path of an exact or regex match) is replaced by
+// prefix_rewrite, or what regex_rewrite matches by its substitution; the rest,
+// query included, stays. `out` is then overwritten and the view points into it:
+// `path` must not.
 std::string_view rewrite_path(const Route& route, std::string_view path, std::string& out);
 
-// host_rewrite, or `authority` as received.
-std::string_view rewrite_authority(const Route& route, std::string_view authority);
+// What `match` matches of `path` (a prefix, else all before the query) replaced by
+// `with`; the rest stays. `out` is overwritten; `path` must not view it.
+void replace_matched(const Match& match, std::string_view path, std::string_view with,
+                     std::string& out);
 
-// Applies edits in order. Fields view into the edits: the route must outlive
-// them (the exchange pins it).
+// The authority that goes upstream by `rewrite`; Kind::Auto leaves it as it is
+// (the endpoint decides). `path` is the one received. `out` may be overwritten.
+std::string_view rewrite_authority(const HostRewrite& rewrite, std::string_view authority,
+                                   std::string_view path, const http::Fields& fields,
+                                   std::string& out);
+
+// Applies edits in order; those with a format are skipped. Fields view into the
+// edits: the route must outlive them (the exchange pins it).
 void apply(const std::vector<FieldEdit>& edits, http::Fields& fields);
 
 }  // namespace mesh::route

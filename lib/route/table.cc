@@ -45,12 +45,13 @@ struct OfLength {
 // The routes of one virtual host. Exact paths are found by hash and the others
 // in turn; both keep the order of the list, so that the first match wins.
 struct HostRoutes {
-  std::vector<RouteMatcher> matchers;
   Paths exact;
   std::vector<uint32_t> others;
+  bool ignore_parameters = false;
 
   const Route* find(const VirtualHost& host, const Request& request) const {
-    const auto [path, query] = split_query(request.path);
+    auto [path, query] = split_query(request.path);
+    if (ignore_parameters) path = path.substr(0, path.find(';'));
     static const std::vector<uint32_t> kNone;
     const auto found = exact.empty() ? exact.end() : exact.find(path);
     const auto& same_path = found == exact.end() ? kNone : found->second;
@@ -59,16 +60,29 @@ struct HostRoutes {
     while (a != same_path.end() || b != others.end()) {
       const bool take_a = b == others.end() || (a != same_path.end() && *a < *b);
       const uint32_t i = take_a ? *a++ : *b++;
-      if (matchers[i].holds(request, path, query)) return &host.routes[i];
+      if (holds(host.routes[i].match, request, path, query)) return &host.routes[i];
     }
     return nullptr;
   }
 };
 
+// "[::1]:80" and "host:80" without what follows the address.
+std::string_view without_port(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos)
+    return authority;
+  for (const char c : authority.substr(colon + 1))
+    if (c < '0' || c > '9') return authority;
+  return authority.substr(0, colon);
+}
+
 Result<void> check_destination(const Route& route) {
+  if (int(route.direct_status.has_value()) + int(route.redirect != nullptr) +
+          int(!route.clusters.empty()) >
+      1)
+    return Error{Errc::Invalid, "has several of clusters, a redirect and a direct response"};
+  if (route.redirect) return {};
   if (route.direct_status) {
-    if (!route.clusters.empty())
-      return Error{Errc::Invalid, "has both clusters and a direct response"};
     if (*route.direct_status < 200 || *route.direct_status > 599)
       return Error{Errc::Invalid, "direct response status must be 200 to 599, not " +
                                       std::to_string(*route.direct_status)};
@@ -94,6 +108,7 @@ std::string place(const VirtualHost& host, const Route& route, size_t index) {
 
 struct Table::Index {
   std::string name;
+  TableOptions options;
   std::vector<VirtualHost> hosts;
   std::vector<HostRoutes> routes;  // as hosts
 
@@ -103,7 +118,7 @@ struct Table::Index {
   std::optional<uint32_t> any;     // "*"
 
   Result<void> add_domain(const std::string& domain, uint32_t host);
-  Result<void> add_routes(const VirtualHost& host);
+  Result<void> add_routes(VirtualHost& host);
   std::optional<uint32_t> find(std::string_view authority) const;
 };
 
@@ -144,15 +159,15 @@ Result<void> Table::Index::add_domain(const std::string& domain, uint32_t host) 
   return {};
 }
 
-Result<void> Table::Index::add_routes(const VirtualHost& host) {
+Result<void> Table::Index::add_routes(VirtualHost& host) {
   HostRoutes compiled;
+  compiled.ignore_parameters = options.ignore_path_parameters;
   for (size_t i = 0; i < host.routes.size(); ++i) {
-    const Route& route = host.routes[i];
-    auto matcher = RouteMatcher::compile(route.match);
-    if (!matcher) return std::move(matcher).error().during(place(host, route, i));
+    Route& route = host.routes[i];
+    if (auto compiled_match = compile(route.match); !compiled_match)
+      return std::move(compiled_match).error().during(place(host, route, i));
     if (auto checked = check_destination(route); !checked)
       return std::move(checked).error().during(place(host, route, i));
-    compiled.matchers.push_back(*std::move(matcher));
     const bool by_hash = route.match.kind == Match::Path::Exact && !route.match.ignore_case;
     (by_hash ? compiled.exact[route.match.path] : compiled.others).push_back(uint32_t(i));
   }
@@ -161,6 +176,7 @@ Result<void> Table::Index::add_routes(const VirtualHost& host) {
 }
 
 std::optional<uint32_t> Table::Index::find(std::string_view authority) const {
+  if (options.ignore_port) authority = without_port(authority);
   if (!exact.empty())
     if (const auto at = exact.find(authority); at != exact.end()) return at->second;
   // A wildcard stands for at least one character.
@@ -177,17 +193,18 @@ std::optional<uint32_t> Table::Index::find(std::string_view authority) const {
   return any;
 }
 
-Result<std::shared_ptr<const Table>> Table::build(std::string name,
-                                                  std::vector<VirtualHost> hosts) {
+Result<std::shared_ptr<const Table>> Table::build(std::string name, std::vector<VirtualHost> hosts,
+                                                  TableOptions options) {
   if (hosts.size() > kHostsMax)
     return Error{Errc::TooBig,
                  "\"" + name + "\" has over " + std::to_string(kHostsMax) + " virtual hosts"};
   auto index = std::make_unique<Index>();
   index->name = std::move(name);
-  index->hosts = std::move(hosts);  // matchers point into it from now on
+  index->options = options;
+  index->hosts = std::move(hosts);  // the index points into it from now on
   size_t routes = 0;
   for (uint32_t i = 0; i < index->hosts.size(); ++i) {
-    const VirtualHost& host = index->hosts[i];
+    VirtualHost& host = index->hosts[i];
     routes += host.routes.size();
     if (routes > kRoutesMax)
       return Error{Errc::TooBig,
@@ -219,17 +236,17 @@ const Route* Table::find(const Request& request) const {
   return index_->routes[*host].find(index_->hosts[*host], request);
 }
 
-const std::string& pick_cluster(const Route& route, uint64_t chance) {
+const WeightedCluster& pick_cluster(const Route& route, uint64_t chance) {
   MESH_CHECK(!route.clusters.empty());
-  if (route.clusters.size() == 1) return route.clusters.front().cluster;
+  if (route.clusters.size() == 1) return route.clusters.front();
   uint64_t sum = 0;
   for (const WeightedCluster& cluster : route.clusters) sum += cluster.weight;
   uint64_t at = uint64_t((static_cast<unsigned __int128>(chance) * sum) >> 64);
   for (const WeightedCluster& cluster : route.clusters) {
-    if (at < cluster.weight) return cluster.cluster;
+    if (at < cluster.weight) return cluster;
     at -= cluster.weight;
   }
-  return route.clusters.back().cluster;
+  return route.clusters.back();
 }
 
 }  // namespace mesh::route

@@ -13,99 +13,17 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/random.h"
 #include "base/result.h"
-#include "http/message.h"
-#include "resilience/policy.h"
-#include "route/filter_config.h"
+#include "route/route.h"
 
 namespace mesh::route {
 
-struct RequestPolicy;
-
-// A string matcher: type.matcher.v3.StringMatcher.
-struct TextMatch {
-  enum class Kind : uint8_t { Exact, Prefix, Suffix, Contains, Regex } kind = Kind::Exact;
-  std::string text;
-  bool ignore_case = false;
-};
-
-// A header matcher: config.route.v3.HeaderMatcher. Several fields of one name
-// are matched as one value, joined by ",". A missing field does not match a
-// value, inverted or not; it matches an inverted `present_only`.
-struct FieldMatch {
-  std::string name;  // lower-case; or ":method", ":authority", ":scheme", ":path"
-  bool present_only = false;
-  TextMatch value;
-  bool invert = false;
-  // treat_missing_header_as_empty (Istio sets it for withoutHeaders): a missing
-  // field is an empty value, so that an inverted matcher may hold.
-  bool missing_is_empty = false;
-};
-
-// A query_parameters matcher; names and values as they stand in the path,
-// without percent-decoding, the first of a name counts (Envoy).
-struct QueryMatch {
-  std::string name;
-  bool present_only = false;
-  TextMatch value;
-};
-
-struct Match {
-  enum class Path : uint8_t { Prefix, Exact, Regex, PathSeparatedPrefix } kind = Path::Prefix;
-  std::string path = "/";
-  bool ignore_case = false;
-  std::vector<FieldMatch> fields;  // :method, :authority, :scheme too; all must hold
-  std::vector<QueryMatch> query;   // all must hold
-};
-
-struct WeightedCluster {
-  std::string cluster;
-  uint32_t weight = 1;
-};
-
-struct FieldEdit {
-  enum class Kind : uint8_t { Append, Set, Remove } kind = Kind::Set;
-  std::string name;
-  std::string value;
-};
-
-struct Route {
-  std::string name;
-  Match match;
-
-  std::vector<WeightedCluster> clusters;  // one, or several by weight
-  // Or a direct response.
-  std::optional<uint16_t> direct_status;
-  std::string direct_body;
-
-  Duration timeout = std::chrono::seconds(15);  // Envoy's default; 0 none
-  std::optional<resilience::RetryPolicy> retry;
-  std::shared_ptr<const RequestPolicy> policy;     // null: nothing of it is said
-  std::shared_ptr<const FilterOverrides> filters;  // null: as the chain has them
-  std::string prefix_rewrite;                      // with `rewrite_path`
-  bool rewrite_path = false;
-  std::string host_rewrite;  // empty: as received
-  std::vector<FieldEdit> request_edits;
-  std::vector<FieldEdit> response_edits;
-  // Where in the user's files this came from: "reviews.yaml:14:7".
-  std::string provenance;
-};
-
-struct VirtualHost {
-  std::string name;
-  std::vector<std::string> domains;
-  std::vector<Route> routes;
-};
-
-// What a request is matched on.
-struct Request {
-  std::string_view authority = {};
-  std::string_view method = {};
-  std::string_view scheme = {};
-  std::string_view path = {};  // with the query
-  const http::Fields* fields = nullptr;
+// How authorities and paths are looked at: RouteConfiguration.
+struct TableOptions {
+  // "host:port" takes the virtual host of "host" (domains then name no port).
+  bool ignore_port = false;
+  // ";..." behind the path is not part of what is matched.
+  bool ignore_path_parameters = false;
 };
 
 class Table {
@@ -115,7 +33,8 @@ class Table {
   // too large, weights that sum to zero. Limits: 4 KiB a
   // pattern, 4096 virtual hosts, 65536 routes in all.
   static Result<std::shared_ptr<const Table>> build(std::string name,
-                                                    std::vector<VirtualHost> hosts);
+                                                    std::vector<VirtualHost> hosts,
+                                                    TableOptions options = {});
   ~Table();
 
   const std::string& name() const;
@@ -134,6 +53,6 @@ class Table {
 };
 
 // Picks a cluster of a route by weight. `chance` is uniform 64 bits.
-const std::string& pick_cluster(const Route& route, uint64_t chance);
+const WeightedCluster& pick_cluster(const Route& route, uint64_t chance);
 
 }  // namespace mesh::route

@@ -98,6 +98,35 @@ Result<PemSource> decode_source(const core::DataSource& source, std::string_view
   }
 }
 
+Result<std::shared_ptr<const route::SubsetLabels>> decode_subset(const core::Metadata& metadata,
+                                                                 std::string_view path,
+                                                                 const route::SubsetLabels* base) {
+  std::map<std::string, std::string> labels;
+  if (base != nullptr) labels.insert(base->begin(), base->end());
+  for (const auto& [filter, fields] : metadata.filter_metadata()) {
+    if (filter != "envoy.lb") continue;
+    for (const auto& [name, value] : fields.fields()) {
+      std::string& text = labels[name];
+      switch (value.kind_case()) {
+        case google::protobuf::Value::kStringValue: text = value.string_value(); break;
+        case google::protobuf::Value::kBoolValue:
+          text = value.bool_value() ? "true" : "false";
+          break;
+        case google::protobuf::Value::kNumberValue:
+          text = std::to_string(value.number_value());
+          break;
+        default:
+          return refuse(path_of(path, "filter_metadata[envoy.lb]." + name),
+                        "expected a string, a number or a boolean");
+      }
+    }
+  }
+  std::shared_ptr<const route::SubsetLabels> result;
+  if (!labels.empty())
+    result = std::make_shared<const route::SubsetLabels>(labels.begin(), labels.end());
+  return result;
+}
+
 Result<std::vector<AccessLog>> decode_access_logs(
     const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
     std::string_view at) {

@@ -39,6 +39,13 @@ Result<std::vector<AccessLog>> decode_access_logs(
     const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
     std::string_view at);
 
+// The labels of an endpoint or of a subset: strings, numbers and booleans of "envoy.lb",
+// in order of their names; null where there are none. Those of `base` (may be null) are
+// added where `metadata` does not say otherwise.
+Result<std::shared_ptr<const route::SubsetLabels>> decode_subset(
+    const envoy::config::core::v3::Metadata& metadata, std::string_view path,
+    const route::SubsetLabels* base);
+
 // Nothing but ads is a source here; an unset one is refused unless `may_miss`.
 Result<void> check_config_source(bool has, const envoy::config::core::v3::ConfigSource& source,
                                  std::string_view path, bool may_miss);

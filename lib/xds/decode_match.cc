@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "xds/decode_common.h"
 #include "xds/decode_route.h"
 #include "xds/strict.h"
 
@@ -8,6 +9,8 @@ namespace {
 namespace pb = envoy::config::route::v3;
 using envoy::type::matcher::v3::StringMatcher;
 using Kind = route::TextMatch::Kind;
+
+}  // namespace
 
 Result<route::TextMatch> decode_text(const StringMatcher& matcher, std::string_view path) {
   route::TextMatch result;
@@ -74,9 +77,16 @@ Result<route::FieldMatch> decode_header(const pb::HeaderMatcher& header, std::st
     case pb::HeaderMatcher::kSafeRegexMatch:
       result.value = {Kind::Regex, header.safe_regex_match().regex(), false};
       return result;
+    case pb::HeaderMatcher::kRangeMatch:
+      if (header.range_match().start() >= header.range_match().end())
+        return refuse(path_of(path, "range_match"), "expected start below end");
+      result.range = {header.range_match().start(), header.range_match().end()};
+      return result;
     default: return refuse(path, "this way to match a header is not supported");
   }
 }
+
+namespace {
 
 Result<route::QueryMatch> decode_query(const pb::QueryParameterMatcher& query,
                                        std::string_view path) {
@@ -119,7 +129,10 @@ Result<void> decode_path(const pb::RouteMatch& match, std::string_view path, rou
         return refuse(path_of(path, "path_separated_prefix"),
                       "begins with / and does not end with it");
       break;
-    default: return refuse(path, "expected prefix, path, safe_regex or path_separated_prefix");
+    case pb::RouteMatch::kConnectMatcher: into.kind = Path::Connect; break;
+    default:
+      return refuse(path,
+                    "expected prefix, path, safe_regex, path_separated_prefix or connect_matcher");
   }
   if (match.has_case_sensitive()) into.ignore_case = !match.case_sensitive().value();
   return {};
@@ -130,6 +143,13 @@ Result<void> decode_path(const pb::RouteMatch& match, std::string_view path, rou
 Result<route::Match> decode_match(const pb::RouteMatch& match, std::string_view path) {
   route::Match result;
   MESH_TRY_VOID(decode_path(match, path, result));
+  result.grpc = match.has_grpc();
+  if (match.has_runtime_fraction())
+    result.share = decode_fraction(match.runtime_fraction().default_value());
+  if (match.tls_context().has_presented())
+    result.certificate_presented = match.tls_context().presented().value();
+  if (match.tls_context().has_validated())
+    result.certificate_validated = match.tls_context().validated().value();
   for (int i = 0; i < match.headers_size(); ++i) {
     MESH_TRY(auto field, decode_header(match.headers(i), path_of(path, "headers", i)));
     result.fields.push_back(std::move(field));

@@ -87,7 +87,8 @@ Result<void> decode_request_policy(const pb::VirtualHost& host, std::string_view
   const std::string at =
       own_retry ? path_of(path, "route.retry_policy") : path_of(host_path, "retry_policy");
   if (!own_retry && host.has_retry_policy()) {
-    MESH_TRY(into.retry, decode_retry(host.retry_policy(), at));
+    MESH_TRY(auto decoded, decode_retry(host.retry_policy(), at));
+    into.retry = std::make_shared<const resilience::RetryPolicy>(std::move(decoded));
   }
   if (!says_anything(host, route)) return {};
   const auto& retry = own_retry ? action.retry_policy() : host.retry_policy();

@@ -1,6 +1,5 @@
 #include "xds/decode_route.h"
 
-#include "base/text.h"
 #include "xds/decode.h"
 #include "xds/decode_common.h"
 #include "xds/decode_filter.h"
@@ -11,128 +10,114 @@ namespace mesh::xds {
 namespace {
 
 namespace pb = envoy::config::route::v3;
-namespace core = envoy::config::core::v3;
 
-constexpr size_t kBodyMax = 4096;  // of a direct response, as Envoy has it
-
-// Command operators are not evaluated here; "%%" is a percent sign.
-Result<std::string> decode_value(const std::string& value, std::string_view path) {
-  std::string result;
-  for (size_t i = 0; i < value.size(); ++i) {
-    if (value[i] == '%') {
-      if (i + 1 == value.size() || value[i + 1] != '%')
-        return refuse(path, "command operators are not supported; write %% for a percent sign");
-      ++i;
-    }
-    if (value[i] == '\r' || value[i] == '\n' || value[i] == '\0')
-      return refuse(path, "CR, LF and NUL are not for a header");
-    result += value[i];
-  }
-  return result;
-}
-
-Result<void> decode_edits(const google::protobuf::RepeatedPtrField<core::HeaderValueOption>& add,
-                          const google::protobuf::RepeatedPtrField<std::string>& remove,
-                          std::string_view add_path, std::vector<route::FieldEdit>& into) {
-  using Kind = route::FieldEdit::Kind;
-  for (int i = 0; i < add.size(); ++i) {
-    const std::string at = std::string(add_path) + "[" + std::to_string(i) + "]";
-    route::FieldEdit edit;
-    if (add[i].append_action() == core::HeaderValueOption::APPEND_IF_EXISTS_OR_ADD) {
-      edit.kind = Kind::Append;
-    } else if (add[i].append_action() == core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD) {
-      edit.kind = Kind::Set;
-    } else {
-      return refuse(path_of(at, "append_action"), "this action is not supported");
-    }
-    edit.name = text::to_lower(add[i].header().key());
-    if (edit.name.empty()) return refuse(path_of(at, "header.key"), "is empty");
-    MESH_TRY(edit.value, decode_value(add[i].header().value(), path_of(at, "header.value")));
-    into.push_back(std::move(edit));
-  }
-  for (const auto& name : remove)
-    into.push_back({.kind = Kind::Remove, .name = text::to_lower(name), .value = {}});
-  return {};
-}
-
-Result<void> decode_action(const pb::RouteAction& action, std::string_view path,
-                           route::Route& into) {
-  switch (action.cluster_specifier_case()) {
-    case pb::RouteAction::kCluster:
-      if (action.cluster().empty()) return refuse(path_of(path, "cluster"), "is empty");
-      into.clusters.push_back({.cluster = action.cluster(), .weight = 1});
-      break;
-    case pb::RouteAction::kWeightedClusters: {
-      uint64_t sum = 0;
-      for (const auto& cluster : action.weighted_clusters().clusters()) {
-        into.clusters.push_back({.cluster = cluster.name(), .weight = cluster.weight().value()});
-        sum += cluster.weight().value();
-      }
-      const auto& weighted = action.weighted_clusters();
-      if (sum == 0 || sum > UINT32_MAX)
-        return refuse(path_of(path, "weighted_clusters"), "weights sum to 1 to 2^32-1");
-      if (weighted.has_total_weight() && weighted.total_weight().value() != sum)
-        return refuse(path_of(path, "weighted_clusters.total_weight"),
-                      "is not the sum of the weights");
-      break;
-    }
-    default: return refuse(path, "expected cluster or weighted_clusters");
-  }
-  if (action.has_timeout()) {
-    MESH_TRY(into.timeout, decode_duration(action.timeout(), path_of(path, "timeout")));
-  }
-  if (action.has_retry_policy()) {
-    MESH_TRY(into.retry, decode_retry(action.retry_policy(), path_of(path, "retry_policy")));
-  }
-  if (!action.prefix_rewrite().empty()) {
-    into.rewrite_path = true;
-    into.prefix_rewrite = action.prefix_rewrite();
-  }
-  into.host_rewrite = action.host_rewrite_literal();
-  return {};
-}
+constexpr uint32_t kBodyMaxDefault = 4096;  // of a direct response, as Envoy has it
+constexpr uint32_t kBodyMaxMax = 1 << 20;
 
 Result<void> decode_direct(const pb::DirectResponseAction& direct, std::string_view path,
-                           route::Route& into) {
+                           uint32_t body_max, route::Route& into) {
   if (direct.status() < 200 || direct.status() > 599)
     return refuse(path_of(path, "status"), "a status is 200 to 599");
   into.direct_status = uint16_t(direct.status());
   if (!direct.has_body()) return {};
   MESH_TRY(auto body, decode_source(direct.body(), path_of(path, "body"), false));
-  if (body.text.size() > kBodyMax) return refuse(path_of(path, "body"), "over 4096 bytes");
+  if (body.text.size() > body_max)
+    return refuse(path_of(path, "body"), "over " + std::to_string(body_max) + " bytes");
   into.direct_body = std::move(body.text);
   return {};
 }
 
-using Overrides = std::shared_ptr<const route::FilterOverrides>;
+// What routes have from their table and their virtual host.
+struct Inherited {
+  uint32_t body_max = kBodyMaxDefault;
+  bool wide_edits_first = false;  // most_specific_header_mutations_wins
+  std::shared_ptr<const route::HeaderEdits> table_edits;
+  std::vector<route::Mirror> mirrors;
+  std::shared_ptr<const route::FilterOverrides> filters;
+};
 
+std::string provenance_of(const pb::Route& route) {
+  const auto& metadata = route.metadata().filter_metadata();
+  const auto mesh = metadata.find("mesh");
+  if (mesh == metadata.end()) return {};
+  const auto config = mesh->second.fields().find("config");
+  return config == mesh->second.fields().end() ? std::string() : config->second.string_value();
+}
+
+// `base` is what the virtual host gives each of its routes.
 Result<route::Route> decode_route(const pb::Route& route, const std::string& path,
-                                  const Overrides& outer) {
-  route::Route result;
+                                  const Inherited& inherited, const route::Route& base) {
+  route::Route result = base;
   result.name = route.name();
   MESH_TRY(result.match, decode_match(route.match(), path_of(path, "match")));
   switch (route.action_case()) {
     case pb::Route::kRoute:
       MESH_TRY_VOID(decode_action(route.route(), path_of(path, "route"), result));
+      if (result.mirrors.empty()) result.mirrors = base.mirrors;
       break;
     case pb::Route::kDirectResponse:
-      MESH_TRY_VOID(
-          decode_direct(route.direct_response(), path_of(path, "direct_response"), result));
+      MESH_TRY_VOID(decode_direct(route.direct_response(), path_of(path, "direct_response"),
+                                  inherited.body_max, result));
       break;
-    default: return refuse(path, "expected route or direct_response");
+    case pb::Route::kRedirect: {
+      MESH_TRY(result.redirect, decode_redirect(route.redirect(), path_of(path, "redirect")));
+      break;
+    }
+    default: return refuse(path, "expected route, redirect or direct_response");
   }
-  MESH_TRY(result.filters, decode_overrides(route.typed_per_filter_config(), outer, path));
-  MESH_TRY_VOID(decode_edits(route.request_headers_to_add(), route.request_headers_to_remove(),
-                             path_of(path, "request_headers_to_add"), result.request_edits));
-  MESH_TRY_VOID(decode_edits(route.response_headers_to_add(), route.response_headers_to_remove(),
-                             path_of(path, "response_headers_to_add"), result.response_edits));
-  const auto& metadata = route.metadata().filter_metadata();
-  if (const auto mesh = metadata.find("mesh"); mesh != metadata.end()) {
-    const auto& fields = mesh->second.fields();
-    if (const auto config = fields.find("config"); config != fields.end())
-      result.provenance = config->second.string_value();
-  }
+  MESH_TRY(result.filters, decode_overrides(route.typed_per_filter_config(), base.filters, path));
+  MESH_TRY(auto edits, decode_edits(route, path));
+  if (edits)
+    result.edits.insert(inherited.wide_edits_first ? result.edits.end() : result.edits.begin(),
+                        std::move(edits));
+  result.provenance = provenance_of(route);
   return result;
+}
+
+Result<route::Route> decode_base(const pb::VirtualHost& host, const std::string& path,
+                                 const Inherited& inherited) {
+  route::Route base;
+  MESH_TRY(auto edits, decode_edits(host, path));
+  if (inherited.table_edits) base.edits.push_back(inherited.table_edits);
+  if (edits)
+    base.edits.insert(inherited.wide_edits_first ? base.edits.end() : base.edits.begin(),
+                      std::move(edits));
+  MESH_TRY(base.mirrors, decode_mirrors(host.request_mirror_policies(),
+                                        path_of(path, "request_mirror_policies")));
+  if (base.mirrors.empty()) base.mirrors = inherited.mirrors;
+  MESH_TRY(base.filters, decode_overrides(host.typed_per_filter_config(), inherited.filters, path));
+  return base;
+}
+
+Result<route::VirtualHost> decode_host(const pb::VirtualHost& host, const std::string& path,
+                                       const Inherited& inherited) {
+  if (host.name().empty()) return refuse(path_of(path, "name"), "is empty");
+  if (host.domains_size() == 0) return refuse(path_of(path, "domains"), "is empty");
+  route::VirtualHost value{
+      .name = host.name(), .domains = {host.domains().begin(), host.domains().end()}, .routes = {}};
+  MESH_TRY(const auto base, decode_base(host, path, inherited));
+  value.routes.reserve(size_t(host.routes_size()));
+  for (int i = 0; i < host.routes_size(); ++i) {
+    const std::string at = path_of(path, "routes", i);
+    MESH_TRY(auto route, decode_route(host.routes(i), at, inherited, base));
+    MESH_TRY_VOID(decode_request_policy(host, path, host.routes(i), at, route));
+    value.routes.push_back(std::move(route));
+  }
+  return value;
+}
+
+Result<Inherited> decode_inherited(const pb::RouteConfiguration& config, std::string_view path) {
+  Inherited inherited;
+  inherited.wide_edits_first = config.most_specific_header_mutations_wins();
+  if (config.has_max_direct_response_body_size_bytes())
+    inherited.body_max = config.max_direct_response_body_size_bytes().value();
+  if (inherited.body_max > kBodyMaxMax)
+    return refuse(path_of(path, "max_direct_response_body_size_bytes"), "is at most 1048576");
+  MESH_TRY(inherited.table_edits, decode_edits(config, path));
+  MESH_TRY(inherited.mirrors, decode_mirrors(config.request_mirror_policies(),
+                                             path_of(path, "request_mirror_policies")));
+  MESH_TRY(inherited.filters, decode_overrides(config.typed_per_filter_config(), nullptr, path));
+  return inherited;
 }
 
 }  // namespace
@@ -141,30 +126,21 @@ Result<std::shared_ptr<const route::Table>> decode_routes(const pb::RouteConfigu
                                                           std::string_view path) {
   if (config.validate_clusters().value())
     return refuse(path_of(path, "validate_clusters"), "only false is supported");
-  MESH_TRY(const Overrides of_all,
-           decode_overrides(config.typed_per_filter_config(), nullptr, path));
+  MESH_TRY(const auto inherited, decode_inherited(config, path));
   std::vector<route::VirtualHost> hosts;
   size_t routes = 0;
   for (int i = 0; i < config.virtual_hosts_size(); ++i) {
-    const auto& host = config.virtual_hosts(i);
-    const std::string at = path_of(path, "virtual_hosts", i);
-    if (host.name().empty()) return refuse(path_of(at, "name"), "is empty");
-    if (host.domains_size() == 0) return refuse(path_of(at, "domains"), "is empty");
-    route::VirtualHost value{.name = host.name(),
-                             .domains = {host.domains().begin(), host.domains().end()},
-                             .routes = {}};
-    routes += size_t(host.routes_size());
-    if (routes > kRoutesMax) return Error{Errc::TooBig, "over 10000 routes"};
-    MESH_TRY(const Overrides of_host, decode_overrides(host.typed_per_filter_config(), of_all, at));
-    for (int j = 0; j < host.routes_size(); ++j) {
-      MESH_TRY(auto route, decode_route(host.routes(j), path_of(at, "routes", j), of_host));
-      MESH_TRY_VOID(
-          decode_request_policy(host, at, host.routes(j), path_of(at, "routes", j), route));
-      value.routes.push_back(std::move(route));
-    }
-    hosts.push_back(std::move(value));
+    routes += size_t(config.virtual_hosts(i).routes_size());
+    if (routes > kRoutesMax)
+      return Error{Errc::TooBig, "over " + std::to_string(kRoutesMax) + " routes"};
+    MESH_TRY(auto host,
+             decode_host(config.virtual_hosts(i), path_of(path, "virtual_hosts", i), inherited));
+    hosts.push_back(std::move(host));
   }
-  auto table = route::Table::build(config.name(), std::move(hosts));
+  const route::TableOptions options{
+      .ignore_port = config.ignore_port_in_host_matching(),
+      .ignore_path_parameters = config.ignore_path_parameters_in_path_matching()};
+  auto table = route::Table::build(config.name(), std::move(hosts), options);
   if (!table && !path.empty()) return std::move(table).error().during(path);
   return table;
 }

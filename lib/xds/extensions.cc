@@ -5,6 +5,7 @@
 
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
@@ -28,6 +29,8 @@ const auto& known() {
   static const std::array types = {
       envoy::config::route::v3::FilterConfig::descriptor(),
       ext::access_loggers::file::v3::FileAccessLog::descriptor(),
+      ext::filters::http::cors::v3::Cors::descriptor(),
+      ext::filters::http::cors::v3::CorsPolicy::descriptor(),
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),

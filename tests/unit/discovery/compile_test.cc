@@ -237,8 +237,8 @@ TEST_CASE("a VirtualService's routes in order") {
   CHECK(made[1].retry->retry_on == (resilience::kRetryOn5xx | resilience::kRetryOnReset |
                                     resilience::kRetryOnRetriableStatusCodes));
   CHECK(made[1].prefix_rewrite == "/api");
-  CHECK(made[1].request_edits.at(0).value == "10%");
-  CHECK(made[1].request_edits.at(1).kind == route::FieldEdit::Kind::Remove);
+  CHECK(made[1].edits.at(0)->request.at(1).value == "10%");
+  CHECK(made[1].edits.at(0)->request.at(0).kind == route::FieldEdit::Kind::Remove);
 }
 
 TEST_CASE("matches of every sort") {

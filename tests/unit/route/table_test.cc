@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "base/random.h"
+
 using namespace mesh;
 using route::FieldMatch;
 using route::Match;
@@ -308,10 +310,10 @@ TEST_CASE("route: weights are shares", "[route]") {
   route.clusters = {{"v1", 90}, {"v2", 10}, {"v3", 0}};
   Random random(7);
   std::map<std::string, int> counts;
-  for (int i = 0; i < 100000; ++i) ++counts[route::pick_cluster(route, random.next())];
+  for (int i = 0; i < 100000; ++i) ++counts[route::pick_cluster(route, random.next()).cluster];
   CHECK(counts["v1"] == Approx(90000).margin(500));
   CHECK(counts["v2"] == Approx(10000).margin(500));
   CHECK(counts["v3"] == 0);
-  CHECK(route::pick_cluster(route, 0) == "v1");
-  CHECK(route::pick_cluster(route, UINT64_MAX) == "v2");
+  CHECK(route::pick_cluster(route, 0).cluster == "v1");
+  CHECK(route::pick_cluster(route, UINT64_MAX).cluster == "v2");
 }

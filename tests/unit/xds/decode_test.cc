@@ -331,10 +331,10 @@ virtualHosts:
   CHECK(routes[0].match.fields.at(0).name == "end-user");
   CHECK(routes[0].timeout == 0s);
   CHECK(routes[0].rewrite_path);
-  CHECK(routes[0].host_rewrite == "other");
+  CHECK(routes[0].host_rewrite->text == "other");
   CHECK(routes[0].provenance == "VirtualService/demo/reviews http[0]");
-  CHECK(routes[0].request_edits.at(0).value == "100%");
-  CHECK(routes[0].response_edits.at(0).name == "server");
+  CHECK(routes[0].edits.at(0)->request.at(0).value == "100%");
+  CHECK(routes[0].edits.at(0)->response.at(0).name == "server");
   const auto* fault = route::value_in<resilience::FaultPolicy>(routes[0].filters.get());
   REQUIRE(fault != nullptr);
   CHECK(fault->delay_share.per_million == 500'000);
@@ -359,9 +359,10 @@ TEST_CASE("what a route may not be") {
         "{name: r, virtualHosts: [{name: h, domains: ['*'], routes: [" + route + "]}]}")));
   };
   const std::string at = "virtual_hosts[0].routes[0].";
-  CHECK(refused("{match: {prefix: /}, redirect: {}}") == at + "redirect: is not supported");
-  CHECK(refused("{match: {prefix: /}, route: {clusterHeader: x}}") ==
-        at + "route.cluster_header: is not supported");
+  CHECK(refused("{match: {prefix: /}, filterAction: {}}") ==
+        at + "filter_action: is not supported");
+  CHECK(refused("{match: {prefix: /}, route: {cluster: x, priority: HIGH}}") ==
+        at + "route.priority: is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c, retryPolicy: {retryOn: '5xx,never'}}}") ==
         at + "route.retry_policy.retry_on: retry condition \"never\" is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c}, requestHeadersToAdd: [{header: {key: a, "
@@ -369,7 +370,8 @@ TEST_CASE("what a route may not be") {
         at + "request_headers_to_add[0].header.value: command operators are not supported; write "
              "%% for a percent sign");
   CHECK(refused("{match: {}, route: {cluster: c}}") ==
-        at + "match: expected prefix, path, safe_regex or path_separated_prefix");
+        at + "match: expected prefix, path, safe_regex, path_separated_prefix or "
+             "connect_matcher");
 }
 
 }  // namespace
