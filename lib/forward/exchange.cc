@@ -118,6 +118,7 @@ void Exchange::try_to_recycle() {
   connection_ = nullptr;
   chain_ = nullptr;
   route_ = nullptr;
+  destination_ = nullptr;
   cluster_ = nullptr;
   request_ended_ = keep_body_ = body_lost_ = held_ = grpc_ = false;
   pending_ = {};

@@ -93,6 +93,9 @@ class Exchange final : private http::StreamHandler,
   bool find_route();
   bool find_target();
   bool find_cluster();
+  void rewrite_head();
+  void rewrite_host(const route::HostRewrite& rewrite, bool forwarded_host);
+  void edit_response(http::Fields& fields);
   void request_complete();
   void hold_downstream();
   void release_downstream();
@@ -145,6 +148,7 @@ class Exchange final : private http::StreamHandler,
   http::RequestHead* head_ = nullptr;  // valid while down_ is
   http::Fields* trailers_ = nullptr;   // of the request; likewise
   const route::Route* route_ = nullptr;
+  const route::WeightedCluster* destination_ = nullptr;  // of route_; null: another cluster
   RequestOptions options_;
   View::Entry* cluster_ = nullptr;
   upstream::Attempt attempt_;

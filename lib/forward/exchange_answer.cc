@@ -6,7 +6,6 @@
 #include "forward/grpc.h"
 #include "forward/head_rules.h"
 #include "forward/worker.h"
-#include "route/rewrite.h"
 
 namespace mesh::forward {
 
@@ -43,7 +42,7 @@ void Exchange::on_attempt_head(upstream::Attempt&, http::ResponseHead& head, boo
   }
   service_time_ = response_start_ - (request_ended_ ? request_end_ : start_);
   if (!inbound_) add_service_time(head.fields, service_time_, scratch_);
-  for (const auto& edits : route_->edits) route::apply(edits->response, head.fields);
+  edit_response(head.fields);
   run_response_filters(head);
   if (end) response_complete();
   if (!end && (head.status == 101 || (head_->method == "CONNECT" && head.status / 100 == 2)))

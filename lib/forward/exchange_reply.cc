@@ -5,7 +5,6 @@
 #include "forward/exchange.h"
 #include "forward/grpc.h"
 #include "forward/worker.h"
-#include "route/rewrite.h"
 
 namespace mesh::forward {
 
@@ -41,8 +40,8 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     fields.add("content-length", as_text(body.size()));
     if (!body.empty()) fields.add("content-type", "text/plain");
   }
-  if (route_ != nullptr)
-    for (const auto& edits : route_->edits) route::apply(edits->response, fields);
+  if (!extras_->location.empty()) fields.add("location", extras_->location);
+  edit_response(fields);
   run_response_filters(response);
   const bool headless = head_->method == "HEAD" || body.empty();
   if (!headless) response_bytes_ = body.size();

@@ -1,16 +1,12 @@
 // The request's way there: its head, its route, its body.
-#include "base/text.h"
 #include "forward/connection.h"
 #include "forward/exchange.h"
 #include "forward/grpc.h"
 #include "forward/head_rules.h"
 #include "forward/worker.h"
 #include "http/path.h"
-#include "route/rewrite.h"
 
 namespace mesh::forward {
-
-using telemetry::Flag;
 
 void Exchange::on_request_head(http::RequestHead& head, bool end) {
   head_ = &head;
@@ -31,60 +27,6 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   keep_body_ = options_.retry != nullptr && !end;
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();
-}
-
-bool Exchange::find_route() {
-  const route::Table* const table = chain_->routes.get();
-  if (table != nullptr)
-    route_ = table->find({.authority = head_->authority,
-                          .method = head_->method,
-                          .scheme = head_->scheme,
-                          .path = head_->path,
-                          .fields = &head_->fields});
-  if (route_ == nullptr) {
-    reply(404, Flag::NoRouteFound, "route_not_found",
-          "no route for host " + text::quoted(head_->authority));
-    return false;
-  }
-  options_ = options_of(*route_, *chain_->config);
-  return true;
-}
-
-// What the route does with the request, after the filters.
-bool Exchange::find_target() {
-  if (route_->direct_status && (filters_ == nullptr || filters_->cluster().empty())) {
-    reply(*route_->direct_status, {}, "direct_response", route_->direct_body);
-    return false;
-  }
-  return find_cluster();
-}
-
-bool Exchange::find_cluster() {
-  if (filters_ != nullptr && !filters_->cluster().empty()) {
-    cluster_ = view_->find(filters_->cluster());
-  } else {
-    const route::WeightedCluster& destination =
-        route_->clusters.size() == 1 ? route_->clusters[0]
-                                     : route::pick_cluster(*route_, worker_.random().next());
-    cluster_ = view_->find(destination.cluster);
-  }
-  if (cluster_ == nullptr) {
-    reply(503, Flag::NoClusterFound, "cluster_not_found", "the route's cluster is not known");
-    return false;
-  }
-  for (const auto& edits : route_->edits) route::apply(edits->request, head_->fields);
-  if (route_->rewrite_path) {
-    // The path may point into path_ (normalised), which the rewriting overwrites.
-    const std::string before(head_->path);
-    head_->path = scratch_.keep(route::rewrite_path(*route_, before, path_));
-  }
-  if (route_->host_rewrite) {
-    std::string made;
-    head_->authority = route::rewrite_authority(*route_->host_rewrite, head_->authority,
-                                                original_path_, head_->fields, made);
-    if (!made.empty()) head_->authority = scratch_.keep(made);
-  }
-  return true;
 }
 
 // Envoy's route timeout runs from here.

@@ -11,6 +11,7 @@ void Extras::add_tried(balance::HostIndex host) {
 
 void Extras::clear() {
   own_response.clear();
+  location.clear();
   transport_failure.clear();
   pick = {};
   untouched_retries = 0;

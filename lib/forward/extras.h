@@ -21,6 +21,7 @@ namespace mesh::forward {
 struct Extras {
   // Of Exchange::reply().
   http::ResponseHead own_response;
+  std::string location;           // of a redirect
   std::string transport_failure;  // for the log
 
   // What the request brings to the choice of its host, at each try.

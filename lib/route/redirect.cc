@@ -13,8 +13,8 @@ std::string_view kept_host(const Redirect& redirect, std::string_view authority,
   if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos)
     return authority;
   const std::string_view port = authority.substr(colon + 1);
-  const bool was_default = (old_scheme == "https" && port == "443") ||
-                           (old_scheme == "http" && port == "80");
+  const bool was_default =
+      (old_scheme == "https" && port == "443") || (old_scheme == "http" && port == "80");
   const bool drop = redirect.port || (scheme != old_scheme && was_default);
   return drop ? authority.substr(0, colon) : authority;
 }

@@ -5,12 +5,14 @@
 
 #include "base/text.h"
 #include "route/match.h"
+#include "route/path_index.h"
 
 namespace mesh::route {
 namespace {
 
 constexpr size_t kHostsMax = 4096;
-constexpr size_t kRoutesMax = 65536;
+constexpr size_t kRoutesMax = 200'000;
+constexpr size_t kPatternsMax = 10'000;  // RE2 takes tens of microseconds and KiB for each
 constexpr size_t kDomainBytesMax = 1024;
 
 // Authorities are compared without regard to case, without a copy in lower case.
@@ -29,41 +31,10 @@ struct AuthorityEqual {
 };
 using Domains = std::unordered_map<std::string, uint32_t, AuthorityHash, AuthorityEqual>;
 
-struct PathHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
-};
-using Paths =
-    std::unordered_map<std::string_view, std::vector<uint32_t>, PathHash, std::equal_to<>>;
-
 // Wildcard domains of one length each, the longest first.
 struct OfLength {
   size_t length;
   Domains domains;
-};
-
-// The routes of one virtual host. Exact paths are found by hash and the others
-// in turn; both keep the order of the list, so that the first match wins.
-struct HostRoutes {
-  Paths exact;
-  std::vector<uint32_t> others;
-  bool ignore_parameters = false;
-
-  const Route* find(const VirtualHost& host, const Request& request) const {
-    auto [path, query] = split_query(request.path);
-    if (ignore_parameters) path = path.substr(0, path.find(';'));
-    static const std::vector<uint32_t> kNone;
-    const auto found = exact.empty() ? exact.end() : exact.find(path);
-    const auto& same_path = found == exact.end() ? kNone : found->second;
-    auto a = same_path.begin();
-    auto b = others.begin();
-    while (a != same_path.end() || b != others.end()) {
-      const bool take_a = b == others.end() || (a != same_path.end() && *a < *b);
-      const uint32_t i = take_a ? *a++ : *b++;
-      if (holds(host.routes[i].match, request, path, query)) return &host.routes[i];
-    }
-    return nullptr;
-  }
 };
 
 // "[::1]:80" and "host:80" without what follows the address.
@@ -110,12 +81,13 @@ struct Table::Index {
   std::string name;
   TableOptions options;
   std::vector<VirtualHost> hosts;
-  std::vector<HostRoutes> routes;  // as hosts
+  std::vector<PathIndex> paths;  // as hosts
 
   Domains exact;
   std::vector<OfLength> suffixes;  // "*.example.com", kept without the '*'
   std::vector<OfLength> prefixes;  // "example.*", kept without the '*'
   std::optional<uint32_t> any;     // "*"
+  size_t patterns = 0;
 
   Result<void> add_domain(const std::string& domain, uint32_t host);
   Result<void> add_routes(VirtualHost& host);
@@ -160,18 +132,17 @@ Result<void> Table::Index::add_domain(const std::string& domain, uint32_t host) 
 }
 
 Result<void> Table::Index::add_routes(VirtualHost& host) {
-  HostRoutes compiled;
-  compiled.ignore_parameters = options.ignore_path_parameters;
   for (size_t i = 0; i < host.routes.size(); ++i) {
     Route& route = host.routes[i];
-    if (auto compiled_match = compile(route.match); !compiled_match)
-      return std::move(compiled_match).error().during(place(host, route, i));
+    if (auto compiled = compile(route.match); !compiled)
+      return std::move(compiled).error().during(place(host, route, i));
     if (auto checked = check_destination(route); !checked)
       return std::move(checked).error().during(place(host, route, i));
-    const bool by_hash = route.match.kind == Match::Path::Exact && !route.match.ignore_case;
-    (by_hash ? compiled.exact[route.match.path] : compiled.others).push_back(uint32_t(i));
+    if (route.match.kind == Match::Path::Regex && ++patterns > kPatternsMax)
+      return Error{Errc::TooBig, "\"" + name + "\" has over " + std::to_string(kPatternsMax) +
+                                     " routes by regex"};
   }
-  routes.push_back(std::move(compiled));
+  paths.emplace_back(host.routes);
   return {};
 }
 
@@ -201,6 +172,7 @@ Result<std::shared_ptr<const Table>> Table::build(std::string name, std::vector<
   auto index = std::make_unique<Index>();
   index->name = std::move(name);
   index->options = options;
+  index->paths.reserve(hosts.size());
   index->hosts = std::move(hosts);  // the index points into it from now on
   size_t routes = 0;
   for (uint32_t i = 0; i < index->hosts.size(); ++i) {
@@ -230,10 +202,27 @@ const VirtualHost* Table::find_host(std::string_view authority) const {
   return host ? &index_->hosts[*host] : nullptr;
 }
 
-const Route* Table::find(const Request& request) const {
+const Route* Table::find(const Request& request, SearchCost* cost) const {
   const auto host = index_->find(request.authority);
   if (!host) return nullptr;
-  return index_->routes[*host].find(index_->hosts[*host], request);
+  const std::vector<Route>& routes = index_->hosts[*host].routes;
+  auto [path, query] = split_query(request.path);
+  if (index_->options.ignore_path_parameters) path = path.substr(0, path.find(';'));
+  // The lowest place of any list that holds is the first match.
+  auto best = uint32_t(routes.size());
+  size_t asked = 0;
+  const auto visit = [&, query = query, path = path](std::span<const uint32_t> places) {
+    for (const uint32_t place : places) {
+      if (place >= best) return;
+      ++asked;
+      if (!holds(routes[place].match, request, path, query)) continue;
+      best = place;
+      return;
+    }
+  };
+  const size_t nodes = index_->paths[*host].each(path, visit);
+  if (cost != nullptr) *cost = {.nodes = nodes, .routes = asked};
+  return best < routes.size() ? &routes[best] : nullptr;
 }
 
 const WeightedCluster& pick_cluster(const Route& route, uint64_t chance) {

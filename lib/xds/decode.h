@@ -35,7 +35,7 @@ inline constexpr std::string_view kEndpointType =
 
 inline constexpr size_t kResourceBytesMax = 4 << 20;      // of one resource, serialized
 inline constexpr size_t kEndpointsMax = 10'000;           // of one assignment
-inline constexpr size_t kRoutesMax = 10'000;              // of one route configuration, all hosts
+inline constexpr size_t kRoutesMax = 200'000;             // of one route configuration, all hosts
 inline constexpr size_t kFilterChainsMax = 100;           // of one listener
 inline constexpr size_t kBootstrapResourcesMax = 10'000;  // listeners and clusters of a file
 

@@ -1,0 +1,121 @@
+// What the route does with a request: its answer, or the cluster and the head that
+// goes there.
+#include "base/text.h"
+#include "forward/connection.h"
+#include "forward/exchange.h"
+#include "forward/worker.h"
+#include "route/match.h"
+#include "route/redirect.h"
+#include "route/rewrite.h"
+
+namespace mesh::forward {
+
+using telemetry::Flag;
+
+namespace {
+
+route::Request request_of(const http::RequestHead& head) {
+  return {.authority = head.authority,
+          .method = head.method,
+          .scheme = head.scheme,
+          .path = head.path,
+          .fields = &head.fields};
+}
+
+}  // namespace
+
+bool Exchange::find_route() {
+  const route::Table* const table = chain_->routes.get();
+  if (table != nullptr) {
+    route::Request request = request_of(*head_);
+    request.chance = worker_.random().next();
+    request.certificate_presented = request.certificate_validated =
+        !connection_->stream().peer_identity().empty();
+    route_ = table->find(request);
+  }
+  if (route_ == nullptr) {
+    reply(404, Flag::NoRouteFound, "route_not_found",
+          "no route for host " + text::quoted(head_->authority));
+    return false;
+  }
+  options_ = options_of(*route_, *chain_->config);
+  return true;
+}
+
+// What the route does with the request, after the filters.
+bool Exchange::find_target() {
+  const bool diverted = filters_ != nullptr && !filters_->cluster().empty();
+  if (route_->redirect && !diverted) {
+    const auto proto = head_->fields.get("x-forwarded-proto");
+    extras().location =
+        route::location(*route_, request_of(*head_), proto ? *proto : std::string_view());
+    reply(route_->redirect->status, {}, "direct_response", {});
+    return false;
+  }
+  if (route_->direct_status && !diverted) {
+    reply(*route_->direct_status, {}, "direct_response", route_->direct_body);
+    return false;
+  }
+  if (!find_cluster()) return false;
+  rewrite_head();
+  return true;
+}
+
+bool Exchange::find_cluster() {
+  if (filters_ != nullptr && !filters_->cluster().empty()) {
+    cluster_ = view_->find(filters_->cluster());
+  } else {
+    destination_ = route_->clusters.size() == 1
+                       ? &route_->clusters[0]
+                       : &route::pick_cluster(*route_, worker_.random().next());
+    std::string_view name = destination_->cluster;
+    if (!destination_->cluster_header.empty())
+      name = head_->fields.get(destination_->cluster_header).value_or(std::string_view());
+    cluster_ = view_->find(name);
+  }
+  if (cluster_ != nullptr) return true;
+  reply(route_->cluster_not_found_status, Flag::NoClusterFound, "cluster_not_found",
+        "the route's cluster is not known");
+  return false;
+}
+
+// In Envoy's order: the edits, which see the head as it came, then the host, then the
+// path (Envoy, RouteEntryImplBase::finalizeRequestHeaders).
+void Exchange::rewrite_head() {
+  if (destination_ != nullptr && destination_->edits)
+    route::apply(destination_->edits->request, head_->fields);
+  for (const auto& edits : route_->edits) route::apply(edits->request, head_->fields);
+  if (destination_ != nullptr && destination_->host_rewrite)
+    rewrite_host(*destination_->host_rewrite, false);
+  if (route_->host_rewrite) rewrite_host(*route_->host_rewrite, route_->append_x_forwarded_host);
+  if (!route_->rewrite_path && !route_->regex_rewrite) return;
+  // The path may point into path_ (normalised), which the rewriting overwrites.
+  const std::string_view before = scratch_.keep(head_->path);
+  head_->path = route::rewrite_path(*route_, before, path_);
+  head_->fields.set("x-envoy-original-path", before);
+}
+
+void Exchange::rewrite_host(const route::HostRewrite& rewrite, bool forwarded_host) {
+  std::string made;
+  const std::string_view before = head_->authority;
+  std::string_view after =
+      route::rewrite_authority(rewrite, before, head_->path, head_->fields, made);
+  if (after.empty() || after == before) return;
+  if (!made.empty()) after = scratch_.keep(made);
+  if (forwarded_host) {
+    const auto earlier = head_->fields.get("x-forwarded-host");
+    head_->fields.set(
+        "x-forwarded-host",
+        earlier ? scratch_.keep(std::string(*earlier) + "," + std::string(before)) : before);
+  }
+  head_->authority = after;
+}
+
+void Exchange::edit_response(http::Fields& fields) {
+  if (route_ == nullptr) return;
+  if (destination_ != nullptr && destination_->edits)
+    route::apply(destination_->edits->response, fields);
+  for (const auto& edits : route_->edits) route::apply(edits->response, fields);
+}
+
+}  // namespace mesh::forward
