@@ -92,7 +92,7 @@ struct Route {
   Duration timeout = std::chrono::seconds(15);                // Envoy's default; 0 none
   std::shared_ptr<const resilience::RetryPolicy> retry = {};  // null: none
   std::shared_ptr<const FilterOverrides> filters = {};        // null: as the chain has them
-  std::shared_ptr<const RequestPolicy> policy = {};  // null: nothing of it is said
+  std::shared_ptr<const RequestPolicy> policy = {};           // null: nothing of it is said
 
   std::string prefix_rewrite = {};  // with `rewrite_path`
   bool rewrite_path = false;

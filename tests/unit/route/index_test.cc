@@ -27,7 +27,7 @@ std::shared_ptr<const Table> table_of(std::vector<Route> routes) {
   std::vector<route::VirtualHost> hosts(1);
   hosts[0] = {.name = "all", .domains = {"*"}, .routes = std::move(routes)};
   auto built = Table::build("t", std::move(hosts));
-  INFO((built ? std::string() : built.error().text()));
+  INFO((built ? std::string() : built.error().text));
   REQUIRE(built);
   return *built;
 }
