@@ -104,7 +104,7 @@ void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, con
     else
       head.fields.set("x-request-id", value);
   }
-  trace(head, found, random, scratch);
+  if (chain.trace_context) trace(head, found, random, scratch);
 }
 
 void add_service_time(http::Fields& fields, Duration time, Scratch& scratch) {

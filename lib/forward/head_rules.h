@@ -19,7 +19,8 @@ struct HeadFacts {
 
 // x-envoy-* that only the mesh may set are removed at an edge (use_remote_address);
 // x-forwarded-for is appended there; x-forwarded-proto, x-request-id (unless the
-// chain says no) and traceparent are made where they are missing or malformed.
+// chain says no) and, where the chain traces, traceparent are made where they are
+// missing or malformed. Without tracing a traceparent passes as it came.
 void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, const HeadFacts& facts,
                      Random& random, Scratch& scratch);
 

@@ -57,6 +57,7 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
     into.max_concurrent_streams = http2.max_concurrent_streams().value();
   if (into.max_concurrent_streams < 1 || into.max_concurrent_streams > INT32_MAX)
     return refuse(path_of(path, "http2_protocol_options.max_concurrent_streams"), "is 1 to 2^31-1");
+  into.trace_context = manager.has_tracing();
   if (manager.has_generate_request_id())
     into.generate_request_id = manager.generate_request_id().value();
   return {};

@@ -126,6 +126,7 @@ struct FilterChain {
   uint32_t max_request_headers_kb = 60;
   uint32_t max_concurrent_streams = 100;
   bool generate_request_id = true;
+  bool trace_context = false;  // HCM.tracing is set: a traceparent is made where none came
   Edge edge;
   // Of the router.
   bool suppress_envoy_headers = false;

@@ -31,8 +31,10 @@ void add_access_log(const Node& node, Logs& logs) {
   pack(file, *log.mutable_typed_config());
 }
 
-Manager manager_for(const Node& node, std::string stat_prefix, bool faults) {
+Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool faults) {
   Manager manager;
+  const auto* mesh = model.mesh_config();
+  if (mesh != nullptr && mesh->spec.enable_tracing()) manager.mutable_tracing();
   manager.set_stat_prefix(std::move(stat_prefix));
   // As Istio: streams may be idle for as long as the route allows.
   manager.mutable_stream_idle_timeout();
@@ -48,9 +50,9 @@ Manager manager_for(const Node& node, std::string stat_prefix, bool faults) {
   return manager;
 }
 
-Manager inbound_manager(const Node& node, const InboundPort& port) {
+Manager inbound_manager(const Model& model, const Node& node, const InboundPort& port) {
   Manager manager =
-      manager_for(node, "inbound_" + port.bind + "_" + std::to_string(port.port), false);
+      manager_for(model, node, "inbound_" + port.bind + "_" + std::to_string(port.port), false);
   auto& routes = *manager.mutable_route_config();
   routes.set_name(inbound_name(port));
   auto& host = *routes.add_virtual_hosts();
@@ -64,11 +66,11 @@ Manager inbound_manager(const Node& node, const InboundPort& port) {
   return manager;
 }
 
-void add_filter(const Node& node, const InboundPort& port, pb::FilterChain& chain) {
+void add_filter(const Model& model, const Node& node, const InboundPort& port, pb::FilterChain& chain) {
   auto& filter = *chain.add_filters();
   if (port.http) {
     filter.set_name("envoy.filters.network.http_connection_manager");
-    pack(inbound_manager(node, port), *filter.mutable_typed_config());
+    pack(inbound_manager(model, node, port), *filter.mutable_typed_config());
     return;
   }
   ext::filters::network::tcp_proxy::v3::TcpProxy proxy;
@@ -94,7 +96,7 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
     auto& chain = *listener.add_filter_chains();
     chain.set_name("tls");
     chain.mutable_filter_chain_match()->set_transport_protocol("tls");
-    add_filter(node, port, chain);
+    add_filter(model, node, port, chain);
     set_own_tls(model.options().trust_domain, port.http, *chain.mutable_transport_socket());
   }
   if (mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT) {
@@ -102,19 +104,19 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
     chain.set_name("plain");
     if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE)
       chain.mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
-    add_filter(node, port, chain);
+    add_filter(model, node, port, chain);
   }
   return resource(listener.name(), listener);
 }
 
-Resource outbound_listener(const Node& node) {
+Resource outbound_listener(const Model& model, const Node& node) {
   pb::Listener listener;
   listener.set_name("outbound");
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
   set_address(node.outbound, *listener.mutable_address());
   if (listener.address().has_pipe())
     listener.mutable_address()->mutable_pipe()->set_mode(node.outbound_mode);
-  Manager manager = manager_for(node, "outbound", true);
+  Manager manager = manager_for(model, node, "outbound", true);
   manager.mutable_rds()->set_route_config_name("outbound");
   set_ads(*manager.mutable_rds()->mutable_config_source());
   auto& chain = *listener.add_filter_chains();
@@ -129,7 +131,7 @@ Resource outbound_listener(const Node& node) {
 
 std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
   std::vector<Resource> result;
-  if (!node.outbound.empty()) result.push_back(outbound_listener(node));
+  if (!node.outbound.empty()) result.push_back(outbound_listener(model, node));
   const Workload* workload = model.workload_of(node);
   for (const auto& port : inbound_ports(model, node))
     result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));

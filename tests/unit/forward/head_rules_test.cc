@@ -12,9 +12,10 @@ namespace {
 
 struct Prepared {
   explicit Prepared(std::initializer_list<http::Field> fields, bool edge = false,
-                    bool secure = false) {
+                    bool secure = false, bool traces = false) {
     for (const auto& f : fields) head.fields.add(f.name, f.value);
     chain.edge.use_remote_address = edge;
+    chain.trace_context = traces;
     prepare_request(head, chain, {.secure = secure, .remote_host = "10.0.0.7"}, random, scratch);
   }
   std::string field(std::string_view name) const {
@@ -33,7 +34,7 @@ constexpr std::string_view kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7
 TEST_CASE("head rules: what is missing is made", "[forward]") {
   const Prepared made({}, false, true);
   CHECK(made.field("x-request-id").size() == 36);
-  CHECK(made.field("traceparent").size() == 55);
+  CHECK(made.field("traceparent") == "(none)");
   CHECK(made.field("x-forwarded-proto") == "https");
   CHECK(made.field("x-forwarded-for") == "(none)");
 }
@@ -51,8 +52,16 @@ TEST_CASE("head rules: what is well-formed is carried", "[forward]") {
   CHECK(made.field("x-envoy-attempt-count") == "2");
 }
 
-TEST_CASE("head rules: a malformed trace is as good as none", "[forward]") {
+TEST_CASE("head rules: without tracing a trace passes as it came", "[forward]") {
   const Prepared made({{"traceparent", "00-xyz"}, {"tracestate", "a=b"}});
+  CHECK(made.field("traceparent") == "00-xyz");
+  CHECK(made.field("tracestate") == "a=b");
+}
+
+TEST_CASE("head rules: to a chain that traces a malformed trace is as good as none", "[forward]") {
+  const Prepared none({}, false, false, true);
+  CHECK(none.field("traceparent").size() == 55);
+  const Prepared made({{"traceparent", "00-xyz"}, {"tracestate", "a=b"}}, false, false, true);
   CHECK(made.field("traceparent").size() == 55);
   CHECK(made.field("tracestate") == "(none)");
 }
