@@ -114,4 +114,9 @@ bool valid_authority(std::string_view s) {
   return split_authority(s, ignored);
 }
 
+bool valid_connect_authority(std::string_view s) {
+  Authority authority;
+  return split_authority(s, authority) && authority.port != 0;
+}
+
 }  // namespace mesh::http

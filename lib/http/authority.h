@@ -21,5 +21,7 @@ Result<Authority> parse_authority(std::string_view s);
 
 // The same test without the parts, for a codec's hot path.
 bool valid_authority(std::string_view s);
+// Of CONNECT: with a port (RFC 9110 section 9.3.6).
+bool valid_connect_authority(std::string_view s);
 
 }  // namespace mesh::http

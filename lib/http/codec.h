@@ -15,6 +15,14 @@
 //    both directions have ended and on_closed() was called, the Stream is gone.
 //  - A complete response ends the stream, whatever is left of the request: its
 //    sender gets on_closed(), not on_reset(), and must not send the rest.
+//  - A tunnel: a request that asks for one (RequestHead::asks_tunnel()) has no
+//    body, and nothing is sent or received behind it until it is answered. 101
+//    (an upgrade) or 2xx (CONNECT) accepts: from then on the bytes of both
+//    directions are the tunnel's, each direction ends by itself, and the stream
+//    when both have. Any other answer refuses, and ends the stream as ever.
+//    What a client says too early is left unread until then, and where the
+//    tunnel is refused on HTTP/1 the connection ends with the answer, so that it
+//    is never taken for a request.
 //  - A handler may call any method of any stream, also its own, in an event,
 //    reset() included; a codec never calls a handler that has been detached.
 //  - on_closed() may come from inside the send call that ends the stream, and
@@ -77,7 +85,7 @@ class StreamHandler {
  public:
   virtual void on_request_head(RequestHead& head, bool end);
   // 1xx heads but 101 come through on_informational, never with end; their
-  // views are valid for the call only.
+  // views are valid for the call only. 101 is the answer to an upgrade.
   virtual void on_informational(ResponseHead& head);
   virtual void on_response_head(ResponseHead& head, bool end);
   // Bytes are valid for the call only. What is not wanted now: Stream::pause().
@@ -167,6 +175,11 @@ class Codec {
   // The socket took bytes: streams over their high mark may go on, and
   // want_produce() is called for what waited.
   virtual void on_sink_drained() = 0;
+
+  // Asks the peer whether it is there, where the protocol can (HTTP/2), and
+  // whether the last question waits for its answer.
+  virtual void ping() {}
+  virtual bool ping_unanswered() const { return false; }
 
   // No new stream from the peer (GOAWAY; Connection: close), open ones finish.
   virtual void drain() = 0;

@@ -34,7 +34,7 @@ void Fields::set(std::string_view name, std::string_view value) {
 }
 
 void RequestHead::clear() {
-  method = scheme = authority = path = {};
+  method = scheme = authority = path = upgrade = {};
   fields.clear();
   content_length.reset();
   protocol = Protocol::Http11;
@@ -42,6 +42,7 @@ void RequestHead::clear() {
 
 void ResponseHead::clear() {
   status = 0;
+  upgrade = {};
   fields.clear();
   content_length.reset();
   protocol = Protocol::Http11;

@@ -57,16 +57,27 @@ struct RequestHead {
   std::string_view method;
   std::string_view scheme;     // "http" or "https"; what the peer said or the socket is
   std::string_view authority;  // Host or :authority, as received
-  std::string_view path;       // origin-form with the query, as received; "*" for OPTIONS *
+  std::string_view path;       // origin-form with the query, as received; "*" for OPTIONS *;
+                               // empty for CONNECT
+  // The protocol that an upgrade asks for ("websocket"), else empty: Upgrade of
+  // HTTP/1.1, or :protocol of an extended CONNECT (RFC 8441), whose method then
+  // reads GET as it does in HTTP/1.1.
+  std::string_view upgrade;
   Fields fields;
   std::optional<uint64_t> content_length;
   Protocol protocol = Protocol::Http11;
 
+  // Asks for a tunnel: an upgrade, or CONNECT.
+  bool asks_tunnel() const { return !upgrade.empty() || is_connect(); }
+  bool is_connect() const { return method.size() == 7 && method == "CONNECT"; }
   void clear();
 };
 
 struct ResponseHead {
   uint16_t status = 0;
+  // With 101, which is also what success of an extended CONNECT reads as: the
+  // protocol that is spoken from here on.
+  std::string_view upgrade;
   Fields fields;
   std::optional<uint64_t> content_length;
   Protocol protocol = Protocol::Http11;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "http/status.h"
 
 namespace mesh::http1 {
@@ -42,7 +43,8 @@ void ClientCodec::receive_eof() {
     abort(ResetReason::ConnectionLost);
   else
     produce();
-  if (!finished_) abort(ResetReason::ConnectionLost);  // a stream is paused, or none is open
+  // A stream is paused, or none is open.
+  if (!finished_ && !tunnelling()) abort(ResetReason::ConnectionLost);
 }
 
 // A body that only the connection's end delimits is whole after an orderly end.
@@ -62,6 +64,10 @@ void ClientCodec::send_request_head(const http::RequestHead& head, bool end) {
   if (!open_) return;
   MESH_CHECK(out_ == Part::Head);
   head_request_ = head.method == "HEAD";
+  if (head.asks_tunnel()) {
+    tunnel_ = Tunnel::Asked;
+    upgrade_ = head.upgrade;
+  }
   writer_.request_head(head, end);
   out_ = Part::Body;
   if (end) send_data({}, true);
@@ -73,7 +79,7 @@ Outcome ClientCodec::step() {
     return Outcome::incomplete();
   }
   if (in_ == Part::Head) return read_response();
-  if (in_ == Part::Done || paused_) return Outcome::incomplete();
+  if (in_ == Part::Done || waiting()) return Outcome::incomplete();
   const Outcome outcome = read_body();
   if (outcome.kind == Kind::Complete && open_ && in_ == Part::Done) complete();
   return outcome;
@@ -86,13 +92,47 @@ Outcome ClientCodec::read_response() {
     return parse_response_head(bytes, limits_, head_, framing_);
   });
   if (outcome.kind != Kind::Complete) return outcome;
-  if (head_.status < 200) return read_informational(outcome);
+  bool accepted = false;
+  if (tunnel_ == Tunnel::Asked)
+    if (const Outcome judged = judge_tunnel(accepted); judged.kind == Kind::Bad) return judged;
+  if (head_.status < 200 && !accepted) return read_informational(outcome);
+  if (accepted) {
+    buffer_->consume(outcome.bytes);
+    buffer_->pin();
+    writer_.open_tunnel();
+    open_tunnel();
+    if (handler_) handler_->on_response_head(head_, false);
+    return outcome;
+  }
   if (const Outcome framed = frame_body(); framed.kind == Kind::Bad) return framed;
   buffer_->consume(outcome.bytes);
   buffer_->pin();
   if (handler_) handler_->on_response_head(head_, in_ == Part::Done);
   if (open_ && in_ == Part::Done) complete();
   return outcome;
+}
+
+Outcome ClientCodec::judge_tunnel(bool& accepted) {
+  const bool connect = upgrade_.empty();
+  accepted = connect ? head_.status / 100 == 2 : head_.status == 101;
+  if (!accepted) {
+    if (head_.status < 200) return {};
+    // A plain answer: no byte of a tunnel was sent, so the request is whole.
+    tunnel_ = Tunnel::None;
+    out_ = Part::Done;
+    return {};
+  }
+  // RFC 9110 section 9.3.6: a length means nothing here.
+  if (connect) {
+    head_.fields.remove("content-length");
+    head_.content_length.reset();
+    return {};
+  }
+  if (framing_.chunked || head_.content_length)
+    return Outcome::bad(502, "protocol switch with a body");
+  if (!text::iequals(head_.upgrade, upgrade_))
+    return Outcome::bad(502, "switch to a protocol that was not asked for");
+  return {};
 }
 
 Outcome ClientCodec::read_informational(const Outcome& outcome) {
@@ -129,7 +169,12 @@ Outcome ClientCodec::frame_body() {
   return Outcome::complete(0);
 }
 
+void ClientCodec::on_sent_all() {
+  if (tunnel_ == Tunnel::Open && end_tunnel_out()) complete();
+}
+
 void ClientCodec::complete() {
+  if (tunnel_ == Tunnel::Open) finished_ = true;
   // Bytes behind the response answer nothing that was asked; a request that is
   // not wholly sent leaves the rest of the wire undefined.
   if (framing_.close || draining_ || has_unread() || out_ != Part::Done || eof_) finished_ = true;
@@ -139,6 +184,10 @@ void ClientCodec::complete() {
 }
 
 void ClientCodec::settle_eof() {
+  if (tunnelling()) {
+    if (in_ == Part::Body && end_tunnel_in()) complete();
+    return;
+  }
   if (!open_ || in_ != Part::Body || !decoder_.until_close())
     return abort(ResetReason::ConnectionLost);
   in_ = Part::Done;

@@ -6,6 +6,8 @@
 // or with any other doubt about its length, is an error too.
 #pragma once
 
+#include <string>
+
 #include "http/codec.h"
 #include "http/limits.h"
 #include "http1/exchange.h"
@@ -24,6 +26,7 @@ class ClientCodec final : public http::ClientCodec, private Exchange {
   Result<void> receive(http::ReadBuffer& buffer) override;
   void receive_eof() override;
   void connection_lost() override;
+  bool half_open() const override { return tunnelling(); }
   bool wants_bytes() const override;
   Eof paused_eof() const override { return held() ? Eof::Later : Eof::Drained; }
   bool midway() const override { return midway_in(); }
@@ -43,12 +46,14 @@ class ClientCodec final : public http::ClientCodec, private Exchange {
   void send_request_head(const http::RequestHead& head, bool end) override;
 
   // Exchange
-  void on_sent_all() override {}
+  void on_sent_all() override;
   Outcome step() override;
   void settle_eof() override;
 
   Outcome read_response();
   Outcome read_informational(const Outcome& outcome);
+  // Whether `head_` accepts the tunnel that was asked for; Bad: it pretends to.
+  Outcome judge_tunnel(bool& accepted);
   // Decides how the body of `head_` ends (RFC 9112 section 6.3).
   Outcome frame_body();
 
@@ -58,6 +63,7 @@ class ClientCodec final : public http::ClientCodec, private Exchange {
 
   http::ResponseHead head_;
   Framing framing_;
+  std::string upgrade_;  // asked for
   bool head_request_ = false;
   int informational_count_ = 0;
 };

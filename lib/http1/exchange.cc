@@ -69,12 +69,31 @@ void Exchange::open_stream(StreamHandler* handler) {
   paused_ = blocked_ = false;
   handler_ = handler;
   in_ = out_ = Part::Head;
+  tunnel_ = Tunnel::None;
 }
 
 StreamHandler* Exchange::close_stream() {
   open_ = paused_ = blocked_ = false;
   if (buffer_) buffer_->unpin();
   return std::exchange(handler_, nullptr);
+}
+
+void Exchange::open_tunnel() {
+  tunnel_ = Tunnel::Open;
+  in_ = Part::Body;
+  decoder_.start_until_close();
+  if (!running_ && (has_unread() || eof_)) sink_.want_produce();
+}
+
+bool Exchange::end_tunnel_in() {
+  in_ = Part::Done;
+  if (handler_) handler_->on_data({}, true);
+  return open_ && out_ == Part::Done;
+}
+
+bool Exchange::end_tunnel_out() {
+  sink_.end_write();
+  return in_ == Part::Done;
 }
 
 void Exchange::abort(ResetReason reason) {

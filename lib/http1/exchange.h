@@ -26,6 +26,8 @@ class Exchange : public http::Stream {
 
  protected:
   enum class Part : uint8_t { Head, Body, Done };
+  // Asked: nothing is read or sent until it is answered.
+  enum class Tunnel : uint8_t { None, Asked, Open };
 
   Exchange(http::ByteSink& sink, const http::Limits& limits)
       : sink_(sink), limits_(limits), decoder_(limits_), writer_(sink) {}
@@ -53,8 +55,16 @@ class Exchange : public http::Stream {
   // Ends the stream before its time, and the connection with it.
   void abort(http::ResetReason reason);
   void sink_drained();
-  // The handler's pause holds a body back.
-  bool held() const { return open_ && paused_ && in_ == Part::Body; }
+  // The handler's pause holds a body back, or a tunnel is not open yet.
+  bool held() const { return open_ && waiting() && in_ == Part::Body; }
+  bool waiting() const { return paused_ || tunnel_ == Tunnel::Asked; }
+  // The tunnel is open, and stays so behind the peer's end.
+  bool tunnelling() const { return open_ && tunnel_ == Tunnel::Open; }
+  // Both directions are the tunnel's now, to the end of the connection.
+  void open_tunnel();
+  // Of a tunnel: the peer's side, or ours, ends. True when both have.
+  bool end_tunnel_in();
+  bool end_tunnel_out();
   bool midway_in() const { return open_ && in_ == Part::Body; }
   bool has_unread() const { return buffer_ && !buffer_->unread().empty(); }
   // The stream was closed outside run(): reading may go on, or memory can go.
@@ -69,6 +79,7 @@ class Exchange : public http::Stream {
   size_t scanned_ = 0;  // unread bytes that hold no complete head
   Part in_ = Part::Head;
   Part out_ = Part::Head;
+  Tunnel tunnel_ = Tunnel::None;
   bool open_ = false;
   bool paused_ = false;
   bool blocked_ = false;  // passed the high mark of what is buffered

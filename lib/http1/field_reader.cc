@@ -110,6 +110,8 @@ Outcome FieldReader::note_connection(std::string_view value) {
       close_ = true;
     } else if (text::iequals(option, "keep-alive")) {
       keep_alive_ = true;
+    } else if (text::iequals(option, "upgrade")) {
+      upgrade_option_ = true;
     } else if (text::iequals(option, "host") || text::iequals(option, "content-length") ||
                text::iequals(option, "transfer-encoding")) {
       return Outcome::bad(400, "Connection names a field that frames the message");
@@ -144,11 +146,14 @@ Outcome FieldReader::note_transfer_encoding(std::string_view value) {
   return Outcome::bad(501, "transfer coding not supported");
 }
 
+// A list is one value here: no upgrade that is configured is called so.
 Outcome FieldReader::note_upgrade(std::string_view value) {
-  // An offer that a server may ignore; whoever must have it says so by 101,
-  // which never comes. Other protocols are refused, so that nobody waits.
-  if (section_ != Section::Request || text::iequals(value, "h2c")) return {};
-  return Outcome::bad(403, "protocol upgrade refused");
+  if (section_ == Section::Trailers) return {};
+  if (section_ == Section::Request && text::iequals(value, "h2c")) return {};
+  if (!upgrade_.empty() && section_ == Section::Request)
+    return Outcome::bad(400, "more than one Upgrade");
+  upgrade_ = upgrade_.empty() ? value : ",";  // what a 101 switches to is one protocol
+  return {};
 }
 
 Outcome FieldReader::finish(http::Protocol protocol) {
@@ -156,6 +161,7 @@ Outcome FieldReader::finish(http::Protocol protocol) {
     return Outcome::bad(400, "both Content-Length and Transfer-Encoding");
   if (transfer_encoding_ && protocol == http::Protocol::Http10)
     return Outcome::bad(400, "Transfer-Encoding in HTTP/1.0");
+  if (protocol == http::Protocol::Http10) upgrade_option_ = false;  // it knows no 101
   for (size_t i = 0; i < nominated_count_; ++i) {
     const std::string_view option = nominated_[i];
     std::erase_if(fields_.list(), [&](const http::Field& field) {

@@ -31,6 +31,9 @@ class FieldReader {
   std::optional<uint64_t> content_length() const { return content_length_; }
   bool chunked() const { return chunked_; }
   const std::optional<std::string_view>& host() const { return host_; }
+  // The protocol that Upgrade names, where Connection names Upgrade (RFC 9110
+  // section 7.8); of a request not "h2c", which a server may ignore.
+  std::string_view upgrade() const { return upgrade_option_ ? upgrade_ : std::string_view(); }
   bool close() const { return close_; }
   bool keep_alive() const { return keep_alive_; }
 
@@ -51,6 +54,8 @@ class FieldReader {
   std::optional<std::string_view> host_;
   bool transfer_encoding_ = false;
   bool chunked_ = false;
+  std::string_view upgrade_;
+  bool upgrade_option_ = false;
   bool close_ = false;
   bool keep_alive_ = false;
   std::array<std::string_view, kNominatedMax> nominated_;

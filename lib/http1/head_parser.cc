@@ -42,7 +42,12 @@ bool starts_with_scheme(std::string_view target, std::string_view scheme) {
 
 // The four forms of RFC 9112 section 3.2. Incomplete stands for "good".
 Outcome read_target(std::string_view target, RequestHead& head) {
-  if (head.method == "CONNECT") return Outcome::bad(501, "CONNECT refused");
+  if (head.is_connect()) {
+    // Authority-form, whose port is not to be left out.
+    if (!http::valid_connect_authority(target)) return Outcome::bad(400, "invalid authority");
+    head.authority = target;
+    return {};
+  }
   if (target[0] == '/') {
     head.path = target;
     return {};
@@ -106,8 +111,22 @@ Outcome settle_host(const FieldReader& reader, RequestHead& head) {
     return {};
   }
   if (!http::valid_authority(*reader.host())) return Outcome::bad(400, "invalid Host");
-  // Absolute-form wins over Host (RFC 9112 section 3.2.2).
-  if (head.scheme.empty()) head.authority = *reader.host();
+  // Absolute-form wins over Host (RFC 9112 section 3.2.2), as does authority-form.
+  if (head.scheme.empty() && !head.is_connect()) head.authority = *reader.host();
+  return {};
+}
+
+// What asks for a tunnel has no body: where it seems to have one, where that
+// ends and the tunnel begins is in doubt.
+Outcome settle_tunnel(const FieldReader& reader, RequestHead& head) {
+  head.upgrade = reader.upgrade();
+  if (!head.asks_tunnel()) return {};
+  if (head.is_connect() && !head.upgrade.empty())
+    return Outcome::bad(400, "CONNECT with an upgrade");
+  if (reader.chunked() || head.content_length.value_or(0) > 0)
+    return Outcome::bad(400, "a body before a tunnel");
+  head.fields.remove("content-length");
+  head.content_length.reset();
   return {};
 }
 
@@ -169,6 +188,7 @@ Outcome parse_request_head(std::span<char> in, const http::Limits& limits, Reque
   const Outcome outcome = read_fields(in, line, limits, reader, head, framing);
   if (outcome.kind != Outcome::Kind::Complete) return outcome;
   if (Outcome o = settle_host(reader, head); o.kind == Outcome::Kind::Bad) return o;
+  if (Outcome o = settle_tunnel(reader, head); o.kind == Outcome::Kind::Bad) return o;
   return outcome;
 }
 
@@ -186,7 +206,9 @@ Outcome parse_response_head(std::span<char> in, const http::Limits& limits,
   head.clear();
   const Outcome line = read_status_line(in, head);
   FieldReader reader(Section::Response, limits.fields_max, head.fields);
-  return read_fields(in, line, limits, reader, head, framing);
+  const Outcome outcome = read_fields(in, line, limits, reader, head, framing);
+  if (head.status == 101) head.upgrade = reader.upgrade();
+  return outcome;
 }
 
 Outcome parse_trailers(std::span<char> in, const http::Limits& limits, http::Fields& trailers) {

@@ -89,17 +89,26 @@ bool wants_length(std::string_view method) {
 
 void MessageWriter::request_head(const http::RequestHead& head, bool end) {
   const Measure m = measure(head.fields);
-  const size_t most = head.method.size() + head.path.size() + head.authority.size() + m.bytes + 128;
+  const size_t most = head.method.size() + head.path.size() + 2 * head.authority.size() +
+                      head.upgrade.size() + m.bytes + 160;
   char* const begin = sink_.reserve(most);
   char* p = put(begin, head.method);
   *p++ = ' ';
-  p = put(p, head.path);
+  p = put(p, head.path.empty() ? head.authority : head.path);
   p = put(p, " HTTP/1.1\r\nhost: ");
   p = put(p, head.authority);
   p = put(p, "\r\n");
-  p = put_fields(p, head.fields, false);
+  const bool tunnel = head.asks_tunnel();
+  p = put_fields(p, head.fields, tunnel);
   left_ = 0;
-  if (m.content_length) {
+  if (tunnel) {
+    body_ = Body::Length;  // of nothing, so far
+    if (!head.upgrade.empty()) {
+      p = put(p, "connection: upgrade\r\nupgrade: ");
+      p = put(p, head.upgrade);
+      p = put(p, "\r\n");
+    }
+  } else if (m.content_length) {
     body_ = Body::Length;
     left_ = *m.content_length;
   } else if (end) {
@@ -150,18 +159,31 @@ bool MessageWriter::response_head(const http::ResponseHead& head, bool end,
   return body_ == Body::UntilClose;
 }
 
-void MessageWriter::informational(const http::ResponseHead& head) {
+void MessageWriter::bodiless_head(const http::ResponseHead& head, std::string_view more) {
   const Measure m = measure(head.fields);
   const std::string_view reason = http::reason_phrase(head.status);
-  char* const begin = sink_.reserve(m.bytes + reason.size() + 32);
+  char* const begin =
+      sink_.reserve(m.bytes + reason.size() + more.size() + head.upgrade.size() + 32);
   char* p = put(begin, "HTTP/1.1 ");
   p = std::to_chars(p, p + 5, head.status).ptr;
   *p++ = ' ';
   p = put(p, reason);
   p = put(p, "\r\n");
   p = put_fields(p, head.fields, true);
+  if (!more.empty()) {
+    p = put(p, more);
+    p = put(p, head.upgrade);
+    p = put(p, "\r\n");
+  }
   p = put(p, "\r\n");
   sink_.commit(size_t(p - begin));
+}
+
+void MessageWriter::informational(const http::ResponseHead& head) { bodiless_head(head, {}); }
+
+void MessageWriter::tunnel_head(const http::ResponseHead& head) {
+  bodiless_head(head, head.status == 101 ? "connection: upgrade\r\nupgrade: " : "");
+  open_tunnel();
 }
 
 bool MessageWriter::data(std::string_view bytes, bool end) {

@@ -17,7 +17,8 @@ class MessageWriter {
   explicit MessageWriter(http::ByteSink& sink) : sink_(sink) {}
 
   // HTTP/1.1 with Host from the authority. The body is framed by
-  // Content-Length where the fields have it, else chunked.
+  // Content-Length where the fields have it, else chunked. One that asks for a
+  // tunnel has none: data() fails until open_tunnel().
   void request_head(const http::RequestHead& head, bool end);
 
   struct ResponseFraming {
@@ -29,6 +30,10 @@ class MessageWriter {
   // Returns true when the body can only end by closing the connection.
   bool response_head(const http::ResponseHead& head, bool end, const ResponseFraming& framing);
   void informational(const http::ResponseHead& head);
+  // The answer that accepts a tunnel, open from then on.
+  void tunnel_head(const http::ResponseHead& head);
+  // data() is the tunnel's, to the end of the connection.
+  void open_tunnel() { body_ = Body::UntilClose; }
 
   // False when the bytes do not fit the announced length: nothing was written,
   // and the connection is of no more use.
@@ -45,6 +50,7 @@ class MessageWriter {
   enum class Body : uint8_t { None, Length, Chunked, UntilClose };
 
   void chunk(std::string_view bytes, bool end);
+  void bodiless_head(const http::ResponseHead& head, std::string_view more);
 
   http::ByteSink& sink_;
   Body body_ = Body::None;

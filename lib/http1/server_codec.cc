@@ -36,10 +36,18 @@ void ServerCodec::receive_eof() {
   else
     produce();
   // A paused request is not read to its end: nobody is there for its answer.
-  if (!finished_) settle_eof();
+  if (!finished_ && !tunnelling()) settle_eof();
 }
 
-void ServerCodec::settle_eof() { abort(ResetReason::ConnectionLost); }
+void ServerCodec::connection_lost() {
+  eof_ = true;
+  abort(ResetReason::ConnectionLost);
+}
+
+void ServerCodec::settle_eof() {
+  if (!tunnelling()) return abort(ResetReason::ConnectionLost);
+  if (in_ == Part::Body && end_tunnel_in()) complete();
+}
 
 bool ServerCodec::wants_bytes() const {
   if (finished_ || eof_ || held()) return false;
@@ -54,7 +62,7 @@ void ServerCodec::drain() {
 
 Outcome ServerCodec::step() {
   if (!open_ && !discarding_) return read_request();
-  if (in_ != Part::Body || paused_) return Outcome::incomplete();
+  if (in_ != Part::Body || waiting()) return Outcome::incomplete();
   const size_t before = buffer_->unread().size();
   const Outcome outcome = read_body();
   if (!discarding_ || finished_ || outcome.kind != Kind::Complete) return outcome;
@@ -100,6 +108,10 @@ Outcome ServerCodec::read_request() {
   else
     decoder_.start_length(length);
   in_ = framing_.chunked || length > 0 ? Part::Body : Part::Done;
+  if (head_.asks_tunnel()) {
+    tunnel_ = Tunnel::Asked;
+    in_ = Part::Body;
+  }
   http::StreamHandler* const handler = handler_of_streams_.on_stream(*this);
   if (!open_) return outcome;  // answered or reset already
   if (!handler) return Outcome::bad(503, "refused by the server");
@@ -118,6 +130,14 @@ void ServerCodec::send_informational(const http::ResponseHead& head) {
 void ServerCodec::send_response_head(const http::ResponseHead& head, bool end) {
   if (!open_) return;
   MESH_CHECK(out_ == Part::Head);
+  if (tunnel_ == Tunnel::Asked) {
+    const bool accepted = head_.is_connect() ? head.status / 100 == 2 : head.status == 101;
+    if (accepted) return answer_tunnel(head, end);
+    // What follows on the wire was perhaps not meant for us to read.
+    tunnel_ = Tunnel::None;
+    in_ = Part::Done;
+    framing_.close = true;
+  }
   const bool http10 = head_.protocol == Protocol::Http10;
   const bool keep = http10 ? framing_.keep_alive && !framing_.close : !framing_.close;
   MessageWriter::ResponseFraming framing;
@@ -130,13 +150,30 @@ void ServerCodec::send_response_head(const http::ResponseHead& head, bool end) {
   if (end) send_data({}, true);
 }
 
+void ServerCodec::answer_tunnel(const http::ResponseHead& head, bool end) {
+  writer_.tunnel_head(head);
+  framing_.close = true;
+  out_ = Part::Body;
+  open_tunnel();
+  if (end) send_data({}, true);
+}
+
 void ServerCodec::on_sent_all() {
+  if (tunnel_ == Tunnel::Open) {
+    if (end_tunnel_out()) complete();
+    return;
+  }
   if (framing_.close || draining_) finished_ = true;
   if (in_ == Part::Body) {
     discarding_ = true;
     discard_left_ = limits_.discard_bytes_max;
     if (decoder_.length_left() > discard_left_) finished_ = true;
   }
+  complete();
+}
+
+void ServerCodec::complete() {
+  if (tunnel_ == Tunnel::Open) finished_ = true;
   http::StreamHandler* const handler = close_stream();
   after_close();
   if (handler) handler->on_closed();

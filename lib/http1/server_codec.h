@@ -4,8 +4,7 @@
 // is parsed where it was received and stays pinned there until its stream is
 // closed. Whatever two parsers could read differently is answered with 400 (or
 // 413, 414, 431, 501, 505) and the end of the connection; nothing is repaired.
-// CONNECT is answered with 501 and Upgrade with 403, except that the offer
-// "Upgrade: h2c" is ignored, as RFC 9110 section 7.8 allows.
+// The offer "Upgrade: h2c" is ignored, as RFC 9110 section 7.8 allows.
 #pragma once
 
 #include <string_view>
@@ -28,8 +27,13 @@ class ServerCodec final : public http::Codec, private Exchange {
   // A client that ends its side while a response is due has gone: the stream
   // ends with on_reset(ConnectionLost), as in Envoy.
   void receive_eof() override;
+  void connection_lost() override;
+  bool half_open() const override { return tunnelling(); }
   bool wants_bytes() const override;
-  Eof paused_eof() const override { return held() ? Eof::Now : Eof::Drained; }
+  Eof paused_eof() const override {
+    if (tunnelling()) return Eof::Later;
+    return held() ? Eof::Now : Eof::Drained;
+  }
   bool midway() const override { return midway_in(); }
   void produce() override;
   void on_sink_drained() override { sink_drained(); }
@@ -52,6 +56,9 @@ class ServerCodec final : public http::Codec, private Exchange {
   void settle_eof() override;
 
   Outcome read_request();
+  // Sends the answer to what asked for a tunnel.
+  void answer_tunnel(const http::ResponseHead& head, bool end);
+  void complete();
   Result<void> refuse(const Outcome& outcome);
 
   http::ServerHandler& handler_of_streams_;

@@ -16,11 +16,6 @@ struct Callbacks::Glue {
     return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
 
-  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-    session_of(user).note_frame(head->type, head->length);
-    return 0;
-  }
-
   static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       Stream& stream = session_of(user).add_stream();
@@ -62,7 +57,10 @@ struct Callbacks::Glue {
         if (Stream* stream = stream_of(session, frame->hd.stream_id)) self.on_end(*stream, false);
         break;
       case NGHTTP2_PING:
-        if (frame->hd.flags & NGHTTP2_FLAG_ACK) self.on_ping_ack();
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) self.on_ping_ack(frame->ping.opaque_data[0] != 0);
+        break;
+      case NGHTTP2_SETTINGS:
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) self.on_settings();
         break;
       case NGHTTP2_GOAWAY: self.goaway_received_ = true; break;
       default: break;
@@ -87,6 +85,8 @@ struct Callbacks::Glue {
   }
 
   static int on_frame_send(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+      session_of(user).on_reset_sent(frame->rst_stream.error_code);
     const bool ends = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
     if (!ends || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     if (Stream* stream = stream_of(session, frame->hd.stream_id))
@@ -139,7 +139,7 @@ struct Callbacks::Glue {
     self.sink_.write({reinterpret_cast<const char*>(head), kHeadBytes});
     if (bytes > 0) self.sink_.write({stream.out_.data() + stream.out_taken_, bytes});
     stream.out_taken_ += bytes;
-    self.calm_ = self.calm_ + 4;  // the peer may answer with window updates
+    self.watch_.data_sent();
     if (stream.blocked_ && stream.buffered() <= http::Stream::kBufferedLow) {
       stream.blocked_ = false;
       self.roomy_.push_back(&stream);
@@ -150,7 +150,6 @@ struct Callbacks::Glue {
   static const nghttp2_session_callbacks* make() {
     nghttp2_session_callbacks* table = nullptr;
     MESH_CHECK(nghttp2_session_callbacks_new(&table) == 0);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(table, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(table, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(table, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(table, on_invalid_header);

@@ -1,6 +1,7 @@
 #include "http2/session.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -14,14 +15,11 @@ using http::ResetReason;
 
 // What one turn puts before the socket: four TLS records.
 constexpr size_t kShareBytes = 64 * 1024;
-// Frames that carry nothing (pings, settings, priorities, window updates,
-// empty data) beyond what traffic earns; each receive() gives a few back.
-constexpr int kCalmMax = 2000;
-constexpr int kCalmPerReceive = 8;
-constexpr int kCalmPerFrame = 4;
-// Streams that the peer resets beyond half of those it lets us finish.
-constexpr int kResetsMax = 500;
-constexpr uint32_t kTableBytes = 4096;
+constexpr uint32_t kTableBytes = 4096;  // HTTP/2's default
+// What paused streams hold back may be so much before the connection's window
+// shrinks by it: until then no stream waits for another's reader.
+constexpr size_t kHeldBytesMax = 4 * 1024 * 1024;
+constexpr uint8_t kKeepalive[8] = {'k', 'e', 'e', 'p', 'a', 'l', 'i', 'v'};
 
 ResetReason reason_of(uint32_t code) {
   switch (code) {
@@ -49,26 +47,32 @@ uint32_t code_of(ResetReason reason) {
 }  // namespace
 
 Session::Session(http::ByteSink& sink, http::ServerHandler* handler, const http::Limits& limits)
-    : sink_(sink), handler_(handler), limits_(limits), calm_(kCalmMax), resets_left_(kResetsMax) {
+    : sink_(sink), handler_(handler), limits_(limits), watch_(limits_.http2, handler != nullptr) {
+  const http::Http2Options& http2 = limits_.http2;
   nghttp2_option* option = nullptr;
   MESH_CHECK(nghttp2_option_new(&option) == 0);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
-  nghttp2_option_set_max_deflate_dynamic_table_size(option, kTableBytes);
+  nghttp2_option_set_max_deflate_dynamic_table_size(option, http2.table_bytes);
+  nghttp2_option_set_max_outbound_ack(option, http2.outbound_control_frames_max);
   const auto make = handler_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
   const int made = make(&session_, Callbacks::all(), this, option, memory());
   nghttp2_option_del(option);
   MESH_CHECK(made == 0);
-  const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits_.stream_window_bytes},
+  std::array<nghttp2_settings_entry, 5> settings = {{
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, http2.stream_window_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, uint32_t(limits_.head_bytes_max)},
-      handler_
-          ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.streams_max}
-          : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-  };
-  MESH_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 3) == 0);
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+  }};
+  size_t count = 3;
+  if (handler_) settings[2] = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, http2.streams_max};
+  if (handler_ && http2.allow_connect)
+    settings[count++] = {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
+  if (http2.table_bytes != kTableBytes)
+    settings[count++] = {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, http2.table_bytes};
+  MESH_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), count) == 0);
   MESH_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
-                                                   int32_t(limits_.connection_window_bytes)) == 0);
+                                                   int32_t(http2.connection_window_bytes)) == 0);
   want_produce();
 }
 
@@ -77,21 +81,25 @@ Session::~Session() { nghttp2_session_del(session_); }
 Result<void> Session::receive(http::ReadBuffer& buffer) {
   const std::span<char> in = buffer.unread();
   if (dead_) return Error{Errc::Closed, "the connection has ended"};
-  calm_ = std::min(calm_ + kCalmPerReceive, kCalmMax);
+  const bool calm = watch_.note({in.data(), in.size()});
   const ssize_t n =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(in.data()), in.size());
   buffer.consume(in.size());
   buffer.release_if_empty();
   if (n < 0) {
-    const bool flood = n == NGHTTP2_ERR_FLOODED;
+    const bool flood = n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
     nghttp2_session_terminate_session(session_,
                                       flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
     return fail(nghttp2_strerror(int(n)), ResetReason::ProtocolError);
   }
-  if (calm_ < 0 || resets_left_ < 0) {
+  // What a peer that takes nothing makes us queue: data waits elsewhere.
+  const size_t queued = nghttp2_session_get_outbound_queue_size(session_);
+  if (queued > limits_.http2.outbound_frames_max ||
+      queued > limits_.http2.outbound_control_frames_max + 2 * open_.size())
+    watch_.condemn("too many frames wait for a peer that reads none");
+  if (!calm || !watch_.why().empty()) {
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
-    return fail(calm_ < 0 ? "flood of empty frames" : "flood of stream resets",
-                ResetReason::LimitExceeded);
+    return fail(std::string(watch_.why()), ResetReason::LimitExceeded);
   }
   if (std::exchange(suspicious_, false)) {
     // nghttp2 may have ended the connection: its GOAWAY goes out now.
@@ -174,12 +182,22 @@ void Session::drain() {
   want_produce();
 }
 
-void Session::on_ping_ack() {
+void Session::on_ping_ack(bool keepalive) {
+  if (keepalive) {
+    ping_unanswered_ = false;
+    return;
+  }
   if (!draining_ || goaway_sent_) return;
   goaway_sent_ = true;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
                         nullptr, 0);
+  want_produce();
+}
+
+void Session::ping() {
+  if (dead_ || std::exchange(ping_unanswered_, true)) return;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kKeepalive);
   want_produce();
 }
 
@@ -199,6 +217,7 @@ Stream& Session::add_stream() {
   free_.pop_back();
   stream.index_ = open_.size();
   open_.push_back(&stream);
+  watch_.stream_opened();
   return stream;
 }
 
@@ -224,7 +243,7 @@ size_t Session::capacity() const {
   const size_t most =
       nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   // "No limit" of the peer's is not ours: an exchange costs memory here too.
-  const size_t allowed = std::min<size_t>(most, std::max<uint32_t>(limits_.streams_max, 100));
+  const size_t allowed = std::min<size_t>(most, limits_.http2.streams_max);
   return allowed > open_.size() ? allowed - open_.size() : 0;
 }
 
@@ -232,9 +251,12 @@ void Session::reset(Stream& stream, ResetReason reason) {
   stream.handler_ = nullptr;
   if (dead_) return;
   if (stream.closed_) return resumed(stream);  // concluded there
-  if (stream.id_ < 0) return remove(stream);   // nothing was sent for it
+  if (stream.id_ < 0) {                        // nothing was sent for it
+    std::erase(unsettled_, &stream);
+    return remove(stream);
+  }
   stream.closed_ = true;
-  consumed(stream, stream.held_.size());
+  consume_held(stream);
   stream.held_.clear();
   stream.held_end_ = stream.held_trailers_ = false;
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, code_of(reason));
@@ -244,6 +266,28 @@ void Session::reset(Stream& stream, ResetReason reason) {
 void Session::consumed(Stream& stream, size_t bytes) {
   if (bytes == 0 || dead_) return;
   nghttp2_session_consume(session_, stream.id_, bytes);
+  want_produce();
+}
+
+void Session::hold(Stream& stream, size_t bytes) {
+  held_bytes_ += bytes;
+  if (dead_) return;
+  if (held_bytes_ > kHeldBytesMax) {
+    stream.held_owed_ += bytes;
+    return;
+  }
+  nghttp2_session_consume_connection(session_, bytes);
+  want_produce();
+}
+
+// Before held_ is emptied.
+void Session::consume_held(Stream& stream) {
+  const size_t bytes = stream.held_.size();
+  held_bytes_ -= bytes;
+  const size_t owed = std::exchange(stream.held_owed_, 0);
+  if (bytes == 0 || dead_) return;
+  if (owed > 0) nghttp2_session_consume_connection(session_, owed);
+  nghttp2_session_consume_stream(session_, stream.id_, bytes);
   want_produce();
 }
 
@@ -273,13 +317,15 @@ void Session::tell_room() {
 void Session::on_end_sent(Stream& stream) {
   stream.end_sent_ = true;
   // RFC 9113 section 8.1: the response is complete, the rest is not wanted.
-  if (handler_ && !stream.end_received_ && !stream.closed_)
+  if (handler_ && !stream.end_received_ && !stream.closed_ &&
+      stream.tunnel_ != Stream::Tunnel::Open)
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_NO_ERROR);
 }
 
 void Session::on_stream_close(Stream& stream, uint32_t code) {
   // A complete response waits for a handler that pauses; all else is over now.
-  const bool waits = !handler_ && stream.end_received_ && stream.handler_ && stream.holding();
+  const bool owed = !handler_ || stream.tunnel_ == Stream::Tunnel::Open;
+  const bool waits = owed && stream.end_received_ && stream.handler_ && stream.holding();
   if (waits) {
     stream.closed_ = stream.concluding_ = true;
     stream.close_code_ = code;
@@ -289,24 +335,19 @@ void Session::on_stream_close(Stream& stream, uint32_t code) {
 }
 
 void Session::conclude(Stream& stream, uint32_t code) {
-  const bool complete = handler_ ? stream.end_sent_ : stream.end_received_;
+  const bool complete = stream.complete(handler_ != nullptr) && code != NGHTTP2_REFUSED_STREAM;
   stream.closed_ = true;
-  consumed(stream, stream.held_.size());
+  consume_held(stream);
+  stream.held_.clear();
   http::StreamHandler* const handler = std::exchange(stream.handler_, nullptr);
-  if (complete && code != NGHTTP2_REFUSED_STREAM)
-    resets_left_ = std::min(resets_left_ + 2, kResetsMax);
+  if (complete)
+    watch_.stream_done();
+  else if (stream.head_sent_)
+    watch_.forgive_reset();
   if (handler && complete) handler->on_closed();
   if (handler && !complete) handler->on_reset(reason_of(code));
   // Its views were good until here.
   if (!dead_) remove(stream);
-}
-
-void Session::note_frame(uint8_t type, size_t bytes) {
-  if (type == NGHTTP2_HEADERS || (type == NGHTTP2_DATA && bytes > 0))
-    calm_ = std::min(calm_ + kCalmPerFrame, kCalmMax);
-  else
-    --calm_;
-  if (type == NGHTTP2_RST_STREAM) --resets_left_;
 }
 
 }  // namespace mesh::http2

@@ -16,6 +16,7 @@
 
 #include "http/codec.h"
 #include "http/limits.h"
+#include "http2/frame_watch.h"
 #include "http2/stream.h"
 
 namespace mesh::http2 {
@@ -34,6 +35,8 @@ class Session {
   void produce();
   void on_sink_drained();
   void drain();
+  void ping();
+  bool ping_unanswered() const { return ping_unanswered_; }
   bool finished() const;
   size_t open_streams() const { return open_.size(); }
   Stream* open(http::StreamHandler& handler);
@@ -46,7 +49,12 @@ class Session {
   void data_ready(Stream& stream);
   void reset(Stream& stream, http::ResetReason reason);
   void resumed(Stream& stream);
+  // `bytes` of what was received were taken; or are held back for a paused
+  // handler: then the stream's window shrinks, and the connection's, which other
+  // streams live on, only when much is held in all.
   void consumed(Stream& stream, size_t bytes);
+  void hold(Stream& stream, size_t bytes);
+  void consume_held(Stream& stream);
 
  private:
   friend struct Callbacks;  // and its Glue
@@ -64,11 +72,14 @@ class Session {
   void on_response_end(Stream& stream);
   void on_stream_close(Stream& stream, uint32_t code);
   void on_end_sent(Stream& stream);
-  void note_frame(uint8_t type, size_t bytes);
-  void on_ping_ack();
+  void on_settings();
+  void on_reset_sent(uint32_t code);
+  void on_ping_ack(bool keepalive);
 
   // The sink's share of this turn is not full.
   bool may_write() const;
+  void queue_request(Stream& stream, const http::RequestHead& head, bool end);
+  void settle_tunnel(Stream& stream);
   void join_cookies(Stream& stream);
   uint16_t request_fault(const Stream& stream) const;
   void answer(Stream& stream, uint16_t status);
@@ -82,7 +93,8 @@ class Session {
   Result<void> fail(std::string why, http::ResetReason reason);
   void write_all();
   void add_nv(std::string_view name, std::string_view value);
-  void add_fields(const http::Fields& fields);
+  void add_status(uint16_t status);
+  void add_fields(const http::Fields& fields, bool without_length = false);
 
   http::ByteSink& sink_;
   http::ServerHandler* const handler_;
@@ -91,12 +103,16 @@ class Session {
   std::vector<std::unique_ptr<Stream>> streams_;  // all, open and pooled
   std::vector<Stream*> free_;
   std::vector<Stream*> open_;
-  std::vector<Stream*> resumed_;  // to be told what was held back
-  std::vector<Stream*> roomy_;    // to be told on_send_room
-  std::vector<nghttp2_nv> nv_;    // of the head being submitted
-  std::string error_;             // nghttp2's words on what the peer did
-  int calm_ = 0;                  // how many more idle frames we bear
-  int resets_left_ = 0;
+  std::vector<Stream*> resumed_;    // to be told what was held back
+  std::vector<Stream*> roomy_;      // to be told on_send_room
+  std::vector<nghttp2_nv> nv_;      // of the head being submitted
+  char status_digits_[3] = {};      // likewise
+  std::vector<Stream*> unsettled_;  // extended CONNECT before the peer's SETTINGS
+  std::string error_;               // nghttp2's words on what the peer did
+  FrameWatch watch_;
+  size_t held_bytes_ = 0;  // in all streams
+  bool settled_ = false;   // the peer's SETTINGS came
+  bool ping_unanswered_ = false;
   bool suspicious_ = false;  // nghttp2 complained since the last look
   bool wanted_ = false;      // want_produce() was called
   bool draining_ = false;

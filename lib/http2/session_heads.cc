@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "http/authority.h"
 #include "http/syntax.h"
@@ -14,6 +15,8 @@ namespace {
 using http::ResetReason;
 
 constexpr int kInformationalMax = 16;
+// Fields this far over the limit are no mistake.
+constexpr size_t kBombFactor = 16;
 constexpr size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
 
 // Values that are new with each request only turn the table over: sent as
@@ -41,6 +44,7 @@ void Session::on_field(Stream& stream, std::string_view name, std::string_view v
       stream.head_received_ ? limits_.trailer_bytes_max : limits_.head_bytes_max;
   if (stream.head_bytes_ > bytes_max || stream.head_fields_ > limits_.fields_max + 4) {
     stream.fault_ = 431;  // the rest is decoded, since the table needs it, and dropped
+    if (stream.head_bytes_ > kBombFactor * bytes_max) watch_.condemn("flood of fields");
     return;
   }
   if (stream.head_received_) {
@@ -66,6 +70,8 @@ void Session::on_request_field(Stream& stream, std::string_view name, std::strin
     head.authority = value;
   } else if (name == ":path") {
     head.path = value;
+  } else if (name == ":protocol") {
+    head.upgrade = value;
   } else if (name == "host") {
     // RFC 9113 section 8.3.1: one that differs from :authority is malformed.
     if (head.authority.empty())
@@ -98,7 +104,9 @@ void Session::join_cookies(Stream& stream) {
 uint16_t Session::request_fault(const Stream& stream) const {
   const http::RequestHead& head = stream.request_;
   if (stream.fault_ != 0) return stream.fault_;
-  if (head.method == "CONNECT") return 501;
+  if (head.is_connect() && head.upgrade.empty())
+    return http::valid_connect_authority(head.authority) ? 0 : 400;
+  if (!head.upgrade.empty() && !http::valid_token(head.upgrade)) return 400;
   if (!http::valid_token(head.method) || (head.scheme != "http" && head.scheme != "https"))
     return 400;
   if (!http::valid_authority(head.authority) || !http::valid_target(head.path)) return 400;
@@ -125,6 +133,12 @@ void Session::on_request(Stream& stream, bool end) {
   join_cookies(stream);
   stream.request_.protocol = http::Protocol::Http2;
   stream.request_.content_length = content_length(stream.request_.fields);
+  if (stream.request_.asks_tunnel()) {
+    // Nothing but the tunnel comes behind the head; an end is no way to begin it.
+    if (end || stream.request_.content_length) return answer(stream, 400);
+    stream.tunnel_ = Stream::Tunnel::Asked;
+    if (!stream.request_.upgrade.empty()) stream.request_.method = "GET";
+  }
   http::StreamHandler* const handler = handler_->on_stream(stream);
   if (stream.closed_) return;  // reset already
   if (!handler) return reset(stream, ResetReason::Refused);
@@ -137,6 +151,8 @@ void Session::on_response(Stream& stream, bool end) {
   if (stream.fault_ != 0) return reset_and_tell(stream, ResetReason::LimitExceeded);
   head.protocol = http::Protocol::Http2;
   if (head.status < 200) {
+    // RFC 9113 section 8.6: 101 is not for HTTP/2.
+    if (head.status == 101) return reset_and_tell(stream, ResetReason::ProtocolError);
     if (++stream.informational_ > kInformationalMax)
       return reset_and_tell(stream, ResetReason::ProtocolError);
     if (stream.handler_) stream.handler_->on_informational(head);
@@ -145,9 +161,21 @@ void Session::on_response(Stream& stream, bool end) {
   }
   stream.head_received_ = true;
   stream.end_received_ = end;
+  if (stream.tunnel_ == Stream::Tunnel::Asked) settle_tunnel(stream);
   head.content_length = content_length(head.fields);
   if (stream.handler_) stream.handler_->on_response_head(head, end);
   if (end) on_response_end(stream);
+}
+
+// Success of an extended CONNECT reads as 101 (RFC 8441 section 5).
+void Session::settle_tunnel(Stream& stream) {
+  http::ResponseHead& head = stream.response_;
+  stream.tunnel_ = head.status / 100 == 2 ? Stream::Tunnel::Open : Stream::Tunnel::None;
+  if (stream.tunnel_ == Stream::Tunnel::None) return;
+  head.fields.remove("content-length");
+  if (stream.request_.upgrade.empty()) return;
+  head.status = 101;
+  head.upgrade = stream.request_.upgrade;
 }
 
 void Session::on_end(Stream& stream, bool trailers) {
@@ -158,7 +186,7 @@ void Session::on_end(Stream& stream, bool trailers) {
 
 // The response is complete: the rest of the request is not sent.
 void Session::on_response_end(Stream& stream) {
-  if (stream.closed_ || stream.end_sent_) return;
+  if (stream.closed_ || stream.end_sent_ || stream.tunnel_ == Stream::Tunnel::Open) return;
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, NGHTTP2_NO_ERROR);
   want_produce();
 }
@@ -167,6 +195,18 @@ void Session::reset_and_tell(Stream& stream, ResetReason reason) {
   http::StreamHandler* const handler = stream.handler_;
   reset(stream, reason);
   if (handler) handler->on_reset(reason);
+}
+
+// Resets that a fault of the peer's makes us send are resets of its own doing.
+void Session::on_reset_sent(uint32_t code) {
+  switch (code) {
+    case NGHTTP2_PROTOCOL_ERROR:
+    case NGHTTP2_FLOW_CONTROL_ERROR:
+    case NGHTTP2_STREAM_CLOSED:
+    case NGHTTP2_FRAME_SIZE_ERROR:
+    case NGHTTP2_ENHANCE_YOUR_CALM: watch_.stream_reset(); return;
+    default: return;
+  }
 }
 
 void Session::answer(Stream& stream, uint16_t status) {
@@ -183,8 +223,15 @@ void Session::add_nv(std::string_view name, std::string_view value) {
                  uint8_t(ever_new(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
 }
 
-void Session::add_fields(const http::Fields& fields) {
+void Session::add_status(uint16_t status) {
+  std::to_chars(status_digits_, status_digits_ + 3, status);
+  nv_.clear();
+  add_nv(":status", {status_digits_, 3});
+}
+
+void Session::add_fields(const http::Fields& fields, bool without_length) {
   for (const http::Field& field : fields) {
+    if (without_length && field.name == "content-length") continue;
     if (http::is_hop_by_hop(field.name) && !(field.name == "te" && field.value == "trailers"))
       continue;
     add_nv(field.name, field.value);
@@ -193,15 +240,42 @@ void Session::add_fields(const http::Fields& fields) {
 
 void Session::submit_request(Stream& stream, const http::RequestHead& head, bool end) {
   if (dead_) return;
+  if (!head.asks_tunnel()) return queue_request(stream, head, end);
+  stream.tunnel_ = Stream::Tunnel::Asked;
+  stream.request_.upgrade = stream.arena_.copy(head.upgrade);  // for the answer
+  if (head.upgrade.empty() || settled_) return queue_request(stream, head, end);
+  // Whether the peer knows extended CONNECT, its SETTINGS will say.
+  http::RequestHead& copy = stream.request_;
+  copy.scheme = stream.arena_.copy(head.scheme);
+  copy.authority = stream.arena_.copy(head.authority);
+  copy.path = stream.arena_.copy(head.path);
+  for (const http::Field& field : head.fields)
+    copy.fields.add(stream.arena_.copy(field.name), stream.arena_.copy(field.value));
+  unsettled_.push_back(&stream);
+}
+
+void Session::on_settings() {
+  if (std::exchange(settled_, true)) return;
+  for (Stream* const stream : std::exchange(unsettled_, {}))
+    queue_request(*stream, stream->request_, stream->end_given_);
+}
+
+void Session::queue_request(Stream& stream, const http::RequestHead& head, bool end) {
+  const bool extended = !head.upgrade.empty();
+  const bool connect = head.is_connect();
   nv_.clear();
-  add_nv(":method", head.method);
-  add_nv(":scheme", head.scheme);
+  add_nv(":method", extended ? "CONNECT" : head.method);
+  if (extended) add_nv(":protocol", head.upgrade);
+  if (!connect) add_nv(":scheme", head.scheme);
   add_nv(":authority", head.authority);
-  add_nv(":path", head.path);
+  if (!connect) add_nv(":path", head.path);
   add_fields(head.fields);
+  const bool known = !extended || nghttp2_session_get_remote_settings(
+                                      session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
   const nghttp2_data_provider body{{.ptr = &stream}, Callbacks::data_reader()};
-  const int32_t id = nghttp2_submit_request(session_, nullptr, nv_.data(), nv_.size(),
-                                            end ? nullptr : &body, &stream);
+  const int32_t id = known ? nghttp2_submit_request(session_, nullptr, nv_.data(), nv_.size(),
+                                                    end ? nullptr : &body, &stream)
+                           : -1;
   if (id < 0) {
     stream.closed_ = stream.concluding_ = true;
     stream.close_code_ = NGHTTP2_REFUSED_STREAM;
@@ -213,11 +287,14 @@ void Session::submit_request(Stream& stream, const http::RequestHead& head, bool
 
 void Session::submit_response(Stream& stream, const http::ResponseHead& head, bool end) {
   if (dead_) return;
-  char digits[5];
-  const char* const digits_end = std::to_chars(digits, digits + 5, head.status).ptr;
-  nv_.clear();
-  add_nv(":status", {digits, size_t(digits_end - digits)});
-  add_fields(head.fields);
+  if (stream.tunnel_ == Stream::Tunnel::Asked) {
+    const bool accepted =
+        stream.request_.is_connect() ? head.status / 100 == 2 : head.status == 101;
+    stream.tunnel_ = accepted ? Stream::Tunnel::Open : Stream::Tunnel::None;
+  }
+  const bool tunnel = stream.tunnel_ == Stream::Tunnel::Open;
+  add_status(head.status == 101 ? uint16_t(200) : head.status);
+  add_fields(head.fields, tunnel);
   const nghttp2_data_provider body{{.ptr = &stream}, Callbacks::data_reader()};
   nghttp2_submit_response(session_, stream.id_, nv_.data(), nv_.size(), end ? nullptr : &body);
   want_produce();
@@ -225,10 +302,7 @@ void Session::submit_response(Stream& stream, const http::ResponseHead& head, bo
 
 void Session::submit_informational(Stream& stream, const http::ResponseHead& head) {
   if (dead_) return;
-  char digits[5];
-  const char* const digits_end = std::to_chars(digits, digits + 5, head.status).ptr;
-  nv_.clear();
-  add_nv(":status", {digits, size_t(digits_end - digits)});
+  add_status(head.status);
   add_fields(head.fields);
   nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream.id_, nullptr, nv_.data(), nv_.size(),
                          nullptr);

@@ -31,7 +31,9 @@ void Stream::recycle() {
   informational_ = 0;
   fault_ = 0;
   head_received_ = end_received_ = paused_ = false;
+  tunnel_ = Tunnel::None;
   empty(held_);
+  held_owed_ = 0;
   held_end_ = held_trailers_ = false;
   empty(out_);
   out_taken_ = 0;
@@ -99,7 +101,7 @@ void Stream::resume() {
 void Stream::receive_data(std::string_view bytes) {
   if (handler_ && (paused_ || holding())) {
     held_.append(bytes);
-    return;
+    return session_.hold(*this, bytes.size());
   }
   if (handler_) handler_->on_data(bytes, false);
   session_.consumed(*this, bytes.size());
@@ -122,11 +124,11 @@ void Stream::deliver_held() {
   if (paused_ || !holding()) return;
   // The handler may pause again, or reset, inside: take what is told first.
   const size_t bytes = held_.size();
+  session_.consume_held(*this);
   const bool trailers = std::exchange(held_trailers_, false);
   const bool end = std::exchange(held_end_, false);
   std::string data;
   data.swap(held_);
-  session_.consumed(*this, bytes);
   if (handler_ && (end || bytes > 0)) handler_->on_data(data, end);
   if (!trailers || !handler_) return;
   if (paused_)

@@ -37,6 +37,11 @@ class Stream final : public http::Stream {
   void receive_data(std::string_view bytes);
   void receive_end(bool trailers);
   void deliver_held();
+  // No direction waits for the other's end any more.
+  bool complete(bool server) const {
+    if (tunnel_ == Tunnel::Open) return end_sent_ && end_received_;
+    return server ? end_sent_ : end_received_;
+  }
   bool holding() const { return !held_.empty() || held_end_ || held_trailers_; }
 
   Session& session_;
@@ -53,11 +58,13 @@ class Stream final : public http::Stream {
   size_t head_fields_ = 0;
   size_t cookies_ = 0;  // cookie fields in request_
   int informational_ = 0;
+  enum class Tunnel : uint8_t { None, Asked, Open } tunnel_ = Tunnel::None;
   uint16_t fault_ = 0;          // status that answers the head instead of the handler
   bool head_received_ = false;  // the final one
   bool end_received_ = false;
   bool paused_ = false;
-  std::string held_;  // data held back: at most a stream window
+  std::string held_;      // data held back: at most a stream window
+  size_t held_owed_ = 0;  // of it, what the connection's window lacks
   bool held_end_ = false;
   bool held_trailers_ = false;
 

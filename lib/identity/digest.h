@@ -10,6 +10,10 @@ namespace mesh::identity {
 // Any thread.
 std::string sha256(std::string_view bytes);
 
+// The 20 bytes of SHA-1. Only for protocols that ask for it by name (RFC 6455):
+// it keeps nothing secure. Any thread.
+std::string sha1(std::string_view bytes);
+
 // Compares in a time that depends on the lengths only. For secrets.
 bool equal_secret(std::string_view a, std::string_view b);
 

@@ -5,6 +5,7 @@
 #include "xds/decode.h"
 #include "xds/decode_balancing.h"
 #include "xds/decode_health.h"
+#include "xds/decode_http2.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
 
@@ -53,10 +54,13 @@ Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, 
       case HttpProtocolOptions::kAutoConfig: into.protocol = UpstreamProtocol::Auto; break;
       default: return refuse(at, "expected explicit_http_config or auto_config");
     }
-    const auto& http2 = options.has_auto_config()
-                            ? options.auto_config().http2_protocol_options()
-                            : options.explicit_http_config().http2_protocol_options();
+    const bool fixed = options.has_explicit_http_config();
+    const auto& http2 = fixed ? options.explicit_http_config().http2_protocol_options()
+                              : options.auto_config().http2_protocol_options();
     into.max_concurrent_streams = http2.max_concurrent_streams().value();
+    MESH_TRY(into.http2,
+             decode_http2(http2, path_of(at, fixed ? "explicit_http_config.http2_protocol_options"
+                                                   : "auto_config.http2_protocol_options")));
     const auto& common = options.common_http_protocol_options();
     if (common.has_max_requests_per_connection())
       into.max_requests_per_connection = common.max_requests_per_connection().value();

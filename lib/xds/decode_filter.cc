@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "xds/strict.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 using envoy::config::route::v3::FilterConfig;
 using envoy::extensions::filters::http::router::v3::Router;
+using GrpcStats = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
 using google::protobuf::Any;
 
 constexpr int kHttpFiltersMax = 32;
@@ -76,6 +78,7 @@ Result<std::vector<HttpFilter>> decode_http_filters(
     if (router != (i + 1 == count)) return refuse(at, "the router is the last filter");
     if (router && filter.disabled()) return refuse(path_of(at, "disabled"), "not for the router");
     if (router) break;
+    if (filter.typed_config().Is<GrpcStats>()) continue;  // see decode_grpc_stats()
     HttpFilter value{.name = filter.name(), .config = {}, .disabled = filter.disabled()};
     const auto same = [&](const HttpFilter& other) { return other.name == value.name; };
     if (std::any_of(result.begin(), result.end(), same))

@@ -1,12 +1,16 @@
 #include "xds/decode_listener.h"
 
+#include "base/text.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "http/syntax.h"
 #include "xds/decode.h"
 #include "xds/decode_edge.h"
 #include "xds/decode_filter.h"
+#include "xds/decode_http2.h"
 #include "xds/decode_route.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
@@ -16,10 +20,41 @@ namespace {
 
 namespace pb = envoy::config::listener::v3;
 namespace tls = envoy::extensions::transport_sockets::tls::v3;
+using GrpcStats = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
 using envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+
+// A filter that only counts: no part of a request's way, so it is no filter here.
+Result<void> decode_grpc_stats(const HttpConnectionManager& manager, std::string_view path,
+                               FilterChain& into) {
+  for (int i = 0; i < manager.http_filters_size(); ++i) {
+    const auto& filter = manager.http_filters(i);
+    if (!filter.typed_config().Is<GrpcStats>() || filter.disabled()) continue;
+    MESH_TRY(const auto config,
+             unpack<GrpcStats>(filter.typed_config(),
+                               path_of(path_of(path, "http_filters", i), "typed_config")));
+    into.grpc_stats = config.stats_for_all_methods().value() ? FilterChain::GrpcStats::ByMethod
+                                                             : FilterChain::GrpcStats::Total;
+  }
+  return {};
+}
+
+Result<void> decode_upgrades(const HttpConnectionManager& manager, std::string_view path,
+                             FilterChain& into) {
+  for (int i = 0; i < manager.upgrade_configs_size(); ++i) {
+    const auto& upgrade = manager.upgrade_configs(i);
+    const std::string at = path_of(path, "upgrade_configs", i);
+    UpgradeType type{.type = text::to_lower(upgrade.upgrade_type())};
+    if (!http::valid_token(type.type)) return refuse(path_of(at, "upgrade_type"), "is no token");
+    if (upgrade.has_enabled()) type.enabled = upgrade.enabled().value();
+    for (const UpgradeType& other : into.upgrades)
+      if (other.type == type.type) return refuse(path_of(at, "upgrade_type"), "stands twice");
+    into.upgrades.push_back(std::move(type));
+  }
+  return {};
+}
 
 Result<void> decode_manager(const HttpConnectionManager& manager, const std::string& path,
                             FilterChain& into) {
@@ -52,11 +87,10 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
     into.max_request_headers_kb = manager.max_request_headers_kb().value();
   if (into.max_request_headers_kb < 1 || into.max_request_headers_kb > 8192)
     return refuse(path_of(path, "max_request_headers_kb"), "is 1 to 8192");
-  const auto& http2 = manager.http2_protocol_options();
-  if (http2.has_max_concurrent_streams())
-    into.max_concurrent_streams = http2.max_concurrent_streams().value();
-  if (into.max_concurrent_streams < 1 || into.max_concurrent_streams > INT32_MAX)
-    return refuse(path_of(path, "http2_protocol_options.max_concurrent_streams"), "is 1 to 2^31-1");
+  MESH_TRY(into.http2,
+           decode_http2(manager.http2_protocol_options(), path_of(path, "http2_protocol_options")));
+  MESH_TRY_VOID(decode_upgrades(manager, path, into));
+  MESH_TRY_VOID(decode_grpc_stats(manager, path, into));
   into.trace_context = manager.has_tracing();
   if (manager.has_generate_request_id())
     into.generate_request_id = manager.generate_request_id().value();

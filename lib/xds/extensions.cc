@@ -7,6 +7,7 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -32,6 +33,7 @@ const auto& known() {
       ext::filters::http::cors::v3::Cors::descriptor(),
       ext::filters::http::cors::v3::CorsPolicy::descriptor(),
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
+      ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),

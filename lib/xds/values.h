@@ -15,6 +15,7 @@
 
 #include "balance/config.h"
 #include "base/clock.h"
+#include "http/limits.h"
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
 #include "xds/health_check.h"
@@ -101,6 +102,13 @@ struct Edge {
   bool operator==(const Edge&) const = default;
 };
 
+// upgrade_configs of a connection manager: what its routes may be asked for.
+struct UpgradeType {
+  std::string type;  // lower-case: "websocket", "connect"
+  bool enabled = true;
+  bool operator==(const UpgradeType&) const = default;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
@@ -124,12 +132,16 @@ struct FilterChain {
   Duration max_connection_duration{0};
   uint32_t max_requests_per_connection = 0;
   uint32_t max_request_headers_kb = 60;
-  uint32_t max_concurrent_streams = 100;
+  http::Http2Options http2;
+  // upgrade_configs: what is not listed, here or by the route, is refused.
+  std::vector<UpgradeType> upgrades;
   bool generate_request_id = true;
   bool trace_context = false;  // HCM.tracing is set: a traceparent is made where none came
   Edge edge;
   // Of the router.
   bool suppress_envoy_headers = false;
+  // Of the filter grpc_stats.
+  enum class GrpcStats : uint8_t { None, Total, ByMethod } grpc_stats = GrpcStats::None;
   bool respect_expected_rq_timeout = false;
   std::vector<HttpFilter> http_filters;  // in order, without the router, which is last
 };
@@ -243,6 +255,7 @@ struct Cluster {
   Duration max_connection_duration{0};
   Duration max_stream_duration{0};
   UpstreamProtocol protocol = UpstreamProtocol::Http1;
+  http::Http2Options http2;
   std::optional<TlsContext> tls;
   // transport_socket_matches: endpoints whose metadata says tlsMode=istio use
   // tls, the others clear text.

@@ -29,6 +29,7 @@ envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 envoy.extensions.filters.http.router.v3.router_pb2
 envoy.extensions.filters.http.fault.v3.fault_pb2
 envoy.extensions.filters.http.cors.v3.cors_pb2
+envoy.extensions.filters.http.grpc_stats.v3.config_pb2
 envoy.extensions.transport_sockets.tls.v3.tls_pb2
 envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2
 envoy.extensions.upstreams.http.v3.http_protocol_options_pb2

@@ -66,7 +66,7 @@ TEST_CASE("http2: many streams, answered in the other order", "[http2]") {
 }
 
 TEST_CASE("http2: the peer's limit on streams is ours", "[http2]") {
-  Pair p({.streams_max = 3});
+  Pair p({.http2 = {.streams_max = 3}});
   p.pump();
   CHECK(p.client.capacity() == 3);
 }
@@ -98,7 +98,7 @@ TEST_CASE("http2: a paused stream holds back its peer, and no other", "[http2]")
   CHECK(p.served(0).body.empty());
   CHECK(p.served(1).body == body);
   const size_t on_its_way = body.size() - a.buffered();
-  CHECK(on_its_way <= http::Limits().stream_window_bytes);
+  CHECK(on_its_way <= http::Limits().http2.stream_window_bytes);
   p.served(0).stream->resume();
   p.pump();
   CHECK(p.served(0).body == body);

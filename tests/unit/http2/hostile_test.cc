@@ -1,44 +1,18 @@
 // HTTP/2 frames of a peer that is wrong, or means harm; and the ends of a
 // connection that are in order.
 
+#include "support/http2_frames.h"
 #include "unit/http2/pair.h"
 
 using namespace mesh;
 using namespace mesh::test;
 using namespace std::string_literals;
+using namespace mesh::support::h2;
 
 namespace {
 
-enum Type : uint8_t {
-  Data = 0,
-  Headers = 1,
-  Priority = 2,
-  Rst = 3,
-  Settings = 4,
-  Ping = 6,
-  GoAway = 7,
-  Window = 8
-};
-constexpr uint8_t kEndStream = 1, kEndHeaders = 4, kAck = 1;
-
-std::string frame(Type type, uint8_t flags, uint32_t id, std::string_view payload) {
-  const size_t n = payload.size();
-  std::string out = {char(n >> 16),  char(n >> 8),   char(n),       char(type), char(flags),
-                     char(id >> 24), char(id >> 16), char(id >> 8), char(id)};
-  return out.append(payload);
-}
-
-// A literal field without indexing (RFC 7541 section 6.2.2).
-std::string field(std::string_view name, std::string_view value) {
-  return "\0"s + char(name.size()) + std::string(name) + char(value.size()) + std::string(value);
-}
-
 const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(Settings, 0, 0, "");
 const std::string kPseudo = "\x82\x86\x84" + field(":authority", "shop");  // GET http /
-
-std::string get(uint32_t id, std::string_view more = "") {
-  return frame(Headers, kEndStream | kEndHeaders, id, kPseudo + std::string(more));
-}
 
 struct Served {
   http::BlockPool pool;
@@ -54,20 +28,9 @@ struct Served {
     if (!result) why = result.error().text;
     return result.has_value() && !codec.finished();
   }
-  // The code of a frame of `type` that was written, or -1.
-  int code(Type type) const {
-    for (size_t at = 0; at + 9 <= sink.out.size();) {
-      const auto byte = [&](size_t i) { return uint8_t(sink.out[at + i]); };
-      const size_t n = size_t(byte(0)) << 16 | size_t(byte(1)) << 8 | byte(2);
-      if (byte(3) == type) return byte(9 + (type == GoAway ? 7 : 3));
-      at += 9 + n;
-    }
-    return -1;
-  }
+  int code(Type type) const { return code_in(sink.out, type); }
   std::string why;
 };
-
-constexpr int kProtocolError = 1, kCalm = 11;
 
 }  // namespace
 

@@ -109,10 +109,10 @@ TEST_CASE("what a listener sets and is not supported is named by its path") {
     Manager manager;
     auto* any = listener.mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config();
     REQUIRE(any->UnpackTo(&manager));
-    manager.add_upgrade_configs();
+    manager.set_via("x");
     any->PackFrom(manager);
     CHECK(error_of(decode_listener(listener.SerializeAsString())) ==
-          "filter_chains[0].filters[0].typed_config.upgrade_configs: is not supported");
+          "filter_chains[0].filters[0].typed_config.via: is not supported");
   }
   SECTION("a number that nobody knows, deep inside") {
     auto* match = listener.mutable_filter_chains(0)->mutable_filter_chain_match();
