@@ -57,7 +57,7 @@ constexpr const Rule& rule(State s) { return kRules[size_t(s)]; }
 http::Limits limits_of(const xds::FilterChain& config) {
   http::Limits limits;
   limits.head_bytes_max = size_t(config.max_request_headers_kb) * 1024;
-  limits.streams_max = config.max_concurrent_streams;
+  limits.http2 = config.http2;
   return limits;
 }
 
@@ -139,6 +139,11 @@ void Connection::set_codec(bool http2) {
     codec_ =
         std::make_unique<http1::ServerCodec>(transport_, *this, secure_ ? "https" : "http", limits);
   transport_.set_codec(codec_.get());
+  upstream::Keepalive::Owner& owner = *this;
+  const auto& keepalive = chain_->config->http2.keepalive;
+  if (http2 && upstream::Keepalive::wanted(keepalive))
+    keepalive_ = std::make_unique<upstream::Keepalive>(worker_.loop(), *codec_, keepalive,
+                                                       worker_.random(), owner);
 }
 
 http::StreamHandler* Connection::on_stream(http::Stream& stream) {
@@ -150,6 +155,7 @@ http::StreamHandler* Connection::on_stream(http::Stream& stream) {
 
 void Connection::on_progress() {
   last_active_ = worker_.loop().now();
+  if (keepalive_) keepalive_->on_progress();
   if (state_ != State::Serving && state_ != State::Draining) return;
   if (transport_.state() == Transport::State::Lingering)
     return enter(State::Closing, "refused by the codec");
@@ -237,7 +243,10 @@ void Connection::enter(State next, std::string_view why) {
               {{"listener", listener_->config->name}, {"peer", remote_text()}, {"why", why}});
   state_ = next;
   switch (next) {
-    case State::Closed: deadline_.cancel(); return worker_.remove(*this);
+    case State::Closed:
+      deadline_.cancel();
+      worker_.loop().retire(std::move(keepalive_));
+      return worker_.remove(*this);
     case State::Serving: return deadline_.arm(idle_timeout());
     case State::Draining: return deadline_.arm(chain_->config->drain_timeout);
     case State::Sniffing:

@@ -19,6 +19,7 @@
 #include "forward/view.h"
 #include "http/codec.h"
 #include "telemetry/registry.h"
+#include "upstream/keepalive.h"
 #include "upstream/transport.h"
 
 namespace mesh::forward {
@@ -27,7 +28,8 @@ class Worker;
 
 class Connection final : private upstream::Transport::Owner,
                          public http::ServerHandler,
-                         private event::Deadline::Owner {
+                         private event::Deadline::Owner,
+                         private upstream::Keepalive::Owner {
  public:
   enum class State : uint8_t {
     Sniffing,     // waiting for bytes that tell TLS from clear text
@@ -90,6 +92,7 @@ class Connection final : private upstream::Transport::Owner,
   void on_transport_closed(std::string_view why) override;
   http::StreamHandler* on_stream(http::Stream& stream) override;
   void on_deadline(event::Deadline&) override;
+  void on_keepalive_timeout() override { abort("keepalive timeout"); }
   void on_serving_deadline();
 
   Worker& worker_;
@@ -98,6 +101,7 @@ class Connection final : private upstream::Transport::Owner,
   const ChainSpec* chain_ = nullptr;
   upstream::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
+  std::unique_ptr<upstream::Keepalive> keepalive_;  // null: not configured
   event::Deadline deadline_;
   Instant last_active_{};
   State state_ = State::Sniffing;

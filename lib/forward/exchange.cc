@@ -52,7 +52,10 @@ void Exchange::on_reset(http::ResetReason reason) {
   conclude();
 }
 
-void Exchange::on_closed() { conclude(); }
+void Exchange::on_closed() {
+  if (phase_ == Phase::Tunnel) end_tunnel(true);
+  conclude();
+}
 
 void Exchange::on_deadline(event::Deadline& deadline) {
   if (&deadline == &request_deadline_) return on_request_timeout();
@@ -67,8 +70,8 @@ void Exchange::on_deadline(event::Deadline& deadline) {
 }
 
 void Exchange::check_idle() {
-  const bool alive = phase_ != Phase::Free && down_ != nullptr;
-  if (!alive) return;
+  if (phase_ == Phase::Free || (down_ == nullptr && !attempt_.active())) return;
+  if (down_ == nullptr) return check_idle_upstream();
   const Duration limit = options_.idle_timeout;
   if (limit <= Duration::zero() || worker_.loop().now() - last_active_ < limit) return;
   if (phase_ >= Phase::Answering || head_ == nullptr)
@@ -104,6 +107,7 @@ void Exchange::conclude() {
   hold_.cancel();
   try_deadline_.cancel();
   request_deadline_.cancel();
+  if (phase_ == Phase::Tunnel) end_tunnel(false);
   if (phase_ != Phase::Answered) {
     phase_ = Phase::Answered;
     attempt_.cancel(std::nullopt);

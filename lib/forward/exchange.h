@@ -124,7 +124,12 @@ class Exchange final : private http::StreamHandler,
   void on_try_timeout();
 
   // The way back.
-  void begin_tunnel();
+  bool admit_tunnel();  // false: answered already
+  bool awaits_tunnel() const;
+  bool opens_tunnel(const http::ResponseHead& head) const;
+  void begin_tunnel(http::ResponseHead& head);
+  void end_tunnel(bool in_order);
+  void check_idle_upstream();
   void response_complete();
   void fail_midway(telemetry::Flag flag, std::string_view details);
   // An answer of our own, with one sentence for people.

@@ -44,23 +44,19 @@ void Exchange::on_attempt_head(upstream::Attempt&, http::ResponseHead& head, boo
   if (!inbound_) add_service_time(head.fields, service_time_, scratch_);
   edit_response(head.fields);
   run_response_filters(head);
-  if (end) response_complete();
-  if (!end && (head.status == 101 || (head_->method == "CONNECT" && head.status / 100 == 2)))
-    begin_tunnel();
+  if (head_->asks_tunnel() && opens_tunnel(head))
+    begin_tunnel(head);
+  else if (end)
+    response_complete();
   if (down_ != nullptr) down_->send_response_head(head, end);
-}
-
-// The request's limits of time are those of its answer: a tunnel has idleness only.
-void Exchange::begin_tunnel() {
-  phase_ = Phase::Tunnel;
-  request_deadline_.cancel();
+  if (phase_ == Phase::Tunnel) release_downstream();
 }
 
 void Exchange::on_attempt_data(upstream::Attempt&, std::string_view bytes, bool end) {
   if (!answering() || down_ == nullptr) return;
   touch();
   response_bytes_ += bytes.size();
-  if (end) response_complete();
+  if (end && phase_ != Phase::Tunnel) response_complete();
   down_->send_data(bytes, end);
   if (down_ != nullptr && !end && down_->buffered() > http::Stream::kBufferedHigh) attempt_.pause();
 }
@@ -70,6 +66,7 @@ void Exchange::on_attempt_trailers(upstream::Attempt&, http::Fields& trailers) {
   touch();
   if (grpc_)
     if (const auto status = grpc_status_in(trailers)) grpc_status_ = *status;
+  if (phase_ == Phase::Tunnel) return down_->send_data({}, true);
   response_complete();
   down_->send_trailers(trailers);
 }

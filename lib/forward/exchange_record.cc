@@ -24,6 +24,10 @@ void Exchange::record(Duration duration) {
     facts.peer = attempt_.peer();
   }
   facts.duration = duration;
+  if (grpc_ && chain_->config->grpc_stats != xds::FilterChain::GrpcStats::None) {
+    const bool by_method = chain_->config->grpc_stats == xds::FilterChain::GrpcStats::ByMethod;
+    worker_.grpc_stats().record(by_method ? original_path_ : std::string_view(), grpc_status_);
+  }
   facts.request_bytes = request_bytes_;
   facts.response_bytes = response_bytes_;
   telemetry::Scope& scope =

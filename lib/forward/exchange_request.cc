@@ -21,9 +21,10 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
       worker_.random(), scratch_);
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
-  if (head.path != "*" && !http::normalise_path(&head.path, path_))
+  if (head.path != "*" && !head.is_connect() && !http::normalise_path(&head.path, path_))
     return reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
-  if (!find_route() || !run_request_filters() || !find_target()) return;
+  if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;
+  if (!run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();
@@ -72,7 +73,12 @@ void Exchange::on_trailers(http::Fields& trailers) {
   if (!forwarding()) return;
   if (extras_)
     for (const auto& tap : extras_->taps) tap->on_trailers(trailers);
-  if (http::Stream* const up = attempt_.stream(); up != nullptr) up->send_trailers(trailers);
+  http::Stream* const up = attempt_.stream();
+  if (up == nullptr) return;
+  if (phase_ == Phase::Tunnel)
+    up->send_data({}, true);
+  else
+    up->send_trailers(trailers);
 }
 
 void Exchange::hold_downstream() {
@@ -82,7 +88,7 @@ void Exchange::hold_downstream() {
 }
 
 void Exchange::release_downstream() {
-  if (!held_) return;
+  if (!held_ || awaits_tunnel()) return;
   held_ = false;
   if (down_ == nullptr) return;
   down_->resume();

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "forward/connection.h"
 #include "forward/exchange.h"
+#include "forward/upgrade.h"
 #include "forward/worker.h"
 #include "route/match.h"
 #include "route/redirect.h"
@@ -34,6 +35,8 @@ bool Exchange::find_route() {
     route_ = table->find(request);
   }
   if (route_ == nullptr) {
+    if (head_->is_connect() && tunnel_rule(*head_, nullptr, *chain_->config) == TunnelRule::Unknown)
+      return admit_tunnel();  // which says why not
     reply(404, Flag::NoRouteFound, "route_not_found",
           "no route for host " + text::quoted(head_->authority));
     return false;

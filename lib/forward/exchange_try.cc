@@ -29,7 +29,10 @@ void Exchange::begin_attempt() {
   phase_ = Phase::Trying;
   if (pending_.status != 0) return fault_answer();
   static constexpr balance::PickContext kAnybody;
-  attempt_.start(*cluster_->cluster, worker_.random(), extras_ ? extras_->pick : kAnybody);
+  const balance::PickContext& context = extras_ ? extras_->pick : kAnybody;
+  if (extras_ && extras_->terminate_connect)
+    return attempt_.start_connect(*cluster_->cluster, worker_.random(), context, worker_.blocks());
+  attempt_.start(*cluster_->cluster, worker_.random(), context);
 }
 
 // The policy asks for another try, and the limits allow it.

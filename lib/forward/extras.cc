@@ -16,6 +16,7 @@ void Extras::clear() {
   pick = {};
   untouched_retries = 0;
   retry_permit.reset();
+  terminate_connect = websocket_key_added = false;
   taps.clear();
 }
 

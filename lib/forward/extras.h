@@ -37,6 +37,10 @@ struct Extras {
   // Made for the first request that meets filters, and kept.
   std::unique_ptr<filter::Run> filters;
 
+  // Tunnels.
+  bool terminate_connect = false;
+  bool websocket_key_added = false;
+
   // Who else hears the request.
   std::vector<std::unique_ptr<RequestTap>> taps;
 

@@ -38,7 +38,15 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       &registry_.number("mesh_forwarder_downstream_connections_active", none, true);
   connections_resting_ =
       &registry_.number("mesh_forwarder_downstream_connections_resting", none, true);
+  upgrades_total_ = &registry_.number("mesh_forwarder_downstream_cx_upgrades_total", none);
+  upgrades_active_ = &registry_.number("mesh_forwarder_downstream_cx_upgrades_active", none, true);
   sweep_deadline_.arm(kSweepEvery);
+}
+
+void Worker::count_tunnel(bool begins) {
+  if (begins) upgrades_total_->add();
+  tunnels_ += begins ? size_t(1) : size_t(-1);
+  upgrades_active_->set(tunnels_);
 }
 
 Worker::~Worker() { MESH_CHECK(!thread_.joinable()); }

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "event/loop.h"
 #include "forward/acceptor.h"
+#include "forward/grpc_stats.h"
 #include "forward/local.h"
 #include "forward/log_sink.h"
 #include "forward/snapshot.h"
@@ -85,6 +86,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void recycle(std::unique_ptr<Extras> extras);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
   void on_ejection() { host_.on_ejection(index_); }
+  void count_tunnel(bool begins);
+  GrpcStats& grpc_stats() { return grpc_stats_; }
   // Whether a line that a peer can cause may be logged: a few a second.
   bool may_log();
 
@@ -130,6 +133,10 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   telemetry::Counter* connections_active_;
   telemetry::Counter* connections_resting_;
   telemetry::Counter* connections_refused_;
+  telemetry::Counter* upgrades_total_;
+  telemetry::Counter* upgrades_active_;
+  size_t tunnels_ = 0;
+  GrpcStats grpc_stats_{registry_};
   std::thread thread_;
 };
 

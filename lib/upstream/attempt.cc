@@ -17,11 +17,42 @@ constexpr uint16_t kTimeout = 1;
 
 Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
 
-void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
-  MESH_CHECK(endpoint_ == nullptr);
+void Attempt::reset() {
+  MESH_CHECK(!active());
   judged_ = request_started_ = secure_ = false;
   peer_ = telemetry::kUnknownPeer;
   host_text_ = {};
+}
+
+void Attempt::start_connect(Cluster& cluster, Random& random, const balance::PickContext& context,
+                            http::BlockPool& blocks) {
+  reset();
+  spec_ = &cluster.spec();
+  http::StreamHandler& handler = *this;
+  ConnectStream::Owner& owner = *this;
+  connect_ = std::make_unique<ConnectStream>(loop_, blocks, handler, owner);
+  ConnectStream& connect = *connect_;  // kept to the end of the turn, whatever comes
+  connect.start(cluster, random, context);
+  if (connect_ == nullptr) return;
+  host_ = connect.connection().host();
+  host_text_ = spec_->endpoints[host_].text;
+}
+
+void Attempt::on_connect_ready(http::Stream& stream) {
+  peer_ = connect_->connection().peer();
+  secure_ = connect_->connection().secure();
+  stream_ = &stream;
+  owner_.on_attempt_ready(*this, stream);
+}
+
+void Attempt::on_connect_failed(const AttemptFailure& failure) {
+  host_ = connect_->connection().host();
+  if (host_ != balance::kNoHost) host_text_ = spec_->endpoints[host_].text;
+  fail(failure);
+}
+
+void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
+  reset();
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
@@ -115,13 +146,13 @@ void Attempt::on_reset(http::ResetReason reason) {
 }
 
 void Attempt::cancel(std::optional<uint16_t> status) {
-  if (endpoint_ == nullptr) return;
+  if (!active()) return;
   if (status) judge(kTimeout);
-  endpoint_->forget(*this);
+  if (endpoint_ != nullptr) endpoint_->forget(*this);
   Connection* const connection = connection_;
   if (http::Stream* const stream = std::exchange(stream_, nullptr)) {
     stream->reset(http::ResetReason::Cancelled);
-    connection->check();
+    if (connection != nullptr) connection->check();
   }
   finish();
 }
@@ -138,7 +169,7 @@ void Attempt::abandon(const http::ResponseHead& head, bool end, bool request_end
 void Attempt::resume() {
   if (stream_ == nullptr) return;
   stream_->resume();
-  connection_->kick();
+  if (connection_ != nullptr) connection_->kick();
 }
 
 // Once a try: what the host is to be held to.
@@ -152,6 +183,10 @@ void Attempt::judge(uint16_t status) {
 }
 
 void Attempt::finish() {
+  if (connect_) {
+    connect_->close();
+    loop_.retire(std::move(connect_));
+  }
   if (endpoint_ == nullptr) return;
   endpoint_->request_ends();
   permit_.reset();

@@ -14,28 +14,13 @@
 #include "http/codec.h"
 #include "resilience/limits.h"
 #include "resilience/retry.h"
+#include "upstream/attempt_failure.h"
 #include "upstream/cluster.h"
+#include "upstream/connect_stream.h"
 
 namespace mesh::upstream {
 
-struct AttemptFailure {
-  resilience::Failure failure = resilience::Failure::None;
-  enum class Kind : uint8_t {
-    NoHost,          // UH
-    Overflow,        // UO
-    Connect,         // UF
-    ConnectTimeout,  // UF
-    Lost,            // UC: the connection ended under the stream
-    RemoteReset,     // UR: the peer reset the stream
-    Protocol,        // UPE
-  } kind = Kind::Connect;
-  std::string_view text{};  // for the log; valid for the call
-  // The peer did nothing (REFUSED_STREAM, GOAWAY below our id): trying again is
-  // always safe.
-  bool untouched = false;
-};
-
-class Attempt final : private http::StreamHandler, private Waiter {
+class Attempt final : private http::StreamHandler, private Waiter, private ConnectStream::Owner {
  public:
   class Owner {
    public:
@@ -63,8 +48,13 @@ class Attempt final : private http::StreamHandler, private Waiter {
   // reported, perhaps before this returns. `cluster` outlives the try.
   void start(Cluster& cluster, Random& random, const balance::PickContext& context);
 
+  // As start(), for a CONNECT that ends here: the host gets its bytes alone, on a
+  // connection of its own.
+  void start_connect(Cluster& cluster, Random& random, const balance::PickContext& context,
+                     http::BlockPool& blocks);
+
   // From start() to closed, failed, or given up.
-  bool active() const { return endpoint_ != nullptr; }
+  bool active() const { return endpoint_ != nullptr || connect_ != nullptr; }
   http::Stream* stream() { return stream_; }
   // The host last picked; kNoHost when there was none.
   balance::HostIndex host() const { return host_; }
@@ -102,6 +92,11 @@ class Attempt final : private http::StreamHandler, private Waiter {
   void on_send_room() override;
   void on_closed() override;
 
+  void on_connect_ready(http::Stream& stream) override;
+  void on_connect_failed(const AttemptFailure& failure) override;
+  void on_ejected() override { owner_.on_ejected(); }
+
+  void reset();
   void judge(uint16_t status);
   void finish();
   void fail(const AttemptFailure& failure);
@@ -110,6 +105,7 @@ class Attempt final : private http::StreamHandler, private Waiter {
   Owner& owner_;
   Endpoint* endpoint_ = nullptr;  // retained while active
   Connection* connection_ = nullptr;
+  std::unique_ptr<ConnectStream> connect_;  // in place of both
   http::Stream* stream_ = nullptr;
   resilience::Permit permit_;
   std::string_view host_text_;

@@ -42,6 +42,7 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
 
 http::Stream* Connection::open(http::StreamHandler& handler) {
   if (!codec_ || draining_) return nullptr;
+  if (keepalive_) keepalive_->on_stream();
   http::Stream* const stream = codec_->open(handler);
   if (stream != nullptr) ++streams_opened_;
   return stream;
@@ -51,16 +52,23 @@ void Connection::on_established() {
   connect_deadline_.cancel();
   const std::string_view alpn = transport_.stream().alpn();
   http2_ = alpn.empty() ? prefer_http2_ : alpn == "h2";
+  http::Limits limits;
+  limits.http2 = endpoint_.cluster().config->http2;
   if (http2_)
-    codec_ = std::make_unique<http2::ClientCodec>(transport_);
+    codec_ = std::make_unique<http2::ClientCodec>(transport_, limits);
   else
     codec_ = std::make_unique<http1::ClientCodec>(transport_);
   transport_.set_codec(codec_.get());
+  Keepalive::Owner& owner = *this;
+  if (http2_ && Keepalive::wanted(limits.http2.keepalive))
+    keepalive_ = std::make_unique<Keepalive>(loop_, *codec_, limits.http2.keepalive,
+                                             endpoint_.random(), owner);
   if (draining_) codec_->drain();
   endpoint_.on_connected(*this);
 }
 
 void Connection::on_progress() {
+  if (keepalive_) keepalive_->on_progress();
   if (transport_.state() == Transport::State::Lingering) {
     // The peer broke the protocol; it gets no last words.
     transport_.close();
@@ -93,6 +101,7 @@ void Connection::on_transport_closed(std::string_view why) {
   if (closed_) return;
   closed_ = true;
   connect_deadline_.cancel();
+  loop_.retire(std::move(keepalive_));
   endpoint_.on_closed(*this, why);  // retires us
 }
 

@@ -10,6 +10,7 @@
 #include "event/loop.h"
 #include "http/codec.h"
 #include "resilience/limits.h"
+#include "upstream/keepalive.h"
 #include "upstream/transport.h"
 
 namespace mesh::upstream {
@@ -18,7 +19,9 @@ class Endpoint;
 struct ClusterSpec;
 struct EndpointSpec;
 
-class Connection final : private Transport::Owner, private event::Deadline::Owner {
+class Connection final : private Transport::Owner,
+                         private event::Deadline::Owner,
+                         private Keepalive::Owner {
  public:
   Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& blocks,
              resilience::Permit permit);
@@ -62,11 +65,13 @@ class Connection final : private Transport::Owner, private event::Deadline::Owne
   void on_progress() override;
   void on_transport_closed(std::string_view why) override;
   void on_deadline(event::Deadline&) override;
+  void on_keepalive_timeout() override { transport_.abort("keepalive timeout"); }
 
   Endpoint& endpoint_;
   event::Loop& loop_;
   Transport transport_;
   std::unique_ptr<http::ClientCodec> codec_;
+  std::unique_ptr<Keepalive> keepalive_;  // null: not configured
   event::Deadline connect_deadline_;
   resilience::Permit permit_;
   uint64_t streams_opened_ = 0;

@@ -109,6 +109,7 @@ class Endpoint final : private event::Deadline::Owner {
   // Since when it is up, for slow start: it is new, or came back.
   Instant up_since() const { return up_since_; }
   void set_up_since(Instant now) { up_since_ = now; }
+  Random& random() { return owner_.random(); }
   size_t connection_count() const { return connections_.size(); }
 
   // Called by our connections.

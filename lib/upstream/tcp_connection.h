@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "event/loop.h"
 #include "resilience/limits.h"
-#include "upstream/attempt.h"
+#include "upstream/attempt_failure.h"
 #include "upstream/cluster.h"
 #include "upstream/transport.h"
 

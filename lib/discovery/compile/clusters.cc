@@ -73,11 +73,12 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
       options.mutable_explicit_http_config()->mutable_http_protocol_options();
       break;
     case Http::Http2:
-      options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+      options.mutable_explicit_http_config()->mutable_http2_protocol_options()->set_allow_connect(
+          true);
       break;
     case Http::Alpn:
       options.mutable_auto_config()->mutable_http_protocol_options();
-      options.mutable_auto_config()->mutable_http2_protocol_options();
+      options.mutable_auto_config()->mutable_http2_protocol_options()->set_allow_connect(true);
       break;
   }
   if (pool.http().has_idle_timeout())

@@ -3,6 +3,7 @@
 #include "discovery/compile/build.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -38,6 +39,15 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   manager.set_stat_prefix(std::move(stat_prefix));
   // As Istio: streams may be idle for as long as the route allows.
   manager.mutable_stream_idle_timeout();
+  // As Istio: WebSocket passes wherever HTTP is spoken, over HTTP/2 too (RFC 8441).
+  manager.add_upgrade_configs()->set_upgrade_type("websocket");
+  manager.mutable_http2_protocol_options()->set_allow_connect(true);
+  ext::filters::http::grpc_stats::v3::FilterConfig counted;
+  counted.set_emit_filter_state(true);
+  counted.mutable_stats_for_all_methods()->set_value(true);
+  auto& stats = *manager.add_http_filters();
+  stats.set_name("envoy.filters.http.grpc_stats");
+  pack(counted, *stats.mutable_typed_config());
   if (faults) {
     auto& filter = *manager.add_http_filters();
     filter.set_name(kFault);
