@@ -147,6 +147,26 @@ bool Wire::read_body(Message& message, int timeout_ms) {
   return true;
 }
 
+std::string Wire::read_head(int timeout_ms) {
+  size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos)
+    if (!fill(timeout_ms)) return "";
+  return read_exactly(end + 4);
+}
+
+std::string Wire::read_some(int timeout_ms) {
+  if (buffer_.empty()) fill(timeout_ms);
+  return std::exchange(buffer_, {});
+}
+
+std::string Wire::read_exactly(size_t n, int timeout_ms) {
+  while (buffer_.size() < n && fill(timeout_ms)) {
+  }
+  std::string bytes = buffer_.substr(0, n);
+  buffer_.erase(0, n);
+  return bytes;
+}
+
 std::string Wire::read_all(int timeout_ms) {
   while (fill(timeout_ms)) {
   }

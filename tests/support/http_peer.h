@@ -44,6 +44,12 @@ class Wire {
   // The next message; incomplete (or without a start line) at its end or at the
   // deadline. `head_only` for the response to HEAD.
   Message read(bool head_only = false, int timeout_ms = 10000);
+  // A head, with its blank line, as it came; what follows stays unread.
+  std::string read_head(int timeout_ms = 10000);
+  // What came next, at least a byte; empty at the end or the deadline.
+  std::string read_some(int timeout_ms = 10000);
+  // `n` bytes, or fewer where the end or the deadline comes first.
+  std::string read_exactly(size_t n, int timeout_ms = 10000);
   // Whatever comes until the peer closes.
   std::string read_all(int timeout_ms = 10000);
   // Whether the peer closed within the time (bytes before that are dropped).
