@@ -20,7 +20,8 @@ using namespace mesh::test;
 
 namespace {
 
-constexpr http::Limits kLimits{.head_bytes_max = 4096, .fields_max = 20, .http2 = {.streams_max = 8, .allow_connect = true}};
+constexpr http::Limits kLimits{
+    .head_bytes_max = 4096, .fields_max = 20, .http2 = {.streams_max = 8, .allow_connect = true}};
 constexpr std::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
 
 void check_ended(const Recorder& r) {

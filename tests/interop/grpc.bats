@@ -43,6 +43,10 @@ static_resources:
               - match: { prefix: "/" }
                 route: { cluster: next, timeout: 0s }
           http_filters:
+          - name: envoy.filters.http.grpc_stats
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_stats.v3.FilterConfig
+              stats_for_all_methods: true
           - name: envoy.filters.http.router
             typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
   clusters:
@@ -78,6 +82,11 @@ EOF
   run timeout 120 "$python" "$root/tests/interop/grpc_peer.py" check "$outer"
   echo "$output"
   [ "$status" -eq 0 ]
+  stats=$(curl -sS --unix-socket "$PWD/outer.sock" http://forwarder/stats)
+  grep grpc_requests <<<"$stats"
+  for wanted in 'Unary.*: [2-9]' 'Fail.*: 1' 'Slow.*: 1' 'BreakOff.*: 1'; do
+    grep -E "grpc_requests_total.*$wanted" <<<"$stats"
+  done
 }
 
 @test "where nobody serves, the forwarder's answer is a gRPC status" {

@@ -156,6 +156,22 @@ TEST_CASE("scenario: early bytes reach the origin as the tunnel's, and only then
   CHECK(client.read_exactly(5) == "EARLY");
 }
 
+TEST_CASE("scenario: a tunnel where nothing moves ends by the stream's idle timeout",
+          "[forwarder]") {
+  Origin origin("a");
+  origin.handle(shout);
+  Proxy proxy(Front{.endpoints = ports({origin.port()}), .hcm = std::string(kWebSocket) + R"(
+          stream_idle_timeout: 0.5s)"}
+                  .yaml(),
+              1);
+  Wire client = Wire::connect(proxy.port());
+  client.send(kUpgrade);
+  CHECK(client.read().status == 101);
+  client.send("hello");
+  CHECK(client.read_exactly(5) == "HELLO");
+  CHECK(client.closed());
+}
+
 TEST_CASE("scenario: a client that leaves ends the origin's side, and the other way round",
           "[forwarder]") {
   Origin origin("a");

@@ -76,7 +76,8 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
   return manager;
 }
 
-void add_filter(const Model& model, const Node& node, const InboundPort& port, pb::FilterChain& chain) {
+void add_filter(const Model& model, const Node& node, const InboundPort& port,
+                pb::FilterChain& chain) {
   auto& filter = *chain.add_filters();
   if (port.http) {
     filter.set_name("envoy.filters.network.http_connection_manager");

@@ -13,10 +13,9 @@ uint64_t count(const telemetry::Registry& registry, const std::string& service,
   telemetry::Snapshot snapshot;
   registry.collect(snapshot);
   for (const auto& [key, value] : snapshot.numbers)
-    if (key.labels == std::vector<std::pair<std::string, std::string>>{
-                          {"grpc_service", service},
-                          {"grpc_method", method},
-                          {"grpc_response_status", status}})
+    if (key.labels ==
+        std::vector<std::pair<std::string, std::string>>{
+            {"grpc_service", service}, {"grpc_method", method}, {"grpc_response_status", status}})
       return value;
   return 0;
 }
