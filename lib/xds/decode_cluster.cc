@@ -41,8 +41,10 @@ Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path,
 
 Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
   constexpr std::string_view kName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+  constexpr std::string_view kOutlierReturn = "mesh.xds.v1.OutlierReturn";
   for (const auto& [name, any] : cluster.typed_extension_protocol_options()) {
     const std::string at = path_of(path, "typed_extension_protocol_options") + "[" + name + "]";
+    if (name == kOutlierReturn) continue;  // decode_outlier_return()
     if (name != kName) return refuse(at, "is not supported");
     MESH_TRY(const auto options, unpack<HttpProtocolOptions>(any, at));
     switch (options.upstream_protocol_options_case()) {
@@ -153,6 +155,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
     MESH_TRY(result->outlier,
              decode_outlier(cluster.outlier_detection(), path_of(path, "outlier_detection")));
   }
+  MESH_TRY_VOID(decode_outlier_return(cluster, std::string(path), *result));
   for (int i = 0; i < cluster.health_checks_size(); ++i) {
     MESH_TRY(auto check,
              decode_health_check(cluster.health_checks(i), path_of(path, "health_checks", i)));

@@ -17,6 +17,11 @@ Result<resilience::OutlierPolicy> decode_outlier(
 Result<HealthCheck> decode_health_check(const envoy::config::core::v3::HealthCheck& check,
                                         const std::string& path);
 
+// mesh.xds.v1.OutlierReturn among the cluster's options, if it is there: after
+// decode_outlier().
+Result<void> decode_outlier_return(const envoy::config::cluster::v3::Cluster& cluster,
+                                   const std::string& path, Cluster& into);
+
 // Thresholds by priority, those of a host, and what hangs on connections.
 Result<void> decode_limits(const envoy::config::cluster::v3::Cluster& cluster,
                            const std::string& path, Cluster& into);

@@ -1,3 +1,4 @@
+#include "mesh/xds/v1/outlier_return.pb.h"
 #include "xds/decode_common.h"
 #include "xds/decode_health.h"
 #include "xds/strict.h"
@@ -89,6 +90,29 @@ Result<resilience::OutlierPolicy> decode_outlier(const pb::OutlierDetection& fro
   if (to.interval <= Duration(0) || to.base_ejection_time <= Duration(0))
     return refuse(path, "interval and base_ejection_time are over 0");
   return to;
+}
+
+Result<void> decode_outlier_return(const pb::Cluster& cluster, const std::string& path,
+                                   Cluster& into) {
+  const auto& options = cluster.typed_extension_protocol_options();
+  const auto found = options.find("mesh.xds.v1.OutlierReturn");
+  if (found == options.end()) return {};
+  const std::string at =
+      path_of(path, "typed_extension_protocol_options") + "[mesh.xds.v1.OutlierReturn]";
+  if (!into.outlier) return refuse(at, "needs outlier_detection");
+  MESH_TRY(const auto from, unpack<::mesh::xds::v1::OutlierReturn>(found->second, at));
+  resilience::GradualReturn& to = into.outlier->gradual_return;
+  to.enabled = true;
+  if (from.has_probe_percent()) to.probe_share = from.probe_percent().value() / 100;
+  if (!(to.probe_share > 0 && to.probe_share <= 1))
+    return refuse(path_of(at, "probe_percent"), "is over 0, at most 100");
+  if (from.has_probe_time()) {
+    MESH_TRY(to.probe_time, decode_duration(from.probe_time(), path_of(at, "probe_time")));
+  }
+  if (from.has_ramp()) {
+    MESH_TRY(to.ramp, decode_duration(from.ramp(), path_of(at, "ramp")));
+  }
+  return {};
 }
 
 }  // namespace mesh::xds

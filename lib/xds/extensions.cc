@@ -17,6 +17,7 @@
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
+#include "mesh/xds/v1/outlier_return.pb.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -44,6 +45,7 @@ const auto& known() {
       ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
       ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
       ext::upstreams::http::v3::HttpProtocolOptions::descriptor(),
+      ::mesh::xds::v1::OutlierReturn::descriptor(),
   };
   return types;
 }

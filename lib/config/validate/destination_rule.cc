@@ -21,6 +21,15 @@ void check_pool(const ConnectionPoolSettings& pool, const std::string& path, Che
   if (tcp.has_connect_timeout())
     checker.duration(path + ".tcp.connectTimeout", tcp.connect_timeout(), false);
   if (tcp.has_idle_timeout()) checker.duration(path + ".tcp.idleTimeout", tcp.idle_timeout(), true);
+  const auto& keepalive = tcp.tcp_keepalive();
+  checker.range(path + ".tcp.tcpKeepalive.probes", keepalive.probes(), 0, 127);
+  if (keepalive.has_time())
+    checker.range(path + ".tcp.tcpKeepalive.time", double(keepalive.time().seconds()), 1, 32767);
+  if (keepalive.has_interval())
+    checker.range(path + ".tcp.tcpKeepalive.interval", double(keepalive.interval().seconds()), 1,
+                  32767);
+  check_limit(path + ".http.maxRequestsPerConnection", http.max_requests_per_connection(), checker);
+  check_limit(path + ".http.maxConcurrentStreams", http.max_concurrent_streams(), checker);
   check_limit(path + ".http.http1MaxPendingRequests", http.http1_max_pending_requests(), checker);
   check_limit(path + ".http.http2MaxRequests", http.http2_max_requests(), checker);
   check_limit(path + ".http.maxRetries", http.max_retries(), checker);
@@ -33,6 +42,11 @@ void check_outlier(const OutlierDetection& outlier, const std::string& path, Che
   if (outlier.has_base_ejection_time())
     checker.duration(path + ".baseEjectionTime", outlier.base_ejection_time(), false);
   checker.range(path + ".maxEjectionPercent", outlier.max_ejection_percent(), 0, 100);
+  checker.range(path + ".minHealthPercent", outlier.min_health_percent(), 0, 100);
+  checker.expect(!outlier.has_consecutive_local_origin_failures() ||
+                     outlier.split_external_local_origin_errors(),
+                 path + ".consecutiveLocalOriginFailures",
+                 "needs splitExternalLocalOriginErrors: true");
 }
 
 void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {

@@ -1,12 +1,87 @@
 #include "mesh/v1/service_policy.pb.h"
 
+#include <string>
+
+#include "base/text.h"
 #include "config/validate/validate.h"
 
 namespace mesh::config {
+namespace {
+
+using HealthCheck = ::mesh::v1::ServicePolicy::HealthCheck;
+
+// "200" or "200-299", within 100 to 599.
+void check_statuses(const Checker::Strings& statuses, const std::string& path, Checker& checker) {
+  for (int i = 0; i < statuses.size(); ++i) {
+    const auto parts = text::split(statuses.Get(i), '-');
+    const auto number = [](std::string_view digits) {
+      const bool three =
+          digits.size() == 3 && digits.find_first_not_of("0123456789") == std::string_view::npos;
+      return three ? std::stoi(std::string(digits)) : 0;
+    };
+    const int low = number(parts.front());
+    const int high = number(parts.back());
+    checker.expect(parts.size() <= 2 && low >= 100 && low <= high && high <= 599, at_index(path, i),
+                   "expected a status, or a range such as 200-299");
+  }
+}
+
+void check_http(const HealthCheck::Http& http, const std::string& path, Checker& checker) {
+  checker.expect(
+      http.path().starts_with('/') && http.path().find_first_of(" \t\r\n") == std::string::npos,
+      path + ".path", "expected a path that begins with /");
+  const std::string& method = http.method();
+  checker.expect(method.empty() || method == "GET" || method == "HEAD" || method == "OPTIONS" ||
+                     method == "POST" || method == "PUT" || method == "DELETE" || method == "PATCH",
+                 path + ".method", "expected GET, HEAD, OPTIONS, POST, PUT, DELETE or PATCH");
+  check_statuses(http.expected_statuses(), path + ".expectedStatuses", checker);
+  check_statuses(http.retriable_statuses(), path + ".retriableStatuses", checker);
+}
+
+void check_health(const HealthCheck& check, const std::string& path, Checker& checker) {
+  checker.expect(int(check.has_http()) + int(check.has_tcp()) + int(check.has_grpc()) == 1, path,
+                 "expected one of http, tcp and grpc");
+  if (check.has_http()) check_http(check.http(), path + ".http", checker);
+  checker.expect(check.has_timeout(), path, "expected timeout");
+  checker.expect(check.has_interval(), path, "expected interval");
+  const auto over_zero = [&](const char* name, bool has, const google::protobuf::Duration& value) {
+    if (has) checker.duration(path + "." + name, value, false);
+  };
+  over_zero("timeout", check.has_timeout(), check.timeout());
+  over_zero("interval", check.has_interval(), check.interval());
+  over_zero("noTrafficInterval", check.has_no_traffic_interval(), check.no_traffic_interval());
+  over_zero("noTrafficHealthyInterval", check.has_no_traffic_healthy_interval(),
+            check.no_traffic_healthy_interval());
+  over_zero("unhealthyInterval", check.has_unhealthy_interval(), check.unhealthy_interval());
+  over_zero("unhealthyEdgeInterval", check.has_unhealthy_edge_interval(),
+            check.unhealthy_edge_interval());
+  over_zero("healthyEdgeInterval", check.has_healthy_edge_interval(),
+            check.healthy_edge_interval());
+  if (check.has_initial_jitter())
+    checker.duration(path + ".initialJitter", check.initial_jitter(), true);
+  if (check.has_interval_jitter())
+    checker.duration(path + ".intervalJitter", check.interval_jitter(), true);
+  checker.range(path + ".intervalJitterPercent", check.interval_jitter_percent(), 0, 1000);
+  if (check.port() != 0) checker.port(path + ".port", check.port());
+}
+
+}  // namespace
 
 void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
   checker.host("spec.host", policy.host(), false);
   if (!policy.subset().empty()) checker.label_name("spec.subset", policy.subset());
+  checker.expect(policy.health_checks_size() <= 1, "spec.healthChecks",
+                 "expected one health check at most");
+  for (int i = 0; i < policy.health_checks_size(); ++i)
+    check_health(policy.health_checks(i), at_index("spec.healthChecks", i), checker);
+  if (!policy.has_outlier_return()) return;
+  const auto& back = policy.outlier_return();
+  if (back.has_probe_percent())
+    checker.expect(back.probe_percent().value() > 0 && back.probe_percent().value() <= 100,
+                   "spec.outlierReturn.probePercent", "expected over 0, at most 100");
+  if (back.has_probe_time())
+    checker.duration("spec.outlierReturn.probeTime", back.probe_time(), true);
+  if (back.has_ramp()) checker.duration("spec.outlierReturn.ramp", back.ramp(), true);
 }
 
 }  // namespace mesh::config

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/health.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -24,6 +25,13 @@ void set_limits(const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster)
   limits.mutable_max_pending_requests()->set_value(limit(pool.http().http1_max_pending_requests()));
   limits.mutable_max_requests()->set_value(limit(pool.http().http2_max_requests()));
   limits.mutable_max_retries()->set_value(limit(pool.http().max_retries()));
+  if (!pool.tcp().has_tcp_keepalive()) return;
+  const auto& from = pool.tcp().tcp_keepalive();
+  auto& to = *cluster.mutable_upstream_connection_options()->mutable_tcp_keepalive();
+  if (from.probes() != 0) to.mutable_keepalive_probes()->set_value(from.probes());
+  if (from.has_time()) to.mutable_keepalive_time()->set_value(uint32_t(from.time().seconds()));
+  if (from.has_interval())
+    to.mutable_keepalive_interval()->set_value(uint32_t(from.interval().seconds()));
 }
 
 void set_retry_budget(const istio::TrafficPolicy::RetryBudget& from, pb::Cluster& cluster) {
@@ -46,10 +54,22 @@ void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
     if (errors > 0) to.mutable_consecutive_gateway_failure()->set_value(errors);
     to.mutable_enforcing_consecutive_gateway_failure()->set_value(errors > 0 ? 100 : 0);
   }
+  if (from.split_external_local_origin_errors()) {
+    to.set_split_external_local_origin_errors(true);
+    if (from.has_consecutive_local_origin_failures()) {
+      const uint32_t failures = from.consecutive_local_origin_failures().value();
+      if (failures > 0) to.mutable_consecutive_local_origin_failure()->set_value(failures);
+      to.mutable_enforcing_consecutive_local_origin_failure()->set_value(failures > 0 ? 100 : 0);
+    }
+    to.mutable_enforcing_local_origin_success_rate()->set_value(0);
+  }
   if (from.has_interval()) *to.mutable_interval() = from.interval();
   if (from.has_base_ejection_time()) *to.mutable_base_ejection_time() = from.base_ejection_time();
   if (from.max_ejection_percent() > 0)
     to.mutable_max_ejection_percent()->set_value(uint32_t(from.max_ejection_percent()));
+  if (from.min_health_percent() > 0)
+    cluster.mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(
+        from.min_health_percent());
 }
 
 void set_balancing(const istio::LoadBalancerSettings& from, pb::Cluster& cluster) {
@@ -81,6 +101,18 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
       options.mutable_auto_config()->mutable_http2_protocol_options()->set_allow_connect(true);
       break;
   }
+  if (const int32_t streams = pool.http().max_concurrent_streams(); streams > 0) {
+    auto* const http2 =
+        options.has_auto_config() ? options.mutable_auto_config()->mutable_http2_protocol_options()
+        : protocol == Http::Http2
+            ? options.mutable_explicit_http_config()->mutable_http2_protocol_options()
+            : nullptr;
+    if (http2 != nullptr) http2->mutable_max_concurrent_streams()->set_value(uint32_t(streams));
+  }
+  if (const int32_t requests = pool.http().max_requests_per_connection(); requests > 0)
+    options.mutable_common_http_protocol_options()
+        ->mutable_max_requests_per_connection()
+        ->set_value(uint32_t(requests));
   if (pool.http().has_idle_timeout())
     *options.mutable_common_http_protocol_options()->mutable_idle_timeout() =
         pool.http().idle_timeout();
@@ -173,7 +205,8 @@ const Service* service_at(const Model& model, const Node& node, const InboundPor
 }
 
 Resource outbound_cluster(const Model& model, const Service& service, const Port& port,
-                          const std::string& subset, const istio::TrafficPolicy& policy) {
+                          const std::string& subset, const istio::TrafficPolicy& policy,
+                          const Object<v1::ServicePolicy>* own) {
   pb::Cluster cluster;
   cluster.set_name(outbound_name(port.number, subset, service.host));
   cluster.set_type(pb::Cluster::EDS);
@@ -187,6 +220,7 @@ Resource outbound_cluster(const Model& model, const Service& service, const Port
   set_limits(pool, cluster);
   if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
   if (policy.has_outlier_detection()) set_outlier(policy.outlier_detection(), cluster);
+  if (own != nullptr) set_health(own->spec, cluster);
   const Security security = security_of(model, service, port, policy);
   const Http protocol = protocol_of(port, security, pool);
   if (is_http(port.protocol)) set_protocol(protocol, pool, cluster);
@@ -226,12 +260,14 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
   for (const auto* service : model.services_for(node)) {
     const auto* rule = model.destination_rule(*service, node.ns);
     for (const auto& port : service->ports) {
-      result.push_back(
-          outbound_cluster(model, *service, port, "", policy_for(rule, nullptr, port.number)));
+      result.push_back(outbound_cluster(model, *service, port, "",
+                                        policy_for(rule, nullptr, port.number),
+                                        model.service_policy(*service, "", node.ns)));
       if (rule == nullptr) continue;
       for (const auto& subset : rule->spec.subsets())
         result.push_back(outbound_cluster(model, *service, port, subset.name(),
-                                          policy_for(rule, &subset, port.number)));
+                                          policy_for(rule, &subset, port.number),
+                                          model.service_policy(*service, subset.name(), node.ns)));
     }
   }
   for (const auto& port : inbound_ports(model, node))

@@ -1,0 +1,88 @@
+// What a ServicePolicy may say of health, and a DestinationRule of pools: mesh-config(5).
+#include <catch2/catch.hpp>
+
+#include "config/object.h"
+
+using namespace mesh;
+
+namespace {
+
+// What is wrong, without the place; empty when nothing is.
+std::string said(const std::string& group, const std::string& kind, const std::string& spec) {
+  config::Problems problems("f.yaml");
+  std::vector<config::v1::Object> objects;
+  config::read_objects("apiVersion: " + group + "\nkind: " + kind +
+                           "\nmetadata: {name: x}\nspec: {host: a, " + spec + "}\n",
+                       problems, objects);
+  std::string all;
+  const std::string mark = kind + " default/x: spec.";
+  for (const std::string& line : problems.lines())
+    all += (all.empty() ? "" : "\n") +
+           line.substr(line.find(mark) == std::string::npos ? 0 : line.find(mark) + mark.size());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("ServicePolicy: health checks and returns", "[config]") {
+  const struct {
+    const char* spec;
+    const char* want;
+  } rows[] = {
+      {"healthChecks: [{http: {path: /}, timeout: 1s, interval: 5s}]", ""},
+      {"healthChecks: [{tcp: {}, timeout: 1s, interval: 5s}]", ""},
+      {"healthChecks: [{grpc: {service: a}, timeout: 1s, interval: 5s, port: 8080}]", ""},
+      {"outlierReturn: {probePercent: 10, probeTime: 5s, ramp: 20s}", ""},
+      {"healthChecks: [{timeout: 1s, interval: 5s}]",
+       "healthChecks[0]: expected one of http, tcp and grpc"},
+      {"healthChecks: [{tcp: {}, grpc: {}, timeout: 1s, interval: 5s}]",
+       "healthChecks[0]: expected one of http, tcp and grpc"},
+      {"healthChecks: [{tcp: {}, interval: 5s}]", "healthChecks[0]: expected timeout"},
+      {"healthChecks: [{tcp: {}, timeout: 1s}]", "healthChecks[0]: expected interval"},
+      {"healthChecks: [{http: {path: healthz}, timeout: 1s, interval: 5s}]",
+       "healthChecks[0].http.path: expected a path that begins with /"},
+      {"healthChecks: [{http: {path: /, expectedStatuses: [\"2xx\"]}, timeout: 1s, interval: 5s}]",
+       "healthChecks[0].http.expectedStatuses[0]: expected a status, or a range such as 200-299"},
+      {"healthChecks: [{http: {path: /, retriableStatuses: [\"299-200\"]}, timeout: 1s, interval: "
+       "5s}]",
+       "healthChecks[0].http.retriableStatuses[0]: expected a status, or a range such as 200-299"},
+      {"healthChecks: [{http: {path: /, method: CONNECT}, timeout: 1s, interval: 5s}]",
+       "healthChecks[0].http.method: expected GET, HEAD, OPTIONS, POST, PUT, DELETE or PATCH"},
+      {"healthChecks: [{tcp: {}, timeout: 1s, interval: 5s}, {tcp: {}, timeout: 1s, interval: 5s}]",
+       "healthChecks: expected one health check at most"},
+      {"outlierReturn: {probePercent: 0}",
+       "outlierReturn.probePercent: expected over 0, at most 100"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.spec);
+    CHECK(said("mesh/v1", "ServicePolicy", row.spec) == row.want);
+  }
+}
+
+TEST_CASE("DestinationRule: pools and ejection", "[config]") {
+  const struct {
+    const char* policy;
+    const char* want;
+  } rows[] = {
+      {"connectionPool: {tcp: {tcpKeepalive: {probes: 3, time: 60s, interval: 5s}}}", ""},
+      {"connectionPool: {http: {maxRequestsPerConnection: 1, maxConcurrentStreams: 5}}", ""},
+      {"outlierDetection: {splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: "
+       "3, minHealthPercent: 50}",
+       ""},
+      {"connectionPool: {tcp: {tcpKeepalive: {time: 0.5s}}}",
+       "trafficPolicy.connectionPool.tcp.tcpKeepalive.time: expected a number from 1 to 32767"},
+      {"connectionPool: {http: {maxRequestsPerConnection: -1}}",
+       "trafficPolicy.connectionPool.http.maxRequestsPerConnection: expected a number from 0, "
+       "which is no limit"},
+      {"outlierDetection: {minHealthPercent: 101}",
+       "trafficPolicy.outlierDetection.minHealthPercent: expected a number from 0 to 100"},
+      {"outlierDetection: {consecutiveLocalOriginFailures: 3}",
+       "trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: needs "
+       "splitExternalLocalOriginErrors: true"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.policy);
+    CHECK(said("networking.istio.io/v1", "DestinationRule",
+               std::string("trafficPolicy: {") + row.policy + "}") == row.want);
+  }
+}
