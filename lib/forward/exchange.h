@@ -117,6 +117,7 @@ class Exchange final : private http::StreamHandler,
   void begin_attempt();
   // Whether another try was arranged for.
   bool retry(const resilience::Outcome& outcome);
+  void count(upstream::ClusterCount what);  // of the cluster's statistics
   bool permitted(const resilience::Outcome& outcome);
   bool replayable() const { return !body_lost_; }
   void keep_for_retry(std::string_view bytes, bool sent);

@@ -41,6 +41,8 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     if (!body.empty()) fields.add("content-type", "text/plain");
   }
   if (!extras_->location.empty()) fields.add("location", extras_->location);
+  if (flags.has(telemetry::Flag::UpstreamOverflow) && !chain_->config->suppress_envoy_headers)
+    fields.add("x-envoy-overloaded", "true");
   edit_response(fields);
   run_response_filters(response);
   const bool headless = head_->method == "HEAD" || body.empty();

@@ -11,6 +11,11 @@ namespace mesh::forward {
 
 using telemetry::Flag;
 using upstream::AttemptFailure;
+using upstream::ClusterCount;
+
+void Exchange::count(ClusterCount what) {
+  if (cluster_ != nullptr) cluster_->cluster->counts().add(what);
+}
 
 void Exchange::next_try() {
   ++tries_;
@@ -32,7 +37,7 @@ void Exchange::begin_attempt() {
   const balance::PickContext& context = extras_ ? extras_->pick : kAnybody;
   if (extras_ && extras_->terminate_connect)
     return attempt_.start_connect(*cluster_->cluster, worker_.random(), context, worker_.blocks());
-  attempt_.start(*cluster_->cluster, worker_.random(), context);
+  attempt_.start(*cluster_->cluster, worker_.random(), context, route_->high_priority);
 }
 
 // The policy asks for another try, and the limits allow it.
@@ -40,16 +45,21 @@ bool Exchange::permitted(const resilience::Outcome& outcome) {
   const upstream::ClusterSpec& spec = cluster_->cluster->spec();
   resilience::Permit permit;
   const auto verdict = resilience::decide(*options_.retry, outcome, tries_, [&] {
-    permit = spec.retry_budget.acquire(spec.shared->usage);
+    const bool high = route_->high_priority;
+    permit = (high ? spec.high_retry_budget : spec.retry_budget).acquire(spec.usage(high));
     return bool(permit);
   });
   switch (verdict) {
     case resilience::Verdict::NotRetriable: return false;
     case resilience::Verdict::LimitExceeded:
+      count(ClusterCount::RqRetryLimitExceeded);
       flags_.add(Flag::UpstreamRetryLimitExceeded);
       return false;
-    case resilience::Verdict::Overflow: flags_.add(Flag::UpstreamOverflow); return false;
-    case resilience::Verdict::Retry: break;
+    case resilience::Verdict::Overflow:
+      count(ClusterCount::RqRetryOverflow);
+      flags_.add(Flag::UpstreamOverflow);
+      return false;
+    case resilience::Verdict::Retry: count(ClusterCount::RqRetry); break;
   }
   extras().retry_permit = std::move(permit);
   return true;
@@ -112,6 +122,7 @@ void Exchange::on_request_timeout() {
   if (phase_ == Phase::Answering)
     return fail_midway(Flag::UpstreamRequestTimeout, "response_timeout");
   if (phase_ != Phase::Holding && phase_ != Phase::Trying) return;
+  count(ClusterCount::RqTimeout);
   attempt_.cancel(uint16_t(504));
   reply(504, Flag::UpstreamRequestTimeout, "response_timeout",
         "no response from the upstream within the route's timeout");
@@ -120,6 +131,7 @@ void Exchange::on_request_timeout() {
 void Exchange::on_try_timeout() {
   if (phase_ != Phase::Holding && phase_ != Phase::Trying) return;
   hold_.cancel();
+  count(ClusterCount::RqPerTryTimeout);
   pending_ = {};
   resilience::Outcome outcome;
   outcome.failure = resilience::Failure::PerTryTimeout;

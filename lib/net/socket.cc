@@ -83,6 +83,14 @@ Accepted accept(int listener) {
   return {UniqueFd(), EINTR};
 }
 
+void set_keepalive(int fd, int probes, int time_s, int interval_s) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  if (probes != 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  if (time_s != 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &time_s, sizeof time_s);
+  if (interval_s != 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+}
+
 void set_nodelay(int fd) {
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

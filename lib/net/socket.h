@@ -35,6 +35,10 @@ struct Accepted {
 // need it (Address::peer_of), not here.
 Accepted accept(int listener);
 
+// Has the kernel probe a TCP connection that is still (tcp(7)): after `time_s`, every
+// `interval_s`, dead after `probes` without an answer; 0 leaves the kernel's value.
+void set_keepalive(int fd, int probes, int time_s, int interval_s);
+
 // Disables Nagle's algorithm; does nothing to a Unix socket.
 void set_nodelay(int fd);
 

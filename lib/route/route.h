@@ -96,6 +96,7 @@ struct Route {
 
   std::string prefix_rewrite = {};  // with `rewrite_path`
   bool rewrite_path = false;
+  bool high_priority = false;  // limits of priority HIGH (Envoy, RouteAction.priority)
   bool append_x_forwarded_host = false;
   std::shared_ptr<const Substitution> regex_rewrite = {};  // of the path without its query
   std::shared_ptr<const HostRewrite> host_rewrite = {};    // null: as received

@@ -51,7 +51,8 @@ void Attempt::on_connect_failed(const AttemptFailure& failure) {
   fail(failure);
 }
 
-void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
+void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context,
+                    bool high) {
   reset();
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, context, loop_.now());
@@ -59,12 +60,15 @@ void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext
     return owner_.on_attempt_failed(*this,
                                     {.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
 
-  const xds::CircuitLimits& limits = spec_->config->limits;
+  const xds::CircuitLimits& limits = spec_->limits(high);
   if (limits.max_requests != UINT32_MAX || limits.retry_budget_percent) {
-    permit_ = resilience::Permit::acquire(spec_->shared->usage.requests, limits.max_requests);
-    if (!permit_)
+    permit_ = resilience::Permit::acquire(spec_->usage(high).requests, limits.max_requests);
+    if (!permit_) {
+      // Envoy counts it so too: of HTTP/2's limit and of HTTP/1's alike.
+      cluster.endpoint(host_).counts().add(ClusterCount::RqPendingOverflow);
       return owner_.on_attempt_failed(*this,
                                       {.failure = Failure::Overflow, .kind = Kind::Overflow});
+    }
   }
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
@@ -73,7 +77,7 @@ void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext
   peer_ = endpoint_->peer();
 
   bool overflow = false;
-  Connection* const connection = endpoint_->acquire(*this, overflow);
+  Connection* const connection = endpoint_->acquire(*this, high, overflow);
   if (connection != nullptr) return on_connection(*connection);
   if (overflow) fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
 }
@@ -93,11 +97,12 @@ void Attempt::on_connection(Connection& connection) {
   owner_.on_attempt_ready(*this, *stream_);
 }
 
-void Attempt::on_no_connection(std::string_view why, bool timeout) {
+void Attempt::on_no_connection(std::string_view text, Why why) {
+  if (why == Why::Overflow) return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
   judge(kNoAnswer);
   fail({.failure = Failure::ConnectFailure,
-        .kind = timeout ? Kind::ConnectTimeout : Kind::Connect,
-        .text = why});
+        .kind = why == Why::Timeout ? Kind::ConnectTimeout : Kind::Connect,
+        .text = text});
 }
 
 void Attempt::on_informational(http::ResponseHead& head) {
@@ -141,13 +146,18 @@ void Attempt::on_reset(http::ResetReason reason) {
     case http::ResetReason::ConnectionLost: failure.kind = Kind::Lost; break;
     case http::ResetReason::ProtocolError: failure.kind = Kind::Protocol; break;
   }
+  if (reason != http::ResetReason::ConnectionLost && endpoint_ != nullptr)
+    endpoint_->counts().add(ClusterCount::RqRxReset);
   if (!failure.untouched) judge(kNoAnswer);
   fail(failure);
 }
 
 void Attempt::cancel(std::optional<uint16_t> status) {
   if (!active()) return;
-  if (status) judge(kTimeout);
+  if (status)
+    judge(kTimeout);
+  else if (!judged_ && endpoint_ != nullptr)
+    endpoint_->counts().add(ClusterCount::RqCancelled);
   if (endpoint_ != nullptr) endpoint_->forget(*this);
   Connection* const connection = connection_;
   if (http::Stream* const stream = std::exchange(stream_, nullptr)) {

@@ -46,7 +46,9 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
 
   // Picks a host, tried ones last, and asks for a connection. Every failure is
   // reported, perhaps before this returns. `cluster` outlives the try.
-  void start(Cluster& cluster, Random& random, const balance::PickContext& context);
+  // `high`: the route's priority is HIGH, which has limits of its own.
+  void start(Cluster& cluster, Random& random, const balance::PickContext& context,
+             bool high = false);
 
   // As start(), for a CONNECT that ends here: the host gets its bytes alone, on a
   // connection of its own.
@@ -82,7 +84,7 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
 
  private:
   void on_connection(Connection& connection) override;
-  void on_no_connection(std::string_view why, bool timeout) override;
+  void on_no_connection(std::string_view text, Why why) override;
 
   void on_informational(http::ResponseHead& head) override;
   void on_response_head(http::ResponseHead& head, bool end) override;

@@ -58,6 +58,7 @@ void EndpointTable::on_unused(Endpoint& endpoint) {
 
 Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random)
     : spec_(std::move(spec)), telemetry_(table.telemetry()), seen_epoch_(spec_->shared->epoch()) {
+  counts_ = &spec_->shared->stats.of(table.worker());
   std::vector<balance::Host> hosts;
   for (size_t i = 0; i < spec_->endpoints.size(); ++i) {
     const EndpointSpec& e = spec_->endpoints[i];
@@ -88,6 +89,28 @@ balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& con
   if (spec_->watches_health && spec_->shared->epoch() != seen_epoch_) refresh(now);
   const balance::HostIndex host = balancer_->pick(random, context, now);
   if (balancer_->stats().total != seen_events_) export_stats();
+  if (host == balance::kNoHost) {
+    counts_->add(ClusterCount::CxNoneHealthy);
+    return host;
+  }
+  if (!spec_->outlier.gradual_return.enabled) return host;
+  return hold_back(host, random, context, now);
+}
+
+// A host that has just returned takes its share and no more: what is over goes to
+// another, if chance finds one. The rest of the balancing does not change.
+balance::HostIndex Cluster::hold_back(balance::HostIndex host, Random& random,
+                                      const balance::PickContext& context, Instant now) {
+  constexpr int kDraws = 4;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    const resilience::HostHealth& health = spec_->endpoints[host].shared->health;
+    const double factor =
+        resilience::weight_factor(spec_->outlier.gradual_return, health.returned(), now);
+    if (factor >= 1 || random.unit() < factor) break;
+    const balance::HostIndex other = balancer_->pick(random, context, now);
+    if (other == balance::kNoHost) break;
+    host = other;
+  }
   return host;
 }
 
@@ -103,6 +126,10 @@ void Cluster::refresh(Instant now) {
       balancer_->set_up_since(host, now);
     }
     balancer_->set_health(host, health);
+    if (health == balance::Health::Unhealthy &&
+        spec_->config->close_connections_on_host_health_failure &&
+        spec_->endpoints[i].shared->check_failed())
+      endpoints_[i]->drain_all();
   }
 }
 

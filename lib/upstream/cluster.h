@@ -31,13 +31,13 @@ class EndpointTable final : public Endpoint::Owner {
   // The endpoint of that cluster and address, made where it is new.
   Endpoint& find(const ClusterSpec& cluster, const EndpointSpec& spec);
 
+  uint32_t worker() const override { return worker_; }
   size_t size() const { return endpoints_.size(); }
   telemetry::Registry& telemetry() { return telemetry_; }
   size_t connection_count() const;
 
  private:
   void on_unused(Endpoint& endpoint) override;
-  uint32_t worker() const override { return worker_; }
   Random& random() override { return random_; }
 
   event::Loop& loop_;
@@ -56,6 +56,8 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
+  // The worker's own counts of the cluster.
+  ClusterCounts& counts() { return *counts_; }
   const ClusterSpec& spec() const { return *spec_; }
   const std::shared_ptr<const ClusterSpec>& shared_spec() const { return spec_; }
 
@@ -70,11 +72,14 @@ class Cluster {
   void* attachment = nullptr;
 
  private:
+  balance::HostIndex hold_back(balance::HostIndex host, Random& random,
+                               const balance::PickContext& context, Instant now);
   void refresh(Instant now);
   void export_stats();
 
   const std::shared_ptr<const ClusterSpec> spec_;
   std::vector<Endpoint*> endpoints_;
+  ClusterCounts* counts_;  // of the shared state
   std::unique_ptr<balance::Balancer> balancer_;
   telemetry::Registry& telemetry_;
   uint64_t seen_epoch_ = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "net/socket.h"
+
 namespace mesh::upstream {
 namespace {
 
@@ -68,6 +70,11 @@ balance::Health EndpointSpec::health_now() const {
   if (health == Health::Healthy && (check & SharedEndpoint::kDegradedCheck) != 0)
     return Health::Degraded;
   return health;
+}
+
+void set_keepalive(int fd, const xds::TcpKeepalive& keepalive) {
+  net::set_keepalive(fd, int(keepalive.probes.value_or(0)), int(keepalive.time_s.value_or(0)),
+                     int(keepalive.interval_s.value_or(0)));
 }
 
 Result<net::Address> to_address(const xds::SocketAddress& address) {

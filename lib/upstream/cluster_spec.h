@@ -131,6 +131,9 @@ class SharedState {
   std::map<std::pair<std::string, std::string>, std::weak_ptr<SharedEndpoint>> endpoints_;
 };
 
+// Keep-alive probes of a TCP socket; nothing of a Unix one.
+void set_keepalive(int fd, const xds::TcpKeepalive& keepalive);
+
 // xDS's address as the kernel wants it. Errc::Invalid where it is no IP literal,
 // localhost or path: names need a discovery type that resolves them.
 Result<net::Address> to_address(const xds::SocketAddress& address);

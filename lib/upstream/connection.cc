@@ -10,12 +10,12 @@
 namespace mesh::upstream {
 
 Connection::Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& blocks,
-                       resilience::Permit permit)
+                       ConnectionPermits permits)
     : endpoint_(endpoint),
       loop_(loop),
       transport_(loop, blocks, *this),
       connect_deadline_(loop.wheel(), *this),
-      permit_(std::move(permit)) {}
+      permits_(std::move(permits)) {}
 
 Connection::~Connection() {
   transport_.close();
@@ -27,6 +27,9 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
   MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  if (config.tcp_keepalive) set_keepalive(fd.get(), *config.tcp_keepalive);
+  requests_max_ = config.max_requests_per_connection;
+  streams_max_ = config.max_concurrent_streams;
   secure_ = spec.tls;
   prefer_http2_ = config.protocol == xds::UpstreamProtocol::Http2;
   std::unique_ptr<net::Stream> stream;
@@ -41,10 +44,17 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
 }
 
 http::Stream* Connection::open(http::StreamHandler& handler) {
-  if (!codec_ || draining_) return nullptr;
+  if (capacity() == 0) return nullptr;
   if (keepalive_) keepalive_->on_stream();
   http::Stream* const stream = codec_->open(handler);
-  if (stream != nullptr) ++streams_opened_;
+  if (stream == nullptr) return nullptr;
+  if (++streams_opened_ == requests_max_) {
+    // The last one that it takes.
+    endpoint_.counts().add(ClusterCount::CxMaxRequests);
+    draining_ = true;
+    endpoint_.on_unusable(*this);
+    codec_->drain();
+  }
   return stream;
 }
 
@@ -109,7 +119,7 @@ void Connection::on_deadline(event::Deadline&) {
   transport_.close();
   if (closed_) return;
   closed_ = true;
-  endpoint_.on_closed(*this, "connect timeout");
+  endpoint_.on_closed(*this, kConnectTimeout);
 }
 
 }  // namespace mesh::upstream

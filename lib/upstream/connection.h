@@ -16,6 +16,14 @@
 namespace mesh::upstream {
 
 class Endpoint;
+// on_closed()'s `why` of a connection that was not there in time.
+inline constexpr std::string_view kConnectTimeout = "connect timeout";
+
+// What a connection holds of its limits; empty where there are none.
+struct ConnectionPermits {
+  resilience::Permit cluster;
+  resilience::Permit host;
+};
 struct ClusterSpec;
 struct EndpointSpec;
 
@@ -24,7 +32,7 @@ class Connection final : private Transport::Owner,
                          private Keepalive::Owner {
  public:
   Connection(Endpoint& endpoint, event::Loop& loop, http::BlockPool& blocks,
-             resilience::Permit permit);
+             ConnectionPermits permits);
   ~Connection();
 
   // Begins to connect; the endpoint hears of the outcome in a later turn. An
@@ -35,7 +43,11 @@ class Connection final : private Transport::Owner,
   http::Stream* open(http::StreamHandler& handler);
 
   // Streams that open() would give now.
-  size_t capacity() const { return codec_ && !draining_ ? codec_->capacity() : 0; }
+  size_t capacity() const {
+    if (!codec_ || draining_) return 0;
+    if (streams_max_ != 0 && codec_->open_streams() >= streams_max_) return 0;
+    return codec_->capacity();
+  }
   size_t open_streams() const { return codec_ ? codec_->open_streams() : 0; }
   size_t pending_bytes() const { return transport_.pending(); }
   bool established() const { return codec_ != nullptr; }
@@ -50,6 +62,8 @@ class Connection final : private Transport::Owner,
   void drain();
   // A stream was reset from outside a codec event: see whether this ends us.
   void check();
+  // It is closed: what it held of the limits is free at once, not when it is destroyed.
+  void release_permits() { permits_ = {}; }
   // A paused stream was resumed.
   void kick() { transport_.kick(); }
 
@@ -73,8 +87,10 @@ class Connection final : private Transport::Owner,
   std::unique_ptr<http::ClientCodec> codec_;
   std::unique_ptr<Keepalive> keepalive_;  // null: not configured
   event::Deadline connect_deadline_;
-  resilience::Permit permit_;
+  ConnectionPermits permits_;
   uint64_t streams_opened_ = 0;
+  uint32_t requests_max_ = 0;  // max_requests_per_connection; 0: none, as the next
+  uint32_t streams_max_ = 0;   // at once
   bool prefer_http2_ = false;
   bool http2_ = false;
   bool secure_ = false;

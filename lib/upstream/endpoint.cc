@@ -73,12 +73,12 @@ Connection* Endpoint::usable_http2() {
   }
   if (best != nullptr && http2_.size() + connecting_ < kHttp2ConnectionsMax) {
     std::string error;
-    connect(error);  // for those who come later; failing costs nothing now
+    connect(error, false);  // for those who come later; failing costs nothing now
   }
   return best;
 }
 
-Connection* Endpoint::acquire(Waiter& waiter, bool& overflow) {
+Connection* Endpoint::acquire(Waiter& waiter, bool high, bool& overflow) {
   overflow = false;
   if (idle_top_ != nullptr) {
     Connection* const c = idle_top_;
@@ -88,16 +88,20 @@ Connection* Endpoint::acquire(Waiter& waiter, bool& overflow) {
   if (!http2_.empty())
     if (Connection* const c = usable_http2()) return c;
 
-  const auto& limits = cluster_->config->limits;
+  const auto& limits = cluster_->limits(high);
   if (limits.max_pending_requests != UINT32_MAX) {
     waiter.pending_ =
-        resilience::Permit::acquire(cluster_->shared->usage.pending, limits.max_pending_requests);
+        resilience::Permit::acquire(cluster_->usage(high).pending, limits.max_pending_requests);
     if (!waiter.pending_) {
+      counts_->add(ClusterCount::RqPendingOverflow);
       overflow = true;
       return nullptr;
     }
   }
+  counts_->add(ClusterCount::RqPendingTotal);
+  counts_->add(ClusterCount::RqPendingActive);
   waiter.queued_ = true;
+  waiter.high_ = high;
   waiter.next_ = nullptr;
   waiter.previous_ = last_;
   (last_ != nullptr ? last_->next_ : first_) = &waiter;
@@ -114,14 +118,14 @@ void Endpoint::connect_for_waiters() {
   if (sharing && http2_.size() + connecting_ >= kHttp2ConnectionsMax) return;  // on_room() serves
   while (connecting_ < wanted) {
     std::string error;
-    if (connect(error)) continue;
+    if (connect(error, first_->high_)) continue;
     // With connections under way, or busy ones that come back, there is hope.
     if (error.empty() && !connections_.empty()) return;
-    if (error.empty()) error = "too many connections";
+    const auto why = error.empty() ? Waiter::Why::Overflow : Waiter::Why::Failed;
     if (connecting_ > 0) return;
     // Not in the caller's own call: it has not returned yet.
-    loop_.defer([this, error] {
-      if (connecting_ == 0) fail_waiters(0, error, false);
+    loop_.defer([this, error, why] {
+      if (connecting_ == 0) fail_waiters(0, error, why);
       release();
     });
     retain();
@@ -129,23 +133,35 @@ void Endpoint::connect_for_waiters() {
   }
 }
 
-// An empty error with false: the cluster's limit of connections is reached.
-bool Endpoint::connect(std::string& error) {
-  const auto& limits = cluster_->config->limits;
-  resilience::Permit permit;
-  if (limits.max_connections != UINT32_MAX) {
-    permit =
-        resilience::Permit::acquire(cluster_->shared->usage.connections, limits.max_connections);
-    if (!permit) return false;
+// An empty error with false: the limit of connections, the cluster's or the host's,
+// is reached.
+bool Endpoint::connect(std::string& error, bool high) {
+  ConnectionPermits permits;
+  const uint32_t most = cluster_->limits(high).max_connections;
+  const uint32_t host_most = cluster_->config->host_max_connections;
+  if (most != UINT32_MAX)
+    permits.cluster = resilience::Permit::acquire(cluster_->usage(high).connections, most);
+  if (host_most != UINT32_MAX)
+    permits.host = resilience::Permit::acquire(spec().shared->connections, host_most);
+  if ((most != UINT32_MAX && !permits.cluster) || (host_most != UINT32_MAX && !permits.host)) {
+    counts_->add(ClusterCount::CxOverflow);
+    return false;
   }
-  auto connection = std::make_unique<Connection>(*this, loop_, blocks_, std::move(permit));
+  auto connection = std::make_unique<Connection>(*this, loop_, blocks_, std::move(permits));
+  counts_->add(ClusterCount::CxTotal);
+  host_counts_->add(HostCount::CxTotal);
   if (auto begun = connection->start(*cluster_, spec()); !begun) {
+    counts_->add(ClusterCount::CxConnectFail);
+    host_counts_->add(HostCount::CxConnectFail);
     error = begun.error().text;
+    if (error.empty()) error = "cannot connect";
     loop_.retire(std::move(connection));
     return false;
   }
   connection->slot = connections_.size();
   connections_.push_back(std::move(connection));
+  counts_->add(ClusterCount::CxActive);
+  host_counts_->add(HostCount::CxActive);
   ++connecting_;
   return true;
 }
@@ -157,6 +173,7 @@ void Endpoint::forget(Waiter& waiter) {
   waiter.queued_ = false;
   waiter.next_ = waiter.previous_ = nullptr;
   waiter.pending_.reset();
+  counts_->subtract(ClusterCount::RqPendingActive);
   --waiting_;
 }
 
@@ -173,6 +190,7 @@ void Endpoint::on_connected(Connection& connection) {
     connection.check();
     return connect_for_waiters();
   }
+  counts_->add(connection.is_http2() ? ClusterCount::CxHttp2Total : ClusterCount::CxHttp1Total);
   if (connection.is_http2()) {
     http2_.push_back(&connection);
   } else {
@@ -208,6 +226,8 @@ void Endpoint::on_closed(Connection& connection, std::string_view why) {
   on_unusable(connection);
   const bool was_connecting = !connection.established();
   if (was_connecting) --connecting_;
+  count_closed(connection, why);
+  connection.release_permits();
   const size_t slot = connection.slot;
   if (slot + 1 != connections_.size()) {
     std::swap(connections_[slot], connections_.back());
@@ -218,7 +238,8 @@ void Endpoint::on_closed(Connection& connection, std::string_view why) {
 
   retain();
   if (was_connecting && !connection.draining())
-    fail_waiters(connecting_, why, why == "connect timeout");
+    fail_waiters(connecting_, why,
+                 why == kConnectTimeout ? Waiter::Why::Timeout : Waiter::Why::Failed);
   else if (first_ != nullptr)
     connect_for_waiters();
   release();
@@ -226,9 +247,9 @@ void Endpoint::on_closed(Connection& connection, std::string_view why) {
 
 // All but the last `keep` in line, those who came first among them: what they
 // waited for is not to be had.
-void Endpoint::fail_waiters(size_t keep, std::string_view why, bool timeout) {
+void Endpoint::fail_waiters(size_t keep, std::string_view text, Waiter::Why why) {
   size_t failing = waiting_ > keep ? waiting_ - keep : 0;
-  for (; failing > 0 && first_ != nullptr; --failing) pop_waiter()->on_no_connection(why, timeout);
+  for (; failing > 0 && first_ != nullptr; --failing) pop_waiter()->on_no_connection(text, why);
 }
 
 void Endpoint::push_idle(Connection& connection) {
@@ -258,6 +279,7 @@ void Endpoint::on_deadline(event::Deadline&) {
   while (idle_bottom_ != nullptr && loop_.now() - idle_bottom_->idle_since >= timeout) {
     Connection& c = *idle_bottom_;
     unlink_idle(c);
+    counts_->add(ClusterCount::CxIdleTimeout);
     c.drain();
   }
   if (idle_bottom_ != nullptr) idle_deadline_.arm(idle_bottom_->idle_since + timeout - loop_.now());

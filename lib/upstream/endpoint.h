@@ -29,7 +29,8 @@ class Waiter {
   // Now: open a stream on it.
   virtual void on_connection(Connection& connection) = 0;
   // Never: the connection that was to serve it failed.
-  virtual void on_no_connection(std::string_view why, bool timeout) = 0;
+  enum class Why : uint8_t { Failed, Timeout, Overflow };
+  virtual void on_no_connection(std::string_view text, Why why) = 0;
 
  protected:
   ~Waiter() = default;
@@ -39,6 +40,7 @@ class Waiter {
   Waiter* next_ = nullptr;
   Waiter* previous_ = nullptr;
   bool queued_ = false;
+  bool high_ = false;  // priority HIGH: limits of its own
   resilience::Permit pending_;
 };
 
@@ -81,7 +83,7 @@ class Endpoint final : private event::Deadline::Owner {
 
   // A connection with room at once, or null: then `waiter` is queued and will
   // hear, unless `overflow` is set (a limit of the cluster is reached).
-  Connection* acquire(Waiter& waiter, bool& overflow);
+  Connection* acquire(Waiter& waiter, bool high, bool& overflow);
   // The waiter does not wait any more; nothing is called.
   void forget(Waiter& waiter);
 
@@ -104,6 +106,8 @@ class Endpoint final : private event::Deadline::Owner {
   // An answer said so (x-envoy-immediate-health-check-fail): it has failed until
   // health checks bring it back. True when that is new.
   bool fail_at_once();
+  // Connections are of no more use: those idle close, the others when they can.
+  void drain_all();
   // The worker's own counts of the cluster; valid as long as we are.
   ClusterCounts& counts() { return *counts_; }
   // Since when it is up, for slow start: it is new, or came back.
@@ -122,15 +126,15 @@ class Endpoint final : private event::Deadline::Owner {
   bool shares() const;  // HTTP/2 is spoken, or may be
   bool crowded(const Connection& connection) const;
   Connection* usable_http2();
-  bool connect(std::string& error);
+  void count_closed(const Connection& connection, std::string_view why);
+  bool connect(std::string& error, bool high);
   void connect_for_waiters();
   void serve(Connection& connection);
-  void fail_waiters(size_t keep, std::string_view why, bool timeout);
+  void fail_waiters(size_t keep, std::string_view text, Waiter::Why why);
   Waiter* pop_waiter();
   void push_idle(Connection& connection);
   void unlink_idle(Connection& connection);
   void on_deadline(event::Deadline&) override;
-  void drain_all();
 
   event::Loop& loop_;
   http::BlockPool& blocks_;

@@ -36,6 +36,18 @@ void Endpoint::request_ends() {
   spec().shared->active.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void Endpoint::count_closed(const Connection& connection, std::string_view why) {
+  counts_->subtract(ClusterCount::CxActive);
+  host_counts_->subtract(HostCount::CxActive);
+  counts_->add(ClusterCount::CxDestroy);
+  if (connection.open_streams() != 0) counts_->add(ClusterCount::CxDestroyWithActiveRq);
+  if (why == "protocol error") counts_->add(ClusterCount::CxProtocolError);
+  if (connection.established() || connection.draining()) return;
+  counts_->add(ClusterCount::CxConnectFail);
+  host_counts_->add(HostCount::CxConnectFail);
+  if (why == kConnectTimeout) counts_->add(ClusterCount::CxConnectTimeout);
+}
+
 void Endpoint::report_connected() {
   host_counts_->add(HostCount::Connected);
   if (cluster_->config->outlier)

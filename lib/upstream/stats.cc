@@ -39,7 +39,6 @@ constexpr std::array<std::string_view, kClusterCounts> kNames = {
     "upstream_rq_retry_success",
     "upstream_rq_retry_overflow",
     "upstream_rq_retry_limit_exceeded",
-    "lb_healthy_panic",
 };
 
 }  // namespace

@@ -91,9 +91,8 @@ enum class ClusterCount : uint8_t {
   RqRetrySuccess,
   RqRetryOverflow,
   RqRetryLimitExceeded,
-  LbHealthyPanic,
 };
-inline constexpr size_t kClusterCounts = size_t(ClusterCount::LbHealthyPanic) + 1;
+inline constexpr size_t kClusterCounts = size_t(ClusterCount::RqRetryLimitExceeded) + 1;
 // "upstream_cx_total", ...
 std::string_view name(ClusterCount count);
 bool is_gauge(ClusterCount count);

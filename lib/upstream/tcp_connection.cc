@@ -22,7 +22,10 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
   const xds::CircuitLimits& limits = spec_->config->limits;
   if (limits.max_connections != UINT32_MAX) {
     permit_ = resilience::Permit::acquire(spec_->shared->usage.connections, limits.max_connections);
-    if (!permit_) return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
+    if (!permit_) {
+      cluster.counts().add(ClusterCount::CxOverflow);
+      return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
+    }
   }
   host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
@@ -30,6 +33,8 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
   endpoint_->request_begins();
+  endpoint_->counts().add(ClusterCount::CxTotal);
+  endpoint_->counts().add(ClusterCount::CxActive);
   const EndpointSpec& host = spec_->endpoints[host_];
   host_text_ = host.text;
   peer_ = endpoint_->peer();
@@ -44,6 +49,7 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
   MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  if (cluster.config->tcp_keepalive) set_keepalive(fd.get(), *cluster.config->tcp_keepalive);
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
     MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
@@ -84,7 +90,9 @@ void TcpConnection::on_deadline(event::Deadline&) {
 }
 
 void TcpConnection::no_answer() {
-  if (endpoint_ != nullptr && endpoint_->report_no_answer(false)) owner_.on_ejected();
+  if (endpoint_ == nullptr) return;
+  endpoint_->counts().add(ClusterCount::CxConnectFail);
+  if (endpoint_->report_no_answer(false)) owner_.on_ejected();
 }
 
 void TcpConnection::fail(const AttemptFailure& failure) {
@@ -108,6 +116,7 @@ void TcpConnection::finish() {
   }
   if (endpoint_ == nullptr) return;
   endpoint_->request_ends();
+  endpoint_->counts().subtract(ClusterCount::CxActive);
   std::exchange(endpoint_, nullptr)->release();
 }
 

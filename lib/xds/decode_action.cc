@@ -120,6 +120,10 @@ Result<void> decode_path_rewrite(const pb::RouteAction& action, std::string_view
 Result<void> decode_action(const pb::RouteAction& action, std::string_view path,
                            route::Route& into) {
   MESH_TRY_VOID(decode_clusters(action, path, into));
+  if (action.priority() != envoy::config::core::v3::DEFAULT &&
+      action.priority() != envoy::config::core::v3::HIGH)
+    return refuse(path_of(path, "priority"), "is DEFAULT or HIGH");
+  into.high_priority = action.priority() == envoy::config::core::v3::HIGH;
   if (action.has_timeout()) {
     MESH_TRY(into.timeout, decode_duration(action.timeout(), path_of(path, "timeout")));
   }

@@ -6,15 +6,38 @@
 namespace mesh::forward::admin {
 namespace {
 
-std::string_view health_of(const upstream::EndpointSpec& endpoint) {
-  if (endpoint.shared->health.ejected()) return "/failed_outlier_check";
-  switch (endpoint.health) {
-    case balance::Health::Healthy: return "healthy";
-    case balance::Health::Degraded: return "/degraded_eds_health";
-    case balance::Health::Draining: return "/eds_status_draining";
-    default: return "/failed_eds_health";
-  }
+// Envoy's flags, in its order, all that hold; "healthy" where none does.
+std::string health_of(const upstream::EndpointSpec& endpoint, const xds::Endpoint& said) {
+  using Shared = upstream::SharedEndpoint;
+  const uint8_t check = endpoint.shared->check.load(std::memory_order_acquire);
+  std::string flags;
+  if (endpoint.shared->check_failed()) flags += "/failed_active_hc";
+  if (endpoint.shared->health.ejected()) flags += "/failed_outlier_check";
+  if (endpoint.health == balance::Health::Unhealthy) flags += "/failed_eds_health";
+  if ((check & Shared::kDegradedCheck) != 0) flags += "/degraded_active_hc";
+  if (endpoint.health == balance::Health::Degraded) flags += "/degraded_eds_health";
+  if ((check & Shared::kPendingCheck) != 0) flags += "/pending_active_hc";
+  if ((check & Shared::kFailedAtOnce) != 0) flags += "/excluded_via_immediate_hc_fail";
+  if ((check & Shared::kTimeoutCheck) != 0) flags += "/active_hc_timeout";
+  if (said.health == xds::HealthStatus::Draining) flags += "/eds_status_draining";
+  return flags.empty() ? "healthy" : flags;
 }
+
+struct HostNumber {
+  std::string_view text;  // of the text page; also the name of JSON's counter
+  upstream::HostCount count;
+  bool gauge;
+};
+constexpr HostNumber kHostNumbers[] = {
+    {"cx_active", upstream::HostCount::CxActive, true},
+    {"cx_connect_fail", upstream::HostCount::CxConnectFail, false},
+    {"cx_total", upstream::HostCount::CxTotal, false},
+    {"rq_active", upstream::HostCount::RqActive, true},
+    {"rq_error", upstream::HostCount::RqError, false},
+    {"rq_success", upstream::HostCount::RqSuccess, false},
+    {"rq_timeout", upstream::HostCount::RqTimeout, false},
+    {"rq_total", upstream::HostCount::RqTotal, false},
+};
 
 std::string_view eds_status(xds::HealthStatus health) {
   switch (health) {
@@ -30,23 +53,31 @@ std::string_view eds_status(xds::HealthStatus health) {
 
 void text_of(const upstream::ClusterSpec& cluster, std::string& out) {
   const std::string& name = cluster.name();
-  const xds::CircuitLimits& limits = cluster.config->limits;
   const auto line = [&](std::string_view key, const std::string& value) {
     out.append(name).append("::").append(key).append("::").append(value).append("\n");
   };
   const std::string& alt = cluster.config->alt_stat_name;
   line("observability_name", alt.empty() ? name : alt);
-  line("default_priority::max_connections", std::to_string(limits.max_connections));
-  line("default_priority::max_pending_requests", std::to_string(limits.max_pending_requests));
-  line("default_priority::max_requests", std::to_string(limits.max_requests));
-  line("default_priority::max_retries", std::to_string(limits.max_retries));
+  for (const bool high : {false, true}) {
+    const xds::CircuitLimits& limits = cluster.limits(high);
+    const std::string head = high ? "high_priority::" : "default_priority::";
+    line(head + "max_connections", std::to_string(limits.max_connections));
+    line(head + "max_pending_requests", std::to_string(limits.max_pending_requests));
+    line(head + "max_requests", std::to_string(limits.max_requests));
+    line(head + "max_retries", std::to_string(limits.max_retries));
+  }
   line("default_priority::rq_active", std::to_string(cluster.shared->usage.requests.value()));
+  if (cluster.config->outlier)
+    line("outlier::ejections_active", std::to_string(cluster.shared->outlier.ejected()));
   for (size_t i = 0; i < cluster.endpoints.size(); ++i) {
     const upstream::EndpointSpec& e = cluster.endpoints[i];
     const xds::Endpoint& said = cluster.assignment->endpoints[i];
     const xds::LocalityGroup& group = cluster.assignment->groups[said.group];
+    for (const HostNumber& number : kHostNumbers)
+      line(e.text + "::" + std::string(number.text),
+           std::to_string(e.shared->stats.sum(number.count)));
     line(e.text + "::hostname", said.hostname);
-    line(e.text + "::health_flags", std::string(health_of(e)));
+    line(e.text + "::health_flags", health_of(e, said));
     line(e.text + "::weight", std::to_string(e.weight));
     const auto parts = text::split(group.locality, '/');
     const auto part = [&](size_t n) { return std::string(n < parts.size() ? parts[n] : ""); };
@@ -54,6 +85,11 @@ void text_of(const upstream::ClusterSpec& cluster, std::string& out) {
     line(e.text + "::zone", part(1));
     line(e.text + "::sub_zone", part(2));
     line(e.text + "::priority", std::to_string(group.priority));
+    const auto rate = [](double percent) {
+      return percent < 0 ? std::string("-1") : std::to_string(percent);
+    };
+    line(e.text + "::success_rate", rate(e.shared->health.success_rate));
+    line(e.text + "::local_origin_success_rate", rate(e.shared->health.local_success_rate));
   }
 }
 
@@ -76,7 +112,20 @@ void json_of(const upstream::ClusterSpec& cluster, json::Writer& w) {
     const xds::LocalityGroup& group = cluster.assignment->groups[said.group];
     w.object().key("address");
     write_address(e.address, w);
-    w.key("health_status").object();
+    w.key("stats").list();
+    for (const HostNumber& number : kHostNumbers) {
+      w.object().field("name", number.text).key("value").number(e.shared->stats.sum(number.count));
+      if (number.gauge) w.field("type", "GAUGE");
+      w.end();
+    }
+    w.end().key("health_status").object();
+    if (e.shared->check_failed()) w.key("failed_active_health_check").boolean(true);
+    const uint8_t check = e.shared->check.load(std::memory_order_acquire);
+    if ((check & upstream::SharedEndpoint::kPendingCheck) != 0)
+      w.key("pending_active_hc").boolean(true);
+    if ((check & upstream::SharedEndpoint::kTimeoutCheck) != 0)
+      w.key("active_hc_timeout").boolean(true);
+    if (e.shared->degraded()) w.key("failed_active_degraded_check").boolean(true);
     if (e.shared->health.ejected()) w.key("failed_outlier_check").boolean(true);
     w.field("eds_health_status", eds_status(said.health)).end();
     w.key("weight").number(e.weight);

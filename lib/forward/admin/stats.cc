@@ -1,10 +1,12 @@
 #include <malloc.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/json.h"
 #include "forward/admin/pages.h"
 #include "telemetry/prometheus.h"
+#include "upstream/cluster_stats.h"
 
 namespace mesh::forward::admin {
 namespace {
@@ -18,6 +20,7 @@ struct Stat {
   std::string prometheus;  // "envoy_cluster_membership_total"
   std::string cluster;     // its label; empty: none
   uint64_t value = 0;
+  bool gauge = true;
 };
 
 // What Envoy counts of its server and clusters, of things that we know now.
@@ -47,14 +50,12 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
   add("cluster_manager", "active_clusters", snapshot->clusters.size());
   add("listener_manager", "total_listeners_active", snapshot->listeners.size());
   for (const auto& [name, cluster] : snapshot->clusters) {
-    size_t healthy = 0;
-    for (const auto& e : cluster->endpoints)
-      if (e.health_now() == balance::Health::Healthy) ++healthy;
-    const std::pair<std::string_view, uint64_t> values[] = {
-        {"membership_healthy", healthy}, {"membership_total", cluster->endpoints.size()}};
-    for (const auto& [what, value] : values)
-      stats.push_back({"cluster." + name + "." + std::string(what),
-                       "envoy_cluster_" + std::string(what), name, value});
+    for (const upstream::ClusterStat& one : upstream::cluster_stats(*cluster)) {
+      std::string metric = "envoy_cluster_" + one.name;
+      std::replace(metric.begin(), metric.end(), '.', '_');
+      stats.push_back(
+          {"cluster." + name + "." + one.name, std::move(metric), name, one.value, one.gauge});
+    }
   }
   return stats;
 }
@@ -199,7 +200,7 @@ Page stats_prometheus(const Forwarder& forwarder, const State& state, const Quer
     std::string& lines = metrics[stat.prometheus];
     if (lines.empty())
       lines = "# HELP " + stat.prometheus + " As Envoy counts it.\n# TYPE " + stat.prometheus +
-              " gauge\n";
+              (stat.gauge ? " gauge\n" : " counter\n");
     lines += stat.prometheus;
     if (!stat.cluster.empty())
       lines += "{envoy_cluster_name=\"" + label_value(stat.cluster) + "\"}";

@@ -233,6 +233,72 @@ transportSocketMatches:
   CHECK(value.service == ServiceName{"reviews.org", "reviews", "demo"});
 }
 
+TEST_CASE("a cluster's health checks, thresholds and ejection, to the last field") {
+  const auto cluster = decode_cluster(wire<envoy_cluster>(R"(
+name: c
+loadAssignment:
+  clusterName: c
+  endpoints:
+  - lbEndpoints:
+    - endpoint:
+        address: {socketAddress: {address: 127.0.0.1, portValue: 1}}
+        healthCheckConfig: {portValue: 9, hostname: h}
+circuitBreakers:
+  thresholds: [{maxConnections: 7, trackRemaining: true}, {priority: HIGH, maxRequests: 2}]
+  perHostThresholds: [{maxConnections: 3}]
+upstreamConnectionOptions: {tcpKeepalive: {keepaliveProbes: 2, keepaliveTime: 60}}
+outlierDetection:
+  splitExternalLocalOriginErrors: true
+  consecutiveLocalOriginFailure: 4
+  enforcingLocalOriginSuccessRate: 0
+  successRateMinimumHosts: 2
+  successRateRequestVolume: 10
+  successRateStdevFactor: 1000
+  failurePercentageThreshold: 60
+  enforcingFailurePercentage: 50
+  maxEjectionTimeJitter: 2s
+  alwaysEjectOneHost: true
+  successfulActiveHealthCheckUnejectHost: false
+healthChecks:
+- timeout: 1s
+  interval: 10s
+  unhealthyThreshold: 3
+  healthyThreshold: 2
+  unhealthyInterval: 5s
+  noTrafficInterval: 20s
+  tcpHealthCheck: {send: {text: "00ff"}, receive: [{binary: "AQ=="}]}
+)"));
+  INFO(error_of(cluster));
+  REQUIRE(cluster);
+  const Cluster& value = **cluster;
+  CHECK(value.limits.max_connections == 7);
+  CHECK(value.limits.track_remaining);
+  CHECK(value.high_limits.max_connections == 1024);
+  CHECK(value.high_limits.max_requests == 2);
+  CHECK(value.host_max_connections == 3);
+  CHECK(value.load_assignment->endpoints[0].health_check_port == 9);
+  CHECK(value.load_assignment->endpoints[0].health_check_hostname == "h");
+  REQUIRE(value.tcp_keepalive);
+  CHECK(*value.tcp_keepalive == TcpKeepalive{2, 60, std::nullopt});
+  REQUIRE(value.outlier);
+  CHECK(value.outlier->split_external_local_origin_errors);
+  CHECK(value.outlier->consecutive_local_origin_failure == 4);
+  CHECK(value.outlier->success_rate_stdev_factor == 1000);
+  CHECK(value.outlier->failure_percentage_threshold == 60);
+  CHECK(value.outlier->enforcing_failure_percentage == 50);
+  CHECK(value.outlier->max_ejection_time_jitter == 2s);
+  CHECK(value.outlier->always_eject_one_host);
+  CHECK_FALSE(value.outlier->successful_active_health_check_uneject_host);
+  REQUIRE(value.health_checks.size() == 1);
+  const HealthCheck& check = value.health_checks[0];
+  CHECK(check.send == std::string("\0\xff", 2));
+  CHECK(check.receive == std::vector<std::string>{"\1"});
+  CHECK(check.policy.unhealthy_interval == 5s);
+  CHECK(check.policy.unhealthy_edge_interval == 5s);
+  CHECK(check.policy.healthy_edge_interval == 10s);
+  CHECK(check.policy.no_traffic_healthy_interval == 20s);
+}
+
 TEST_CASE("what a cluster may not be") {
   const auto refused = [](const std::string& yaml) {
     return error_of(decode_cluster(wire<envoy_cluster>(yaml)));
