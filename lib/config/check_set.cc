@@ -81,6 +81,7 @@ class SetChecker {
       only(object, at_index("spec.hosts", i), "host " + service.hosts(i), service_hosts_,
            object.namespace_() + "/" + service.hosts(i));
     for (int i = 0; i < service.http_size(); ++i) {
+      delegate(object, service.http(i), at_index("spec.http", i) + ".delegate");
       for (int j = 0; j < service.http(i).route_size(); ++j) {
         const auto& destination = service.http(i).route(j).destination();
         const std::string path = at_index(at_index("spec.http", i) + ".route", j) + ".destination";
@@ -92,6 +93,23 @@ class SetChecker {
         known_host(object, path + ".host", destination.host());
       }
     }
+  }
+
+  void delegate(const v1::Object& object, const networking::HTTPRoute& route,
+                const std::string& path) {
+    if (!route.has_delegate()) return;
+    const auto& ref = route.delegate();
+    const std::string ns = ref.namespace_().empty() ? object.namespace_() : ref.namespace_();
+    const auto* const found = set_.find({.kind = "VirtualService", .ns = ns, .name = ref.name()});
+    if (found == nullptr)
+      return error(object, path, "there is no VirtualService " + ns + "/" + ref.name());
+    const auto service = spec_of<networking::VirtualService>(*found);
+    if (!service.hosts().empty())
+      error(object, path, "a delegate has no hosts, and this one has: " + place(*found));
+    for (const auto& inner : service.http())
+      if (inner.has_delegate())
+        return error(object, path,
+                     "delegates do not delegate, and this one does: " + place(*found));
   }
 
   void service_policy(const v1::Object& object) {

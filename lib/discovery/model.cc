@@ -254,7 +254,8 @@ const Object<istio::VirtualService>* Model::virtual_service(const std::string& h
   const Object<istio::VirtualService>* best = nullptr;
   std::pair<size_t, int> best_rank{0, 0};
   for (const auto& object : objects_->virtual_services) {
-    if (!visible(object.spec.export_to(), object.ns, ns)) continue;
+    if (!visible(object.spec.export_to(), object.ns, ns) || !for_mesh(object.spec.gateways()))
+      continue;
     const int nearness = object.ns == ns ? 2 : object.ns == host_ns ? 1 : 0;
     for (const auto& pattern : object.spec.hosts()) {
       const std::pair rank{host_match(resolve(pattern, object.ns), host), nearness};

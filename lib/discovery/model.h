@@ -154,6 +154,16 @@ bool visible(const ExportTo& export_to, const std::string& ns, const std::string
   return false;
 }
 
+// Whether what names these gateways holds for the forwarders beside workloads
+// ("mesh", and the default).
+template <class Gateways>
+bool for_mesh(const Gateways& gateways) {
+  if (gateways.empty()) return true;
+  for (const auto& gateway : gateways)
+    if (gateway == "mesh") return true;
+  return false;
+}
+
 // How exactly `pattern` ("*", "*.example.org", "a.example.org") matches the
 // host: 0 not at all, and more the longer what is fixed; the host itself most.
 size_t host_match(std::string_view pattern, std::string_view host);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "discovery/delegates.h"
 #include "mesh/config.pb.h"
 
 namespace mesh::discovery {
@@ -71,6 +72,7 @@ Objects Objects::parse(std::string generation,
   sort(objects.service_entries);
   sort(objects.workload_entries);
   sort(objects.virtual_services);
+  resolve_delegates(objects.virtual_services);
   sort(objects.destination_rules);
   sort(objects.sidecars);
   sort(objects.peer_authentications);

@@ -123,6 +123,7 @@ void Exchange::try_to_recycle() {
   chain_ = nullptr;
   route_ = nullptr;
   destination_ = nullptr;
+  start_wall_ = WallTime{};
   cluster_ = nullptr;
   request_ended_ = keep_body_ = body_lost_ = held_ = grpc_ = false;
   pending_ = {};

@@ -27,6 +27,7 @@
 #include "forward/view.h"
 #include "http/codec.h"
 #include "resilience/retry.h"
+#include "telemetry/access_log.h"
 #include "telemetry/response_flags.h"
 #include "upstream/attempt.h"
 
@@ -95,6 +96,7 @@ class Exchange final : private http::StreamHandler,
   bool find_cluster();
   void rewrite_head();
   void rewrite_host(const route::HostRewrite& rewrite, bool forwarded_host);
+  bool has_edits() const;
   void edit_response(http::Fields& fields);
   void request_complete();
   void hold_downstream();
@@ -140,6 +142,7 @@ class Exchange final : private http::StreamHandler,
   // The downstream is over: counts, logs, lets go.
   void conclude();
   void record(Duration duration);
+  telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);
   void try_to_recycle();
 

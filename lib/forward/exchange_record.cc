@@ -35,8 +35,9 @@ void Exchange::record(Duration duration) {
   scope.record(facts);
 }
 
-void Exchange::log(Duration duration) {
+telemetry::AccessEntry Exchange::entry() {
   telemetry::AccessEntry entry;
+  if (start_wall_ == WallTime{}) start_wall_ = worker_.loop().wall();
   entry.start = start_wall_;
   entry.method = head_->method;
   entry.scheme = head_->scheme;
@@ -52,7 +53,6 @@ void Exchange::log(Duration duration) {
   if (extras_) entry.transport_failure = extras_->transport_failure;
   entry.bytes_received = request_bytes_;
   entry.bytes_sent = response_bytes_;
-  entry.duration = duration;
   if (request_ended_) entry.request_duration = std::max(Duration(0), request_end_ - start_);
   if (response_start_ != Instant{}) entry.response_duration = response_start_ - start_;
   entry.upstream_service_time = service_time_;
@@ -67,6 +67,12 @@ void Exchange::log(Duration duration) {
   entry.downstream_tls_version = stream.tls_version();
   entry.downstream_tls_cipher = stream.tls_cipher();
   entry.requested_server_name = stream.sni();
+  return entry;
+}
+
+void Exchange::log(Duration duration) {
+  telemetry::AccessEntry entry = this->entry();
+  entry.duration = duration;
   for (const auto& sink : chain_->logs) worker_.log(sink, entry);
 }
 

@@ -8,6 +8,7 @@
 #include "route/match.h"
 #include "route/redirect.h"
 #include "route/rewrite.h"
+#include "telemetry/access_log.h"
 
 namespace mesh::forward {
 
@@ -22,6 +23,27 @@ route::Request request_of(const http::RequestHead& head) {
           .path = head.path,
           .fields = &head.fields};
 }
+
+// The values of header edits that have operators in them. What is known of the request
+// is gathered when the first of them asks.
+template <class Facts>
+class EditValues final : public route::ValueSource {
+ public:
+  EditValues(Facts facts, Scratch& scratch) : facts_(std::move(facts)), scratch_(scratch) {}
+
+  std::string_view value(const telemetry::AccessFormat& format) override {
+    if (!entry_) entry_ = facts_();
+    text_.clear();
+    format.append(*entry_, text_);
+    return scratch_.keep(text_);
+  }
+
+ private:
+  const Facts facts_;
+  Scratch& scratch_;
+  std::optional<telemetry::AccessEntry> entry_;
+  std::string text_;
+};
 
 }  // namespace
 
@@ -85,9 +107,12 @@ bool Exchange::find_cluster() {
 // In Envoy's order: the edits, which see the head as it came, then the host, then the
 // path (Envoy, RouteEntryImplBase::finalizeRequestHeaders).
 void Exchange::rewrite_head() {
-  if (destination_ != nullptr && destination_->edits)
-    route::apply(destination_->edits->request, head_->fields);
-  for (const auto& edits : route_->edits) route::apply(edits->request, head_->fields);
+  if (has_edits()) {
+    EditValues values([this] { return entry(); }, scratch_);
+    if (destination_ != nullptr && destination_->edits)
+      route::apply(destination_->edits->request, head_->fields, values);
+    for (const auto& edits : route_->edits) route::apply(edits->request, head_->fields, values);
+  }
   if (destination_ != nullptr && destination_->host_rewrite)
     rewrite_host(*destination_->host_rewrite, false);
   if (route_->host_rewrite) rewrite_host(*route_->host_rewrite, route_->append_x_forwarded_host);
@@ -114,11 +139,22 @@ void Exchange::rewrite_host(const route::HostRewrite& rewrite, bool forwarded_ho
   head_->authority = after;
 }
 
+bool Exchange::has_edits() const {
+  return route_ != nullptr &&
+         (!route_->edits.empty() || (destination_ != nullptr && destination_->edits));
+}
+
 void Exchange::edit_response(http::Fields& fields) {
-  if (route_ == nullptr) return;
+  if (!has_edits()) return;
+  const auto facts = [&] {
+    telemetry::AccessEntry known = entry();
+    known.response_fields = &fields;
+    return known;
+  };
+  EditValues values(facts, scratch_);
   if (destination_ != nullptr && destination_->edits)
-    route::apply(destination_->edits->response, fields);
-  for (const auto& edits : route_->edits) route::apply(edits->response, fields);
+    route::apply(destination_->edits->response, fields, values);
+  for (const auto& edits : route_->edits) route::apply(edits->response, fields, values);
 }
 
 }  // namespace mesh::forward

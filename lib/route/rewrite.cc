@@ -45,20 +45,22 @@ std::string_view rewrite_authority(const HostRewrite& rewrite, std::string_view 
   return authority;
 }
 
-void apply(const std::vector<FieldEdit>& edits, http::Fields& fields) {
+void apply(const std::vector<FieldEdit>& edits, http::Fields& fields, ValueSource& source) {
+  using Kind = FieldEdit::Kind;
   for (const FieldEdit& edit : edits) {
-    if (edit.format) continue;
-    switch (edit.kind) {
-      case FieldEdit::Kind::Append: fields.add(edit.name, edit.value); break;
-      case FieldEdit::Kind::Set: fields.set(edit.name, edit.value); break;
-      case FieldEdit::Kind::Remove: fields.remove(edit.name); break;
-      case FieldEdit::Kind::AddIfAbsent:
-        if (!fields.get(edit.name)) fields.add(edit.name, edit.value);
-        break;
-      case FieldEdit::Kind::SetIfPresent:
-        if (fields.get(edit.name)) fields.set(edit.name, edit.value);
-        break;
+    if (edit.kind == Kind::Remove) {
+      fields.remove(edit.name);
+      continue;
     }
+    if (edit.kind == Kind::AddIfAbsent && fields.get(edit.name)) continue;
+    if (edit.kind == Kind::SetIfPresent && !fields.get(edit.name)) continue;
+    const std::string_view value =
+        edit.format ? source.value(*edit.format) : std::string_view(edit.value);
+    if (value.empty() && !edit.keep_empty) continue;
+    if (edit.kind == Kind::Set || edit.kind == Kind::SetIfPresent)
+      fields.set(edit.name, value);
+    else
+      fields.add(edit.name, value);
   }
 }
 

@@ -30,8 +30,18 @@ std::string_view rewrite_authority(const HostRewrite& rewrite, std::string_view 
                                    std::string_view path, const http::Fields& fields,
                                    std::string& out);
 
-// Applies edits in order; those with a format are skipped. Fields view into the
-// edits: the route must outlive them (the exchange pins it).
-void apply(const std::vector<FieldEdit>& edits, http::Fields& fields);
+// Where values with operators get theirs from, and where they live afterwards.
+class ValueSource {
+ public:
+  virtual std::string_view value(const telemetry::AccessFormat& format) = 0;
+
+ protected:
+  ~ValueSource() = default;
+};
+
+// Applies edits in order. Fields view into the edits, which must outlive them (the
+// exchange pins the route), or are what `source` gave; values see the fields as they are
+// once the removals are made, which come first.
+void apply(const std::vector<FieldEdit>& edits, http::Fields& fields, ValueSource& source);
 
 }  // namespace mesh::route

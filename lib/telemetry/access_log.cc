@@ -202,7 +202,8 @@ std::string_view AccessFormat::default_text() {
 }
 
 // What stands between two '%': NAME, NAME(ARGUMENT), NAME(ARGUMENT):LENGTH.
-Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text) {
+Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text, Use use) {
+  const std::string what = use == Use::Log ? "access log operator " : "operator ";
   const std::string shown = "%" + std::string(text) + "%";
   const std::string_view name = text.substr(0, text.find_first_of("(:"));
   std::string_view rest = text.substr(name.size());
@@ -212,15 +213,14 @@ Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text) 
     std::array<std::string_view, kNames.size()> names;
     std::transform(kNames.begin(), kNames.end(), names.begin(),
                    [](const Name& n) { return n.name; });
-    std::string message = "access log operator " + text::quoted(shown) + " is not supported";
+    std::string message = what + text::quoted(shown) + " is not supported";
     if (const auto near = text::nearest(name, names); !near.empty())
       message += "; did you mean %" + std::string(near) + "%?";
     return Error{Errc::Invalid, std::move(message)};
   }
-  Piece piece{{}, known->op, {}, {}, 0};
+  Piece piece{{}, known->op, {}, {}, 0, use == Use::Header};
   const auto malformed = [&](std::string_view expected) {
-    return Error{Errc::Invalid, "access log operator " + text::quoted(shown) + ": expected " +
-                                    std::string(expected)};
+    return Error{Errc::Invalid, what + text::quoted(shown) + ": expected " + std::string(expected)};
   };
   if (rest.starts_with('(')) {
     const size_t close = rest.find(')');
@@ -248,13 +248,15 @@ Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text) 
   return piece;
 }
 
-Result<AccessFormat> AccessFormat::parse(std::string_view text) {
-  if (text.empty()) text = default_text();
-  if (text.size() > kFormatBytesMax) return Error{Errc::TooBig, "access log format is over 16 KiB"};
+Result<AccessFormat> AccessFormat::parse(std::string_view text, Use use) {
+  const std::string what = use == Use::Log ? "access log format" : "value";
+  if (text.empty() && use == Use::Log) text = default_text();
+  if (text.size() > kFormatBytesMax) return Error{Errc::TooBig, what + " is over 16 KiB"};
   AccessFormat format;
   std::string literal;
   const auto flush = [&] {
-    if (!literal.empty()) format.pieces_.push_back({std::move(literal), Op::Literal, {}, {}, 0});
+    if (!literal.empty())
+      format.pieces_.push_back({std::move(literal), Op::Literal, {}, {}, 0, false});
     literal.clear();
   };
   while (!text.empty()) {
@@ -277,14 +279,14 @@ Result<AccessFormat> AccessFormat::parse(std::string_view text) {
       from = close;
     const size_t end = text.find('%', from);
     if (end == std::string_view::npos)
-      return Error{Errc::Invalid,
-                   "access log format: no '%' ends the operator at " + text::quoted(text)};
+      return Error{Errc::Invalid, what + ": no '%' ends the operator at " + text::quoted(text) +
+                                      "; a percent sign is written %%"};
     flush();
-    MESH_TRY(auto piece, parse_operator(text.substr(1, end - 1)));
+    MESH_TRY(auto piece, parse_operator(text.substr(1, end - 1), use));
     format.pieces_.push_back(std::move(piece));
     text.remove_prefix(end + 1);
     if (format.pieces_.size() > kPiecesMax)
-      return Error{Errc::TooBig, "access log format has over 256 operators"};
+      return Error{Errc::TooBig, what + " has over 256 operators"};
   }
   flush();
   return format;
@@ -296,7 +298,13 @@ void AccessFormat::append(const AccessEntry& entry, std::string& out) const {
 
 // One case an operator: a table, not a function of many steps.
 void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, std::string& out) {
-  const auto text = [&](std::string_view value) { append_value(value, piece.length_max, out); };
+  const auto text = [&](std::string_view value) {
+    if (!piece.header) return append_value(value, piece.length_max, out);
+    out += piece.length_max == 0 ? value : value.substr(0, piece.length_max);
+  };
+  const auto ms = [&](Duration d) {
+    if (!piece.header || d >= Duration::zero()) append_ms(d, out);
+  };
   switch (piece.op) {
     case Op::Literal: out += piece.literal; return;
     case Op::StartTime:
@@ -313,7 +321,7 @@ void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, st
       if (value.empty() && !piece.alternative.empty())
         value = field(entry.response_fields, piece.alternative);
       if (value.empty() && piece.name == "x-envoy-upstream-service-time")
-        return append_ms(entry.upstream_service_time, out);
+        return ms(entry.upstream_service_time);
       return text(value);
     }
     case Op::Trailer: return text(field(entry.response_trailers, piece.name));
@@ -325,12 +333,12 @@ void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, st
     case Op::TransportFailure: return text(entry.transport_failure);
     case Op::BytesReceived: return append_number(entry.bytes_received, out);
     case Op::BytesSent: return append_number(entry.bytes_sent, out);
-    case Op::TotalDuration: return append_ms(entry.duration, out);
-    case Op::RequestDuration: return append_ms(entry.request_duration, out);
-    case Op::ResponseDuration: return append_ms(entry.response_duration, out);
+    case Op::TotalDuration: return ms(entry.duration);
+    case Op::RequestDuration: return ms(entry.request_duration);
+    case Op::ResponseDuration: return ms(entry.response_duration);
     case Op::ResponseTxDuration:
-      if (entry.response_duration < Duration::zero()) return append_ms(Duration(-1), out);
-      return append_ms(entry.duration - entry.response_duration, out);
+      if (entry.response_duration < Duration::zero()) return ms(Duration(-1));
+      return ms(entry.duration - entry.response_duration);
     case Op::RouteName: return text(entry.route_name);
     case Op::UpstreamCluster: return text(entry.upstream_cluster);
     case Op::UpstreamHost: return text(entry.upstream_host);

@@ -1,9 +1,9 @@
 // Access log: one line a request in Envoy's format language.
 //
-// A format is parsed once into operators; a line is appended to a buffer without
-// allocation once the buffer is warm. Operators, defaults and the "-" for what is
-// missing are Envoy's ("Access logging", command operators); values are escaped
-// so that a peer cannot forge a line (control bytes and '"' as \xNN).
+// Header edits of routes use the same language. A format is parsed once into operators; a line is
+// appended to a buffer without allocation once the buffer is warm. Operators, defaults and the "-"
+// for what is missing are Envoy's ("Access logging", command operators); values are escaped so that
+// a peer cannot forge a line (control bytes and '"' as \xNN).
 #pragma once
 
 #include <cstdint>
@@ -63,9 +63,13 @@ class AccessFormat {
   // Envoy's default format, with its newline.
   static std::string_view default_text();
 
+  // What a text is for. In a header's value what is missing leaves nothing (Envoy), and
+  // nothing is escaped: it all came in such values.
+  enum class Use : uint8_t { Log, Header };
+
   // Errc::Invalid names the operator that is unknown or malformed, and where.
-  // At most 16 KiB of format and 256 operators. An empty text is the default.
-  static Result<AccessFormat> parse(std::string_view text);
+  // At most 16 KiB of format and 256 operators. An empty text is the log's default.
+  static Result<AccessFormat> parse(std::string_view text, Use use = Use::Log);
 
   // Appends one line, the format's own newline included.
   void append(const AccessEntry& entry, std::string& out) const;
@@ -79,8 +83,9 @@ class AccessFormat {
     std::string name;         // REQ, RESP, TRAILER: lower-case field
     std::string alternative;  // REQ(A?B): the second one
     size_t length_max = 0;    // ":Z"; 0: all
+    bool header = false;      // Use::Header
   };
-  static Result<Piece> parse_operator(std::string_view text);
+  static Result<Piece> parse_operator(std::string_view text, Use use);
   static void append_piece(const Piece& piece, const AccessEntry& entry, std::string& out);
   std::vector<Piece> pieces_;
 };

@@ -31,7 +31,10 @@ Result<void> decode_value(const std::string& value, const std::string& path,
     into.value = *std::move(plain);
     return {};
   }
-  return refuse(path, "command operators are not supported; write %% for a percent sign");
+  auto format = telemetry::AccessFormat::parse(value, telemetry::AccessFormat::Use::Header);
+  if (!format) return refuse(path, format.error().text);
+  into.format = std::make_shared<const telemetry::AccessFormat>(*std::move(format));
+  return {};
 }
 
 Result<Kind> decode_action(const core::HeaderValueOption& option, const std::string& path) {

@@ -25,6 +25,8 @@ struct Known {
 
 // One row a type; a filter whose routes have a type of their own has two.
 constexpr std::array kKnown = std::to_array<Known>({
+    {"envoy.extensions.filters.http.cors.v3.Cors", decode_cors},
+    {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
 });
 

@@ -41,6 +41,8 @@ Result<std::shared_ptr<const route::FilterOverrides>> decode_overrides(
     std::string_view path);
 
 // The decoders. `any` is of the type of their row and was checked.
+Result<FilterConfigPtr> decode_cors(const google::protobuf::Any& any, std::string_view path,
+                                    FilterLevel level);
 Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::string_view path,
                                      FilterLevel level);
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/grpc_status.h"
+#include "telemetry/access_log.h"
 
 namespace mesh::config {
 namespace {
@@ -67,27 +68,32 @@ bool is_refused_condition(std::string_view word) {
 }
 
 void check_operations(const Headers::HeaderOperations& operations, const std::string& path,
-                      Checker& checker) {
-  const auto name = [&](const std::string& at, const std::string& field) {
+                      bool request, Checker& checker) {
+  const auto name = [&](const std::string& at, const std::string& field, bool host) {
+    if (host && (field == ":authority" || text::iequals(field, "host"))) return;
     if (field.starts_with(":") || text::iequals(field, "host"))
       checker.fail(at,
                    "not supported: edits of " + field + "; use rewrite.authority or rewrite.uri");
     else
       checker.expect(is_field_name(field), at, "expected the name of a header");
   };
-  const auto fields = [&](const Checker::Labels& map, const std::string& at) {
+  const auto fields = [&](const Checker::Labels& map, const std::string& at, bool host) {
     for (const auto& [key, value] : map) {
-      name(at_key(at, key), key);
+      name(at_key(at, key), key, host);
       const bool plain = std::all_of(value.begin(), value.end(),
                                      [](char c) { return uint8_t(c) >= 0x20 && c != 0x7f; });
       checker.expect(plain && text::trim(value) == value, at_key(at, key),
                      "expected a header's value: one line, no blanks on its ends");
+      if (value.find('%') == std::string::npos) continue;
+      const auto format =
+          telemetry::AccessFormat::parse(value, telemetry::AccessFormat::Use::Header);
+      if (!format) checker.fail(at_key(at, key), format.error().text);
     }
   };
-  fields(operations.set(), path + ".set");
-  fields(operations.add(), path + ".add");
+  fields(operations.set(), path + ".set", request);  // the authority is rewritten (Istio)
+  fields(operations.add(), path + ".add", false);
   for (int i = 0; i < operations.remove_size(); ++i)
-    name(at_index(path + ".remove", i), operations.remove(i));
+    name(at_index(path + ".remove", i), operations.remove(i), false);
 }
 
 }  // namespace
@@ -112,6 +118,9 @@ void check_match(const HTTPMatchRequest& match, const std::string& path, Checker
     if (value.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET) check_text(value, at, checker);
   }
   if (match.port() != 0) checker.port(path + ".port", match.port());
+  checker.labels(path + ".sourceLabels", match.source_labels());
+  if (!match.source_namespace().empty())
+    checker.label_name(path + ".sourceNamespace", match.source_namespace());
 }
 
 void check_retries(const HTTPRetry& retries, const std::string& path, Checker& checker) {
@@ -158,9 +167,54 @@ void check_fault(const HTTPFaultInjection& fault, const std::string& path, Check
   checker.range(at + ".percentage", abort.percentage().value(), 0, 100);
 }
 
+void check_redirect(const HTTPRedirect& redirect, const std::string& path, Checker& checker) {
+  constexpr uint32_t kCodes[] = {0, 301, 302, 303, 307, 308};
+  checker.expect(
+      std::find(std::begin(kCodes), std::end(kCodes), redirect.redirect_code()) != std::end(kCodes),
+      path + ".redirectCode", "expected 301, 302, 303, 307 or 308");
+  checker.expect(redirect.uri().empty() || redirect.uri().starts_with('/'), path + ".uri",
+                 "expected a path that begins with /");
+  checker.expect(
+      redirect.scheme().empty() || redirect.scheme() == "http" || redirect.scheme() == "https",
+      path + ".scheme", "expected http or https, got " + text::quoted(redirect.scheme()));
+  if (redirect.has_port()) checker.port(path + ".port", redirect.port());
+  checker.expect(!redirect.uri().empty() || !redirect.authority().empty() ||
+                     !redirect.scheme().empty() ||
+                     redirect.redirect_port_case() != HTTPRedirect::REDIRECT_PORT_NOT_SET,
+                 path, "expected uri, authority, scheme, port or derivePort");
+}
+
+void check_cors(const CorsPolicy& policy, const std::string& path, Checker& checker) {
+  for (int i = 0; i < policy.allow_origins_size(); ++i)
+    check_text(policy.allow_origins(i), at_index(path + ".allowOrigins", i), checker);
+  const auto names = [&](const Checker::Strings& list, const std::string& at) {
+    for (int i = 0; i < list.size(); ++i)
+      checker.expect(is_field_name(list[i]), at_index(at, i),
+                     "expected a name, got " + text::quoted(list[i]));
+  };
+  names(policy.allow_methods(), path + ".allowMethods");
+  names(policy.allow_headers(), path + ".allowHeaders");
+  names(policy.expose_headers(), path + ".exposeHeaders");
+  if (!policy.has_max_age()) return;
+  checker.expect(policy.max_age().nanos() == 0 && policy.max_age().seconds() >= 0, path + ".maxAge",
+                 "expected whole seconds");
+}
+
+void check_rewrite(const HTTPRewrite& rewrite, const std::string& path, Checker& checker) {
+  checker.expect(
+      !rewrite.uri().empty() || !rewrite.authority().empty() || rewrite.has_uri_regex_rewrite(),
+      path, "expected uri, uriRegexRewrite or authority");
+  if (!rewrite.has_uri_regex_rewrite()) return;
+  const std::string at = path + ".uriRegexRewrite";
+  checker.expect(rewrite.uri().empty(), at, "and uri are both there: expected one of them");
+  const std::string& match = rewrite.uri_regex_rewrite().match();
+  checker.expect(!match.empty() && match.size() <= kPatternBytesMax, at + ".match",
+                 "expected a regex of 1 to " + std::to_string(kPatternBytesMax) + " bytes");
+}
+
 void check_headers(const Headers& headers, const std::string& path, Checker& checker) {
-  check_operations(headers.request(), path + ".request", checker);
-  check_operations(headers.response(), path + ".response", checker);
+  check_operations(headers.request(), path + ".request", true, checker);
+  check_operations(headers.response(), path + ".response", false, checker);
 }
 
 }  // namespace mesh::config

@@ -14,6 +14,12 @@ void check_retries(const ::istio::networking::v1alpha3::HTTPRetry& retries, cons
                    Checker& checker);
 void check_fault(const ::istio::networking::v1alpha3::HTTPFaultInjection& fault,
                  const std::string& path, Checker& checker);
+void check_redirect(const ::istio::networking::v1alpha3::HTTPRedirect& redirect,
+                    const std::string& path, Checker& checker);
+void check_cors(const ::istio::networking::v1alpha3::CorsPolicy& policy, const std::string& path,
+                Checker& checker);
+void check_rewrite(const ::istio::networking::v1alpha3::HTTPRewrite& rewrite,
+                   const std::string& path, Checker& checker);
 void check_headers(const ::istio::networking::v1alpha3::Headers& headers, const std::string& path,
                    Checker& checker);
 

@@ -30,18 +30,45 @@ void check_weights(const HTTPRoute& route, const std::string& path, Checker& che
     else
       checker.fail(at + ".destination", "expected a mapping with a host");
     checker.range(at + ".weight", entry.weight(), 0, 1'000'000);
+    check_headers(entry.headers(), at + ".headers", checker);
     sum += entry.weight();
   }
   if (route.route_size() > 1)
     checker.expect(sum > 0, path + ".route", "expected weights whose sum is not 0");
 }
 
+void check_delegate(const Delegate& delegate, const std::string& path, Checker& checker) {
+  if (delegate.name().empty())
+    checker.fail(path + ".name", "expected a name");
+  else
+    checker.dns_name(path + ".name", delegate.name());
+  if (!delegate.namespace_().empty())
+    checker.label_name(path + ".namespace", delegate.namespace_());
+}
+
+void check_mirrors(const HTTPRoute& route, const std::string& path, Checker& checker) {
+  checker.expect(!route.has_mirror() || route.mirrors().empty(), path + ".mirrors",
+                 "and mirror are both there: expected one of them");
+  if (route.has_mirror()) check_destination(route.mirror(), path + ".mirror", checker);
+  if (route.has_mirror_percentage())
+    checker.range(path + ".mirrorPercentage", route.mirror_percentage().value(), 0, 100);
+  for (int i = 0; i < route.mirrors_size(); ++i) {
+    const std::string at = at_index(path + ".mirrors", i);
+    check_destination(route.mirrors(i).destination(), at + ".destination", checker);
+    checker.range(at + ".percentage", route.mirrors(i).percentage().value(), 0, 100);
+  }
+}
+
 void check_route(const HTTPRoute& route, const std::string& path, Checker& checker) {
   for (int i = 0; i < route.match_size(); ++i)
     check_match(route.match(i), at_index(path + ".match", i), checker);
   const bool direct = route.has_direct_response();
-  checker.expect((route.route_size() > 0) != direct, path,
-                 "expected one of route and directResponse");
+  const int actions = int(route.route_size() > 0) + int(direct) + int(route.has_redirect()) +
+                      int(route.has_delegate());
+  checker.expect(actions == 1, path,
+                 "expected one of route, redirect, directResponse and delegate");
+  if (route.has_redirect()) check_redirect(route.redirect(), path + ".redirect", checker);
+  if (route.has_delegate()) check_delegate(route.delegate(), path + ".delegate", checker);
   if (direct) {
     checker.range(path + ".directResponse.status", route.direct_response().status(), 200, 599);
     const auto& body = route.direct_response().body();
@@ -56,13 +83,16 @@ void check_route(const HTTPRoute& route, const std::string& path, Checker& check
   if (route.has_retries()) check_retries(route.retries(), path + ".retries", checker);
   if (route.has_fault()) check_fault(route.fault(), path + ".fault", checker);
   check_headers(route.headers(), path + ".headers", checker);
-  if (route.has_rewrite())
-    checker.expect(!route.rewrite().uri().empty() || !route.rewrite().authority().empty(),
-                   path + ".rewrite", "expected uri or authority");
+  if (route.has_rewrite()) check_rewrite(route.rewrite(), path + ".rewrite", checker);
+  if (route.has_cors_policy()) check_cors(route.cors_policy(), path + ".corsPolicy", checker);
+  check_mirrors(route, path, checker);
 }
 
 void check_hosts(const VirtualService& service, Checker& checker) {
-  checker.expect(service.hosts_size() > 0, "spec.hosts", "expected at least one host");
+  // Without hosts it is a delegate, which gives its routes to others and has none of theirs.
+  for (int i = 0; service.hosts().empty() && i < service.http_size(); ++i)
+    checker.expect(!service.http(i).has_delegate(), at_index("spec.http", i) + ".delegate",
+                   "a VirtualService without hosts is a delegate itself: it cannot delegate");
   std::set<std::string> hosts;
   for (int i = 0; i < service.hosts_size(); ++i) {
     const std::string& host = service.hosts(i);

@@ -2,6 +2,7 @@
 
 #include "discovery/compile/build.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
@@ -17,6 +18,7 @@ namespace ext = envoy::extensions;
 using Manager = ext::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using Mode = istio_security::PeerAuthentication::MutualTLS::Mode;
 
+constexpr const char* kCors = "envoy.filters.http.cors";
 constexpr const char* kFault = "envoy.filters.http.fault";
 constexpr const char* kRouter = "envoy.filters.http.router";
 // How long a peer may take to show whether it speaks TLS.
@@ -32,7 +34,7 @@ void add_access_log(const Node& node, Logs& logs) {
   pack(file, *log.mutable_typed_config());
 }
 
-Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool faults) {
+Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool outbound) {
   Manager manager;
   const auto* mesh = model.mesh_config();
   if (mesh != nullptr && mesh->spec.enable_tracing()) manager.mutable_tracing();
@@ -48,7 +50,10 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   auto& stats = *manager.add_http_filters();
   stats.set_name("envoy.filters.http.grpc_stats");
   pack(counted, *stats.mutable_typed_config());
-  if (faults) {
+  if (outbound) {
+    auto& cors = *manager.add_http_filters();
+    cors.set_name(kCors);
+    pack(ext::filters::http::cors::v3::Cors(), *cors.mutable_typed_config());
     auto& filter = *manager.add_http_filters();
     filter.set_name(kFault);
     pack(ext::filters::http::fault::v3::HTTPFault(), *filter.mutable_typed_config());

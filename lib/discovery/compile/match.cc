@@ -11,7 +11,7 @@ namespace pb = envoy::config::route::v3;
 using envoy::type::matcher::v3::StringMatcher;
 
 // False where the match is empty, which means "present".
-bool set_text(const istio::StringMatch& match, StringMatcher& into) {
+bool set_value(const istio::StringMatch& match, StringMatcher& into) {
   switch (match.match_type_case()) {
     case istio::StringMatch::kExact: into.set_exact(match.exact()); return true;
     case istio::StringMatch::kPrefix:
@@ -31,7 +31,7 @@ void add_header(const std::string& name, const istio::StringMatch& match, bool w
   auto& header = *into.add_headers();
   header.set_name(name);
   StringMatcher text;
-  if (set_text(match, text)) {
+  if (set_value(match, text)) {
     *header.mutable_string_match() = std::move(text);
     header.set_treat_missing_header_as_empty(without);
   } else {
@@ -72,11 +72,19 @@ void set_match(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
     auto& query = *into.add_query_parameters();
     query.set_name(name);
     StringMatcher text;
-    if (set_text(value, text))
+    if (set_value(value, text))
       *query.mutable_string_match() = std::move(text);
     else
       query.set_present_match(true);
   }
+}
+
+void set_text(const istio::StringMatch& match, StringMatcher& into) { set_value(match, into); }
+
+bool is_for(const istio::HTTPMatchRequest& match, const Node& node) {
+  if (!for_mesh(match.gateways())) return false;
+  if (!match.source_namespace().empty() && match.source_namespace() != node.ns) return false;
+  return selects(match.source_labels(), node.labels);
 }
 
 bool takes_all(const pb::RouteMatch& match) {

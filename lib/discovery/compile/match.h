@@ -2,12 +2,16 @@
 // lib/discovery/compile only.
 #pragma once
 
-#include "discovery/objects.h"
+#include "discovery/model.h"
 #include "envoy/config/route/v3/route.pb.h"
 
 namespace mesh::discovery {
 
 void set_match(const istio::HTTPMatchRequest& match, envoy::config::route::v3::RouteMatch& into);
+
+// Whether the match is for this forwarder at all: its gateways, source labels and source
+// namespace are decided here, where Istio decides them.
+bool is_for(const istio::HTTPMatchRequest& match, const Node& node);
 
 // Whether the route takes every request, so that none after it is reached.
 bool takes_all(const envoy::config::route::v3::RouteMatch& match);
@@ -19,7 +23,22 @@ void set_retries(const istio::HTTPRetry& retries, envoy::config::route::v3::Rout
 // HTTPFault as the route's typed_per_filter_config.
 void set_fault(const istio::HTTPFaultInjection& fault, envoy::config::route::v3::Route& route);
 
-// Header edits; "host" and ":authority" set become a rewrite of the host.
+// Header edits; "host" and ":authority" set become a rewrite of the host. Values keep
+// their command operators.
 void set_headers(const istio::Headers& headers, envoy::config::route::v3::Route& route);
+void set_headers(const istio::Headers& headers,
+                 envoy::config::route::v3::WeightedCluster::ClusterWeight& cluster);
+
+// `port` is the one that was called.
+void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port,
+                  envoy::config::route::v3::RedirectAction& into);
+
+// CorsPolicy as the route's typed_per_filter_config.
+void set_cors(const istio::CorsPolicy& policy, envoy::config::route::v3::Route& route);
+
+// A share of the requests; all where it is not said.
+void set_share(bool has, double percent, envoy::type::v3::FractionalPercent& into);
+
+void set_text(const istio::StringMatch& match, envoy::type::matcher::v3::StringMatcher& into);
 
 }  // namespace mesh::discovery

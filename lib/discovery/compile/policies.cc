@@ -5,6 +5,7 @@
 #include "config/grpc_status.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/match.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
 
@@ -14,6 +15,7 @@ namespace {
 namespace pb = envoy::config::route::v3;
 namespace core = envoy::config::core::v3;
 using envoy::extensions::filters::http::fault::v3::HTTPFault;
+using FilterCors = envoy::extensions::filters::http::cors::v3::CorsPolicy;
 using envoy::type::v3::FractionalPercent;
 
 constexpr std::string_view kDefaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled";
@@ -46,22 +48,6 @@ void set_conditions(std::string_view list, pb::RetryPolicy& policy) {
   policy.set_retry_on(text::join(names, ","));
 }
 
-void set_share(bool has, double percent, FractionalPercent& into) {
-  if (!has) percent = 100;  // Istio: a fault without a percentage meets every request
-  into.set_numerator(uint32_t(std::clamp(percent, 0.0, 100.0) * 10'000 + 0.5));
-  into.set_denominator(FractionalPercent::MILLION);
-}
-
-// Envoy evaluates %OPERATORS% in values; a VirtualService's are meant as they stand.
-std::string literal(const std::string& value) {
-  std::string result;
-  for (const char c : value) {
-    result += c;
-    if (c == '%') result += c;
-  }
-  return result;
-}
-
 template <class Map, class Options>
 void add_headers(const Map& headers, core::HeaderValueOption::HeaderAppendAction action,
                  Options& into) {
@@ -69,12 +55,42 @@ void add_headers(const Map& headers, core::HeaderValueOption::HeaderAppendAction
        std::map<std::string, std::string>(headers.begin(), headers.end())) {
     auto& option = *into.Add();
     option.mutable_header()->set_key(name);
-    option.mutable_header()->set_value(literal(value));
+    option.mutable_header()->set_value(value);
     option.set_append_action(action);
   }
 }
 
+// Adds to the edits that are there; returns what "host" or ":authority" is set to.
+template <class Message>
+std::string set_edits(const istio::Headers& headers, Message& into) {
+  auto set = headers.request().set();
+  std::string host;
+  for (const char* name : {"host", "Host", ":authority"}) {
+    const auto found = set.find(name);
+    if (found == set.end()) continue;
+    host = found->second;
+    set.erase(found);
+  }
+  using Option = core::HeaderValueOption;
+  add_headers(set, Option::OVERWRITE_IF_EXISTS_OR_ADD, *into.mutable_request_headers_to_add());
+  add_headers(headers.request().add(), Option::APPEND_IF_EXISTS_OR_ADD,
+              *into.mutable_request_headers_to_add());
+  into.mutable_request_headers_to_remove()->MergeFrom(headers.request().remove());
+  add_headers(headers.response().set(), Option::OVERWRITE_IF_EXISTS_OR_ADD,
+              *into.mutable_response_headers_to_add());
+  add_headers(headers.response().add(), Option::APPEND_IF_EXISTS_OR_ADD,
+              *into.mutable_response_headers_to_add());
+  into.mutable_response_headers_to_remove()->MergeFrom(headers.response().remove());
+  return host;
+}
+
 }  // namespace
+
+void set_share(bool has, double percent, FractionalPercent& into) {
+  if (!has) percent = 100;  // Istio: a fault without a percentage meets every request
+  into.set_numerator(uint32_t(std::clamp(percent, 0.0, 100.0) * 10'000 + 0.5));
+  into.set_denominator(FractionalPercent::MILLION);
+}
 
 void set_default_retries(pb::RouteAction& action) {
   auto& policy = *action.mutable_retry_policy();
@@ -116,23 +132,51 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
 }
 
 void set_headers(const istio::Headers& headers, pb::Route& route) {
-  auto set = headers.request().set();
-  for (const char* name : {"host", "Host", ":authority"}) {
-    const auto found = set.find(name);
-    if (found == set.end()) continue;
-    if (route.has_route()) route.mutable_route()->set_host_rewrite_literal(found->second);
-    set.erase(found);
+  const std::string host = set_edits(headers, route);
+  if (!host.empty() && route.has_route()) route.mutable_route()->set_host_rewrite_literal(host);
+}
+
+void set_headers(const istio::Headers& headers, pb::WeightedCluster::ClusterWeight& cluster) {
+  const std::string host = set_edits(headers, cluster);
+  if (!host.empty()) cluster.set_host_rewrite_literal(host);
+}
+
+void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, pb::RedirectAction& into) {
+  into.set_host_redirect(redirect.authority());
+  if (!redirect.uri().empty()) into.set_path_redirect(redirect.uri());
+  if (!redirect.scheme().empty()) into.set_scheme_redirect(redirect.scheme());
+  uint32_t to = redirect.port();
+  if (redirect.derive_port() == istio::HTTPRedirect::FROM_REQUEST_PORT) to = port;
+  // A scheme's own port is not written (Istio).
+  const bool https = redirect.scheme() == "https";
+  if (to != (https ? 443U : 80U)) into.set_port_redirect(to);
+  switch (redirect.redirect_code()) {
+    case 302: into.set_response_code(pb::RedirectAction::FOUND); break;
+    case 303: into.set_response_code(pb::RedirectAction::SEE_OTHER); break;
+    case 307: into.set_response_code(pb::RedirectAction::TEMPORARY_REDIRECT); break;
+    case 308: into.set_response_code(pb::RedirectAction::PERMANENT_REDIRECT); break;
+    default: into.set_response_code(pb::RedirectAction::MOVED_PERMANENTLY); break;
   }
-  using Option = core::HeaderValueOption;
-  add_headers(set, Option::OVERWRITE_IF_EXISTS_OR_ADD, *route.mutable_request_headers_to_add());
-  add_headers(headers.request().add(), Option::APPEND_IF_EXISTS_OR_ADD,
-              *route.mutable_request_headers_to_add());
-  *route.mutable_request_headers_to_remove() = headers.request().remove();
-  add_headers(headers.response().set(), Option::OVERWRITE_IF_EXISTS_OR_ADD,
-              *route.mutable_response_headers_to_add());
-  add_headers(headers.response().add(), Option::APPEND_IF_EXISTS_OR_ADD,
-              *route.mutable_response_headers_to_add());
-  *route.mutable_response_headers_to_remove() = headers.response().remove();
+}
+
+void set_cors(const istio::CorsPolicy& policy, pb::Route& route) {
+  FilterCors cors;
+  for (const auto& origin : policy.allow_origins())
+    set_text(origin, *cors.add_allow_origin_string_match());
+  const auto joined = [](const auto& list) {
+    return text::join(std::vector<std::string>(list.begin(), list.end()), ",");
+  };
+  cors.set_allow_methods(joined(policy.allow_methods()));
+  cors.set_allow_headers(joined(policy.allow_headers()));
+  cors.set_expose_headers(joined(policy.expose_headers()));
+  if (policy.has_max_age()) cors.set_max_age(std::to_string(policy.max_age().seconds()));
+  if (policy.has_allow_credentials())
+    cors.mutable_allow_credentials()->set_value(policy.allow_credentials().value());
+  if (policy.unmatched_preflights() != istio::CorsPolicy::UNSPECIFIED)
+    cors.mutable_forward_not_matching_preflights()->set_value(policy.unmatched_preflights() ==
+                                                              istio::CorsPolicy::FORWARD);
+  set_share(false, 0, *cors.mutable_filter_enabled()->mutable_default_value());
+  pack(cors, (*route.mutable_typed_per_filter_config())["envoy.filters.http.cors"]);
 }
 
 }  // namespace mesh::discovery

@@ -26,7 +26,8 @@ class Compiler {
       for (const auto& port : service->ports)
         if (is_http(port.protocol)) add_service(*service, port);
     for (const auto& object : model_.objects().virtual_services)
-      if (visible(object.spec.export_to(), object.ns, node_.ns)) add_bare_hosts(object);
+      if (visible(object.spec.export_to(), object.ns, node_.ns) && for_mesh(object.spec.gateways()))
+        add_bare_hosts(object);
     return resource(config_.name(), config_);
   }
 
@@ -115,6 +116,7 @@ class Compiler {
       }
       for (const auto& match : http.match()) {
         if (match.port() != 0 && match.port() != port) continue;
+        if (!is_for(match, node_)) continue;
         if (add_route(object, http, match, port, origin, host)) return;
       }
     }
@@ -129,12 +131,18 @@ class Compiler {
     set_match(match, *route.mutable_match());
     auto& fields = *(*route.mutable_metadata()->mutable_filter_metadata())["mesh"].mutable_fields();
     fields["config"].set_string_value(origin);
-    if (http.has_direct_response()) {
+    if (http.has_redirect()) {
+      set_redirect(http.redirect(), port, *route.mutable_redirect());
+    } else if (http.has_direct_response()) {
       set_direct(http.direct_response(), *route.mutable_direct_response());
     } else {
       set_action(object, http, port, *route.mutable_route());
     }
     if (http.has_headers()) set_headers(http.headers(), route);
+    // Of the only destination: Istio gives it to the route.
+    if (http.route_size() == 1 && http.route(0).has_headers())
+      set_headers(http.route(0).headers(), route);
+    if (http.has_cors_policy()) set_cors(http.cors_policy(), route);
     if (http.has_fault()) set_fault(http.fault(), route);
     return takes_all(route.match());
   }
@@ -160,7 +168,14 @@ class Compiler {
       set_retries(http.retries(), into);
     else
       set_default_retries(into);
-    if (!http.rewrite().uri().empty()) into.set_prefix_rewrite(http.rewrite().uri());
+    set_mirrors(object, http, port, into);
+    if (http.rewrite().has_uri_regex_rewrite()) {
+      const auto& regex = http.rewrite().uri_regex_rewrite();
+      into.mutable_regex_rewrite()->mutable_pattern()->set_regex(regex.match());
+      into.mutable_regex_rewrite()->set_substitution(regex.rewrite());
+    } else if (!http.rewrite().uri().empty()) {
+      into.set_prefix_rewrite(http.rewrite().uri());
+    }
     if (!http.rewrite().authority().empty())
       into.set_host_rewrite_literal(http.rewrite().authority());
   }
@@ -176,7 +191,24 @@ class Compiler {
       auto& cluster = *into.mutable_weighted_clusters()->add_clusters();
       cluster.set_name(cluster_of(destination.destination(), object.ns, port));
       cluster.mutable_weight()->set_value(uint32_t(destination.weight()));
+      if (destination.has_headers()) set_headers(destination.headers(), cluster);
     }
+  }
+
+  void set_mirrors(const VirtualService& object, const istio::HTTPRoute& http, uint32_t port,
+                   pb::RouteAction& into) {
+    const auto add = [&](const istio::Destination& to, bool has_share,
+                         const istio::Percent& share) {
+      if (has_share && share.value() <= 0) return;
+      auto& policy = *into.add_request_mirror_policies();
+      policy.set_cluster(cluster_of(to, object.ns, port));
+      set_share(has_share, share.value(),
+                *policy.mutable_runtime_fraction()->mutable_default_value());
+    };
+    if (http.has_mirror())
+      add(http.mirror(), http.has_mirror_percentage(), http.mirror_percentage());
+    for (const auto& mirror : http.mirrors())
+      add(mirror.destination(), mirror.has_percentage(), mirror.percentage());
   }
 
   // Istio: the port named, else the only one, else the one that was called.

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "forward/filter/cors.h"
 #include "forward/filter/fault.h"
 #include "forward/filter/pipeline.h"
 
@@ -22,8 +23,11 @@ Made make_fault(const Config& config, Shared&) {
   return Fault::make(*policy);
 }
 
+Made make_cors(const Config& config, Shared&) { return Cors::make(config); }
+
 // One row a filter. The router is not one: it is the exchange itself.
 constexpr std::array kKnown = std::to_array<Known>({
+    {"envoy.extensions.filters.http.cors.v3.Cors", make_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
 });
 

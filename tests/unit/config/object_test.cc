@@ -118,7 +118,10 @@ TEST_CASE("object: VirtualService", "[config]") {
   const auto http = [](const std::string& route) { return "hosts: [a], http: [{" + route + "}]"; };
   const Row rows[] = {
       {"the least", http(to), ""},
-      {"no hosts", "http: [{" + to + "}]", "spec.hosts: expected at least one host"},
+      {"no hosts: a delegate", "http: [{" + to + "}]", ""},
+      {"a delegate that delegates", "http: [{delegate: {name: b}}]",
+       "spec.http[0].delegate: a VirtualService without hosts is a delegate itself: it cannot "
+       "delegate"},
       {"a host twice", "hosts: [a, a], http: [{" + to + "}]",
        "spec.hosts[1]: the host a is there twice"},
       {"a host that is none", "hosts: [a_b], http: [{" + to + "}]",
@@ -127,12 +130,25 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.gateways[0]: not supported: gateways; only \"mesh\""},
       {"no routes", "hosts: [a]", "spec.http: expected at least one route"},
       {"neither route nor answer", http("name: a"),
-       "spec.http[0]: expected one of route and directResponse"},
+       "spec.http[0]: expected one of route, redirect, directResponse and delegate"},
       {"an answer of our own", http("directResponse: {status: 503, body: {string: x}}"), ""},
       {"weights",
        http("route: [{destination: {host: a}, weight: 90}, {destination: {host: b}, "
             "weight: 10}]"),
        ""},
+      {"a redirect", http("redirect: {uri: /b, redirectCode: 308, derivePort: FROM_REQUEST_PORT}"),
+       ""},
+      {"a redirect that is none", http("redirect: {uri: b, redirectCode: 200}"),
+       "spec.http[0].redirect.redirectCode: expected 301, 302, 303, 307 or 308\n"
+       "spec.http[0].redirect.uri: expected a path that begins with /"},
+      {"mirrors", http(to + ", mirrors: [{destination: {host: b}, percentage: {value: 200}}]"),
+       "spec.http[0].mirrors[0].percentage: expected a number from 0 to 100"},
+      {"an origin",
+       http(to + ", corsPolicy: {allowOrigins: [{exact: \"https://a\"}], maxAge: 24h}"), ""},
+      {"operators in values",
+       http(to + ", headers: {request: {set: {x-from: \"%DOWNSTREAM_REMOTE_ADDRESS%\"}}}"), ""},
+      {"an operator that is none", http(to + ", headers: {request: {set: {x-a: \"%NEVER%\"}}}"),
+       "spec.http[0].headers.request.set[\"x-a\"]: operator \"%NEVER%\" is not supported"},
       {"weights of nothing", http("route: [{destination: {host: a}}, {destination: {host: b}}]"),
        "spec.http[0].route: expected weights whose sum is not 0"},
       {"a negative weight", http("route: [{destination: {host: a}, weight: -1}]"),

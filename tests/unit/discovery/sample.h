@@ -123,7 +123,7 @@ spec:
     timeout: 5s
     retries: {attempts: 3, perTryTimeout: 2s, retryOn: "5xx,reset,503"}
     rewrite: {uri: /api}
-    headers: {request: {set: {x-share: "10%"}, remove: [x-debug]}}
+    headers: {request: {set: {x-share: "10%%"}, remove: [x-debug]}}
 )";
 
 // An instance of web that has no forwarder.

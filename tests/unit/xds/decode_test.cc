@@ -432,9 +432,8 @@ TEST_CASE("what a route may not be") {
   CHECK(refused("{match: {prefix: /}, route: {cluster: c, retryPolicy: {retryOn: '5xx,never'}}}") ==
         at + "route.retry_policy.retry_on: retry condition \"never\" is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c}, requestHeadersToAdd: [{header: {key: a, "
-                "value: '%START_TIME%'}}]}") ==
-        at + "request_headers_to_add[0].header.value: command operators are not supported; write "
-             "%% for a percent sign");
+                "value: '%NEVER%'}}]}") ==
+        at + "request_headers_to_add[0].header.value: operator \"%NEVER%\" is not supported");
   CHECK(refused("{match: {}, route: {cluster: c}}") ==
         at + "match: expected prefix, path, safe_regex, path_separated_prefix or "
              "connect_matcher");

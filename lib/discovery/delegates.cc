@@ -1,0 +1,160 @@
+#include "discovery/delegates.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "discovery/model.h"
+
+namespace mesh::discovery {
+namespace {
+
+using istio::HTTPMatchRequest;
+using istio::HTTPRoute;
+using istio::StringMatch;
+using Routing = Object<istio::VirtualService>;
+using Routes = google::protobuf::RepeatedPtrField<HTTPRoute>;
+using Matches = google::protobuf::RepeatedPtrField<HTTPMatchRequest>;
+
+// Whether no text could match both; a regex agrees with nothing but silence.
+bool conflict(const StringMatch& root, const StringMatch& leaf) {
+  if (root.has_regex() || leaf.has_regex()) return true;
+  if (root.has_exact()) return !leaf.has_exact() || leaf.exact() != root.exact();
+  if (root.has_prefix()) {
+    const std::string& text = leaf.has_exact() ? leaf.exact() : leaf.prefix();
+    return !text.starts_with(root.prefix());
+  }
+  return true;
+}
+
+template <class Map>
+bool conflict_in(const Map& root, const Map& leaf) {
+  return std::any_of(leaf.begin(), leaf.end(), [&](const auto& entry) {
+    const auto found = root.find(entry.first);
+    return found != root.end() && conflict(found->second, entry.second);
+  });
+}
+
+bool conflict(const HTTPMatchRequest& root, const HTTPMatchRequest& leaf) {
+  if (root.has_uri() && leaf.has_uri() && conflict(root.uri(), leaf.uri())) return true;
+  if (root.has_scheme() && leaf.has_scheme() && conflict(root.scheme(), leaf.scheme())) return true;
+  if (root.has_method() && leaf.has_method() && conflict(root.method(), leaf.method())) return true;
+  if (root.has_authority() && leaf.has_authority() && conflict(root.authority(), leaf.authority()))
+    return true;
+  if (conflict_in(root.headers(), leaf.headers()) ||
+      conflict_in(root.without_headers(), leaf.without_headers()) ||
+      conflict_in(root.query_params(), leaf.query_params()))
+    return true;
+  if (root.ignore_uri_case() != leaf.ignore_uri_case()) return true;
+  if (root.port() != 0 && leaf.port() != 0 && root.port() != leaf.port()) return true;
+  if (!root.source_namespace().empty() && !leaf.source_namespace().empty() &&
+      root.source_namespace() != leaf.source_namespace())
+    return true;
+  for (const auto& [key, value] : leaf.source_labels())
+    if (const auto found = root.source_labels().find(key);
+        found != root.source_labels().end() && found->second != value)
+      return true;
+  if (root.gateways().empty()) return false;
+  return std::any_of(leaf.gateways().begin(), leaf.gateways().end(), [&](const auto& gateway) {
+    return std::find(root.gateways().begin(), root.gateways().end(), gateway) ==
+           root.gateways().end();
+  });
+}
+
+std::string join_names(const std::string& root, const std::string& leaf) {
+  return root.empty() || leaf.empty() ? root + leaf : root + "-" + leaf;
+}
+
+// Both hold: what the leaf says is narrower, the rest is the root's.
+HTTPMatchRequest merge(const HTTPMatchRequest& root, const HTTPMatchRequest& leaf) {
+  HTTPMatchRequest merged = root;
+  merged.clear_gateways();
+  if (leaf.has_uri()) *merged.mutable_uri() = leaf.uri();
+  if (leaf.has_scheme()) *merged.mutable_scheme() = leaf.scheme();
+  if (leaf.has_method()) *merged.mutable_method() = leaf.method();
+  if (leaf.has_authority()) *merged.mutable_authority() = leaf.authority();
+  for (const auto& [name, match] : leaf.headers()) (*merged.mutable_headers())[name] = match;
+  for (const auto& [name, match] : leaf.without_headers())
+    (*merged.mutable_without_headers())[name] = match;
+  for (const auto& [name, match] : leaf.query_params())
+    (*merged.mutable_query_params())[name] = match;
+  for (const auto& [name, value] : leaf.source_labels())
+    (*merged.mutable_source_labels())[name] = value;
+  if (leaf.port() != 0) merged.set_port(leaf.port());
+  if (!leaf.source_namespace().empty()) merged.set_source_namespace(leaf.source_namespace());
+  *merged.mutable_gateways() = leaf.gateways().empty() ? root.gateways() : leaf.gateways();
+  merged.set_name(join_names(root.name(), leaf.name()));
+  return merged;
+}
+
+// Nothing where a match of the leaf agrees with none of the root's.
+std::optional<Matches> merge(const Matches& root, const Matches& leaf) {
+  if (root.empty()) return leaf;
+  if (leaf.empty()) return root;
+  Matches merged;
+  for (const auto& narrow : leaf) {
+    const int before = merged.size();
+    for (const auto& wide : root)
+      if (!conflict(wide, narrow)) *merged.Add() = merge(wide, narrow);
+    if (merged.size() == before) return std::nullopt;
+  }
+  return merged;
+}
+
+void add_merged(const HTTPRoute& root, const HTTPRoute& leaf, Routes& to) {
+  const auto matches = merge(root.match(), leaf.match());
+  if (!matches) return;
+  auto& merged = *to.Add();
+  merged = leaf;
+  *merged.mutable_match() = *matches;
+  merged.set_name(join_names(root.name(), leaf.name()));
+  if (!leaf.has_rewrite() && root.has_rewrite()) *merged.mutable_rewrite() = root.rewrite();
+  if (!leaf.has_timeout() && root.has_timeout()) *merged.mutable_timeout() = root.timeout();
+  if (!leaf.has_retries() && root.has_retries()) *merged.mutable_retries() = root.retries();
+  if (!leaf.has_fault() && root.has_fault()) *merged.mutable_fault() = root.fault();
+  if (!leaf.has_headers() && root.has_headers()) *merged.mutable_headers() = root.headers();
+  if (!leaf.has_mirror() && root.has_mirror()) *merged.mutable_mirror() = root.mirror();
+  if (!leaf.has_mirror_percentage() && root.has_mirror_percentage())
+    *merged.mutable_mirror_percentage() = root.mirror_percentage();
+  if (leaf.mirrors().empty()) *merged.mutable_mirrors() = root.mirrors();
+  if (!leaf.has_cors_policy() && root.has_cors_policy())
+    *merged.mutable_cors_policy() = root.cors_policy();
+}
+
+bool delegates(const Routing& service) {
+  return std::any_of(service.spec.http().begin(), service.spec.http().end(),
+                     [](const HTTPRoute& route) { return route.has_delegate(); });
+}
+
+const Routing* find(const std::vector<Routing>& services, const std::string& ns,
+                    const std::string& name) {
+  const auto found = std::find_if(services.begin(), services.end(), [&](const Routing& service) {
+    return service.ns == ns && service.name == name && service.spec.hosts().empty();
+  });
+  return found == services.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void resolve_delegates(std::vector<Routing>& services) {
+  for (Routing& root : services) {
+    if (root.spec.hosts().empty() || !delegates(root)) continue;
+    Routes routes;
+    for (const auto& route : root.spec.http()) {
+      if (!route.has_delegate()) {
+        *routes.Add() = route;
+        continue;
+      }
+      const auto& ref = route.delegate();
+      const Routing* const leaf =
+          find(services, ref.namespace_().empty() ? root.ns : ref.namespace_(), ref.name());
+      if (leaf == nullptr || delegates(*leaf) ||
+          !visible(leaf->spec.export_to(), leaf->ns, root.ns))
+        continue;
+      for (const auto& narrow : leaf->spec.http()) add_merged(route, narrow, routes);
+    }
+    *root.spec.mutable_http() = std::move(routes);
+  }
+  std::erase_if(services, [](const Routing& service) { return service.spec.hosts().empty(); });
+}
+
+}  // namespace mesh::discovery
