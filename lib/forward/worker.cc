@@ -74,6 +74,7 @@ void Worker::close_all(std::string_view why) {
   acceptors_.clear();
   while (!connections_.empty()) connections_.back()->abort(why);
   for (auto& exchange : exchanges_) exchange->abandon();
+  mirrors_.abandon();
   loop_.run_once(Duration::zero());
   logs_.flush();
   if (view_ != nullptr) std::exchange(view_, nullptr)->release();

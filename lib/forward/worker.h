@@ -19,6 +19,7 @@
 #include "forward/grpc_stats.h"
 #include "forward/local.h"
 #include "forward/log_sink.h"
+#include "forward/mirror.h"
 #include "forward/snapshot.h"
 #include "forward/view.h"
 #include "http/read_buffer.h"
@@ -85,6 +86,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::unique_ptr<Extras> take_extras();
   void recycle(std::unique_ptr<Extras> extras);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
+  Mirrors& mirrors() { return mirrors_; }
   void on_ejection() { host_.on_ejection(index_); }
   void count_tunnel(bool begins);
   GrpcStats& grpc_stats() { return grpc_stats_; }
@@ -120,6 +122,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_exchanges_;
   std::vector<std::unique_ptr<Extras>> free_extras_;
+  Mirrors mirrors_{*this};
   LogBuffers logs_;
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;
