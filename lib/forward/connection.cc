@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "forward/client_cert.h"
 #include "forward/exchange.h"
 #include "forward/worker.h"
 #include "http1/server_codec.h"
@@ -72,6 +73,7 @@ Connection::Connection(Worker& worker, View& view, const ListenerSpec& listener)
       transport_(worker.loop(), worker.blocks(), *this),
       deadline_(worker.loop().wheel(), *this),
       last_active_(worker.loop().now()),
+      accepted_(last_active_),
       inbound_(listener.config->direction == xds::TrafficDirection::Inbound) {
   view_->retain();
 }
@@ -149,6 +151,8 @@ void Connection::set_codec(bool http2) {
 http::StreamHandler* Connection::on_stream(http::Stream& stream) {
   // A draining HTTP/1 connection answers once more and says goodbye with it.
   if (state_ == State::Draining && codec_->protocol() != http::Protocol::Http2) codec_->drain();
+  ++requests_;
+  if (spent() && codec_->protocol() != http::Protocol::Http2) codec_->drain();
   Exchange& exchange = worker_.take_exchange();
   return exchange.begin(*this, stream);
 }
@@ -164,6 +168,7 @@ void Connection::on_progress() {
     enter(State::Closing, "finished");
     return transport_.close_after_flush(false, "finished");
   }
+  if (spent() && state_ == State::Serving) return drain("max_requests_per_connection");
   // Part of a head, and nobody served: the rest has to come in time.
   const Duration head_max = chain_->config->request_headers_timeout;
   const bool partial =
@@ -247,7 +252,7 @@ void Connection::enter(State next, std::string_view why) {
       deadline_.cancel();
       worker_.loop().retire(std::move(keepalive_));
       return worker_.remove(*this);
-    case State::Serving: return deadline_.arm(idle_timeout());
+    case State::Serving: return deadline_.arm(serving_time());
     case State::Draining: return deadline_.arm(chain_->config->drain_timeout);
     case State::Sniffing:
     case State::Handshaking:
@@ -258,6 +263,18 @@ void Connection::enter(State next, std::string_view why) {
 Duration Connection::idle_timeout() const {
   const Duration idle = chain_->config->idle_timeout;
   return idle > Duration::zero() ? idle : std::chrono::hours(1);
+}
+
+bool Connection::spent() const {
+  const uint32_t most = chain_->config->max_requests_per_connection;
+  return most != 0 && requests_ >= most;
+}
+
+Duration Connection::serving_time() const {
+  const Duration most = chain_->config->max_connection_duration;
+  if (most <= Duration::zero()) return idle_timeout();
+  const Duration left = accepted_ + most - worker_.loop().now();
+  return std::clamp(left, Duration::zero(), idle_timeout());
 }
 
 void Connection::on_deadline(event::Deadline&) {
@@ -282,10 +299,13 @@ void Connection::on_serving_deadline() {
     enter(State::Closing, "request head timeout");
     return transport_.close_after_flush(false, "request head timeout");
   }
+  const Duration longest = chain_->config->max_connection_duration;
+  if (longest > Duration::zero() && now - accepted_ >= longest)
+    return drain("max_connection_duration");
   const Instant over = last_active_ + idle_timeout();
-  if (codec_ && codec_->open_streams() > 0) return deadline_.arm(idle_timeout());
-  if (now < over) return deadline_.arm(over - now);
-  if (chain_->config->idle_timeout <= Duration::zero()) return deadline_.arm(idle_timeout());
+  if (codec_ && codec_->open_streams() > 0) return deadline_.arm(serving_time());
+  if (now < over) return deadline_.arm(std::min(over - now, serving_time()));
+  if (chain_->config->idle_timeout <= Duration::zero()) return deadline_.arm(serving_time());
   drain("idle");
 }
 
@@ -313,6 +333,23 @@ const std::string& Connection::remote_host() {
   std::string& text = addresses().remote_host;
   if (text.empty()) text = net::Address::peer_of(stream().fd()).host();
   return text;
+}
+
+bool Connection::trusted() {
+  return listener_->config->direction == xds::TrafficDirection::Outbound &&
+         net::Address::peer_of(stream().fd()).is_loopback();
+}
+
+std::string_view Connection::client_cert() {
+  if (!secure_) return {};
+  std::optional<std::string>& text = addresses().client_cert;
+  if (!text) {
+    text.emplace();
+    const auto& session = static_cast<const upstream::TlsStream&>(stream()).session();
+    if (const auto peer = session.peer_certificate())
+      text = client_cert_element(*peer, view_->snapshot().principal, chain_->config->edge);
+  }
+  return *text;
 }
 
 const std::string& Connection::local_text() {

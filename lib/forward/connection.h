@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -73,6 +74,11 @@ class Connection final : private upstream::Transport::Owner,
   const std::string& remote_text();  // "10.0.0.7:51234"
   const std::string& remote_host();  // "10.0.0.7"
   const std::string& local_text();
+  // Whose x-envoy-* fields are honoured: an application of this host on its way out.
+  bool trusted();
+  // The element of x-forwarded-client-cert that says who it is; empty where the peer
+  // has proved nothing.
+  std::string_view client_cert();
 
   size_t slot = 0;  // in the worker's list
 
@@ -84,6 +90,8 @@ class Connection final : private upstream::Transport::Owner,
   void use_chain(bool tls);
   void set_codec(bool http2);
   Duration idle_timeout() const;
+  bool spent() const;             // it had the requests that it may have
+  Duration serving_time() const;  // until it is to be looked at again
 
   void on_sniffed(net::Sniffed sniffed) override;
   void on_established() override;
@@ -104,6 +112,8 @@ class Connection final : private upstream::Transport::Owner,
   std::unique_ptr<upstream::Keepalive> keepalive_;  // null: not configured
   event::Deadline deadline_;
   Instant last_active_{};
+  Instant accepted_{};
+  uint32_t requests_ = 0;
   State state_ = State::Sniffing;
   bool inbound_ = false;
   bool secure_ = false;
@@ -115,6 +125,7 @@ class Connection final : private upstream::Transport::Owner,
   // For logs and edges; made when asked for, so that others need no room for it.
   struct Addresses {
     std::string remote, remote_host, local;
+    std::optional<std::string> client_cert;
   };
   Addresses& addresses();
   std::unique_ptr<Addresses> addresses_;

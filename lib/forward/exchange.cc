@@ -13,10 +13,11 @@ using telemetry::Flag;
 
 Exchange::Exchange(Worker& worker)
     : worker_(worker),
-      attempt_(worker.loop(), *this),
+      first_(worker.loop(), *this),
       request_deadline_(worker.loop().wheel(), *this),
       try_deadline_(worker.loop().wheel(), *this),
-      hold_(worker.loop().wheel(), *this) {}
+      hold_(worker.loop().wheel(), *this),
+      watch_(worker.loop().wheel(), *this) {}
 
 Exchange::~Exchange() = default;
 
@@ -31,6 +32,7 @@ http::StreamHandler* Exchange::begin(Connection& connection, http::Stream& strea
   options_ = options_of(*chain_->config);
   down_ = &stream;
   start_ = last_active_ = worker_.loop().now();
+  arm_watch();
   return this;
 }
 
@@ -57,32 +59,8 @@ void Exchange::on_closed() {
   conclude();
 }
 
-void Exchange::on_deadline(event::Deadline& deadline) {
-  if (&deadline == &request_deadline_) return on_request_timeout();
-  if (&deadline == &try_deadline_) return on_try_timeout();
-  if (phase_ != Phase::Holding) return;
-  // A delay is over, and the try it belongs to begins; or a back-off is.
-  if (pending_.delay > Duration::zero()) {
-    pending_.delay = Duration::zero();
-    return begin_attempt();
-  }
-  next_try();
-}
-
-void Exchange::check_idle() {
-  if (phase_ == Phase::Free || (down_ == nullptr && !attempt_.active())) return;
-  if (down_ == nullptr) return check_idle_upstream();
-  const Duration limit = options_.idle_timeout;
-  if (limit <= Duration::zero() || worker_.loop().now() - last_active_ < limit) return;
-  if (phase_ >= Phase::Answering || head_ == nullptr)
-    return fail_midway(Flag::StreamIdleTimeout, "stream_idle_timeout");
-  attempt_.cancel(std::nullopt);
-  reply(request_ended_ ? 504 : 408, Flag::StreamIdleTimeout, "stream_idle_timeout",
-        "nothing moved within the stream's idle timeout");
-}
-
 void Exchange::abandon() {
-  attempt_.cancel(std::nullopt);
+  give_up(std::nullopt);
   if (down_ != nullptr) {
     down_->attach(nullptr);
     conclude();
@@ -105,19 +83,20 @@ void Exchange::conclude() {
   trailers_ = nullptr;
   if (extras_) extras_->taps.clear();
   hold_.cancel();
+  watch_.cancel();
   try_deadline_.cancel();
   request_deadline_.cancel();
   if (phase_ == Phase::Tunnel) end_tunnel(false);
   if (phase_ != Phase::Answered) {
     phase_ = Phase::Answered;
-    attempt_.cancel(std::nullopt);
+    give_up(std::nullopt);
   }
   try_to_recycle();
 }
 
 // Both streams are gone: as new, and back to the worker.
 void Exchange::try_to_recycle() {
-  if (phase_ == Phase::Free || down_ != nullptr || attempt_.active()) return;
+  if (phase_ == Phase::Free || down_ != nullptr || attempt_->active() || others_pending()) return;
   phase_ = Phase::Free;
   connection_ = nullptr;
   chain_ = nullptr;
@@ -125,7 +104,7 @@ void Exchange::try_to_recycle() {
   destination_ = nullptr;
   start_wall_ = WallTime{};
   cluster_ = nullptr;
-  request_ended_ = keep_body_ = body_lost_ = held_ = grpc_ = false;
+  request_ended_ = keep_body_ = body_lost_ = held_ = grpc_ = trusted_ = false;
   pending_ = {};
   tries_ = 0;
   options_ = {};
@@ -136,6 +115,7 @@ void Exchange::try_to_recycle() {
   service_time_ = Duration(-1);
   flags_ = {};
   details_ = {};
+  attempt_ = &first_;
   if (extras_) worker_.recycle(std::move(extras_));
   response_fields_ = nullptr;
   body_.clear();

@@ -9,9 +9,10 @@
 // then the worker uses it again. It pins the view it began with. One thread.
 //
 // By concern: exchange.cc begins and ends, exchange_request.cc has the way there,
-// exchange_filters.cc the filters, exchange_try.cc tries and timeouts,
-// exchange_answer.cc the way back, exchange_reply.cc answers of our own,
-// exchange_record.cc metrics and logs. What few requests need is in extras.h.
+// exchange_filters.cc the filters, exchange_try.cc tries, exchange_hedge.cc tries beside
+// each other, exchange_timeouts.cc the limits of time, exchange_answer.cc the way back,
+// exchange_reply.cc answers of our own, exchange_record.cc metrics and logs. What few requests need
+// is in extras.h.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include "event/loop.h"
 #include "forward/extras.h"
 #include "forward/filter/run.h"
+#include "forward/head_rules.h"
 #include "forward/request_options.h"
 #include "forward/scratch.h"
 #include "forward/view.h"
@@ -40,8 +42,8 @@ class Exchange final : private http::StreamHandler,
                        private upstream::Attempt::Owner,
                        private event::Deadline::Owner {
  public:
-  // Of a request's body, kept for another try, or while there is no connection.
-  static constexpr size_t kBodyKeptMax = 64 * 1024;
+  // Of a request's body, taken while there is no connection.
+  static constexpr size_t kBodyHeldMax = 64 * 1024;
   // Tries of requests that the upstream refused untouched, whatever the policy.
   static constexpr uint32_t kUntouchedRetriesMax = 2;
 
@@ -98,6 +100,8 @@ class Exchange final : private http::StreamHandler,
   void rewrite_host(const route::HostRewrite& rewrite, bool forwarded_host);
   bool has_edits() const;
   void edit_response(http::Fields& fields);
+  void resolve_options();
+  void clean_head(const HeadNotes& notes);
   void request_complete();
   void hold_downstream();
   void release_downstream();
@@ -117,16 +121,37 @@ class Exchange final : private http::StreamHandler,
   // Tries.
   void next_try();
   void begin_attempt();
-  // Whether another try was arranged for.
-  bool retry(const resilience::Outcome& outcome);
+  // Whether another try was arranged for. `answer` may say when.
+  bool retry(const resilience::Outcome& outcome, const http::Fields* answer = nullptr);
+  Duration wait_before_retry(const http::Fields* answer);
+  resilience::Outcome outcome_of(const http::ResponseHead& head) const;
   void count(upstream::ClusterCount what);  // of the cluster's statistics
   bool permitted(const resilience::Outcome& outcome);
   bool replayable() const { return !body_lost_; }
   void keep_for_retry(std::string_view bytes, bool sent);
+  void tell_try();  // the fields that differ from try to try
+  // All tries under way are given up, as Attempt::cancel() has it.
+  void give_up(std::optional<uint16_t> status);
+
+  // Hedging: tries that passed their timeout, and go on.
+  bool hedge();
+  bool others_pending() const;
+  // An elder try has an answer: whether it is taken, and is the present one then.
+  bool take_elder(upstream::Attempt& elder, http::ResponseHead& head, bool end);
+  void on_elder_failed(upstream::Attempt& elder, const upstream::AttemptFailure& failure);
+  void reply_failure(const upstream::AttemptFailure& failure);
+
+  // Timeouts.
   void on_request_timeout();
   void on_try_timeout();
+  void try_timed_out(telemetry::Flag flag, std::string_view details, std::string_view sentence);
+  void arm_watch();
+  void on_watch();
+  bool check_try();
+  void on_duration_over();
 
   // The way back.
+  void begin_answer(http::ResponseHead& head);
   bool admit_tunnel();  // false: answered already
   bool awaits_tunnel() const;
   bool opens_tunnel(const http::ResponseHead& head) const;
@@ -134,7 +159,7 @@ class Exchange final : private http::StreamHandler,
   void end_tunnel(bool in_order);
   void check_idle_upstream();
   void response_complete();
-  void fail_midway(telemetry::Flag flag, std::string_view details);
+  void fail_midway(telemetry::Flags flags, std::string_view details);
   // An answer of our own, with one sentence for people.
   void reply(uint16_t status, telemetry::Flags flags, std::string_view details,
              std::string_view body, int grpc_status = -1);
@@ -160,10 +185,12 @@ class Exchange final : private http::StreamHandler,
   const route::WeightedCluster* destination_ = nullptr;  // of route_; null: another cluster
   RequestOptions options_;
   View::Entry* cluster_ = nullptr;
-  upstream::Attempt attempt_;
+  upstream::Attempt first_;
+  upstream::Attempt* attempt_ = &first_;  // the present one: ours, or another of a hedge
   event::Deadline request_deadline_;
   event::Deadline try_deadline_;
   event::Deadline hold_;
+  event::Deadline watch_;  // the next of the limits that few have
 
   Phase phase_ = Phase::Free;
   bool request_ended_ = false;
@@ -172,6 +199,7 @@ class Exchange final : private http::StreamHandler,
   bool held_ = false;       // downstream is paused
   bool grpc_ = false;
   bool inbound_ = false;
+  bool trusted_ = false;            // the request's x-envoy-* fields are honoured
   filter::Run* filters_ = nullptr;  // in extras_, once the route has filters in force
   filter::Verdict pending_;         // what follows the present delay
   uint32_t tries_ = 0;

@@ -9,41 +9,27 @@
 
 namespace mesh::forward {
 
-using telemetry::Flag;
-
-void Exchange::on_attempt_informational(upstream::Attempt&, http::ResponseHead& head) {
+void Exchange::on_attempt_informational(upstream::Attempt& attempt, http::ResponseHead& head) {
   touch();
-  if (phase_ == Phase::Trying && down_ != nullptr && head_->protocol != http::Protocol::Http10)
+  if (&attempt == attempt_ && phase_ == Phase::Trying && down_ != nullptr &&
+      head_->protocol != http::Protocol::Http10)
     down_->send_informational(head);
 }
 
-void Exchange::on_attempt_head(upstream::Attempt&, http::ResponseHead& head, bool end) {
+void Exchange::on_attempt_head(upstream::Attempt& attempt, http::ResponseHead& head, bool end) {
+  if (&attempt != attempt_ && !take_elder(attempt, head, end)) return;
   if (phase_ != Phase::Trying) return;
   touch();
-  resilience::Outcome outcome;
-  outcome.status = head.status;
-  outcome.request_started = true;
-  if (grpc_) outcome.grpc_status = grpc_status_in(head.fields);
-  if (options_.retry != nullptr && retry(outcome))
-    return attempt_.abandon(head, end, request_ended_);
-
-  try_deadline_.cancel();
-  if (extras_) extras_->retry_permit.reset();
-  phase_ = Phase::Answering;
-  status_ = head.status;
-  details_ = "via_upstream";
-  response_start_ = last_active_;
-  response_fields_ = &head.fields;
-  if (outcome.grpc_status) grpc_status_ = *outcome.grpc_status;
-  if (!body_.empty() || keep_body_) {
-    keep_body_ = false;
-    body_lost_ = true;
-    body_.clear();
+  if (options_.retry != nullptr) {
+    const resilience::Outcome outcome = outcome_of(head);
+    if (retry(outcome, &head.fields)) return attempt_->abandon(head, end, request_ended_);
+    // It is no good answer, and a better one may come.
+    if (others_pending() && resilience::retriable(*options_.retry, outcome))
+      return attempt_->abandon(head, end, request_ended_);
   }
-  service_time_ = response_start_ - (request_ended_ ? request_end_ : start_);
-  if (!inbound_) add_service_time(head.fields, service_time_, scratch_);
-  edit_response(head.fields);
-  run_response_filters(head);
+  if (grpc_)
+    if (const auto status = grpc_status_in(head.fields)) grpc_status_ = *status;
+  begin_answer(head);
   if (head_->asks_tunnel() && opens_tunnel(head))
     begin_tunnel(head);
   else if (end)
@@ -52,13 +38,57 @@ void Exchange::on_attempt_head(upstream::Attempt&, http::ResponseHead& head, boo
   if (phase_ == Phase::Tunnel) release_downstream();
 }
 
+resilience::Outcome Exchange::outcome_of(const http::ResponseHead& head) const {
+  resilience::Outcome outcome;
+  outcome.status = head.status;
+  outcome.request_started = true;
+  if (grpc_) outcome.grpc_status = grpc_status_in(head.fields);
+  outcome.rate_limited = head.fields.get("x-envoy-ratelimited").has_value();
+  if ((options_.retry->retry_on & resilience::kRetryOnRetriableHeaders) == 0) return outcome;
+  const route::RequestPolicy* const policy = options_.policy;
+  outcome.retriable_header = (policy != nullptr && policy->retriable_headers.any_holds(head)) ||
+                             (trusted_ && has_any(head.fields, extras_->asked.header_names));
+  return outcome;
+}
+
+// The answer of the present try is the one: its head, as it goes downstream.
+void Exchange::begin_answer(http::ResponseHead& head) {
+  try_deadline_.cancel();
+  if (tries_ > 1) count(upstream::ClusterCount::RqRetrySuccess);
+  if (extras_) {
+    extras_->retry_permit.reset();
+    if (extras_->hedge) extras_->hedge->cancel();
+  }
+  phase_ = Phase::Answering;
+  status_ = head.status;
+  details_ = "via_upstream";
+  response_start_ = last_active_;
+  response_fields_ = &head.fields;
+  if (!body_.empty() || keep_body_) {
+    keep_body_ = false;
+    body_lost_ = true;
+    body_.clear();
+  }
+  service_time_ = response_start_ - (request_ended_ ? request_end_ : start_);
+  const xds::FilterChain& chain = *chain_->config;
+  if (!inbound_ && !chain.suppress_envoy_headers)
+    add_service_time(head.fields, service_time_, scratch_);
+  if (options_.policy != nullptr && options_.policy->attempt_count_in_response)
+    set_number(head.fields, "x-envoy-attempt-count", tries_, scratch_);
+  if (chain.edge.always_set_request_id_in_response)
+    if (const auto id = head_->fields.get("x-request-id")) head.fields.set("x-request-id", *id);
+  edit_response(head.fields);
+  run_response_filters(head);
+}
+
 void Exchange::on_attempt_data(upstream::Attempt&, std::string_view bytes, bool end) {
   if (!answering() || down_ == nullptr) return;
   touch();
   response_bytes_ += bytes.size();
   if (end && phase_ != Phase::Tunnel) response_complete();
   down_->send_data(bytes, end);
-  if (down_ != nullptr && !end && down_->buffered() > http::Stream::kBufferedHigh) attempt_.pause();
+  if (down_ != nullptr && !end && down_->buffered() > http::Stream::kBufferedHigh)
+    attempt_->pause();
 }
 
 void Exchange::on_attempt_trailers(upstream::Attempt&, http::Fields& trailers) {
@@ -73,6 +103,7 @@ void Exchange::on_attempt_trailers(upstream::Attempt&, http::Fields& trailers) {
 
 void Exchange::response_complete() {
   phase_ = Phase::Answered;
+  watch_.cancel();
   request_deadline_.cancel();
 }
 
@@ -84,14 +115,14 @@ void Exchange::on_attempt_closed(upstream::Attempt&) {
 
 void Exchange::on_send_room() {
   touch();
-  attempt_.resume();
+  attempt_->resume();
 }
 
 // The response has begun: all that is left is to break it off.
-void Exchange::fail_midway(Flag flag, std::string_view details) {
-  flags_.add(flag);
+void Exchange::fail_midway(telemetry::Flags flags, std::string_view details) {
+  flags_ = telemetry::Flags::from_bits(flags_.bits() | flags.bits());
   details_ = details;
-  attempt_.cancel(std::nullopt);
+  give_up(std::nullopt);
   if (http::Stream* const down = down_) {
     Connection& connection = *connection_;
     conclude();  // while the head is there to be logged

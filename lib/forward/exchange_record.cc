@@ -20,8 +20,9 @@ void Exchange::record(Duration duration) {
         connection_->secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
     if (connection_->secure()) facts.peer = connection_->peer();
   } else if (tries_ > 0) {
-    facts.security = attempt_.secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
-    facts.peer = attempt_.peer();
+    facts.security =
+        attempt_->secure() ? telemetry::Security::MutualTls : telemetry::Security::None;
+    facts.peer = attempt_->peer();
   }
   facts.duration = duration;
   if (grpc_ && chain_->config->grpc_stats != xds::FilterChain::GrpcStats::None) {
@@ -58,7 +59,7 @@ telemetry::AccessEntry Exchange::entry() {
   entry.upstream_service_time = service_time_;
   if (route_ != nullptr) entry.route_name = route_->name;
   if (cluster_ != nullptr) entry.upstream_cluster = cluster_->cluster->spec().name();
-  if (tries_ > 0) entry.upstream_host = attempt_.host_text();
+  if (tries_ > 0) entry.upstream_host = attempt_->host_text();
   entry.attempts = tries_;
   entry.downstream_local_address = connection_->local_text();
   entry.downstream_remote_address = connection_->remote_text();

@@ -12,6 +12,8 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
                      std::string_view body, int grpc_status) {
   if (down_ == nullptr) return;
   hold_.cancel();
+  watch_.cancel();
+  if (extras_ && extras_->hedge) extras_->hedge->cancel();
   try_deadline_.cancel();
   request_deadline_.cancel();
   if (extras_) extras_->retry_permit.reset();
@@ -40,6 +42,12 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     fields.add("content-length", as_text(body.size()));
     if (!body.empty()) fields.add("content-type", "text/plain");
   }
+  if (flags.has(telemetry::Flag::UpstreamOverflow) && !chain_->config->suppress_envoy_headers)
+    fields.add("x-envoy-overloaded", "true");
+  if (options_.policy != nullptr && options_.policy->attempt_count_in_response && tries_ > 0)
+    fields.add("x-envoy-attempt-count", as_text(tries_));
+  if (chain_->config->edge.always_set_request_id_in_response)
+    if (const auto id = head_->fields.get("x-request-id")) fields.add("x-request-id", *id);
   if (!extras_->location.empty()) fields.add("location", extras_->location);
   if (flags.has(telemetry::Flag::UpstreamOverflow) && !chain_->config->suppress_envoy_headers)
     fields.add("x-envoy-overloaded", "true");

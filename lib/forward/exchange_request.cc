@@ -1,4 +1,5 @@
 // The request's way there: its head, its route, its body.
+#include "forward/client_cert.h"
 #include "forward/connection.h"
 #include "forward/exchange.h"
 #include "forward/grpc.h"
@@ -14,11 +15,11 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   touch();
   if (!chain_->logs.empty()) start_wall_ = worker_.loop().wall();
   const bool edge = chain_->config->edge.use_remote_address;
-  prepare_request(
+  clean_head(prepare_request(
       head, *chain_->config,
       {.secure = connection_->secure(),
        .remote_host = edge ? std::string_view(connection_->remote_host()) : std::string_view()},
-      worker_.random(), scratch_);
+      worker_.random(), scratch_));
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
   if (head.path != "*" && !head.is_connect() && !http::normalise_path(&head.path, path_))
@@ -32,12 +33,40 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   if (phase_ == Phase::Head) next_try();
 }
 
+// What the request says of itself and of us is believed of whom we know only: our own
+// host's applications on their way out.
+void Exchange::clean_head(const HeadNotes& notes) {
+  if (notes.envoy_fields) {
+    trusted_ = connection_->trusted();
+    if (!trusted_) clean_internal(head_->fields);
+  }
+  const xds::Edge& edge = chain_->config->edge;
+  if (notes.client_cert || edge.client_cert != xds::Edge::ClientCert::Sanitize)
+    apply_client_cert(head_->fields, edge.client_cert, connection_->client_cert(), scratch_);
+}
+
+void Exchange::resolve_options() {
+  const xds::FilterChain& chain = *chain_->config;
+  options_ = options_of(*route_, chain);
+  const route::RequestPolicy* const policy = options_.policy;
+  if (policy != nullptr && !policy->retriable_request_headers.empty() &&
+      !policy->retriable_request_headers.any_holds(*head_))
+    options_.retry = nullptr;
+  if (grpc_) use_grpc_timeout(*head_, *route_, chain, options_);
+  if (trusted_) use_request_fields(*head_, grpc_, *route_, chain, extras().asked, options_);
+  arm_watch();
+}
+
 // Envoy's route timeout runs from here.
 void Exchange::request_complete() {
   request_ended_ = true;
   request_end_ = worker_.loop().now();
   if (options_.timeout > Duration::zero() && phase_ < Phase::Tunnel)
     request_deadline_.arm(options_.timeout);
+  // Envoy's timeout of a try runs from its connection, and not before the request's end.
+  if (phase_ == Phase::Trying && attempt_->stream() != nullptr &&
+      options_.per_try_timeout > Duration::zero())
+    try_deadline_.arm(options_.per_try_timeout);
 }
 
 void Exchange::on_data(std::string_view bytes, bool end) {
@@ -47,22 +76,23 @@ void Exchange::on_data(std::string_view bytes, bool end) {
   if (!forwarding()) return;  // answered: the rest of the request is of no use
   if (extras_)
     for (const auto& tap : extras_->taps) tap->on_data(bytes, end);
-  http::Stream* const up = attempt_.stream();
+  http::Stream* const up = attempt_->stream();
   if (up == nullptr && phase_ >= Phase::Answering) return;
   keep_for_retry(bytes, up != nullptr);
   if (up == nullptr) {
-    if (body_.size() >= kBodyKeptMax) hold_downstream();
+    if (body_.size() >= kBodyHeldMax) hold_downstream();
     return;
   }
   up->send_data(bytes, end);
-  if (attempt_.stream() == up && up->buffered() > http::Stream::kBufferedHigh) hold_downstream();
+  if (attempt_->stream() == up && up->buffered() > http::Stream::kBufferedHigh) hold_downstream();
 }
 
 // What is not sent yet is kept in any case; what is, for as long as it fits.
 void Exchange::keep_for_retry(std::string_view bytes, bool sent) {
-  if (sent && keep_body_ && body_.size() + bytes.size() > kBodyKeptMax) {
+  if (sent && keep_body_ && body_.size() + bytes.size() > options_.body_kept_max) {
     keep_body_ = false;
     body_.clear();
+    count(upstream::ClusterCount::RetryOrShadowAbandoned);
   }
   if (!sent || keep_body_) body_.append(bytes);
   if (sent && !keep_body_) body_lost_ = true;
@@ -75,7 +105,7 @@ void Exchange::on_trailers(http::Fields& trailers) {
   if (!forwarding()) return;
   if (extras_)
     for (const auto& tap : extras_->taps) tap->on_trailers(trailers);
-  http::Stream* const up = attempt_.stream();
+  http::Stream* const up = attempt_->stream();
   if (up == nullptr) return;
   if (phase_ == Phase::Tunnel)
     up->send_data({}, true);

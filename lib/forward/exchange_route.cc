@@ -63,7 +63,7 @@ bool Exchange::find_route() {
           "no route for host " + text::quoted(head_->authority));
     return false;
   }
-  options_ = options_of(*route_, *chain_->config);
+  resolve_options();
   return true;
 }
 

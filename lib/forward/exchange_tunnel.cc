@@ -51,14 +51,14 @@ void Exchange::begin_tunnel(http::ResponseHead& head) {
 void Exchange::end_tunnel(bool in_order) {
   worker_.count_tunnel(false);
   phase_ = Phase::Answered;
-  if (!in_order) attempt_.cancel(std::nullopt);
+  if (!in_order) attempt_->cancel(std::nullopt);
 }
 
 // A tunnel's last bytes that the upstream does not take.
 void Exchange::check_idle_upstream() {
   constexpr Duration kLongest = std::chrono::minutes(1);
   if (worker_.loop().now() - last_active_ < kLongest) return;
-  attempt_.cancel(std::nullopt);
+  attempt_->cancel(std::nullopt);
   try_to_recycle();
 }
 

@@ -17,6 +17,8 @@ void Extras::clear() {
   untouched_retries = 0;
   retry_permit.reset();
   terminate_connect = websocket_key_added = false;
+  hedge.reset();
+  try_start = {};
   taps.clear();
 }
 

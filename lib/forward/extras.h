@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "balance/pick_context.h"
+#include "base/clock.h"
 #include "forward/filter/run.h"
+#include "forward/hedge.h"
+#include "forward/request_options.h"
 #include "forward/request_tap.h"
 #include "http/message.h"
 #include "resilience/limits.h"
@@ -33,6 +36,10 @@ struct Extras {
   void add_tried(balance::HostIndex host);            // no more than fit
   uint32_t untouched_retries = 0;
   resilience::Permit retry_permit;
+
+  AskedRetries asked;
+  std::unique_ptr<Hedge> hedge;
+  Instant try_start{};  // of the present try's stream
 
   // Made for the first request that meets filters, and kept.
   std::unique_ptr<filter::Run> filters;

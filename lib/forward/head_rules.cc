@@ -1,47 +1,23 @@
 #include "forward/head_rules.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
 
+#include "base/text.h"
+#include "net/address.h"
 #include "telemetry/request_id.h"
 #include "telemetry/trace_context.h"
 
 namespace mesh::forward {
 namespace {
 
-// Requests from outside must not steer retries, timeouts or what we log.
-void clean_edge(http::Fields& fields) {
-  constexpr std::array kInternal =
-      std::to_array<std::string_view>({"x-envoy-attempt-count",
-                                       "x-envoy-decorator-operation",
-                                       "x-envoy-downstream-service-cluster",
-                                       "x-envoy-downstream-service-node",
-                                       "x-envoy-expected-rq-timeout-ms",
-                                       "x-envoy-external-address",
-                                       "x-envoy-force-trace",
-                                       "x-envoy-hedge-on-per-try-timeout",
-                                       "x-envoy-internal",
-                                       "x-envoy-ip-tags",
-                                       "x-envoy-max-retries",
-                                       "x-envoy-original-path",
-                                       "x-envoy-original-url",
-                                       "x-envoy-retriable-header-names",
-                                       "x-envoy-retriable-status-codes",
-                                       "x-envoy-retry-grpc-on",
-                                       "x-envoy-retry-on",
-                                       "x-envoy-upstream-alt-stat-name",
-                                       "x-envoy-upstream-rq-per-try-timeout-ms",
-                                       "x-envoy-upstream-rq-timeout-alt-response",
-                                       "x-envoy-upstream-rq-timeout-ms",
-                                       "x-request-id"});
-  for (const std::string_view name : kInternal) fields.remove(name);
-}
-
 // One pass finds all that is looked for.
 struct Found {
   std::string_view request_id, traceparent, tracestate, forwarded_for, forwarded_proto;
-  bool internal = false;  // an x-envoy- field
+  bool envoy = false;  // an x-envoy- field
+  bool client_cert = false;
 };
 
 Found find(const http::Fields& fields) {
@@ -52,7 +28,8 @@ Found find(const http::Fields& fields) {
       if (f.name == "x-request-id") found.request_id = f.value;
       if (f.name == "x-forwarded-for") found.forwarded_for = f.value;
       if (f.name == "x-forwarded-proto") found.forwarded_proto = f.value;
-      if (f.name.starts_with("x-envoy-")) found.internal = true;
+      if (f.name == "x-forwarded-client-cert") found.client_cert = true;
+      if (f.name.starts_with("x-envoy-")) found.envoy = true;
     } else if (f.name[0] == 't') {
       if (f.name == "traceparent") found.traceparent = f.value;
       if (f.name == "tracestate") found.tracestate = f.value;
@@ -78,21 +55,90 @@ void trace(http::RequestHead& head, const Found& found, Random& random, Scratch&
     head.fields.set("traceparent", value);
 }
 
-}  // namespace
+// The `hops`-th address from the right (0: the last); empty where there is none that
+// is an IP address.
+std::string_view forwarded_address(std::string_view list, uint32_t hops) {
+  while (hops-- > 0) {
+    const size_t comma = list.rfind(',');
+    if (comma == std::string_view::npos) return {};
+    list = list.substr(0, comma);
+  }
+  const size_t comma = list.rfind(',');
+  const auto last = text::trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
+  return net::Address::ip(last, 0) ? last : std::string_view();
+}
 
-void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, const HeadFacts& facts,
-                     Random& random, Scratch& scratch) {
-  Found found = find(head.fields);
-  if (chain.edge.use_remote_address) {
-    if (found.internal || !found.request_id.empty()) clean_edge(head.fields);
-    found.request_id = {};
-    std::string forwarded(found.forwarded_for);
-    if (!forwarded.empty()) forwarded += ", ";
-    forwarded += facts.remote_host;
+// Several fields of one name are one list.
+std::string joined(const http::Fields& fields, std::string_view name) {
+  std::string result;
+  for (const http::Field& f : fields)
+    if (f.name == name) result.append(result.empty() ? "" : ",").append(f.value);
+  return result;
+}
+
+// The immediate peer is believed only as far as the edge counts trusted hops.
+void believe_edge(http::RequestHead& head, Found& found, const xds::Edge& edge,
+                  const HeadFacts& facts, Scratch& scratch) {
+  std::string forwarded;
+  if (!found.forwarded_for.empty()) forwarded = joined(head.fields, "x-forwarded-for");
+  std::string_view client;
+  if (edge.xff_num_trusted_hops > 0)
+    client = scratch.keep(forwarded_address(forwarded, edge.xff_num_trusted_hops - 1));
+  if (client.empty()) client = facts.remote_host;
+  if (!edge.skip_xff_append) {
+    forwarded.append(forwarded.empty() ? "" : ",").append(facts.remote_host);
     head.fields.set("x-forwarded-for", scratch.keep(forwarded));
+  }
+  if (edge.xff_num_trusted_hops == 0 && !found.forwarded_proto.empty()) {
     head.fields.remove("x-forwarded-proto");
     found.forwarded_proto = {};
   }
+  if (found.envoy) clean_internal(head.fields);
+  head.fields.add("x-envoy-external-address", client);
+  if (!edge.preserve_external_request_id && !found.request_id.empty()) {
+    head.fields.remove("x-request-id");
+    found.request_id = {};
+  }
+}
+
+}  // namespace
+
+void clean_internal(http::Fields& fields) {
+  constexpr std::array kInternal =
+      std::to_array<std::string_view>({"x-envoy-attempt-count",
+                                       "x-envoy-decorator-operation",
+                                       "x-envoy-downstream-service-cluster",
+                                       "x-envoy-downstream-service-node",
+                                       "x-envoy-expected-rq-timeout-ms",
+                                       "x-envoy-external-address",
+                                       "x-envoy-force-trace",
+                                       "x-envoy-hedge-on-per-try-timeout",
+                                       "x-envoy-internal",
+                                       "x-envoy-ip-tags",
+                                       "x-envoy-is-timeout-retry",
+                                       "x-envoy-max-retries",
+                                       "x-envoy-original-path",
+                                       "x-envoy-original-url",
+                                       "x-envoy-retriable-header-names",
+                                       "x-envoy-retriable-status-codes",
+                                       "x-envoy-retry-grpc-on",
+                                       "x-envoy-retry-on",
+                                       "x-envoy-upstream-alt-stat-name",
+                                       "x-envoy-upstream-rq-per-try-timeout-ms",
+                                       "x-envoy-upstream-rq-timeout-alt-response",
+                                       "x-envoy-upstream-rq-timeout-ms"});
+  std::erase_if(fields.list(), [&](const http::Field& f) {
+    return f.name.starts_with("x-envoy-") &&
+           std::find(kInternal.begin(), kInternal.end(), f.name) != kInternal.end();
+  });
+}
+
+HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain,
+                          const HeadFacts& facts, Random& random, Scratch& scratch) {
+  Found found = find(head.fields);
+  const HeadNotes notes{.envoy_fields = found.envoy && !chain.edge.use_remote_address,
+                        .client_cert = found.client_cert};
+  if (chain.edge.use_remote_address) believe_edge(head, found, chain.edge, facts, scratch);
   if (found.forwarded_proto.empty())
     head.fields.add("x-forwarded-proto", facts.secure ? "https" : "http");
   if (found.request_id.empty() ? chain.generate_request_id
@@ -105,13 +151,18 @@ void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, con
       head.fields.set("x-request-id", value);
   }
   if (chain.trace_context) trace(head, found, random, scratch);
+  return notes;
+}
+
+void set_number(http::Fields& fields, std::string_view name, uint64_t value, Scratch& scratch) {
+  char text[24];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  fields.set(name, scratch.keep({text, size_t(end - text)}));
 }
 
 void add_service_time(http::Fields& fields, Duration time, Scratch& scratch) {
-  char text[24];
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-  const auto end = std::to_chars(text, text + sizeof text, ms).ptr;
-  fields.set("x-envoy-upstream-service-time", scratch.keep({text, size_t(end - text)}));
+  set_number(fields, "x-envoy-upstream-service-time", uint64_t(std::max<int64_t>(ms, 0)), scratch);
 }
 
 }  // namespace mesh::forward

@@ -17,12 +17,25 @@ struct HeadFacts {
   std::string_view remote_host;
 };
 
-// x-envoy-* that only the mesh may set are removed at an edge (use_remote_address);
-// x-forwarded-for is appended there; x-forwarded-proto, x-request-id (unless the
-// chain says no) and, where the chain traces, traceparent are made where they are
-// missing or malformed. Without tracing a traceparent passes as it came.
-void prepare_request(http::RequestHead& head, const xds::FilterChain& chain, const HeadFacts& facts,
-                     Random& random, Scratch& scratch);
+// What the head had that the caller has to decide on.
+struct HeadNotes {
+  bool envoy_fields = false;  // x-envoy-*, not cleaned yet
+  bool client_cert = false;   // x-forwarded-client-cert
+};
+
+// x-forwarded-for and x-forwarded-proto as the edge's rules have it (an edge believes
+// xff_num_trusted_hops proxies before it, and nobody else), x-envoy-external-address
+// there; x-request-id (unless the chain says no) and, where the chain traces,
+// traceparent are made where they are missing, malformed or not believed. Without
+// tracing a traceparent passes as it came. At an edge x-envoy-* are cleaned.
+HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain,
+                          const HeadFacts& facts, Random& random, Scratch& scratch);
+
+// Removes what only the mesh itself may say of tries, timeouts and logs.
+void clean_internal(http::Fields& fields);
+
+// Sets `name` to a number.
+void set_number(http::Fields& fields, std::string_view name, uint64_t value, Scratch& scratch);
 
 // x-envoy-upstream-service-time, in whole milliseconds.
 void add_service_time(http::Fields& fields, Duration time, Scratch& scratch);

@@ -203,6 +203,8 @@ std::unique_ptr<Extras> Worker::take_extras() {
 }
 
 void Worker::recycle(std::unique_ptr<Extras> extras) {
+  // A part of it may be at work in a callback just now.
+  if (extras->hedge) return loop_.retire(std::move(extras));
   extras->clear();
   if (free_extras_.size() < kExtrasKept) free_extras_.push_back(std::move(extras));
 }

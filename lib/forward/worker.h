@@ -71,6 +71,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   size_t load() const { return load_.load(std::memory_order_relaxed); }
 
   // For connections and exchanges.
+  size_t index() const { return index_; }
   event::Loop& loop() { return loop_; }
   http::BlockPool& blocks() { return blocks_; }
   Random& random() { return random_; }

@@ -121,6 +121,7 @@ bool retriable(const RetryPolicy& policy, const Outcome& outcome) {
              (on(kRetryOnResetBeforeRequest) && !outcome.request_started);
     case Failure::Reset:
       return any_failure || (on(kRetryOnResetBeforeRequest) && !outcome.request_started);
+    case Failure::SlowTry: return true;  // whatever retry_on says (Envoy)
     case Failure::PerTryTimeout: return any_failure;
   }
   return false;

@@ -20,6 +20,7 @@ enum class Failure : uint8_t {
   ConnectFailure,  // no connection: refused, unreachable, TLS, connect timeout
   RefusedStream,   // the upstream said it did nothing (REFUSED_STREAM, GOAWAY below the id)
   Reset,           // the connection or stream died before the answer's head
+  SlowTry,         // no answer within the per-try timeout, and the try goes on (hedging)
   PerTryTimeout,   // no answer within the per-try timeout
   Overflow,        // a limit of ours kept it back; never retried
 };

@@ -167,6 +167,8 @@ void Attempt::cancel(std::optional<uint16_t> status) {
   finish();
 }
 
+void Attempt::report_timeout() { judge(kTimeout); }
+
 void Attempt::abandon(const http::ResponseHead& head, bool end, bool request_ended) {
   constexpr uint64_t kWorthDropping = 16 * 1024;
   const bool little = head.content_length && *head.content_length <= kWorthDropping;

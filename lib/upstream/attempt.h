@@ -73,6 +73,8 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
   // Gives it up: nothing follows. With a `status` the host is judged by a timeout;
   // nullopt: not its fault.
   void cancel(std::optional<uint16_t> status);
+  // No answer in time, and it goes on: the host is judged.
+  void report_timeout();
   // The answer is not wanted: what remains of it is dropped, so that the
   // connection can be kept where that is little.
   void abandon(const http::ResponseHead& head, bool end, bool request_ended);

@@ -33,12 +33,17 @@ constexpr std::array<std::string_view, kClusterCounts> kNames = {
     "upstream_rq_cancelled",
     "upstream_rq_timeout",
     "upstream_rq_per_try_timeout",
+    "upstream_rq_per_try_idle_timeout",
+    "upstream_rq_max_duration_reached",
     "upstream_rq_rx_reset",
     "upstream_rq_tx_reset",
     "upstream_rq_retry",
     "upstream_rq_retry_success",
     "upstream_rq_retry_overflow",
     "upstream_rq_retry_limit_exceeded",
+    "upstream_rq_retry_backoff_exponential",
+    "upstream_rq_retry_backoff_ratelimited",
+    "retry_or_shadow_abandoned",
 };
 
 }  // namespace

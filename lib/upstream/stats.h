@@ -85,14 +85,19 @@ enum class ClusterCount : uint8_t {
   RqCancelled,
   RqTimeout,
   RqPerTryTimeout,
+  RqPerTryIdleTimeout,
+  RqMaxDurationReached,
   RqRxReset,
   RqTxReset,
   RqRetry,
   RqRetrySuccess,
   RqRetryOverflow,
   RqRetryLimitExceeded,
+  RqRetryBackoffExponential,
+  RqRetryBackoffRatelimited,
+  RetryOrShadowAbandoned,
 };
-inline constexpr size_t kClusterCounts = size_t(ClusterCount::RqRetryLimitExceeded) + 1;
+inline constexpr size_t kClusterCounts = size_t(ClusterCount::RetryOrShadowAbandoned) + 1;
 // "upstream_cx_total", ...
 std::string_view name(ClusterCount count);
 bool is_gauge(ClusterCount count);

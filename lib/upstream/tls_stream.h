@@ -28,6 +28,7 @@ class TlsStream final : public net::Stream {
   std::string_view sni() const override { return session_->sni(); }
   std::string_view peer_identity() const override { return session_->peer_spiffe_id(); }
   std::string_view error_text() const override { return session_->error(); }
+  const tls::Session& session() const { return *session_; }
 
  private:
   TlsStream(UniqueFd fd, std::unique_ptr<tls::Session> session)

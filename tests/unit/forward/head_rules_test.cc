@@ -1,9 +1,10 @@
 // What the forwarder adds to a request's head, and what it takes away.
 #include "forward/head_rules.h"
 
-#include "forward/grpc.h"
-
 #include <catch2/catch.hpp>
+
+#include "forward/client_cert.h"
+#include "forward/grpc.h"
 
 using namespace mesh;
 using namespace mesh::forward;
@@ -77,7 +78,94 @@ TEST_CASE("head rules: an edge believes nothing", "[forward]") {
   CHECK(made.field("x-envoy-retry-on") == "(none)");
   CHECK(made.field("x-envoy-upstream-rq-timeout-ms") == "(none)");
   CHECK(made.field("x-forwarded-proto") == "http");
-  CHECK(made.field("x-forwarded-for") == "1.2.3.4, 10.0.0.7");
+  CHECK(made.field("x-forwarded-for") == "1.2.3.4,10.0.0.7");
+}
+
+TEST_CASE("head rules: who the client is, behind proxies that are trusted", "[forward]") {
+  struct Row {
+    uint32_t hops;
+    std::string_view forwarded, want_client, want_forwarded;
+  };
+  const Row rows[] = {
+      {0, "", "10.0.0.7", "10.0.0.7"},
+      {0, "1.2.3.4", "10.0.0.7", "1.2.3.4,10.0.0.7"},
+      {1, "1.2.3.4", "1.2.3.4", "1.2.3.4,10.0.0.7"},
+      {1, "6.6.6.6, 1.2.3.4", "1.2.3.4", "6.6.6.6, 1.2.3.4,10.0.0.7"},
+      {2, "1.2.3.4, 5.6.7.8", "1.2.3.4", "1.2.3.4, 5.6.7.8,10.0.0.7"},
+      {2, "1.2.3.4", "10.0.0.7", "1.2.3.4,10.0.0.7"},
+      {1, "unknown", "10.0.0.7", "unknown,10.0.0.7"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.hops, row.forwarded);
+    xds::FilterChain chain;
+    chain.edge.use_remote_address = true;
+    chain.edge.xff_num_trusted_hops = row.hops;
+    http::RequestHead head;
+    if (!row.forwarded.empty()) head.fields.add("x-forwarded-for", row.forwarded);
+    head.fields.add("x-forwarded-proto", "https");
+    Random random{7};
+    Scratch scratch;
+    prepare_request(head, chain, {.secure = false, .remote_host = "10.0.0.7"}, random, scratch);
+    CHECK(head.fields.get("x-envoy-external-address") == row.want_client);
+    CHECK(head.fields.get("x-forwarded-for") == row.want_forwarded);
+    CHECK(head.fields.get("x-forwarded-proto") == (row.hops == 0 ? "http" : "https"));
+  }
+}
+
+TEST_CASE("head rules: an edge may leave x-forwarded-for, and believe a request id", "[forward]") {
+  xds::FilterChain chain;
+  chain.edge.use_remote_address = true;
+  chain.edge.skip_xff_append = true;
+  chain.edge.preserve_external_request_id = true;
+  http::RequestHead head;
+  head.fields.add("x-request-id", "abc");
+  Random random{7};
+  Scratch scratch;
+  prepare_request(head, chain, {.secure = false, .remote_host = "10.0.0.7"}, random, scratch);
+  CHECK_FALSE(head.fields.get("x-forwarded-for"));
+  CHECK(head.fields.get("x-request-id") == "abc");
+}
+
+TEST_CASE("head rules: x-envoy-* that only the mesh may say are cleaned", "[forward]") {
+  http::RequestHead head;
+  head.fields.add("x-envoy-retry-on", "5xx");
+  head.fields.add("x-envoy-upstream-rq-timeout-ms", "1");
+  head.fields.add("x-envoy-peer-metadata-id", "kept");
+  Random random{7};
+  Scratch scratch;
+  const HeadNotes notes = prepare_request(head, {}, {}, random, scratch);
+  CHECK(notes.envoy_fields);
+  clean_internal(head.fields);
+  CHECK_FALSE(head.fields.get("x-envoy-retry-on"));
+  CHECK_FALSE(head.fields.get("x-envoy-upstream-rq-timeout-ms"));
+  CHECK(head.fields.get("x-envoy-peer-metadata-id") == "kept");
+}
+
+TEST_CASE("client cert: each mode, with and without a proof", "[forward]") {
+  using Mode = xds::Edge::ClientCert;
+  struct Row {
+    Mode mode;
+    std::string_view element, before, want;
+  };
+  const Row rows[] = {
+      {Mode::Sanitize, "Hash=1", "forged", "(none)"},
+      {Mode::ForwardOnly, "Hash=1", "theirs", "theirs"},
+      {Mode::ForwardOnly, "", "forged", "(none)"},
+      {Mode::AppendForward, "Hash=1", "theirs", "theirs,Hash=1"},
+      {Mode::AppendForward, "Hash=1", "", "Hash=1"},
+      {Mode::AppendForward, "", "forged", "(none)"},
+      {Mode::SanitizeSet, "Hash=1", "forged", "Hash=1"},
+      {Mode::SanitizeSet, "", "forged", "(none)"},
+      {Mode::AlwaysForwardOnly, "", "theirs", "theirs"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(int(row.mode), row.element, row.before);
+    http::Fields fields;
+    if (!row.before.empty()) fields.add("x-forwarded-client-cert", row.before);
+    Scratch scratch;
+    apply_client_cert(fields, row.mode, row.element, scratch);
+    CHECK(fields.get("x-forwarded-client-cert").value_or("(none)") == row.want);
+  }
 }
 
 TEST_CASE("head rules: what gRPC is", "[forward]") {
