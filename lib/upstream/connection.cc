@@ -74,6 +74,9 @@ void Connection::on_established() {
     keepalive_ = std::make_unique<Keepalive>(loop_, *codec_, limits.http2.keepalive,
                                              endpoint_.random(), owner);
   if (draining_) codec_->drain();
+  // From now on the deadline bounds the connection's life.
+  const Duration most = endpoint_.cluster().config->max_connection_duration;
+  if (most > Duration::zero()) connect_deadline_.arm(most);
   endpoint_.on_connected(*this);
 }
 
@@ -116,6 +119,7 @@ void Connection::on_transport_closed(std::string_view why) {
 }
 
 void Connection::on_deadline(event::Deadline&) {
+  if (codec_) return drain();
   transport_.close();
   if (closed_) return;
   closed_ = true;

@@ -13,7 +13,6 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
-#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -40,7 +39,6 @@ const auto& known() {
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
       ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
       ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
-      ext::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig::descriptor(),
       ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
       ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),

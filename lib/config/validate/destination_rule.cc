@@ -20,6 +20,8 @@ void check_pool(const ConnectionPoolSettings& pool, const std::string& path, Che
   check_limit(path + ".tcp.maxConnections", tcp.max_connections(), checker);
   if (tcp.has_connect_timeout())
     checker.duration(path + ".tcp.connectTimeout", tcp.connect_timeout(), false);
+  if (tcp.has_max_connection_duration())
+    checker.duration(path + ".tcp.maxConnectionDuration", tcp.max_connection_duration(), false);
   if (tcp.has_idle_timeout()) checker.duration(path + ".tcp.idleTimeout", tcp.idle_timeout(), true);
   const auto& keepalive = tcp.tcp_keepalive();
   checker.range(path + ".tcp.tcpKeepalive.probes", keepalive.probes(), 0, 127);

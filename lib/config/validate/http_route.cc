@@ -51,7 +51,11 @@ bool is_retry_condition(std::string_view word) {
       "refused-stream",
       "retriable-4xx",
       "retriable-status-codes",
+      "envoy-ratelimited",
       "cancelled",
+      "deadline-exceeded",
+      "internal",
+      "resource-exhausted",
       "unavailable",
   };
   if (std::find(std::begin(kKnown), std::end(kKnown), word) != std::end(kKnown)) return true;
@@ -60,10 +64,8 @@ bool is_retry_condition(std::string_view word) {
 }
 
 bool is_refused_condition(std::string_view word) {
-  constexpr std::string_view kRefused[] = {
-      "envoy-ratelimited", "retriable-headers",  "http3-post-connect-failure",
-      "deadline-exceeded", "resource-exhausted", "internal",
-  };
+  // There is no HTTP/3, and a VirtualService has no field for the headers.
+  constexpr std::string_view kRefused[] = {"retriable-headers", "http3-post-connect-failure"};
   return std::find(std::begin(kRefused), std::end(kRefused), word) != std::end(kRefused);
 }
 

@@ -70,6 +70,8 @@ void check_health(const HealthCheck& check, const std::string& path, Checker& ch
 void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
   checker.host("spec.host", policy.host(), false);
   if (!policy.subset().empty()) checker.label_name("spec.subset", policy.subset());
+  checker.expect(!policy.has_hedging() || policy.subset().empty(), "spec.hedging",
+                 "is decided before the subset: write it in the policy of the host as a whole");
   checker.expect(policy.health_checks_size() <= 1, "spec.healthChecks",
                  "expected one health check at most");
   for (int i = 0; i < policy.health_checks_size(); ++i)

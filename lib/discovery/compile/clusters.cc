@@ -116,6 +116,9 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
   if (pool.http().has_idle_timeout())
     *options.mutable_common_http_protocol_options()->mutable_idle_timeout() =
         pool.http().idle_timeout();
+  if (pool.tcp().has_max_connection_duration())
+    *options.mutable_common_http_protocol_options()->mutable_max_connection_duration() =
+        pool.tcp().max_connection_duration();
   pack(options, (*cluster.mutable_typed_extension_protocol_options())[kHttpOptions]);
 }
 

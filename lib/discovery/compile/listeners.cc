@@ -68,6 +68,12 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
 Manager inbound_manager(const Model& model, const Node& node, const InboundPort& port) {
   Manager manager =
       manager_for(model, node, "inbound_" + port.bind + "_" + std::to_string(port.port), false);
+  // As Istio: the application learns who called, and who called that.
+  manager.set_forward_client_cert_details(Manager::APPEND_FORWARD);
+  auto& details = *manager.mutable_set_current_client_cert_details();
+  details.mutable_subject()->set_value(true);
+  details.set_dns(true);
+  details.set_uri(true);
   auto& routes = *manager.mutable_route_config();
   routes.set_name(inbound_name(port));
   auto& host = *routes.add_virtual_hosts();
@@ -78,6 +84,7 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(inbound_name(port));
   route.mutable_route()->mutable_timeout();  // the caller's timeout rules
+  route.mutable_route()->mutable_max_grpc_timeout();
   return manager;
 }
 

@@ -43,6 +43,10 @@ class Compiler {
       config_.mutable_virtual_hosts()->RemoveLast();
       return;
     }
+    host.set_include_request_attempt_count(true);  // as Istio
+    if (const auto* policy = model_.service_policy(service, "", node_.ns);
+        policy != nullptr && policy->spec.hedging().on_per_try_timeout())
+      host.mutable_hedge_policy()->set_hedge_on_per_try_timeout(true);
     const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
     if (object != nullptr) {
       add_routes(*object, port.number, host);
@@ -101,7 +105,8 @@ class Compiler {
     route.set_name("default");
     route.mutable_match()->set_prefix("/");
     route.mutable_route()->set_cluster(cluster);
-    route.mutable_route()->mutable_timeout();  // none, as Istio
+    route.mutable_route()->mutable_timeout();  // none, as Istio; but a gRPC caller's own
+    route.mutable_route()->mutable_max_grpc_timeout();
     set_default_retries(*route.mutable_route());
   }
 
@@ -164,6 +169,7 @@ class Compiler {
                   pb::RouteAction& into) {
     set_destinations(object, http, port, into);
     *into.mutable_timeout() = http.timeout();  // none by default, as Istio
+    *into.mutable_max_grpc_timeout() = http.timeout();
     if (http.has_retries())
       set_retries(http.retries(), into);
     else
