@@ -131,7 +131,10 @@ void Exchange::on_attempt_ready(upstream::Attempt&, http::Stream& stream) {
   if (!body_.empty() && attempt_->stream() == &stream) stream.send_data(body_, whole);
   if (trailers_ != nullptr && attempt_->stream() == &stream) stream.send_trailers(*trailers_);
   if (attempt_->stream() != &stream) return;
-  if (body_.size() > options_.body_kept_max) keep_body_ = false;
+  if (keep_body_ && body_.size() > options_.body_kept_max) {
+    keep_body_ = false;
+    count(upstream::ClusterCount::RetryOrShadowAbandoned);
+  }
   if (!keep_body_ && !body_.empty()) {
     body_lost_ = true;
     body_.clear();

@@ -13,10 +13,11 @@ namespace {
 route::Route retrying() {
   route::Route route;
   route.timeout = seconds(10);
-  route.retry = resilience::RetryPolicy{};
-  route.retry->retry_on = resilience::kRetryOnReset;
-  route.retry->num_retries = 2;
-  route.retry->per_try_timeout = seconds(3);
+  auto retry = std::make_shared<resilience::RetryPolicy>();
+  retry->retry_on = resilience::kRetryOnReset;
+  retry->num_retries = 2;
+  retry->per_try_timeout = seconds(3);
+  route.retry = std::move(retry);
   return route;
 }
 
