@@ -139,14 +139,16 @@ std::string inbound(uint16_t app, bool permissive, const std::string& secrets) {
 }
 
 std::string outbound(uint16_t peer, const std::string& expected, const std::string& protocol,
-                     const std::string& secrets) {
+                     const std::string& secrets, const std::string& more = "") {
   std::string tls;
   for (const char c : tls_context("Upstream", expected)) tls += c;
-  return Front{.endpoints = ports({peer}), .cluster = R"(
+  return Front{.endpoints = ports({peer}),
+               .cluster = R"(
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: { )" + protocol + R"(: {} }
+        explicit_http_config: { )" +
+                          protocol + R"(: {} })" + more + R"(
     transport_socket:)" + tls}
              .yaml() +
          secrets;
@@ -222,4 +224,48 @@ TEST_CASE("scenario: certificates are checked on both sides", "[forwarder]") {
   CHECK(status(kReviews, other.secrets(kWeb, ca)) == 503);
   CHECK(status(kReviews, ca.secrets(kWeb, other)) == 503);
   CHECK(app.requests() == 1);
+}
+
+TEST_CASE("scenario: health checks go under the TLS that requests use", "[forwarder]") {
+  const Authority ca("ca");
+  Origin app("app");
+  std::atomic<int> checks{0};
+  std::atomic<int> health{200};
+  app.handle([&](const Message& request, Wire& wire) {
+    const bool check = request.start.starts_with("GET /healthz ");
+    if (check) ++checks;
+    return wire.send(support::response(check ? health.load() : 200, "app"));
+  });
+  Proxy server(inbound(app.port(), false, ca.secrets(kReviews, ca)), 1);
+  const std::string policy = R"(
+    common_lb_config: { healthy_panic_threshold: { value: 0 } }
+    health_checks:
+    - { timeout: 5s, interval: 0.03s, no_traffic_interval: 0.03s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: { path: /healthz } })";
+  SECTION("of whom we expect") {
+    Proxy client(
+        outbound(server.port(), kReviews, "http2_protocol_options", ca.secrets(kWeb, ca), policy),
+        1);
+    REQUIRE(support::wait_for([&] { return support::get(client.port()).status == 200; }));
+    health = 503;
+    REQUIRE(support::wait_for([&] { return support::get(client.port()).status == 503; }));
+    health = 200;
+    REQUIRE(support::wait_for([&] { return support::get(client.port()).status == 200; }));
+    // One connection for the checks, one for the requests.
+    CHECK(server.connections() <= 2);
+    CHECK(checks >= 3);
+  }
+  SECTION("not of anybody else") {
+    Proxy client(outbound(server.port(), "spiffe://cluster.local/ns/default/sa/ratings",
+                          "http2_protocol_options", ca.secrets(kWeb, ca), policy),
+                 1);
+    uint64_t failed = 0;
+    REQUIRE(support::wait_for([&] {
+      client.run([&](forward::Forwarder& f) {
+        failed = f.snapshot()->clusters.at("svc")->shared->checks.network_failure.value();
+      });
+      return failed >= 2;
+    }));
+    CHECK(support::get(client.port()).status == 503);
+    CHECK(checks == 0);
+  }
 }
