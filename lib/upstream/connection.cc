@@ -49,11 +49,10 @@ http::Stream* Connection::open(http::StreamHandler& handler) {
   http::Stream* const stream = codec_->open(handler);
   if (stream == nullptr) return nullptr;
   if (++streams_opened_ == requests_max_) {
-    // The last one that it takes.
+    // The last one that it takes; check() closes it behind that.
     endpoint_.counts().add(ClusterCount::CxMaxRequests);
-    draining_ = true;
+    draining_ = exhausted_ = true;
     endpoint_.on_unusable(*this);
-    codec_->drain();
   }
   return stream;
 }
@@ -92,6 +91,7 @@ void Connection::on_progress() {
 
 void Connection::check() {
   if (closed_ || !codec_) return;
+  if (exhausted_ && codec_->open_streams() == 0) codec_->drain();
   if (codec_->finished()) {
     draining_ = true;
     endpoint_.on_unusable(*this);

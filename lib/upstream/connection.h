@@ -95,6 +95,7 @@ class Connection final : private Transport::Owner,
   bool http2_ = false;
   bool secure_ = false;
   bool draining_ = false;
+  bool exhausted_ = false;  // requests_max_ is reached
   bool closed_ = false;
 };
 

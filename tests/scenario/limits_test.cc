@@ -207,14 +207,14 @@ TEST_CASE("scenario: success rates eject at the interval's end", "[forwarder]") 
   });
   Proxy proxy(Front{.endpoints = ports({a.port(), b.port(), c.port()}), .cluster = R"(
     outlier_detection:
-      interval: 0.1s
+      interval: 0.3s
       base_ejection_time: 60s
       max_ejection_percent: 50
       enforcing_success_rate: 0
       enforcing_failure_percentage: 100
       failure_percentage_threshold: 50
       failure_percentage_minimum_hosts: 3
-      failure_percentage_request_volume: 5)"}
+      failure_percentage_request_volume: 3)"}
                   .yaml(),
               count);
   REQUIRE(support::wait_for([&] {
@@ -253,7 +253,7 @@ TEST_CASE("scenario: everything of a cluster changes under load, and nothing is 
                  .cluster = breakers + checks + R"(
     lb_policy: )" + (round % 2 == 0 ? "ROUND_ROBIN" : "LEAST_REQUEST") +
                             R"(
-    outlier_detection: { consecutive_5xx: 2, interval: 0.1s, base_ejection_time: 3600s, max_ejection_time: 3600s, max_ejection_percent: 4)" +
+    outlier_detection: { successful_active_health_check_uneject_host: false, consecutive_5xx: 2, interval: 0.1s, base_ejection_time: 3600s, max_ejection_time: 3600s, max_ejection_percent: 4)" +
                             n + " }"}
         .yaml();
   };
