@@ -55,7 +55,7 @@ std::vector<std::string> addresses(const std::shared_ptr<const Model>& model,
 }
 
 TEST_CASE("every resource of the sample is what our own data plane takes") {
-  const auto model = sample::model(sample::kAll);
+  const auto model = sample::model(sample::kAll + sample::kRouting);
   for (const auto* workload : {"web-1", "reviews-v1", "ratings-1", "nobody"}) {
     const Node node = sample::node(workload);
     for (const auto& r : compile_listeners(*model, node)) value(xds::decode_listener(*r.body));

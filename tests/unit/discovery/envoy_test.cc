@@ -45,7 +45,7 @@ TEST_CASE("the sample as bootstraps for Envoy", "[.envoy]") {
   const char* const dir = std::getenv("MESH_ENVOY_DIR");
   REQUIRE(dir != nullptr);
   REQUIRE(mesh::xds::decode_endpoints("").error().kind == Errc::Invalid);  // extensions are linked
-  const auto model = sample::model(sample::kAll + sample::kMixed);
+  const auto model = sample::model(sample::kAll + sample::kRouting + sample::kMixed);
   for (const auto* name : {"web-1", "reviews-v1", "ratings-1"}) {
     const Node node = sample::node(name);
     google::protobuf::util::JsonPrintOptions options;

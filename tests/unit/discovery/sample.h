@@ -126,6 +126,40 @@ spec:
     headers: {request: {set: {x-share: "10%%"}, remove: [x-debug]}}
 )";
 
+// Routes of every sort for ratings.
+inline const std::string kRouting = R"YAML(
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings, namespace: demo}
+spec:
+  hosts: [ratings.demo.svc.cluster.local]
+  http:
+  - match: [{uri: {exact: /old}}]
+    redirect: {uri: /new, authority: new.example.org, redirectCode: 308, derivePort: FROM_REQUEST_PORT}
+  - match: [{uri: {prefix: /api/}}]
+    route: [{destination: {host: ratings.demo.svc.cluster.local}}]
+    rewrite: {uriRegexRewrite: {match: "^/api/([0-9]+)", rewrite: "/v\\1"}}
+    mirror: {host: web}
+    mirrorPercentage: {value: 25}
+    corsPolicy:
+      allowOrigins: [{exact: "https://shop.example.org"}, {regex: "https://[a-z]+[.]example[.]com"}]
+      allowMethods: [GET, POST]
+      allowHeaders: [x-custom]
+      exposeHeaders: [x-exposed]
+      maxAge: 24h
+      allowCredentials: true
+      unmatchedPreflights: IGNORE
+  - route:
+    - destination: {host: ratings.demo.svc.cluster.local}
+      weight: 1
+      headers: {request: {set: {host: first, x-from: "%DOWNSTREAM_REMOTE_ADDRESS%"}}}
+    - destination: {host: web}
+      weight: 2
+      headers: {response: {add: {x-second: "yes"}}}
+    mirrors: [{destination: {host: web}, percentage: {value: 1}}, {destination: {host: reviews}}]
+)YAML";
+
 // An instance of web that has no forwarder.
 inline const std::string kMixed = R"(
 ---

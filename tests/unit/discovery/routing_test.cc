@@ -1,0 +1,123 @@
+// What a VirtualService's routes become: redirects, mirrors, CORS, rewrites, edits by
+// destination, matches by caller, delegates. mesh-routing(7).
+#include <catch2/catch.hpp>
+
+#include "route/rewrite.h"
+#include "unit/discovery/sample.h"
+#include "xds/decode.h"
+
+namespace {
+
+using namespace mesh;
+using namespace mesh::discovery;
+
+std::shared_ptr<const route::Table> table(const std::string& yaml,
+                                          const Node& node = sample::node("web-1")) {
+  const auto made = compile_routes(*sample::model(sample::kAll + yaml), node);
+  REQUIRE(made.size() == 1);
+  auto decoded = xds::decode_route_configuration(*made[0].body);
+  if (!decoded) FAIL(decoded.error().text);
+  return *decoded;
+}
+
+const route::Route& find(const route::Table& routes, std::string_view path,
+                         std::string_view authority = "ratings") {
+  const auto* found =
+      routes.find({.authority = authority, .method = "GET", .scheme = "http", .path = path});
+  if (found == nullptr) FAIL("no route for " << path);
+  return *found;
+}
+
+std::string virtual_service(const std::string& name, const std::string& spec,
+                            const std::string& ns = "demo") {
+  return "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
+         name + ", namespace: " + ns + "}\nspec: " + spec + "\n";
+}
+
+TEST_CASE("routing: redirect, rewrite, mirror, CORS and edits of a destination") {
+  const auto routes = table(sample::kRouting);
+  const auto& redirect = *find(*routes, "/old").redirect;
+  CHECK(redirect.status == 308);
+  CHECK(redirect.host == "new.example.org");
+  CHECK(redirect.path == "/new");
+  CHECK_FALSE(redirect.port);  // derived: 80 of http is not written
+
+  const auto& api = find(*routes, "/api/7/stars");
+  std::string out;
+  CHECK(route::rewrite_path(api, "/api/7/stars", out) == "/v7/stars");
+  REQUIRE(api.mirrors.size() == 1);
+  CHECK(api.mirrors[0].cluster == "outbound|80||web");
+  CHECK(api.mirrors[0].share->per_million == 250'000);
+  const auto* cors = route::value_in<route::CorsPolicy>(api.filters.get());
+  REQUIRE(cors != nullptr);
+  CHECK(cors->allow_methods == "GET,POST");
+  CHECK(cors->max_age == "86400");
+  CHECK(cors->allow_credentials);
+  CHECK_FALSE(cors->forward_not_matching_preflights);
+  CHECK(holds(cors->allow_origins.at(0), "https://shop.example.org"));
+
+  const auto& shared = find(*routes, "/");
+  REQUIRE(shared.clusters.size() == 2);
+  CHECK(shared.clusters[0].host_rewrite->text == "first");
+  CHECK(shared.clusters[0].edits->request.at(0).format != nullptr);
+  CHECK(shared.clusters[1].edits->response.at(0).name == "x-second");
+  CHECK(shared.mirrors.size() == 2);
+}
+
+TEST_CASE("routing: a match for other callers, or for gateways, is left out") {
+  const std::string yaml = virtual_service("ratings", R"({
+    hosts: [ratings.demo.svc.cluster.local],
+    http: [
+      {match: [{sourceLabels: {app: web}}], directResponse: {status: 201}},
+      {match: [{sourceNamespace: other}], directResponse: {status: 202}},
+      {match: [{gateways: [door], uri: {prefix: /}}], directResponse: {status: 203}},
+      {match: [{gateways: [door, mesh], sourceLabels: {app: x}}, {sourceNamespace: demo}],
+       directResponse: {status: 204}},
+      {directResponse: {status: 205}}]})");
+  Node web = sample::node("web-1");
+  web.labels = {{"app", "web"}};
+  CHECK(find(*table(yaml, web), "/").direct_status == 201);
+  Node plain = sample::node("web-1");
+  plain.labels = {};
+  CHECK(find(*table(yaml, plain), "/").direct_status == 204);
+  Node other = plain;
+  other.ns = "other";
+  CHECK(find(*table(yaml, other), "/", "ratings.demo.svc.cluster.local").direct_status == 202);
+  Node third = plain;
+  third.ns = "third";
+  CHECK(find(*table(yaml, third), "/", "ratings.demo.svc.cluster.local").direct_status == 205);
+}
+
+TEST_CASE("routing: a delegate's routes stand in the place of those that name it") {
+  const std::string root = virtual_service("root", R"({
+    hosts: [ratings.demo.svc.cluster.local],
+    http: [
+      {name: a, match: [{uri: {prefix: /a}}], delegate: {name: leaf, namespace: teams},
+       timeout: 7s, headers: {request: {set: {x-root: "1"}}}},
+      {match: [{uri: {prefix: /gone}}], delegate: {name: hidden, namespace: teams}},
+      {directResponse: {status: 404}}]})");
+  const std::string leaves =
+      virtual_service("leaf", R"({
+    http: [
+      {name: deep, match: [{uri: {prefix: /a/b}, method: {exact: GET}}],
+       route: [{destination: {host: web}}], timeout: 1s},
+      {match: [{uri: {prefix: /elsewhere}}], directResponse: {status: 500}},
+      {match: [{uri: {regex: "/a/.*"}}], directResponse: {status: 501}},
+      {route: [{destination: {host: reviews}}]}]})",
+                      "teams") +
+      virtual_service("hidden", R"({exportTo: ["."], http: [{directResponse: {status: 502}}]})",
+                      "teams");
+  const auto routes = table(root + leaves);
+  const auto& deep = find(*routes, "/a/b/c");
+  CHECK(deep.name == "a-deep");
+  CHECK(deep.timeout == std::chrono::seconds(1));
+  CHECK(deep.edits.at(0)->request.at(0).name == "x-root");
+  const auto& rest = find(*routes, "/a/x");
+  CHECK(rest.name == "a");
+  CHECK(rest.clusters.at(0).cluster == "outbound|80||reviews");
+  CHECK(rest.timeout == std::chrono::seconds(7));
+  CHECK(find(*routes, "/elsewhere").direct_status == 404);
+  CHECK(find(*routes, "/gone").direct_status == 404);
+}
+
+}  // namespace
