@@ -1,10 +1,14 @@
 #include "telemetry/access_log.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <ctime>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace mesh::telemetry {
@@ -43,6 +47,14 @@ enum class AccessFormat::Op : uint8_t {
   TlsCipher,
   ServerName,
   ConnectionId,
+  ResponseFlagsLong,
+  HostName,
+  UpstreamIp,
+  UpstreamPort,
+  DownstreamLocalPort,
+  DownstreamRemotePort,
+  GrpcStatus,
+  GrpcStatusNumber,
 };
 
 namespace {
@@ -91,7 +103,37 @@ constexpr std::array kNames = std::to_array<Name>({
     {"DOWNSTREAM_TLS_CIPHER", Op::TlsCipher},
     {"REQUESTED_SERVER_NAME", Op::ServerName},
     {"CONNECTION_ID", Op::ConnectionId},
+    {"RESPONSE_FLAGS_LONG", Op::ResponseFlagsLong},
+    {"HOSTNAME", Op::HostName},
+    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Op::UpstreamIp},
+    {"UPSTREAM_REMOTE_PORT", Op::UpstreamPort},
+    {"DOWNSTREAM_LOCAL_PORT", Op::DownstreamLocalPort},
+    {"DOWNSTREAM_REMOTE_PORT", Op::DownstreamRemotePort},
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Op::DownstreamRemoteIp},
+    {"DOWNSTREAM_DIRECT_REMOTE_PORT", Op::DownstreamRemotePort},
+    {"GRPC_STATUS", Op::GrpcStatus},
+    {"GRPC_STATUS_NUMBER", Op::GrpcStatusNumber},
 });
+
+// Whose text is a whole number, or "-".
+bool is_number(Op op) {
+  switch (op) {
+    case Op::ResponseCode:
+    case Op::BytesReceived:
+    case Op::BytesSent:
+    case Op::TotalDuration:
+    case Op::RequestDuration:
+    case Op::ResponseDuration:
+    case Op::ResponseTxDuration:
+    case Op::Attempts:
+    case Op::ConnectionId:
+    case Op::UpstreamPort:
+    case Op::DownstreamLocalPort:
+    case Op::DownstreamRemotePort:
+    case Op::GrpcStatusNumber: return true;
+    default: return false;
+  }
+}
 
 bool takes_field(Op op) { return op == Op::Request || op == Op::Response || op == Op::Trailer; }
 
@@ -159,12 +201,61 @@ void append_time(WallTime time, std::string& out) {
   out.append(text, 24);
 }
 
+// strftime(3), and Envoy's own: %s is seconds of the epoch, %f nanoseconds, %1f to %9f
+// so many digits of them.
 void append_strftime(WallTime time, const std::string& format, std::string& out) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  using namespace std::chrono;
+  const auto whole = floor<seconds>(time);
+  const std::time_t at = system_clock::to_time_t(whole);
+  char nanos[16];
+  snprintf(nanos, sizeof nanos, "%09lld", static_cast<long long>(Duration(time - whole).count()));
+  std::string plain;
+  for (size_t i = 0; i < format.size(); ++i) {
+    const std::string_view rest = std::string_view(format).substr(i);
+    if (rest.starts_with("%s")) {
+      plain += std::to_string(at);
+      ++i;
+    } else if (rest.starts_with("%f")) {
+      plain += nanos;
+      ++i;
+    } else if (rest.size() > 2 && rest[0] == '%' && rest[1] >= '1' && rest[1] <= '9' &&
+               rest[2] == 'f') {
+      plain.append(nanos, size_t(rest[1] - '0'));
+      i += 2;
+    } else {
+      plain += rest.substr(0, rest.starts_with('%') ? 2 : 1);
+      i += rest.starts_with('%') ? 1 : 0;
+    }
+  }
   std::tm parts{};
-  gmtime_r(&seconds, &parts);
+  gmtime_r(&at, &parts);
   char text[256];
-  out.append(text, std::strftime(text, sizeof text, format.c_str(), &parts));
+  out.append(text, std::strftime(text, sizeof text, plain.c_str(), &parts));
+}
+
+std::string_view port_of(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || address.starts_with('/')) return {};
+  return address.substr(colon + 1);
+}
+
+const std::string& host_name() {
+  static const std::string name = [] {
+    char text[256] = "";
+    return gethostname(text, sizeof text - 1) == 0 ? std::string(text) : std::string();
+  }();
+  return name;
+}
+
+// Envoy's names, as %GRPC_STATUS% has them (its CamelString form).
+std::string_view grpc_name(int status) {
+  constexpr std::array<std::string_view, 17> kGrpcNames = {
+      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+      "DataLoss", "Unauthenticated"};
+  if (status < 0 || size_t(status) >= kGrpcNames.size()) return {};
+  return kGrpcNames[size_t(status)];
 }
 
 std::string_view without_port(std::string_view address) {
@@ -293,7 +384,60 @@ Result<AccessFormat> AccessFormat::parse(std::string_view text, Use use) {
 }
 
 void AccessFormat::append(const AccessEntry& entry, std::string& out) const {
-  for (const Piece& piece : pieces_) append_piece(piece, entry, out);
+  for (const Piece& piece : pieces_) {
+    if (piece.json == Piece::Json::No)
+      append_piece(piece, entry, out);
+    else
+      append_json(piece, entry, out);
+  }
+}
+
+// What the operator says in text, as a JSON value: the text was made safe already, so
+// that a string never holds a quote or control byte; what is left is the backslash.
+void AccessFormat::append_json(const Piece& piece, const AccessEntry& entry, std::string& out) {
+  const size_t from = out.size();
+  append_piece(piece, entry, out);
+  const bool alone = piece.json == Piece::Json::Alone;
+  const std::string_view said = std::string_view(out).substr(from);
+  if (alone && said == "-" && piece.op != Op::ResponseFlags && piece.op != Op::ResponseFlagsLong)
+    return out.replace(from, 1, "null"), void();
+  if (alone && is_number(piece.op)) return;
+  const bool escapes = said.find('\\') != std::string_view::npos;
+  if (escapes) {
+    for (size_t at = out.find('\\', from); at != std::string::npos; at = out.find('\\', at + 2))
+      out.insert(at, 1, '\\');
+  }
+  if (!alone) return;
+  out.insert(from, 1, '"');
+  out += '"';
+}
+
+Result<AccessFormat> AccessFormat::parse_json(std::span<const JsonPart> parts) {
+  AccessFormat all;
+  const auto literal = [&](std::string_view text) {
+    if (!text.empty()) all.pieces_.push_back({std::string(text), Op::Literal, {}, {}, 0});
+  };
+  for (const JsonPart& part : parts) {
+    literal(part.before);
+    if (part.value.empty()) continue;
+    MESH_TRY(AccessFormat value, parse(part.value));
+    const bool alone = value.pieces_.size() == 1 && value.pieces_[0].op != Op::Literal;
+    if (!alone) literal("\"");
+    for (Piece& piece : value.pieces_) {
+      if (piece.op == Op::Literal) {
+        std::string quoted;
+        json::append_string(piece.literal, quoted);
+        literal(std::string_view(quoted).substr(1, quoted.size() - 2));
+        continue;
+      }
+      piece.json = alone ? Piece::Json::Alone : Piece::Json::Within;
+      all.pieces_.push_back(std::move(piece));
+    }
+    if (!alone) literal("\"");
+    if (all.pieces_.size() > 3 * kPiecesMax)
+      return Error{Errc::TooBig, "access log format has over 256 operators"};
+  }
+  return all;
 }
 
 // One case an operator: a table, not a function of many steps.
@@ -355,6 +499,16 @@ void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, st
     case Op::TlsCipher: return text(entry.downstream_tls_cipher);
     case Op::ServerName: return text(entry.requested_server_name);
     case Op::ConnectionId: return append_number(entry.connection_id, out);
+    case Op::ResponseFlagsLong: return append_long_flags(entry.flags, out);
+    case Op::HostName: return text(host_name());
+    case Op::UpstreamIp: return text(without_port(entry.upstream_host));
+    case Op::UpstreamPort: return text(port_of(entry.upstream_host));
+    case Op::DownstreamLocalPort: return text(port_of(entry.downstream_local_address));
+    case Op::DownstreamRemotePort: return text(port_of(entry.downstream_remote_address));
+    case Op::GrpcStatus: return text(grpc_name(entry.grpc_status));
+    case Op::GrpcStatusNumber:
+      if (entry.grpc_status < 0) return text({});
+      return append_number(uint64_t(entry.grpc_status), out);
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,7 @@ struct AccessEntry {
   std::string_view downstream_tls_cipher;
   std::string_view requested_server_name;  // SNI
   uint64_t connection_id = 0;
+  int grpc_status = -1;
 };
 
 class AccessFormat {
@@ -71,6 +73,15 @@ class AccessFormat {
   // At most 16 KiB of format and 256 operators. An empty text is the log's default.
   static Result<AccessFormat> parse(std::string_view text, Use use = Use::Log);
 
+  // JSON: text that stands as it is, then a value in the format language, the last of
+  // which may be empty. An operator alone gives a number or null where that is what it
+  // is; all else is a string. As parse() otherwise.
+  struct JsonPart {
+    std::string_view before;
+    std::string_view value;
+  };
+  static Result<AccessFormat> parse_json(std::span<const JsonPart> parts);
+
   // Appends one line, the format's own newline included.
   void append(const AccessEntry& entry, std::string& out) const;
 
@@ -84,7 +95,10 @@ class AccessFormat {
     std::string alternative;  // REQ(A?B): the second one
     size_t length_max = 0;    // ":Z"; 0: all
     bool header = false;      // Use::Header
+    // In JSON: within a string, or alone, where "-" is null and digits are a number.
+    enum class Json : uint8_t { No, Within, Alone } json = Json::No;
   };
+  static void append_json(const Piece& piece, const AccessEntry& entry, std::string& out);
   static Result<Piece> parse_operator(std::string_view text, Use use);
   static void append_piece(const Piece& piece, const AccessEntry& entry, std::string& out);
   std::vector<Piece> pieces_;

@@ -7,38 +7,51 @@ namespace {
 
 constexpr std::array kTexts = std::to_array<FlagText>({
     {Flag::FailedLocalHealthCheck, "LH",
-     "The service failed the health check of its own forwarder."},
-    {Flag::NoHealthyUpstream, "UH", "No host of the cluster is healthy."},
+     "The service failed the health check of its own forwarder.", "FailedLocalHealthCheck"},
+    {Flag::NoHealthyUpstream, "UH", "No host of the cluster is healthy.", "NoHealthyUpstream"},
     {Flag::UpstreamRequestTimeout, "UT",
-     "The upstream did not answer within the request's timeout."},
-    {Flag::LocalReset, "LR", "The request was reset by the forwarder itself."},
-    {Flag::UpstreamRemoteReset, "UR", "The upstream reset the request."},
-    {Flag::UpstreamConnectionFailure, "UF", "No connection to the upstream could be made."},
+     "The upstream did not answer within the request's timeout.", "UpstreamRequestTimeout"},
+    {Flag::LocalReset, "LR", "The request was reset by the forwarder itself.", "LocalReset"},
+    {Flag::UpstreamRemoteReset, "UR", "The upstream reset the request.", "UpstreamRemoteReset"},
+    {Flag::UpstreamConnectionFailure, "UF", "No connection to the upstream could be made.",
+     "UpstreamConnectionFailure"},
     {Flag::UpstreamConnectionTermination, "UC",
-     "The upstream closed the connection before its answer was complete."},
+     "The upstream closed the connection before its answer was complete.",
+     "UpstreamConnectionTermination"},
     {Flag::UpstreamOverflow, "UO",
-     "A limit of the cluster on connections, requests or retries was reached."},
-    {Flag::NoRouteFound, "NR", "No route, or no filter chain, matches the request."},
+     "A limit of the cluster on connections, requests or retries was reached.", "UpstreamOverflow"},
+    {Flag::NoRouteFound, "NR", "No route, or no filter chain, matches the request.",
+     "NoRouteFound"},
     {Flag::DelayInjected, "DI",
-     "The request was delayed by a fault that the configuration injects."},
+     "The request was delayed by a fault that the configuration injects.", "DelayInjected"},
     {Flag::FaultInjected, "FI",
-     "The request was answered by a fault that the configuration injects."},
-    {Flag::RateLimited, "RL", "The request was over a rate limit."},
+     "The request was answered by a fault that the configuration injects.", "FaultInjected"},
+    {Flag::RateLimited, "RL", "The request was over a rate limit.", "RateLimited"},
     {Flag::UnauthorizedExternalService, "UAEX",
-     "The external authorization service denied the request."},
-    {Flag::RateLimitServiceError, "RLSE", "The rate limit service could not be asked."},
+     "The external authorization service denied the request.", "UnauthorizedExternalService"},
+    {Flag::RateLimitServiceError, "RLSE", "The rate limit service could not be asked.",
+     "RateLimitServiceError"},
     {Flag::DownstreamConnectionTermination, "DC",
-     "The client closed the connection before it had its answer."},
-    {Flag::UpstreamRetryLimitExceeded, "URX", "The request failed, and so did all of its retries."},
-    {Flag::StreamIdleTimeout, "SI", "Nothing moved on the request for the idle timeout."},
+     "The client closed the connection before it had its answer.",
+     "DownstreamConnectionTermination"},
+    {Flag::UpstreamRetryLimitExceeded, "URX", "The request failed, and so did all of its retries.",
+     "UpstreamRetryLimitExceeded"},
+    {Flag::StreamIdleTimeout, "SI", "Nothing moved on the request for the idle timeout.",
+     "StreamIdleTimeout"},
     {Flag::InvalidRequestHeaders, "IH",
-     "A header that the forwarder relies on has an invalid value."},
-    {Flag::DownstreamProtocolError, "DPE", "The client broke the protocol."},
-    {Flag::UpstreamProtocolError, "UPE", "The upstream's answer broke the protocol."},
-    {Flag::UpstreamMaxStreamDurationReached, "UMSDR", "The request lasted longer than any may."},
-    {Flag::DurationTimeout, "DT", "The request or connection lasted longer than any may."},
-    {Flag::NoClusterFound, "NC", "The route names a cluster that the forwarder does not have."},
-    {Flag::OverloadManager, "OM", "The forwarder is overloaded and refused the request."},
+     "A header that the forwarder relies on has an invalid value.", "InvalidEnvoyRequestHeaders"},
+    {Flag::DownstreamProtocolError, "DPE", "The client broke the protocol.",
+     "DownstreamProtocolError"},
+    {Flag::UpstreamProtocolError, "UPE", "The upstream's answer broke the protocol.",
+     "UpstreamProtocolError"},
+    {Flag::UpstreamMaxStreamDurationReached, "UMSDR", "The request lasted longer than any may.",
+     "UpstreamMaxStreamDurationReached"},
+    {Flag::DurationTimeout, "DT", "The request or connection lasted longer than any may.",
+     "DurationTimeout"},
+    {Flag::NoClusterFound, "NC", "The route names a cluster that the forwarder does not have.",
+     "NoClusterFound"},
+    {Flag::OverloadManager, "OM", "The forwarder is overloaded and refused the request.",
+     "OverloadManagerTerminated"},
 });
 
 }  // namespace
@@ -63,7 +76,9 @@ std::string_view sentence(std::string_view flag_name) {
   return {};
 }
 
-void append_flags(Flags flags, std::string& out) {
+namespace {
+
+void append(Flags flags, std::string_view FlagText::*name, std::string& out) {
   if (flags.empty()) {
     out += '-';
     return;
@@ -72,9 +87,21 @@ void append_flags(Flags flags, std::string& out) {
   for (const FlagText& text : kTexts) {
     if (!flags.has(text.flag)) continue;
     if (!first) out += ',';
-    out += text.name;
+    out += text.*name;
     first = false;
   }
+}
+
+}  // namespace
+
+void append_flags(Flags flags, std::string& out) { append(flags, &FlagText::name, out); }
+
+void append_long_flags(Flags flags, std::string& out) { append(flags, &FlagText::long_name, out); }
+
+std::optional<Flag> find_flag(std::string_view name) {
+  for (const FlagText& text : kTexts)
+    if (text.name == name) return text.flag;
+  return std::nullopt;
 }
 
 std::string to_string(Flags flags) {

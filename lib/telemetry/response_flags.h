@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,8 +61,9 @@ class Flags {
 
 struct FlagText {
   Flag flag;
-  std::string_view name;      // "UH"
-  std::string_view sentence;  // "No host of the cluster is healthy."
+  std::string_view name;       // "UH"
+  std::string_view sentence;   // "No host of the cluster is healthy."
+  std::string_view long_name;  // "NoHealthyUpstream", as %RESPONSE_FLAGS_LONG% has it
 };
 
 // All flags, in Envoy's order.
@@ -72,6 +74,10 @@ std::string_view sentence(Flag flag);
 
 // Appends "UF,URX", or "-" for none.
 void append_flags(Flags flags, std::string& out);
+// The same by long names.
+void append_long_flags(Flags flags, std::string& out);
+// Of one flag's short name; nullopt for none.
+std::optional<Flag> find_flag(std::string_view name);
 std::string to_string(Flags flags);
 
 // The sentence of the first flag that is named `name`; empty for none.

@@ -141,3 +141,30 @@ TEST_CASE("response flags: each has a name of its own and a sentence", "[telemet
   CHECK(to_string(Flags()) == "-");
   CHECK(sentence("XX").empty());
 }
+
+TEST_CASE("access log: JSON has numbers, nulls and strings as Envoy has them", "[telemetry]") {
+  AccessEntry entry;
+  entry.start = WallTime(std::chrono::milliseconds(1'700'000'000'123));
+  entry.status = 503;
+  entry.flags = Flag::UpstreamConnectionFailure;
+  entry.path = "/a\"b\\c";
+  entry.duration = std::chrono::milliseconds(7);
+  entry.protocol = "HTTP/1.1";
+  using Part = AccessFormat::JsonPart;
+  const Part parts[] = {{"{\"code\":", "%RESPONSE_CODE%"},
+                        {",\"flags\":", "%RESPONSE_FLAGS_LONG%"},
+                        {",\"miss\":", "%REQ(NOPE)%"},
+                        {",\"mix\":", "%RESPONSE_CODE% \"%PROTOCOL%\" %REQ(NOPE)%"},
+                        {",\"path\":", "%REQ(:PATH)%"},
+                        {",\"s\":", "%START_TIME(%s.%3f)%"},
+                        {",\"ms\":", "%DURATION%"},
+                        {"}\n", ""}};
+  const auto format = AccessFormat::parse_json(parts);
+  REQUIRE(format);
+  std::string line;
+  format->append(entry, line);
+  CHECK(line == R"({"code":503,"flags":"UpstreamConnectionFailure","miss":null,)"
+                R"("mix":"503 \"HTTP/1.1\" -","path":"/a\\x22b\\x5cc","s":"1700000000.123",)"
+                R"("ms":7})"
+                "\n");
+}
