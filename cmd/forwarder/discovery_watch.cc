@@ -81,7 +81,17 @@ void DiscoveryWatch::restart(const bus::Node& node) {
 Result<void> DiscoveryWatch::take(Type type, const bus::Resource& resource) {
   if (type == Type::Listener) {
     MESH_TRY(const auto listener, xds::decode_listener(resource.body));
-    MESH_TRY_VOID(forwarder_.prepare(listener, *resources_.config("")));
+    if (auto prepared = forwarder_.prepare(listener, *resources_.config("")); !prepared) {
+      // One that is new and whose address is taken is refused, and kept: it comes into
+      // use when the address is free. One that changed goes on as it was.
+      const bool known = resources_.entries(type).contains(std::string(resource.name));
+      Error error = std::move(prepared).error();
+      if (error.kind == Errc::Unavailable && !known) {
+        MESH_TRY_VOID(resources_.set(type, resource.name, resource.version, resource.body));
+        error.text += " (tried again until it is free)";
+      }
+      return error;
+    }
   }
   return resources_.set(type, resource.name, resource.version, resource.body);
 }

@@ -1,5 +1,7 @@
 #include "cmd/forwarder/service.h"
 
+#include <csignal>
+
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/version.h"
@@ -37,6 +39,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
       stats_(statsd_, settings_.node.id, new_boot_id()),
       discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
       admin_(runtime.loop(), forwarder_, admin_host()),
+      reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }),
       report_timer_(runtime.loop(), [this] { report(); }),
       ready_timer_(runtime.loop(), [this] {
         log::warning("nothing to serve from yet; going on without");
@@ -70,7 +73,9 @@ bus::Node Service::node_now(bool away) const {
   return node;
 }
 
-Result<void> Service::start() {
+Result<void> Service::start(std::vector<net::Inherited> inherited) {
+  for (net::Inherited& each : inherited) forwarder_.sockets().provide(std::move(each));
+  forwarder_.tolerate_taken_addresses();
   runtime_.set_drain_limit(settings_.drain + std::chrono::seconds(2));
   runtime_.hold_ready();
   runtime_.status("waiting for the first configuration");
@@ -84,7 +89,10 @@ Result<void> Service::start() {
 
 void Service::on_in_force(const std::string& generation) {
   discovery_.on_in_force(generation);
-  runtime_.status("generation " + (generation.empty() ? "unknown" : generation) + " in force");
+  std::string status = "generation " + (generation.empty() ? "unknown" : generation) + " in force";
+  for (const auto& [name, error] : forwarder_.listeners_left_out())
+    status += "; listener " + name + ": " + error;
+  runtime_.status(status);
   if (!ready_timer_.armed()) return;
   ready_timer_.cancel();
   runtime_.ready();

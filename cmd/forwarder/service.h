@@ -11,6 +11,7 @@
 #include "cmd/forwarder/discovery_watch.h"
 #include "cmd/forwarder/settings.h"
 #include "daemon/runtime.h"
+#include "event/signal.h"
 #include "event/timer.h"
 #include "forward/admin.h"
 #include "forward/forwarder.h"
@@ -29,7 +30,7 @@ class Service final : public daemon::Service {
 
   // Identity and resources from disk at once, the rest as daemons are there.
   // Errors: the state directory, the admin address.
-  Result<void> start();
+  Result<void> start(std::vector<net::Inherited> inherited);
 
   void drain(std::function<void()> done) override;
 
@@ -50,6 +51,7 @@ class Service final : public daemon::Service {
   client::StatsClient stats_;
   DiscoveryWatch discovery_;
   forward::Admin admin_;
+  event::Signal reopen_;  // SIGUSR1
   event::Timer report_timer_;
   event::Timer ready_timer_;
   std::unique_ptr<event::Timer> leave_timer_;

@@ -1,8 +1,9 @@
 #include "cmd/forwarder/standalone.h"
 
-#include <array>
+#include <csignal>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/version.h"
 #include "xds/dump.h"
@@ -32,7 +33,8 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
       file_(std::move(file)),
       options_(options),
       forwarder_(runtime.loop(), {.self = {}, .workers = options.workers, .connections_max = 0}),
-      admin_(runtime.loop(), forwarder_, admin_host()) {}
+      admin_(runtime.loop(), forwarder_, admin_host()),
+      reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {}
 
 forward::admin::Host Standalone::admin_host() {
   forward::admin::Host host;
@@ -56,10 +58,21 @@ Result<void> Standalone::use(xds::Bootstrap bootstrap) {
   return {};
 }
 
-Result<void> Standalone::start(xds::Bootstrap bootstrap) {
+Result<void> Standalone::start(xds::Bootstrap bootstrap, std::vector<net::Inherited> inherited) {
+  for (net::Inherited& each : inherited) forwarder_.sockets().provide(std::move(each));
+  if (!options_.takeover.empty()) {
+    takeover_ = std::make_unique<Takeover>(runtime_.loop(), forwarder_, options_.takeover, [this] {
+      followed_ = true;
+      admin_.stop();
+      if (options_.parent_shutdown > Duration::zero())
+        runtime_.set_drain_limit(options_.parent_shutdown + std::chrono::seconds(1));
+      runtime_.stop("a successor serves");
+    });
+    MESH_TRY_VOID(takeover_->take(options_.must_take_over));
+  }
   runtime_.set_drain_limit(options_.drain + std::chrono::seconds(1));
   if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));
-  forwarder_.on_in_force([this](const std::string&) { runtime_.ready(); });
+  forwarder_.on_in_force([this](const std::string&) { on_in_force(); });
   runtime_.hold_ready();
   return use(std::move(bootstrap));
 }
@@ -69,8 +82,19 @@ Result<void> Standalone::reload(const google::protobuf::Message&) {
   return use(std::move(bootstrap));
 }
 
+void Standalone::on_in_force() {
+  for (const net::Inherited& left : forwarder_.sockets().take_back())
+    log::warning("no listener uses an inherited socket",
+                 {{"name", left.name}, {"address", left.asked.to_string()}});
+  runtime_.ready();
+  if (!takeover_ || followed_) return;
+  if (auto serving = takeover_->serve(); !serving)
+    log::error("no successor can take over", {{"error", serving.error().text}});
+}
+
 void Standalone::drain(std::function<void()> done) {
-  forwarder_.drain(options_.drain, std::move(done));
+  const bool bounded = followed_ && options_.parent_shutdown > Duration::zero();
+  forwarder_.drain(bounded ? options_.parent_shutdown : options_.drain, std::move(done));
 }
 
 }  // namespace mesh::forwarder

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
+#include "cmd/forwarder/takeover.h"
 #include "daemon/runtime.h"
+#include "event/signal.h"
 #include "forward/admin.h"
 #include "forward/forwarder.h"
 #include "xds/decode.h"
@@ -22,10 +24,16 @@ class Standalone final : public daemon::Service {
   struct Options {
     uint32_t workers = 1;
     Duration drain = std::chrono::seconds(10);
+    // Where listeners are handed over; empty: nowhere.
+    std::string takeover = {};
+    bool must_take_over = false;
+    // Of requests that are left once a successor serves; zero: as drain.
+    Duration parent_shutdown{0};
   };
   Standalone(daemon::Runtime& runtime, std::string file, const Options& options);
 
-  Result<void> start(xds::Bootstrap bootstrap);
+  // `inherited`: listening sockets that a service manager gave us.
+  Result<void> start(xds::Bootstrap bootstrap, std::vector<net::Inherited> inherited);
 
   // SIGHUP: the file is read again. What is wrong leaves everything as it is.
   Result<void> reload(const google::protobuf::Message& settings) override;
@@ -34,6 +42,7 @@ class Standalone final : public daemon::Service {
  private:
   forward::admin::Host admin_host();
   Result<void> use(xds::Bootstrap bootstrap);
+  void on_in_force();
 
   daemon::Runtime& runtime_;
   const std::string file_;
@@ -42,6 +51,9 @@ class Standalone final : public daemon::Service {
   WallTime updated_{};
   forward::Forwarder forwarder_;
   forward::Admin admin_;
+  event::Signal reopen_;  // SIGUSR1
+  std::unique_ptr<Takeover> takeover_;
+  bool followed_ = false;  // by a successor
 };
 
 }  // namespace mesh::forwarder

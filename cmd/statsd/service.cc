@@ -4,8 +4,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "telemetry/prometheus.h"
 #include "stats/wire.h"
+#include "telemetry/prometheus.h"
 
 namespace mesh::statsd {
 namespace {

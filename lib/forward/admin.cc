@@ -51,6 +51,7 @@ std::span<const Admin::Command> Admin::commands() {
       {"/memory", false, "memory in use", {}, &Admin::memory},
       {"/quitquitquit", true, "end the process, as SIGTERM does", {}, &Admin::quit},
       {"/ready", false, "the server's state: 200 while LIVE, else 503", {}, &Admin::ready},
+      {"/reopen_logs", true, "open access logs anew, as SIGUSR1 does", {}, &Admin::reopen_logs},
       {"/reset_counters", true, "refused: totals only grow", {}, &Admin::reset_counters},
       {"/runtime", false, "runtime values: there are none", {}, &Admin::runtime},
       {"/server_info", false, "version, state, uptime", {}, &Admin::server_info},
@@ -80,11 +81,16 @@ Result<void> Admin::listen(const std::string& text) {
     return Error{Errc::Refused, "admin: " + text +
                                     " can be reached from outside, and there is no authentication;"
                                     " use a loopback address or a Unix socket"};
-  net::ListenerSet set;
-  auto bound = set.bind("admin", address, {.backlog = 16, .mode = 0600});
+  // Of the forwarder's set, so that a successor takes it over as well.
+  auto bound = forwarder_.sockets().bind("@admin", address, {.backlog = 16, .mode = 0600});
   if (!bound) return std::move(bound).error().during("admin");
   socket_ = *std::move(bound);
   return watch_.start(socket_->fd(), event::Watch::Interest::Read);
+}
+
+void Admin::stop() {
+  watch_.stop();
+  socket_.reset();
 }
 
 void Admin::on_ready(bool, bool) {
@@ -160,6 +166,11 @@ Page Admin::reset_counters(const Query&) {
           .body =
               "/reset_counters is not supported: totals only grow, and a reader takes the"
               " difference\n"};
+}
+
+Page Admin::reopen_logs(const Query&) {
+  forwarder_.reopen_logs();
+  return {.body = "OK\n"};
 }
 
 Page Admin::quit(const Query&) {

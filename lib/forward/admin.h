@@ -29,7 +29,8 @@ class Admin final : private event::Watch::Handler {
 
   // Errc::Refused for an address that others can reach, else as net::listen().
   Result<void> listen(const std::string& address);
-  const net::Address& address() const { return socket_->address(); }
+  // Accepts nobody any more; those that are here are answered.
+  void stop();
 
   // What a request's target answers.
   admin::Page answer(std::string_view method, std::string_view target);
@@ -69,6 +70,7 @@ class Admin final : private event::Watch::Handler {
   admin::Page healthcheck_fail(const admin::Query&) { return set_ill(true); }
   admin::Page healthcheck_ok(const admin::Query&) { return set_ill(false); }
   admin::Page reset_counters(const admin::Query&);
+  admin::Page reopen_logs(const admin::Query&);
   admin::Page quit(const admin::Query&);
   admin::Page set_ill(bool ill);
 

@@ -49,6 +49,7 @@ telemetry::AccessEntry Exchange::entry() {
   entry.response_fields = response_fields_;
   entry.protocol = http::to_string(head_->protocol);
   entry.status = status_;
+  if (grpc_) entry.grpc_status = grpc_status_;
   entry.flags = flags_;
   entry.status_details = details_;
   if (extras_) entry.transport_failure = extras_->transport_failure;

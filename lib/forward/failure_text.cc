@@ -14,7 +14,7 @@ constexpr std::array kFailures = std::to_array<FailureText>({
     {AttemptFailure::Kind::Overflow, Flag::UpstreamOverflow,
      "upstream_reset_before_response_started{overflow}", "the upstream's limits are reached"},
     {AttemptFailure::Kind::Connect, Flag::UpstreamConnectionFailure,
-     "upstream_reset_before_response_started{connection_failure}",
+     "upstream_reset_before_response_started{remote_connection_failure}",
      "the upstream cannot be connected to"},
     {AttemptFailure::Kind::ConnectTimeout, Flag::UpstreamConnectionFailure,
      "upstream_reset_before_response_started{connection_timeout}",

@@ -9,7 +9,22 @@
 namespace mesh::forward {
 
 Forwarder::Forwarder(event::Loop& loop, Local local)
-    : loop_(loop), local_(std::move(local)), health_(loop) {
+    : loop_(loop),
+      local_(std::move(local)),
+      dns_(loop, [this] { rebuild_later(); }),
+      warm_timer_(loop,
+                  [this] {
+                    dns_.stop_waiting();
+                    rebuild_later();
+                  }),
+      rebuild_timer_(loop,
+                     [this] {
+                       if (auto rebuilt = rebuild(); !rebuilt)
+                         log::error("configuration refused", {{"error", rebuilt.error().text}});
+                     }),
+      retry_timer_(loop, [this] { retry_left_out(); }),
+      health_(loop) {
+  builder_.resolve_by([this](const std::string& cluster) { return dns_.assignment(cluster); });
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
   for (uint32_t i = 0; i < count; ++i)
     workers_.push_back(std::make_unique<Worker>(i, *this, local_));
@@ -26,8 +41,10 @@ Forwarder::~Forwarder() {
 
 Result<void> Forwarder::apply(std::shared_ptr<const xds::Config> config) {
   const auto former = std::exchange(config_, std::move(config));
+  dns_.set(*config_);
   if (auto built = rebuild(); !built) {
     config_ = former;
+    dns_.set(former ? *former : xds::Config());
     return built;
   }
   return {};
@@ -41,6 +58,14 @@ Result<void> Forwarder::set_identity(identity::Svid svid, identity::TrustBundle 
 Result<void> Forwarder::rebuild() {
   const auto config = closed_ ? without_closed() : config_;
   MESH_TRY(auto snapshot, builder_.build(*config, secrets_, newest_));
+  if (!builder_.left_out().empty()) retry_timer_.arm(kListenAgain);
+  if (!dns_.warm()) {
+    cold_ = std::move(snapshot);
+    if (!warm_timer_.armed()) warm_timer_.arm(kWarmMax);
+    return {};
+  }
+  cold_.reset();
+  warm_timer_.cancel();
   newest_ = snapshot.get();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
   health_.use(*newest_);
@@ -68,6 +93,26 @@ void Forwarder::say_goodbye(bool inbound_only) {
   for (auto& worker : workers_) worker->say_goodbye(inbound_only);
 }
 
+// Only when one of them can be bound now is there a reason to build anew.
+void Forwarder::retry_left_out() {
+  if (!config_) return;
+  for (const auto& [name, error] : builder_.left_out()) {
+    const auto found =
+        std::find_if(config_->listeners.begin(), config_->listeners.end(),
+                     [&, &name = name](const auto& listener) { return listener->name == name; });
+    if (found == config_->listeners.end() || !builder_.prepare(*found, *config_, secrets_))
+      continue;
+    log::notice("listening now", {{"listener", name}});
+    return rebuild_later();
+  }
+  retry_timer_.arm(kListenAgain);
+}
+
+// Answers come one by one: those of a turn are one change.
+void Forwarder::rebuild_later() {
+  if (config_) rebuild_timer_.arm(Duration::zero());
+}
+
 void Forwarder::post(std::function<void()> task) {
   loop_.post([alive = alive_, task = std::move(task)] {
     if (*alive) task();
@@ -92,6 +137,17 @@ void Forwarder::on_snapshot_in_force(size_t, const Snapshot& snapshot) {
   });
 }
 
+// The queue's last are served: closing would reset them.
+void Forwarder::close(const ListenerSpec& listener) {
+  for (int i = 0; i < kLastAccepted && !listener.socket->stopped(); ++i) {
+    if (listener.socket->shared()) break;  // they are another's
+    net::Accepted accepted = net::accept(listener.socket->fd());
+    if (!accepted.fd) break;
+    least_loaded().adopt(listener.config->name, std::move(accepted.fd));
+  }
+  listener.socket->stop_listening();
+}
+
 // Connections that drain pin their old configuration and its sockets with it:
 // where nobody accepts any more, nobody is to be kept waiting.
 void Forwarder::close_left_sockets(const Snapshot& now) {
@@ -100,7 +156,7 @@ void Forwarder::close_left_sockets(const Snapshot& now) {
     for (const ListenerSpec& old : held.snapshot->listeners) {
       const bool kept = std::any_of(now.listeners.begin(), now.listeners.end(),
                                     [&](const auto& l) { return l.socket == old.socket; });
-      if (!kept) old.socket->stop_listening();
+      if (!kept) close(old);
     }
   }
 }
@@ -134,13 +190,15 @@ Worker& Forwarder::least_loaded() {
 void Forwarder::on_drain_begun(size_t) {
   post([this] {
     if (++draining_workers_ < workers_.size() || newest_ == nullptr) return;
-    for (const ListenerSpec& l : newest_->listeners) l.socket->stop_listening();
+    for (const ListenerSpec& l : newest_->listeners) close(l);
   });
 }
 
 void Forwarder::on_drained(size_t) {
   post([this] {
-    if (++drained_workers_ == workers_.size() && drained_) std::exchange(drained_, nullptr)();
+    // One that was done may have been handed a connection by another since.
+    const bool all = draining_workers_ == workers_.size() && connections() == 0;
+    if (all && drained_) std::exchange(drained_, nullptr)();
   });
 }
 
@@ -151,6 +209,15 @@ void Forwarder::drain(Duration longest, std::function<void()> done) {
 
 void Forwarder::collect(telemetry::Snapshot& into) const {
   for (const auto& worker : workers_) worker->registry().collect(into);
+  telemetry::NumberKey dropped;
+  dropped.name = "mesh_forwarder_access_log_dropped_total";
+  into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();
+}
+
+std::vector<size_t> Forwarder::loads() const {
+  std::vector<size_t> loads;
+  for (const auto& worker : workers_) loads.push_back(worker->load());
+  return loads;
 }
 
 size_t Forwarder::connections() const {

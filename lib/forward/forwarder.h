@@ -6,12 +6,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "event/loop.h"
+#include "forward/dns_clusters.h"
 #include "forward/health_keeper.h"
 #include "forward/local.h"
 #include "forward/secrets.h"
@@ -25,6 +27,10 @@ namespace mesh::forward {
 class Forwarder final : public Worker::Host {
  public:
   static constexpr uint32_t kWorkersMax = 64;
+  // How long a configuration with names that nobody has resolved yet waits.
+  static constexpr Duration kWarmMax = std::chrono::seconds(5);
+  static constexpr Duration kListenAgain = std::chrono::seconds(1);
+  static constexpr int kLastAccepted = 4096;  // from the queue of a listener that closes
 
   // Begins the workers' threads: signals are to be blocked in them only, so call
   // it on the main thread. `loop` is its loop and outlives us.
@@ -77,10 +83,22 @@ class Forwarder final : public Worker::Host {
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
   const Local& local() const { return local_; }
+  // A listener whose address another process has is no error for apply() from now on:
+  // it is tried again until it can be bound, and named by listeners_left_out().
+  void tolerate_taken_addresses() { builder_.tolerate_taken(); }
+  const std::map<std::string, std::string>& listeners_left_out() const {
+    return builder_.left_out();
+  }
+  // Access logs are opened anew by their names, after they were moved (SIGUSR1).
+  void reopen_logs() { builder_.logs().reopen(); }
+  // Listening sockets that come from elsewhere are put here before apply().
+  net::ListenerSet& sockets() { return builder_.sockets(); }
   // The main loop's time.
   Instant now() const { return loop_.now(); }
   // From downstream, over all workers. Any thread.
   size_t connections() const override;
+  // The same by worker.
+  std::vector<size_t> loads() const;
 
  private:
   struct Held {
@@ -97,16 +115,25 @@ class Forwarder final : public Worker::Host {
   Worker& least_loaded() override;
 
   Result<void> rebuild();
+  void rebuild_later();
+  void retry_left_out();
   std::shared_ptr<const xds::Config> without_closed() const;
   void post(std::function<void()> task);
   Held* find(const Snapshot& snapshot);
   void drop_unused();
+  void close(const ListenerSpec& listener);
   void close_left_sockets(const Snapshot& now);
 
   event::Loop& loop_;
   const Local local_;
   Secrets secrets_;
   SnapshotBuilder builder_;
+  DnsClusters dns_;
+  // Built, and not used before the names of its clusters are resolved; holds its sockets.
+  std::unique_ptr<const Snapshot> cold_;
+  event::Timer warm_timer_;
+  event::Timer rebuild_timer_;
+  event::Timer retry_timer_;  // of listeners that were left out
   std::shared_ptr<const xds::Config> config_;
   std::vector<Held> snapshots_;
   const Snapshot* newest_ = nullptr;
@@ -116,7 +143,6 @@ class Forwarder final : public Worker::Host {
   std::function<void(const std::string&)> in_force_;
   std::function<void()> drained_;
   size_t draining_workers_ = 0;
-  size_t drained_workers_ = 0;
   HealthKeeper health_;
   // Tasks that workers posted look at it: false once we are gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

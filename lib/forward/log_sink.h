@@ -1,17 +1,19 @@
-// LogSink: an access log: a file and a format, shared by all workers.
+// LogSink: an access log: a file, a format and a filter, shared by all workers.
 //
-// Workers format into buffers of their own and write whole lines in batches, by
-// one write(2) with O_APPEND, so that lines of workers never mix. Opened and
-// closed on the main thread; write() on any.
+// Workers format into buffers of their own and give whole lines in batches to the
+// log writer's thread, which writes them by one write(2) with O_APPEND, so that
+// lines of workers never mix. Made on the main thread.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "forward/log_filter.h"
+#include "forward/log_writer.h"
 #include "telemetry/access_log.h"
 #include "xds/values.h"
 
@@ -19,37 +21,65 @@ namespace mesh::forward {
 
 class LogSink {
  public:
-  LogSink(UniqueFd fd, telemetry::AccessFormat format, size_t id)
-      : fd_(std::move(fd)), format_(std::move(format)), id_(id) {}
+  LogSink(std::string path, UniqueFd fd, telemetry::AccessFormat format,
+          std::shared_ptr<const LogFilter> filter, size_t id, LogWriter& writer)
+      : path_(std::move(path)),
+        format_(std::move(format)),
+        filter_(std::move(filter)),
+        id_(id),
+        writer_(writer),
+        fd_(std::move(fd)) {}
 
   const telemetry::AccessFormat& format() const { return format_; }
+  bool takes(const telemetry::AccessEntry& entry, Random& random) const {
+    return filter_ == nullptr || filter_->takes(entry, random);
+  }
   // Small and dense: the index of a worker's buffer.
   size_t id() const { return id_; }
-  // Writes whole lines. What a full disk or a reader that is gone does not take
-  // is dropped and counted: a log never holds traffic up for long.
-  void write(std::string_view lines) const;
-  uint64_t dropped_bytes() const { return dropped_.load(std::memory_order_relaxed); }
+  LogWriter& writer() const { return writer_; }
+
+  // The writer's thread only. Returns how many lines were lost to a full disk or a
+  // reader that is gone.
+  uint64_t write(std::string_view lines) const;
+  // What cannot be opened anew is written to as before.
+  void reopen() const;
+
+  // /dev/stdout and /dev/stderr are these streams.
+  static Result<UniqueFd> open(const std::string& path);
 
  private:
-  const UniqueFd fd_;
+  const std::string path_;
   const telemetry::AccessFormat format_;
+  const std::shared_ptr<const LogFilter> filter_;
   const size_t id_;
-  mutable std::atomic<uint64_t> dropped_{0};
+  LogWriter& writer_;  // outlives us
+  mutable UniqueFd fd_;
 };
 
-// Finds or opens sinks; the same path and format are the same sink. Main thread.
+// Finds or opens sinks; the same settings are the same sink. Main thread.
 class LogSinks {
  public:
   static constexpr size_t kSinksMax = 64;
 
-  // Errc::Invalid for the format, Errc::System for the file, Errc::TooBig.
+  // Errc::Invalid for format and filter, Errc::System for the file, Errc::TooBig.
   Result<std::shared_ptr<const LogSink>> open(const xds::AccessLog& config);
+  // Every file is opened anew, by its name: after it was moved away.
+  void reopen();
+  const LogWriter& writer() const { return writer_; }
 
  private:
-  std::map<std::pair<std::string, std::string>, std::shared_ptr<const LogSink>> sinks_;
+  struct Key {
+    std::string path;
+    std::string format;
+    std::vector<xds::AccessLog::JsonPart> json;
+    std::shared_ptr<const xds::LogFilter> filter;
+    auto operator<=>(const Key&) const = default;
+  };
+  LogWriter writer_;
+  std::map<Key, std::shared_ptr<const LogSink>> sinks_;
 };
 
-// One worker's lines on their way to their sinks. One thread.
+// One worker's lines on their way to the writer. One thread.
 class LogBuffers {
  public:
   static constexpr size_t kBatchBytes = 32 * 1024;

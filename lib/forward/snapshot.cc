@@ -31,8 +31,13 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
     if (!built) return std::move(built).error();
     snapshot->clusters[name] = *std::move(built);
   }
+  left_out_.clear();
   for (const auto& value : config.listeners) {
     auto built = listener(value, config, secrets);
+    if (!built && tolerate_taken_ && built.error().kind == Errc::Unavailable) {
+      left_out_[value->name] = built.error().text;
+      continue;
+    }
     if (!built) return std::move(built).error().during("listener " + value->name);
     snapshot->listeners.push_back(*std::move(built));
   }
@@ -51,7 +56,10 @@ Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
     const std::shared_ptr<const xds::Cluster>& config, const xds::Config& all, Secrets& secrets,
     const Snapshot* previous) {
   std::shared_ptr<const xds::ClusterLoadAssignment> assignment = config->load_assignment;
-  if (!assignment) {
+  if (config->discovery == xds::Cluster::Discovery::StrictDns ||
+      config->discovery == xds::Cluster::Discovery::LogicalDns)
+    assignment = resolved_ ? resolved_(config->name) : nullptr;
+  if (config->discovery == xds::Cluster::Discovery::Eds && !assignment) {
     const std::string& name =
         config->eds_service_name.empty() ? config->name : config->eds_service_name;
     if (const auto found = all.endpoints.find(name); found != all.endpoints.end())

@@ -5,6 +5,7 @@
 // worker uses it any more.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -68,6 +69,22 @@ class SnapshotBuilder {
   Result<void> prepare(const std::shared_ptr<const xds::Listener>& config, const xds::Config& all,
                        Secrets& secrets);
 
+  // Where the endpoints of clusters that resolve names come from.
+  using Resolved =
+      std::function<std::shared_ptr<const xds::ClusterLoadAssignment>(const std::string& cluster)>;
+  void resolve_by(Resolved resolved) { resolved_ = std::move(resolved); }
+
+  LogSinks& logs() { return sinks_; }
+  const LogSinks& logs() const { return sinks_; }
+
+  // Listeners whose address is taken are left out, and not an error, from now on.
+  void tolerate_taken() { tolerate_taken_ = true; }
+  // Those that the last build() left out, with the error.
+  const std::map<std::string, std::string>& left_out() const { return left_out_; }
+
+  // Sockets that others bound for us; see net::ListenerSet.
+  net::ListenerSet& sockets() { return sockets_; }
+
  private:
   Result<ListenerSpec> listener(std::shared_ptr<const xds::Listener> config, const xds::Config& all,
                                 Secrets& secrets);
@@ -78,6 +95,9 @@ class SnapshotBuilder {
 
   net::ListenerSet sockets_;
   std::vector<std::shared_ptr<const net::ListenSocket>> prepared_;
+  Resolved resolved_;
+  bool tolerate_taken_ = false;
+  std::map<std::string, std::string> left_out_;
   LogSinks sinks_;
   upstream::SharedState shared_;
   filter::Shared filters_;

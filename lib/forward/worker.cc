@@ -14,6 +14,7 @@ namespace mesh::forward {
 namespace {
 
 constexpr Duration kLogEvery = std::chrono::milliseconds(250);
+constexpr Duration kPreviousKept = std::chrono::seconds(1);
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr size_t kExchangesKept = 1024;
 constexpr size_t kExtrasKept = 128;
@@ -29,7 +30,8 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
-      drain_deadline_(loop_.wheel(), *this) {
+      drain_deadline_(loop_.wheel(), *this),
+      previous_deadline_(loop_.wheel(), *this) {
   const std::vector<std::pair<std::string, std::string>> none;
   connections_total_ = &registry_.number("mesh_forwarder_downstream_connections_total", none);
   connections_refused_ =
@@ -77,6 +79,8 @@ void Worker::close_all(std::string_view why) {
   mirrors_.abandon();
   loop_.run_once(Duration::zero());
   logs_.flush();
+  previous_deadline_.cancel();
+  if (previous_ != nullptr) std::exchange(previous_, nullptr)->release();
   if (view_ != nullptr) std::exchange(view_, nullptr)->release();
   loop_.run_once(Duration::zero());
   loop_.run_once(Duration::zero());
@@ -91,6 +95,7 @@ void Worker::apply(const Snapshot& snapshot) {
 void Worker::use(const Snapshot& snapshot) {
   auto owned = std::make_unique<View>(snapshot, endpoints_, registry_, local_, random_, *this);
   View* const former = view_;
+  if (!draining_) accept_from_leaving(snapshot);
   view_ = owned.get();
   view_->retain();
   views_.push_back(std::move(owned));
@@ -98,8 +103,21 @@ void Worker::use(const Snapshot& snapshot) {
   // A connection that drains may leave the list at once.
   for (size_t i = connections_.size(); i-- > 0;)
     if (i < connections_.size()) connections_[i]->rebind(*view_);
-  if (former != nullptr) former->release();
+  // Connections to a listener that went may be on their way to us from another worker.
+  if (previous_ != nullptr) previous_->release();
+  previous_ = former;
+  if (previous_ != nullptr) previous_deadline_.arm(kPreviousKept);
   host_.on_snapshot_in_force(index_, snapshot);
+}
+
+// What waits at a listener that the new configuration lacks is served by the old one.
+void Worker::accept_from_leaving(const Snapshot& next) {
+  accept_here_ = true;
+  for (auto& acceptor : acceptors_) {
+    const ListenerSpec* const spec = next.listener(acceptor->listener());
+    if (spec == nullptr || spec->socket.get() != &acceptor->socket()) acceptor->accept_waiting();
+  }
+  accept_here_ = false;
 }
 
 void Worker::update_acceptors(const Snapshot& snapshot) {
@@ -131,7 +149,8 @@ void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
   Worker& other = host_.least_loaded();
   const size_t mine = load();
   const size_t least = other.load();
-  if (&other != this && mine > least + least / 8) return other.adopt(listener, std::move(fd));
+  if (&other != this && !accept_here_ && mine > least + least / 8)
+    return other.adopt(listener, std::move(fd));
   serve(listener, std::move(fd));
 }
 
@@ -140,16 +159,23 @@ void Worker::adopt(std::string listener, UniqueFd fd) {
   load_.fetch_add(1, std::memory_order_relaxed);
   loop_.post(
       [this, listener = std::move(listener), fd = std::make_shared<UniqueFd>(std::move(fd))] {
-        load_.fetch_sub(1, std::memory_order_relaxed);
         serve(listener, std::move(*fd));
+        load_.fetch_sub(1, std::memory_order_relaxed);
+        if (draining_ && connections_.empty()) finish_drain();
       });
 }
 
 void Worker::serve(const std::string& listener, UniqueFd fd) {
-  if (draining_ || view_ == nullptr) return;
-  const ListenerSpec* const spec = view_->snapshot().listener(listener);
-  if (spec == nullptr) return;  // it went with a configuration in between
-  auto connection = std::make_unique<Connection>(*this, *view_, *spec);
+  if (view_ == nullptr) return;
+  View* view = view_;
+  const ListenerSpec* spec = view->snapshot().listener(listener);
+  if (spec == nullptr && previous_ != nullptr) {
+    // It went with a configuration while this one was on its way: served by the last.
+    view = previous_;
+    spec = view->snapshot().listener(listener);
+  }
+  if (spec == nullptr) return;
+  auto connection = std::make_unique<Connection>(*this, *view, *spec);
   connection->slot = connections_.size();
   Connection& started = *connection;
   connections_.push_back(std::move(connection));
@@ -157,6 +183,7 @@ void Worker::serve(const std::string& listener, UniqueFd fd) {
   connections_total_->add();
   connections_active_->set(connections_.size());
   started.start(std::move(fd));
+  if (view != view_ || draining_) started.drain("the listener has gone");
 }
 
 void Worker::remove(Connection& connection) {
@@ -210,6 +237,7 @@ void Worker::recycle(std::unique_ptr<Extras> extras) {
 }
 
 void Worker::log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry) {
+  if (!sink->takes(entry, random_)) return;
   if (logs_.append(sink, entry)) logs_.flush();
   if (!logs_.empty() && !log_deadline_.armed()) log_deadline_.arm(kLogEvery);
 }
@@ -236,6 +264,7 @@ void Worker::on_view_destroyed(const Snapshot& snapshot) {
 
 void Worker::on_deadline(event::Deadline& deadline) {
   if (&deadline == &log_deadline_) return logs_.flush();
+  if (&deadline == &previous_deadline_) return std::exchange(previous_, nullptr)->release();
   if (&deadline == &drain_deadline_) {
     // Time is over for those that are left.
     while (!connections_.empty()) connections_.back()->abort("drain deadline");
@@ -270,7 +299,9 @@ void Worker::say_goodbye(bool inbound_only) {
 
 void Worker::begin_drain(Duration longest) {
   if (draining_) return;
+  accept_here_ = true;
   for (auto& acceptor : acceptors_) acceptor->accept_waiting();
+  accept_here_ = false;
   draining_ = true;
   acceptors_.clear();
   host_.on_drain_begun(index_);
@@ -281,8 +312,6 @@ void Worker::begin_drain(Duration longest) {
 }
 
 void Worker::finish_drain() {
-  if (std::exchange(drained_, true)) return;
-  drain_deadline_.cancel();
   logs_.flush();
   host_.on_drained(index_);
 }

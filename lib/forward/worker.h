@@ -102,6 +102,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
 
   void use(const Snapshot& snapshot);
   void update_acceptors(const Snapshot& snapshot);
+  void accept_from_leaving(const Snapshot& next);
   void serve(const std::string& listener, UniqueFd fd);
   void begin_drain(Duration longest);
   void finish_drain();
@@ -117,7 +118,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   telemetry::Registry registry_;
   upstream::EndpointTable endpoints_;
   std::vector<std::unique_ptr<View>> views_;
-  View* view_ = nullptr;  // retained
+  View* view_ = nullptr;      // retained
+  View* previous_ = nullptr;  // retained for a moment: the one before
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
@@ -128,8 +130,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;
   event::Deadline drain_deadline_;
+  event::Deadline previous_deadline_;
   bool draining_ = false;
-  bool drained_ = false;
+  bool accept_here_ = false;  // hand nothing over
   Instant log_second_{};
   uint32_t logged_ = 0;
   std::atomic<size_t> load_{0};

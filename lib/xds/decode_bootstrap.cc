@@ -1,5 +1,6 @@
 #include <google/protobuf/message.h>
 
+#include "base/file.h"
 #include "config/reader.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "xds/decode.h"
@@ -43,8 +44,8 @@ Result<void> check_references(const Config& config) {
   }
   for (const auto& [name, cluster] : config.clusters) {
     MESH_TRY_VOID(check_secrets(cluster->tls, "cluster " + name, config.secrets));
-    if (cluster->discovery != Cluster::Discovery::Static)
-      return refuse("cluster " + name, "EDS needs a control plane; use type STATIC");
+    if (cluster->discovery == Cluster::Discovery::Eds)
+      return refuse("cluster " + name, "EDS needs a control plane; use STATIC or STRICT_DNS");
   }
   return {};
 }
@@ -64,7 +65,8 @@ Result<void> decode_clusters(const pb::Bootstrap::StaticResources& resources, Co
   for (int i = 0; i < resources.clusters_size(); ++i) {
     const std::string path = path_of("static_resources", "clusters", i);
     MESH_TRY(auto cluster, decode_cluster(resources.clusters(i), path, &config.secrets));
-    if (cluster->load_assignment) config.endpoints[cluster->name] = cluster->load_assignment;
+    if (cluster->discovery == Cluster::Discovery::Static)
+      config.endpoints[cluster->name] = cluster->load_assignment;
     const std::string name = cluster->name;
     if (!config.clusters.emplace(name, std::move(cluster)).second)
       return refuse(path_of(path, "name"), "\"" + name + "\" is there already");
@@ -114,14 +116,67 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   return result;
 }
 
+namespace {
+
+// "static_resources.listeners[0]" as the reader calls it: "staticResources.listeners[0]".
+std::string json_path(std::string_view path) {
+  std::string out;
+  bool key = false;  // within ["..."], which stays
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '"') key = !key;
+    const bool joins =
+        !key && path[i] == '_' && i + 1 < path.size() && path[i + 1] >= 'a' && path[i + 1] <= 'z';
+    out += joins ? char(path[++i] - 'a' + 'A') : path[i];
+  }
+  return out;
+}
+
+// The innermost place that `text` ("PATH: what is wrong") begins with. What is said of a listener
+// or cluster by its name stands where that begins.
+std::optional<config::Position> place_of(const std::string& text, const pb::Bootstrap& bootstrap,
+                                         const config::Places& places) {
+  std::string path = json_path(text.substr(0, text.find(": ")));
+  const auto& resources = bootstrap.static_resources();
+  const auto named = [&](std::string_view kind, const auto& list, const std::string& field) {
+    for (int i = 0; i < list.size(); ++i) {
+      const std::string name = std::string(kind) + " " + list[i].name();
+      if (text.starts_with(name + ":") || text.starts_with(name + ","))
+        path = "staticResources." + field + "[" + std::to_string(i) + "]";
+    }
+  };
+  named("listener", resources.listeners(), "listeners");
+  named("cluster", resources.clusters(), "clusters");
+  const config::Place* best = nullptr;
+  for (const config::Place& place : places) {
+    if (!path.starts_with(place.path)) continue;
+    const char next = path.size() == place.path.size() ? '.' : path[place.path.size()];
+    if (next != '.' && next != '[') continue;
+    if (best == nullptr || place.path.size() > best->path.size()) best = &place;
+  }
+  if (best == nullptr) return std::nullopt;
+  return best->at;
+}
+
+}  // namespace
+
 Result<Bootstrap> read_bootstrap(const std::string& path) {
   // The reader finds extensions by name: they must be linked by now.
   static_cast<void>(find_extension(""));
+  MESH_TRY(const std::string text, file::read(path, config::Limits{}.bytes_max));
+  config::Problems problems(path);
+  const auto documents = config::parse_yaml(text, problems);
+  if (documents.size() > 1) problems.add(documents[1].at, "", "a second document; expected one");
   pb::Bootstrap bootstrap;
-  MESH_TRY_VOID(config::read_settings(path, bootstrap));
+  config::Places places;
+  if (problems.empty() && !documents.empty())
+    config::fill(documents[0], documents[0].at, "", bootstrap, problems, &places);
+  if (!problems.empty()) return problems.error();
   auto result = decode_bootstrap(bootstrap);
-  if (!result) return std::move(result).error().during(path);
-  return result;
+  if (result) return result;
+  std::string where = path;
+  if (const auto at = place_of(result.error().text, bootstrap, places))
+    where += ":" + std::to_string(at->line) + ":" + std::to_string(at->column);
+  return std::move(result).error().during(where);
 }
 
 }  // namespace mesh::xds

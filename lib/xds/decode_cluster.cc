@@ -18,6 +18,50 @@ namespace tls = envoy::extensions::transport_sockets::tls::v3;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
+Dns::Family decode_family(pb::Cluster::DnsLookupFamily family) {
+  switch (family) {
+    case pb::Cluster::V4_ONLY: return Dns::Family::V4Only;
+    case pb::Cluster::V6_ONLY: return Dns::Family::V6Only;
+    case pb::Cluster::V4_PREFERRED: return Dns::Family::V4Preferred;
+    case pb::Cluster::ALL: return Dns::Family::All;
+    default: return Dns::Family::Auto;
+  }
+}
+
+Result<void> decode_dns(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
+  const bool logical = cluster.type() == pb::Cluster::LOGICAL_DNS;
+  into.discovery = logical ? Cluster::Discovery::LogicalDns : Cluster::Discovery::StrictDns;
+  MESH_TRY(into.load_assignment,
+           decode_assignment(cluster.load_assignment(), path_of(path, "load_assignment"), true));
+  if (logical && into.load_assignment->endpoints.size() != 1)
+    return refuse(path_of(path, "load_assignment"), "LOGICAL_DNS has exactly one endpoint");
+  Dns& dns = into.dns;
+  dns.family = decode_family(cluster.dns_lookup_family());
+  const auto read = [&](bool has, const auto& value, const std::string& field,
+                        Duration& to) -> Result<void> {
+    if (!has) return {};
+    MESH_TRY(to, decode_duration(value, path_of(path, field)));
+    if (to <= std::chrono::milliseconds(1)) return refuse(path_of(path, field), "is over 1ms");
+    return {};
+  };
+  MESH_TRY_VOID(read(cluster.has_dns_refresh_rate(), cluster.dns_refresh_rate(), "dns_refresh_rate",
+                     dns.refresh));
+  MESH_TRY_VOID(read(cluster.has_dns_jitter(), cluster.dns_jitter(), "dns_jitter", dns.jitter));
+  dns.failure_first = dns.failure_most = dns.refresh;
+  if (!cluster.has_dns_failure_refresh_rate()) return {};
+  const auto& failure = cluster.dns_failure_refresh_rate();
+  if (!failure.has_base_interval())
+    return refuse(path_of(path, "dns_failure_refresh_rate.base_interval"), "is missing");
+  MESH_TRY_VOID(read(true, failure.base_interval(), "dns_failure_refresh_rate.base_interval",
+                     dns.failure_first));
+  dns.failure_most = dns.failure_first * 10;
+  MESH_TRY_VOID(read(failure.has_max_interval(), failure.max_interval(),
+                     "dns_failure_refresh_rate.max_interval", dns.failure_most));
+  if (dns.failure_most < dns.failure_first)
+    return refuse(path_of(path, "dns_failure_refresh_rate.max_interval"), "is below base_interval");
+  return {};
+}
+
 Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
   switch (cluster.type()) {
     case pb::Cluster::EDS: {
@@ -31,11 +75,14 @@ Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path,
     }
     case pb::Cluster::STATIC: {
       into.discovery = Cluster::Discovery::Static;
-      MESH_TRY(into.load_assignment,
-               decode_assignment(cluster.load_assignment(), path_of(path, "load_assignment")));
+      MESH_TRY(into.load_assignment, decode_assignment(cluster.load_assignment(),
+                                                       path_of(path, "load_assignment"), false));
       return {};
     }
-    default: return refuse(path_of(path, "type"), "supported are STATIC and EDS");
+    case pb::Cluster::STRICT_DNS:
+    case pb::Cluster::LOGICAL_DNS: return decode_dns(cluster, path, into);
+    default:
+      return refuse(path_of(path, "type"), "supported are STATIC, STRICT_DNS, LOGICAL_DNS and EDS");
   }
 }
 

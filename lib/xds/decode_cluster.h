@@ -15,6 +15,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(
     const envoy::config::cluster::v3::Cluster& cluster, std::string_view path, Secrets* secrets);
 
 Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
-    const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, std::string_view path);
+    const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, std::string_view path,
+    bool names);
 
 }  // namespace mesh::xds

@@ -4,14 +4,12 @@
 
 #include <algorithm>
 
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
 namespace {
 
 namespace core = envoy::config::core::v3;
-using envoy::extensions::access_loggers::file::v3::FileAccessLog;
 
 constexpr int64_t kDurationSecondsMax = 10LL * 366 * 24 * 3600;
 constexpr size_t kUnixPathMax = 107;  // sun_path without its NUL
@@ -20,19 +18,6 @@ bool is_ip(const std::string& host) {
   in6_addr scratch;
   return inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
          inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
-}
-
-Result<std::string> decode_format(const FileAccessLog& log, const std::string& at) {
-  switch (log.access_log_format_case()) {
-    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET: return std::string();
-    case FileAccessLog::kLogFormat: {
-      const std::string path = path_of(at, "log_format");
-      MESH_TRY(const auto source,
-               decode_source(log.log_format().text_format_source(), path, false));
-      return source.text;
-    }
-    default: return refuse(at, "only log_format is supported");
-  }
 }
 
 }  // namespace
@@ -54,8 +39,21 @@ resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& p
   return {uint32_t(std::min<uint64_t>(percent.numerator(), parts) * (1'000'000 / parts))};
 }
 
+namespace {
+
+// Letters, digits, '-' and '_' between dots (RFC 1123, and what resolvers take).
+bool is_host_name(std::string_view name) {
+  if (name.empty() || name.size() > 253 || name.front() == '.' || name.front() == '-') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+}  // namespace
+
 Result<SocketAddress> decode_address(const core::Address& address, std::string_view path,
-                                     bool port_zero) {
+                                     bool port_zero, bool names) {
   SocketAddress result;
   switch (address.address_case()) {
     case core::Address::kSocketAddress: {
@@ -63,7 +61,10 @@ Result<SocketAddress> decode_address(const core::Address& address, std::string_v
       const std::string at = path_of(path, "socket_address");
       if (socket.protocol() != core::SocketAddress::TCP)
         return refuse(path_of(at, "protocol"), "only TCP is supported");
-      if (!is_ip(socket.address()))
+      if (names && !is_ip(socket.address()) && !is_host_name(socket.address()))
+        return refuse(path_of(at, "address"),
+                      "expected an IP address or a host name, got \"" + socket.address() + "\"");
+      if (!names && !is_ip(socket.address()))
         return refuse(path_of(at, "address"),
                       "expected an IP address, got \"" + socket.address() + "\"");
       if (socket.port_value() > 65535 || (socket.port_value() == 0 && !port_zero))
@@ -124,21 +125,6 @@ Result<std::shared_ptr<const route::SubsetLabels>> decode_subset(const core::Met
   std::shared_ptr<const route::SubsetLabels> result;
   if (!labels.empty())
     result = std::make_shared<const route::SubsetLabels>(labels.begin(), labels.end());
-  return result;
-}
-
-Result<std::vector<AccessLog>> decode_access_logs(
-    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
-    std::string_view at) {
-  std::vector<AccessLog> result;
-  for (int i = 0; i < logs.size(); ++i) {
-    const std::string path = path_of(path_of(at, "access_log", i), "typed_config");
-    MESH_TRY(const auto file, unpack<FileAccessLog>(logs[i].typed_config(), path));
-    if (file.path().empty()) return refuse(path_of(path, "path"), "is empty");
-    AccessLog log{.path = file.path(), .format = {}};
-    MESH_TRY(log.format, decode_format(file, path));
-    result.push_back(std::move(log));
-  }
   return result;
 }
 

@@ -27,9 +27,11 @@ Result<Duration> decode_duration(const google::protobuf::Duration& duration, std
 // Over the whole counts as the whole.
 resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent);
 
-// `port_zero`: a listener may ask the kernel for a port.
+// `port_zero`: a listener may ask the kernel for a port. `names`: a cluster may have
+// its hosts resolved.
 Result<SocketAddress> decode_address(const envoy::config::core::v3::Address& address,
-                                     std::string_view path, bool port_zero = false);
+                                     std::string_view path, bool port_zero = false,
+                                     bool names = false);
 
 // inline_string or inline_bytes; a file only where `file` is not null.
 Result<PemSource> decode_source(const envoy::config::core::v3::DataSource& source,

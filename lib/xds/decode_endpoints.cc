@@ -68,11 +68,12 @@ Result<void> decode_check_config(const pb::Endpoint::HealthCheckConfig& from,
   return {};
 }
 
-Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::string& path) {
+Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::string& path,
+                                 bool names) {
   Endpoint result;
   if (!endpoint.has_endpoint()) return refuse(path_of(path, "endpoint"), "is missing");
-  MESH_TRY(result.address,
-           decode_address(endpoint.endpoint().address(), path_of(path, "endpoint.address")));
+  MESH_TRY(result.address, decode_address(endpoint.endpoint().address(),
+                                          path_of(path, "endpoint.address"), false, names));
   result.hostname = endpoint.endpoint().hostname();
   MESH_TRY_VOID(decode_check_config(endpoint.endpoint().health_check_config(),
                                     path_of(path, "endpoint.health_check_config"), result));
@@ -88,7 +89,7 @@ Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::stri
 }  // namespace
 
 Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
-    const pb::ClusterLoadAssignment& assignment, std::string_view path) {
+    const pb::ClusterLoadAssignment& assignment, std::string_view path, bool names) {
   auto result = std::make_shared<ClusterLoadAssignment>();
   result->cluster_name = assignment.cluster_name();
   if (result->cluster_name.empty()) return refuse(path_of(path, "cluster_name"), "is empty");
@@ -103,7 +104,7 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
       if (result->endpoints.size() >= kEndpointsMax)
         return Error{Errc::TooBig, "over 10000 endpoints"};
       MESH_TRY(auto endpoint,
-               decode_endpoint(group.lb_endpoints(j), path_of(at, "lb_endpoints", j)));
+               decode_endpoint(group.lb_endpoints(j), path_of(at, "lb_endpoints", j), names));
       endpoint.group = uint32_t(i);
       result->endpoints.push_back(std::move(endpoint));
     }
@@ -114,7 +115,7 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
 Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::string_view bytes) {
   pb::ClusterLoadAssignment assignment;
   MESH_TRY_VOID(parse_supported(bytes, assignment));
-  return decode_assignment(assignment, "");
+  return decode_assignment(assignment, "", false);
 }
 
 }  // namespace mesh::xds

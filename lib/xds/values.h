@@ -24,7 +24,8 @@ namespace mesh::xds {
 
 // host:port (IPv4, [IPv6]) or a Unix path.
 struct SocketAddress {
-  std::string host;  // an IP address literal; empty for a path
+  std::string
+      host;  // an IP address literal, a name in a cluster that resolves it; empty for a path
   uint16_t port = 0;
   std::string path;  // a Unix socket, "@name" for the abstract name space
   auto operator<=>(const SocketAddress&) const = default;
@@ -68,10 +69,33 @@ struct TlsContext {
   bool operator==(const TlsContext&) const = default;
 };
 
+// Which requests a log takes: Envoy's AccessLogFilter, a tree.
+struct LogFilter {
+  enum class Kind : uint8_t { All, Any, Status, DurationMs, Share, Header, Flags, GrpcStatus };
+  enum class Op : uint8_t { Equal, AtLeast, AtMost, NotEqual };
+  Kind kind = Kind::All;
+  Op op = Op::Equal;
+  uint32_t value = 0;               // Status, DurationMs
+  resilience::Fraction share = {};  // Share
+  route::FieldMatch header = {};    // Header
+  std::vector<std::string> flags;   // Flags; empty: any
+  std::vector<uint8_t> grpc;        // GrpcStatus
+  bool exclude = false;             // GrpcStatus: all but these
+  std::vector<LogFilter> parts;     // All, Any
+};
+
 struct AccessLog {
-  std::string path;    // a file, "/dev/stdout", "/dev/stderr"
-  std::string format;  // empty: Envoy's default
-  bool operator==(const AccessLog&) const = default;
+  // JSON text that stands as it is, then a value in the format language: the last
+  // part's value is empty. An operator alone keeps its type.
+  struct JsonPart {
+    std::string before;
+    std::string value;
+    auto operator<=>(const JsonPart&) const = default;
+  };
+  std::string path;                         // a file, "/dev/stdout", "/dev/stderr"
+  std::string format;                       // empty: Envoy's default
+  std::vector<JsonPart> json;               // not empty: in place of format
+  std::shared_ptr<const LogFilter> filter;  // null: everything
 };
 
 // An HTTP filter of a chain.
@@ -241,6 +265,17 @@ struct TcpKeepalive {
   bool operator==(const TcpKeepalive&) const = default;
 };
 
+// How the names of a cluster's endpoints become addresses; Envoy's defaults.
+struct Dns {
+  enum class Family : uint8_t { Auto /* IPv6, else IPv4 */, V4Only, V6Only, V4Preferred, All };
+  Family family = Family::Auto;
+  Duration refresh = std::chrono::seconds(5);
+  Duration jitter{0};
+  Duration failure_first = std::chrono::seconds(5);  // doubled up to
+  Duration failure_most = std::chrono::seconds(5);
+  bool operator==(const Dns&) const = default;
+};
+
 enum class UpstreamProtocol : uint8_t { Http1, Http2, Auto /* by ALPN */ };
 
 struct Cluster {
@@ -271,7 +306,9 @@ struct Cluster {
   std::vector<HealthCheck> health_checks;
   bool ignore_new_hosts_until_first_hc = false;
   bool close_connections_on_host_health_failure = false;
-  // The endpoints of a static cluster; null where they come by EDS.
+  Dns dns;  // of StrictDns and LogicalDns
+  // The endpoints of a static cluster, with names as hosts where it resolves them;
+  // null where they come by EDS.
   std::shared_ptr<const ClusterLoadAssignment> load_assignment;
 };
 

@@ -1,6 +1,7 @@
 // Configuration that changes and a process that ends, under load: nothing is lost.
 #include <catch2/catch.hpp>
 
+#include "scenario/load.h"
 #include "scenario/proxy.h"
 #include "support/http_peer.h"
 #include "support/wait.h"
@@ -10,44 +11,6 @@ using namespace mesh::scenario;
 using support::Message;
 using support::Origin;
 using support::Wire;
-
-namespace {
-
-// Clients in threads that ask until told to stop. A connection that said
-// goodbye is opened anew; anything but a 200 counts as lost.
-class Load {
- public:
-  Load(uint16_t port, int clients) {
-    for (int i = 0; i < clients; ++i) threads_.emplace_back([this, port] { run(port); });
-  }
-  ~Load() { stop(); }
-  void stop() {
-    stopping_ = true;
-    for (auto& thread : threads_)
-      if (thread.joinable()) thread.join();
-  }
-  size_t answered() const { return answered_; }
-  size_t lost() const { return lost_; }
-
- private:
-  void run(uint16_t port) {
-    std::optional<Wire> wire;
-    while (!stopping_) {
-      if (!wire) wire = Wire::try_connect(port);
-      const bool sent = wire && wire->send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
-      const Message answer = sent ? wire->read() : Message{};
-      ++(answer.status == 200 ? answered_ : lost_);
-      if (answer.status == 0 || answer.field("connection") == "close") wire.reset();
-    }
-  }
-
-  std::atomic<bool> stopping_{false};
-  std::atomic<size_t> answered_{0};
-  std::atomic<size_t> lost_{0};
-  std::vector<std::thread> threads_;
-};
-
-}  // namespace
 
 TEST_CASE("scenario: clusters, routes and listeners change under load", "[forwarder]") {
   const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
@@ -74,6 +37,131 @@ TEST_CASE("scenario: clusters, routes and listeners change under load", "[forwar
   CHECK(load.lost() == 0);
   CHECK(b.requests() > 0);
   CHECK(proxy.port() == port);  // the socket outlives its settings
+}
+
+namespace {
+
+// Front's YAML with a second listener "side" and a cluster of its own for it.
+std::string with_side(const std::string& yaml, uint16_t origin) {
+  const auto front = yaml.find("  - name: front");
+  const auto clusters = yaml.find("  clusters:");
+  std::string listener = yaml.substr(front, clusters - front);
+  std::string cluster = yaml.substr(clusters + std::string("  clusters:\n").size());
+  const auto replace = [](std::string& in, const std::string& from, const std::string& to) {
+    for (size_t at = 0; (at = in.find(from, at)) != std::string::npos; at += to.size())
+      in.replace(at, from.size(), to);
+  };
+  replace(listener, "name: front", "name: side");
+  replace(listener, "cluster: svc", "cluster: aside");
+  replace(cluster, "name: svc", "name: aside");
+  replace(cluster, "port_value: ", "port_value: " + std::to_string(origin) + " #");
+  std::string out = yaml;
+  out.insert(clusters, listener);
+  return out + cluster;
+}
+
+}  // namespace
+
+TEST_CASE("scenario: listeners and clusters come and go under load, and reset nobody",
+          "[forwarder]") {
+  const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
+  Origin a("a");
+  Origin b("b");
+  std::atomic<bool> go{false};
+  b.handle([&](const Message& request, Wire& wire) {
+    if (request.start.find("/slow") != std::string::npos)
+      support::wait_for([&] { return go.load(); });
+    return wire.send(support::response(200, "b"));
+  });
+  const std::string without = Front{.endpoints = ports({a.port()})}.yaml();
+  const std::string with = with_side(without, b.port());
+  Proxy proxy(without, workers);
+  Load load(proxy.port(), 4);
+  for (int round = 0; round < 4; ++round) {
+    go = false;
+    REQUIRE(proxy.apply(with) == "");
+    const uint16_t side = proxy.port("side");
+    REQUIRE(side != 0);
+    const size_t before = b.requests();
+    std::vector<Wire> waiting, idle;
+    for (int i = 0; i < 8; ++i) {
+      waiting.push_back(Wire::connect(side));
+      waiting.back().send("GET /slow HTTP/1.1\r\nhost: svc\r\n\r\n");
+      idle.push_back(Wire::connect(side));
+      idle.back().send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+      REQUIRE(idle.back().read().status == 200);
+    }
+    REQUIRE(support::wait_for([&] { return b.requests() >= before + 16; }));
+    // These connected, and nobody has taken them from the queue yet, perhaps.
+    std::vector<Wire> late;
+    for (int i = 0; i < 8; ++i) {
+      late.push_back(Wire::connect(side));
+      late.back().send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+    }
+    REQUIRE(proxy.apply(without) == "");
+    CHECK(support::wait_for([&] { return !Wire::try_connect(side).has_value(); }));
+    go = true;
+    for (auto* group : {&waiting, &late}) {
+      for (Wire& wire : *group) {
+        const Message answer = wire.read();
+        CHECK(answer.status == 200);
+        CHECK(answer.body == "b");
+      }
+    }
+    // An idle one is answered once more, with a goodbye.
+    for (Wire& wire : idle) {
+      wire.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+      const Message answer = wire.read();
+      CHECK(answer.status == 200);
+      CHECK(answer.field("connection") == "close");
+    }
+  }
+  load.stop();
+  CHECK(load.answered() > 100);
+  CHECK(load.lost() == 0);
+}
+
+TEST_CASE("scenario: a listener whose port is taken is tried again, and the others serve",
+          "[forwarder]") {
+  Origin a("a");
+  Origin b("b");
+  uint16_t taken = 0;
+  UniqueFd other = support::mute_listener(taken);
+  const std::string front = Front{.endpoints = ports({a.port()})}.yaml();
+  std::string yaml = with_side(front, b.port());
+  const std::string zero = "port_value: 0";
+  yaml.replace(yaml.find(zero, yaml.find("name: side")), zero.size(),
+               "port_value: " + std::to_string(taken));
+  Proxy proxy(front, 2);
+  proxy.run([](forward::Forwarder& f) { f.tolerate_taken_addresses(); });
+  REQUIRE(proxy.apply(yaml) == "");
+  CHECK(support::get(proxy.port()).body == "a");
+  std::map<std::string, std::string> left_out;
+  proxy.run([&](forward::Forwarder& f) { left_out = f.listeners_left_out(); });
+  REQUIRE(left_out.contains("side"));
+  CHECK_THAT(left_out["side"], Catch::Contains("Address already in use"));
+  other.reset();
+  CHECK(support::wait_for([&] { return proxy.port("side") == taken; }));
+  CHECK(support::wait_for([&] { return support::get(taken).body == "b"; }));
+}
+
+TEST_CASE("scenario: few long connections are spread over the workers", "[forwarder]") {
+  Origin a("a");
+  Proxy proxy(Front{.endpoints = ports({a.port()})}.yaml(), 2);
+  const uint16_t port = proxy.port();
+  // As few as there are between two forwarders: the preface, and they stay.
+  std::vector<Wire> held;
+  for (int i = 0; i < 4; ++i) {
+    held.push_back(Wire::connect(port));
+    held.back().send(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") +
+                     std::string("\0\0\0\4\0\0\0\0\0", 9));
+    REQUIRE(support::wait_for([&] { return proxy.connections() == size_t(i) + 1; }));
+  }
+  std::vector<size_t> loads;
+  CHECK(support::wait_for([&] {
+    proxy.run([&](forward::Forwarder& f) { loads = f.loads(); });
+    return loads == std::vector<size_t>{2, 2};
+  }));
 }
 
 TEST_CASE("scenario: a configuration that cannot be is refused, traffic goes on", "[forwarder]") {

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <stdexcept>
+#include <utility>
 
 #include "support/wait.h"
 
@@ -11,16 +12,23 @@ using support::Message;
 using support::Wire;
 
 Standalone::Standalone(const std::string& bootstrap, std::vector<std::string> options,
-                       const support::Process::Options& process)
+                       std::vector<std::string> wrapper)
     : admin_port_(support::unused_port()) {
   const std::string file = folder_.write("bootstrap.yaml", file_text(bootstrap));
-  std::vector<std::string> command = {support::program("forwarder"), "-c", file, "--user", "root"};
+  command_ = std::move(wrapper);
+  command_.insert(command_.end(), {support::program("forwarder"), "-c", file, "--user", "root"});
   if (options.empty()) options = {"--concurrency", "1"};
-  command.insert(command.end(), options.begin(), options.end());
-  process_ = std::make_unique<support::Process>(command, process);
+  command_.insert(command_.end(), options.begin(), options.end());
+  process_ = std::make_unique<support::Process>(command_);
   if (!support::wait_for([this] { return ask("/ready").status == 200 || !process_->running(); }) ||
       !process_->running())
     throw std::runtime_error("forwarder: " + process_->err());
+}
+
+std::unique_ptr<support::Process> Standalone::succeed() {
+  auto before = std::exchange(process_, std::make_unique<support::Process>(command_));
+  if (!process_->wait_err("ready pid=")) throw std::runtime_error("forwarder: " + process_->err());
+  return before;
 }
 
 std::string Standalone::file_text(const std::string& bootstrap) const {

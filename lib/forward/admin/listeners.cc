@@ -34,6 +34,8 @@ Page listeners(const Forwarder& forwarder, const Query& query) {
   if (snapshot != nullptr)
     for (const ListenerSpec& l : snapshot->listeners)
       page.body += l.config->name + "::" + l.socket->address().to_string() + "\n";
+  for (const auto& [name, error] : forwarder.listeners_left_out())
+    page.body += name + "::not listening: " + error + "\n";
   return page;
 }
 

@@ -1,7 +1,7 @@
 #include "forward/admin/page.h"
 
 #include "base/text.h"
-#include "route/match.h"
+#include "route/text_match.h"
 
 namespace mesh::forward::admin {
 namespace {

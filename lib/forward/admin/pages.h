@@ -2,6 +2,7 @@
 // forwarder knows now. Envoy's paths, parameters and formats. Main thread.
 #pragma once
 
+#include "base/log.h"
 #include "forward/admin/page.h"
 #include "forward/forwarder.h"
 
@@ -49,6 +50,8 @@ Page server_info(const Forwarder& forwarder, const State& state, const Host& hos
 Page memory();
 Page runtime();
 Page logging(const Query& query);
+// By Envoy's names, and notice.
+std::optional<log::Level> log_level(std::string_view name);
 Page config_dump(const Host& host, const Query& query);
 
 }  // namespace mesh::forward::admin

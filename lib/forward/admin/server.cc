@@ -99,6 +99,12 @@ Page runtime() {
   return {.type = kJson, .body = w.take()};
 }
 
+std::optional<log::Level> log_level(std::string_view name) {
+  for (const LevelName& level : kLevels)
+    if (level.name == name) return level.level;
+  return std::nullopt;
+}
+
 // One logger is all we have, so that a level by name is of that one.
 Page logging(const Query& query) {
   std::string_view wanted = query.get("level");
@@ -110,12 +116,10 @@ Page logging(const Query& query) {
     wanted = paths.substr(colon + 1);
   }
   if (!wanted.empty()) {
-    const LevelName* found = nullptr;
-    for (const LevelName& level : kLevels)
-      if (level.name == wanted) found = &level;
-    if (found == nullptr) return bad_level();
-    log::set_level(found->level);
-    log::notice("log level changed by admin", {{"level", found->name}});
+    const auto found = log_level(wanted);
+    if (!found) return bad_level();
+    log::set_level(*found);
+    log::notice("log level changed by admin", {{"level", wanted}});
   }
   std::string_view now = "error";
   for (const LevelName& level : kLevels)

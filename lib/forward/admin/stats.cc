@@ -27,8 +27,9 @@ struct Stat {
 std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
   std::vector<Stat> stats;
   const auto add = [&](std::string_view group, std::string_view name, uint64_t value) {
-    stats.push_back({std::string(group) + "." + std::string(name),
-                     "envoy_" + std::string(group) + "_" + std::string(name), "", value});
+    std::string label = "envoy_" + std::string(group) + "_" + std::string(name);
+    std::replace(label.begin(), label.end(), '.', '_');
+    stats.push_back({std::string(group) + "." + std::string(name), std::move(label), "", value});
   };
   const bool live = state_name(forwarder, state) == "LIVE";
   const struct mallinfo2 heap = mallinfo2();
@@ -37,6 +38,9 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
   add("server", "memory_allocated", heap.uordblks + heap.hblkhd);
   add("server", "memory_heap_size", heap.arena + heap.hblkhd);
   add("server", "total_connections", forwarder.connections());
+  const auto loads = forwarder.loads();
+  for (size_t i = 0; i < loads.size(); ++i)
+    add("server", "worker_" + std::to_string(i) + ".downstream_cx_active", loads[i]);
   add("server", "uptime",
       uint64_t(std::chrono::duration_cast<std::chrono::seconds>(forwarder.now() - state.started)
                    .count()));
