@@ -30,12 +30,19 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
   host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
     return fail({.failure = Failure::ConnectFailure, .kind = Kind::NoHost});
+  const EndpointSpec& host = spec_->endpoints[host_];
+  if (const uint32_t most = spec_->config->host_max_connections; most != UINT32_MAX) {
+    host_permit_ = resilience::Permit::acquire(host.shared->connections, most);
+    if (!host_permit_) {
+      cluster.counts().add(ClusterCount::CxOverflow);
+      return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
+    }
+  }
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();
   endpoint_->request_begins();
   endpoint_->counts().add(ClusterCount::CxTotal);
   endpoint_->counts().add(ClusterCount::CxActive);
-  const EndpointSpec& host = spec_->endpoints[host_];
   host_text_ = host.text;
   peer_ = endpoint_->peer();
   secure_ = host.tls;
@@ -109,6 +116,7 @@ void TcpConnection::close() {
 void TcpConnection::finish() {
   deadline_.cancel();
   permit_.reset();
+  host_permit_.reset();
   if (transport_) {
     transport_->close();
     transport_->set_codec(nullptr);

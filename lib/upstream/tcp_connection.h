@@ -74,6 +74,7 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
   std::shared_ptr<const ClusterSpec> spec_;  // of the last start()
   Endpoint* endpoint_ = nullptr;             // retained from start() to the end
   resilience::Permit permit_;
+  resilience::Permit host_permit_;
   event::Deadline deadline_;
   std::string host_text_;
   balance::HostIndex host_ = balance::kNoHost;
