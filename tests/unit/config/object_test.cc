@@ -166,8 +166,8 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.http[0].retries.retryOn: expected conditions such as 5xx,reset,connect-failure or "
        "status codes, got \"rest\""},
       {"retries on what we have not",
-       http(to + ", retries: {attempts: 1, retryOn: envoy-ratelimited}"),
-       "spec.http[0].retries.retryOn: not supported: envoy-ratelimited; use status codes, 5xx or "
+       http(to + ", retries: {attempts: 1, retryOn: retriable-headers}"),
+       "spec.http[0].retries.retryOn: not supported: retriable-headers; use status codes, 5xx or "
        "reset"},
       {"a fault", http(to + ", fault: {delay: {fixedDelay: 2s, percentage: {value: 50}}}"), ""},
       {"a fault of over all",
