@@ -88,6 +88,8 @@ void HealthProbe::fail_later(std::string why) {
 
 Result<net::Address> HealthProbe::address() const {
   const xds::Endpoint& e = endpoint();
+  if (!e.health_check_address && policy().alt_port == 0 && e.health_check_port == 0)
+    return cluster_->endpoints[host_].address;
   xds::SocketAddress address = e.address;
   if (e.health_check_address) address = *e.health_check_address;
   if (policy().alt_port != 0) address.port = policy().alt_port;
