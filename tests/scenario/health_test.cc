@@ -124,13 +124,14 @@ TEST_CASE("scenario: an answer may fail its host at once", "[forwarder]") {
 
 TEST_CASE("scenario: TCP checks send bytes and look for others in the answer", "[forwarder]") {
   Origin a("a");
-  Proxy proxy(Front{.endpoints = ports({a.port(), support::unused_port()}),
-                    // "GET / HTTP/1.1\r\nhost: x\r\n\r\n"; "200" and then "a"
-                    .cluster = checks("tcp_health_check: { send: { text: "
-                                      "\"474554202f20485454502f312e310d0a686f73743a20780d0a0d0a\" }, "
-                                      "receive: [ { text: \"323030\" }, { text: \"61\" } ] }")}
-                  .yaml(),
-              1);
+  Proxy proxy(
+      Front{.endpoints = ports({a.port(), support::unused_port()}),
+            // "GET / HTTP/1.1\r\nhost: x\r\n\r\n"; "200" and then "a"
+            .cluster = checks("tcp_health_check: { send: { text: "
+                              "\"474554202f20485454502f312e310d0a686f73743a20780d0a0d0a\" }, "
+                              "receive: [ { text: \"323030\" }, { text: \"61\" } ] }")}
+          .yaml(),
+      1);
   REQUIRE(support::wait_for([&] { return support::get(proxy.port()).status == 200; }));
   CHECK(only(proxy, "a"));
   a.always(503);
