@@ -40,12 +40,12 @@ bool contains(std::string_view bytes, const std::vector<std::string>& pieces) {
 HealthProbe::HealthProbe(event::Loop& loop, http::BlockPool& blocks, Owner& owner)
     : loop_(loop), blocks_(blocks), owner_(owner), timeout_(loop.wheel(), *this) {}
 
-HealthProbe::~HealthProbe() { stop(); }
-
-void HealthProbe::stop() {
-  busy_ = false;
-  timeout_.cancel();
-  close();
+// Not inside a call of theirs: they go with us, and before the blocks they hold.
+HealthProbe::~HealthProbe() {
+  if (stream_ != nullptr) stream_->attach(nullptr);
+  if (!transport_) return;
+  transport_->close();
+  transport_->set_codec(nullptr);
 }
 
 void HealthProbe::close() {

@@ -39,8 +39,6 @@ class HealthProbe final : private Transport::Owner,
   // Begins a check of that host; on_checked() follows. Not while one is under way.
   void check(std::shared_ptr<const ClusterSpec> cluster, size_t host);
   bool busy() const { return busy_; }
-  // Gives up what is under way; nothing follows.
-  void stop();
 
  private:
   const xds::HealthCheck& policy() const { return cluster_->config->health_checks.front(); }
