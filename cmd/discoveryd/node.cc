@@ -52,6 +52,7 @@ Result<discovery::Node> node_of(const bus::Node& words) {
   MESH_TRY_VOID(check_outbound(node.outbound));
   MESH_TRY(node.outbound_mode, parse_mode(get(words, key::kOutboundMode)));
   node.access_log = get(words, key::kAccessLog);
+  node.locality = get(words, key::kLocality);
   return node;
 }
 

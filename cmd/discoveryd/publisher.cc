@@ -85,7 +85,7 @@ bool Publisher::publish_instances(const Model& before) {
     // Its own instance came, went or moved: its listeners do too.
     if ((was == nullptr) != (is == nullptr) ||
         (is != nullptr &&
-         (was->address != is->address || was->ports != is->ports || was->labels != is->labels))) {
+         (was->address != is->address || was->ports != is->ports || was->labels != is->labels || was->locality != is->locality))) {
       compile(forwarder);
       mark(forwarder);
       continue;
@@ -107,7 +107,7 @@ void Publisher::compile(Forwarder& forwarder) {
   take(forwarder, Type::Cluster, compile_clusters(*model_, node));
   std::vector<Resource> endpoints;
   for (const auto* service : model_->services_for(node))
-    for (auto& one : discovery::compile_endpoints(*model_, *service, node.ns))
+    for (auto& one : discovery::compile_endpoints(*model_, *service, node))
       endpoints.push_back(std::move(one));
   take(forwarder, Type::Endpoints, std::move(endpoints));
   take(forwarder, Type::Listener, compile_listeners(*model_, node));
@@ -116,7 +116,7 @@ void Publisher::compile(Forwarder& forwarder) {
 
 void Publisher::compile_endpoints(Forwarder& forwarder, const Service& service) {
   auto& held = forwarder.resources[size_t(Type::Endpoints)];
-  for (auto& resource : discovery::compile_endpoints(*model_, service, forwarder.node.ns)) {
+  for (auto& resource : discovery::compile_endpoints(*model_, service, forwarder.node)) {
     Resource& mine = held[resource.name];
     if (mine.version == resource.version) continue;
     mine = std::move(resource);

@@ -96,6 +96,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   tell(xds::node::kOutboundMode, message.outbound_mode());
   tell(xds::node::kAccessLog, message.access_log());
   tell(xds::node::kAddress, message.address());
+  tell(xds::node::kLocality, message.locality());
   std::string ports;
   for (const auto& [port, number] : message.ports())
     ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "balance/hash.h"
 #include "base/check.h"
 
 namespace mesh::balance {
@@ -27,14 +28,20 @@ Balancer::Balancer(Config config, std::vector<Host> hosts, std::vector<Group> gr
 
 Balancer::~Balancer() = default;
 
+size_t Balancer::Hash::operator()(const Metadata& metadata) const {
+  uint64_t hash = 0;
+  for (const auto& [key, value] : metadata) hash = hash64(value, hash64(key, hash));
+  return size_t(hash);
+}
+
 void Balancer::build_subsets() {
   const SubsetOptions& options = *config_.subsets;
-  std::unordered_map<std::string, std::vector<HostIndex>> members;
+  std::unordered_map<Metadata, std::vector<HostIndex>, Hash> members;
   for (HostIndex i = 0; i < hosts_.all.size(); ++i) {
     const Metadata* const metadata = hosts_.all[i].metadata;
     if (metadata == nullptr) continue;
     for (const auto& selector : options.selectors) {
-      const auto key = subset_key(*metadata, selector.keys);
+      const auto key = select(*metadata, selector.keys);
       if (!key || (members.size() >= kSubsetsMax && !members.contains(*key))) continue;
       members[*key].push_back(i);
     }
@@ -83,17 +90,17 @@ HostIndex Balancer::find_override(const PickContext& context) {
 }
 
 // Null: the policy leaves nobody.
-HostSet* Balancer::find_subset(std::string_view subset) {
+HostSet* Balancer::find_subset(const Metadata* subset) {
   const SubsetOptions& options = *config_.subsets;
-  if (!subset.empty())
-    if (const auto found = subsets_.find(subset); found != subsets_.end()) {
+  if (subset != nullptr)
+    if (const auto found = subsets_.find(*subset); found != subsets_.end()) {
       hosts_.stats.count(Stats::SubsetsSelected);
       return found->second.get();
     }
   auto fallback = options.fallback;
-  if (!subset.empty())
+  if (subset != nullptr)
     for (const auto& selector : options.selectors)
-      if (selector.fallback && has_keys(subset, selector.keys)) fallback = *selector.fallback;
+      if (selector.fallback && has_keys(*subset, selector.keys)) fallback = *selector.fallback;
   if (fallback == SubsetOptions::Fallback::NoFallback) return nullptr;
   hosts_.stats.count(Stats::SubsetsFallback);
   return fallback == SubsetOptions::Fallback::AnyEndpoint ? &whole_ : default_subset_.get();

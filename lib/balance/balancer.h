@@ -40,19 +40,18 @@ class Balancer {
 
  private:
   HostIndex find_override(const PickContext& context);
-  HostSet* find_subset(std::string_view subset);
+  HostSet* find_subset(const Metadata* subset);
   void build_subsets();
   void changed();
 
   struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+    size_t operator()(const Metadata& metadata) const;
   };
 
   const Config config_;
   Hosts hosts_;
   HostSet whole_;
-  std::unordered_map<std::string, std::unique_ptr<HostSet>, Hash, std::equal_to<>> subsets_;
+  std::unordered_map<Metadata, std::unique_ptr<HostSet>, Hash> subsets_;
   std::unique_ptr<HostSet> default_subset_;
   std::unordered_map<std::string_view, HostIndex> by_address_;  // made at first use
 };

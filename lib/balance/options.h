@@ -41,6 +41,7 @@ struct HashOptions {
   uint32_t table_size = 65537;  // Maglev's; a prime, at most kTableSizeMax
   // Bounded load: no host gets more than this percentage of the mean; 0: off.
   uint32_t hash_balance_factor = 0;
+  bool by_hostname = false;  // hosts are known by their names (use_hostname_for_hashing)
   bool operator==(const HashOptions&) const = default;
 };
 

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mesh::balance {
 
@@ -24,8 +27,8 @@ struct PickContext {
   // With `override_strict` nobody else may answer.
   std::string_view override_host = {};
   bool override_strict = false;
-  // The route's metadata_match as balance::SubsetKey writes it; empty: none.
-  std::string_view subset = {};
+  // The route's metadata_match, in order of its keys; null: none.
+  const std::vector<std::pair<std::string, std::string>>* subset = nullptr;
 };
 
 }  // namespace mesh::balance

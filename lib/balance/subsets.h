@@ -32,13 +32,10 @@ struct SubsetOptions {
 // Of one cluster: what more than this many have no subset of their own.
 inline constexpr size_t kSubsetsMax = 1024;
 
-// Keys in order, with their values: what PickContext::subset holds.
-std::string subset_key(const Metadata& metadata);
-// The metadata's entries of these keys, as subset_key() writes them; nullopt where
-// one is missing.
-std::optional<std::string> subset_key(const Metadata& metadata, std::span<const std::string> keys);
-// Whether what subset_key() wrote has just these keys. No allocation.
-bool has_keys(std::string_view subset, std::span<const std::string> keys);
+// The metadata's entries of these keys; nullopt where one is missing.
+std::optional<Metadata> select(const Metadata& metadata, std::span<const std::string> keys);
+// Whether it has just these keys.
+bool has_keys(const Metadata& subset, std::span<const std::string> keys);
 // All of `wanted` are in the metadata.
 bool contains(const Metadata& metadata, const Metadata& wanted);
 

@@ -322,4 +322,10 @@ const Workload* Model::workload_of(const Node& node) const {
   return nullptr;
 }
 
+std::string Model::locality(const Node& node) const {
+  if (!node.locality.empty()) return node.locality;
+  const Workload* const workload = workload_of(node);
+  return workload == nullptr ? std::string() : workload->locality;
+}
+
 }  // namespace mesh::discovery

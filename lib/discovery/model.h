@@ -22,14 +22,15 @@ namespace mesh::discovery {
 
 // A forwarder, in its own words (bus::Node), read by parse_node().
 struct Node {
-  std::string id;  // NAME@HOST
+  std::string id = {};  // NAME@HOST
   std::string ns = "default";
-  std::string workload;  // empty: a client only
+  std::string workload = {};  // empty: a client only
   std::string service_account = "default";
-  Labels labels;
-  std::string outbound;  // ADDRESS:PORT or a path; empty: none
+  Labels labels = {};
+  std::string outbound = {};  // ADDRESS:PORT or a path; empty: none
   uint32_t outbound_mode = 0;
-  std::string access_log;
+  std::string access_log = {};
+  std::string locality = {};  // empty: as its workload's, if at all
   bool operator==(const Node&) const = default;
 };
 
@@ -132,6 +133,8 @@ class Model {
   // The instance that a node is: its WorkloadEntry or registration; null where
   // it is a client only or nothing declares it.
   const Workload* workload_of(const Node& node) const;
+  // Where the node is: as it says, else as its workload's entry says; or empty.
+  std::string locality(const Node& node) const;
 
  private:
   void add_configured(const std::vector<Workload>& registered);

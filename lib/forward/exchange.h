@@ -102,6 +102,8 @@ class Exchange final : private http::StreamHandler,
   void edit_response(http::Fields& fields);
   void resolve_options();
   void clean_head(const HeadNotes& notes);
+  bool prepare_pick();
+  void add_cookies(http::Fields& fields);
   void request_complete();
   void hold_downstream();
   void release_downstream();

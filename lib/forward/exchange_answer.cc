@@ -77,6 +77,7 @@ void Exchange::begin_answer(http::ResponseHead& head) {
     set_number(head.fields, "x-envoy-attempt-count", tries_, scratch_);
   if (chain.edge.always_set_request_id_in_response)
     if (const auto id = head_->fields.get("x-request-id")) head.fields.set("x-request-id", *id);
+  add_cookies(head.fields);
   edit_response(head.fields);
   run_response_filters(head);
 }

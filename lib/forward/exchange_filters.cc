@@ -21,6 +21,8 @@ filter::Context Exchange::filter_context() {
                           .remote_host = {}};
   if ((filters_->hooks() & filter::Filter::kRemoteHost) != 0)
     context.remote_host = connection_->remote_host();
+  if ((filters_->hooks() & filter::Filter::kWall) != 0) context.wall = worker_.loop().wall();
+  if (tries_ > 0) context.upstream_host = attempt_->host_text();
   return context;
 }
 
@@ -34,6 +36,10 @@ bool Exchange::run_request_filters() {
   filters_->begin(*plan);
   filter::Context context = filter_context();
   const filter::Verdict verdict = filters_->on_request(context);
+  if (!context.override_host.empty()) {
+    extras_->pick.override_host = context.override_host;
+    extras_->pick.override_strict = context.override_strict;
+  }
   if (verdict.status == 0) return true;
   reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
   return false;

@@ -83,7 +83,7 @@ bool Exchange::find_target() {
   }
   if (!find_cluster()) return false;
   rewrite_head();
-  return true;
+  return prepare_pick();
 }
 
 bool Exchange::find_cluster() {

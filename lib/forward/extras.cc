@@ -14,6 +14,7 @@ void Extras::clear() {
   location.clear();
   transport_failure.clear();
   pick = {};
+  set_cookies.clear();
   untouched_retries = 0;
   retry_permit.reset();
   terminate_connect = websocket_key_added = false;

@@ -29,6 +29,7 @@ struct Extras {
 
   // What the request brings to the choice of its host, at each try.
   balance::PickContext pick;
+  std::vector<std::string> set_cookies;  // made for its hash, to go with the answer
 
   // Retries.
   static constexpr size_t kTriedMax = 8;

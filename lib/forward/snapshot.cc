@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "forward/local_cluster.h"
 
 namespace mesh::forward {
 
@@ -65,6 +66,7 @@ Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
     if (const auto found = all.endpoints.find(name); found != all.endpoints.end())
       assignment = found->second;
   }
+  auto local = local_cluster_of(*config, all);
   std::shared_ptr<const tls::Context> tls;
   if (config->tls) {
     auto made = secrets.context(tls::Role::Client, *config->tls, all.secrets);
@@ -74,9 +76,10 @@ Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
   if (previous != nullptr)
     if (const auto known = previous->clusters.find(config->name);
         known != previous->clusters.end() && known->second->config == config &&
-        known->second->assignment == assignment && known->second->tls == tls)
+        known->second->assignment == assignment && known->second->tls == tls &&
+        same_callers(known->second->local, local))
       return known->second;
-  return shared_.spec(config, std::move(assignment), std::move(tls));
+  return shared_.spec(config, std::move(assignment), std::move(tls), std::move(local));
 }
 
 Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listener> config,

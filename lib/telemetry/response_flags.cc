@@ -52,6 +52,9 @@ constexpr std::array kTexts = std::to_array<FlagText>({
      "NoClusterFound"},
     {Flag::OverloadManager, "OM", "The forwarder is overloaded and refused the request.",
      "OverloadManagerTerminated"},
+    {Flag::DropOverload, "DO",
+     "The control plane had this share of the cluster's requests refused (drop_overloads).",
+     "DropOverload"},
 });
 
 }  // namespace

@@ -37,6 +37,7 @@ enum class Flag : uint32_t {
   UpstreamProtocolError = 1U << 21,             // UPE
   UpstreamMaxStreamDurationReached = 1U << 22,  // UMSDR
   OverloadManager = 1U << 23,                   // OM
+  DropOverload = 1U << 24,                      // DO
 };
 
 class Flags {

@@ -67,14 +67,17 @@ Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, 
     endpoint.retain();
     endpoint.configure(spec_, i);
     endpoints_.push_back(&endpoint);
-    hosts.push_back({.weight = e.weight,
-                     .health = e.health_now(),
-                     .group = config.group,
-                     .active = spec_->counts_shared ? &e.shared->active : &endpoint.active(),
-                     .address = e.text,
-                     .key = config.hash_key,
-                     .metadata = &config.lb_metadata,
-                     .up_since = endpoint.up_since()});
+    hosts.push_back(
+        {.weight = e.weight,
+         .health = e.health_now(),
+         .group = config.group,
+         .active = spec_->counts_shared ? &e.shared->active : &endpoint.active(),
+         .address = e.text,
+         .key = config.hash_key.empty() && spec_->config->balancing.options.hash.by_hostname
+                    ? std::string_view(config.hostname)
+                    : std::string_view(config.hash_key),
+         .metadata = &config.lb_metadata,
+         .up_since = endpoint.up_since()});
   }
   balancer_ = std::make_unique<balance::Balancer>(config_of(*spec_, random.next()),
                                                   std::move(hosts), spec_->groups);
@@ -131,6 +134,11 @@ void Cluster::refresh(Instant now) {
         spec_->endpoints[i].shared->check_failed())
       endpoints_[i]->drain_all();
   }
+}
+
+void Cluster::count_drop() {
+  telemetry_.number("envoy_cluster_upstream_rq_drop_overload", {{"cluster_name", spec_->name()}})
+      .add();
 }
 
 void Cluster::export_stats() {

@@ -65,6 +65,8 @@ class Cluster {
   balance::HostIndex pick(Random& random, const balance::PickContext& context, Instant now);
   Endpoint& endpoint(balance::HostIndex host) { return *endpoints_[host]; }
 
+  // A request was refused by drop_overloads.
+  void count_drop();
   // What share each priority gets, as of the last pick.
   std::span<const balance::PriorityShare> priority_shares() const { return balancer_->shares(); }
 

@@ -1,6 +1,7 @@
 #include "upstream/cluster_spec.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "net/socket.h"
 
@@ -98,6 +99,11 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
   spec->retry_budget = retry_budget(config->limits);
   spec->high_retry_budget = retry_budget(config->high_limits);
   if (assignment) {
+    // Each takes its share of what the others have left.
+    double kept = 1;
+    for (const xds::DropOverload& drop : assignment->drop_overloads)
+      kept *= 1 - drop.per_million / 1e6;
+    spec->dropped_per_million = uint32_t(std::lround((1 - kept) * 1e6));
     for (const xds::LocalityGroup& g : assignment->groups)
       spec->groups.push_back({.priority = g.priority,
                               .weight = g.weight,

@@ -103,6 +103,7 @@ struct ClusterSpec {
   std::vector<balance::Group> groups;         // of the assignment
   std::shared_ptr<const LocalCluster> local;  // for zone-aware routing; else null
   bool counts_shared = false;                 // bounded load: of all workers
+  uint32_t dropped_per_million = 0;           // drop_overloads: of the requests
   std::shared_ptr<SharedCluster> shared;
   resilience::OutlierPolicy outlier;  // of no use unless config->outlier
   // Hosts come and go by themselves: outlier detection or health checks are on.

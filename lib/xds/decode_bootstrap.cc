@@ -104,6 +104,8 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   Bootstrap result;
   result.node_id = bootstrap.node().id();
   result.node_cluster = bootstrap.node().cluster();
+  result.config.locality = locality_text(bootstrap.node().locality());
+  result.config.local_cluster = bootstrap.cluster_manager().local_cluster_name();
   if (bootstrap.has_admin() && bootstrap.admin().has_address()) {
     MESH_TRY(const auto admin, decode_address(bootstrap.admin().address(), "admin.address"));
     result.admin = to_string(admin);

@@ -180,6 +180,21 @@ ServiceName service_name(const pb::Cluster& cluster) {
   return {.host = text("host"), .name = text("name"), .ns = text("namespace")};
 }
 
+// mesh: {caller: {locality, cluster}}: what a bootstrap says as node.locality and
+// local_cluster_name.
+void set_caller(const pb::Cluster& cluster, Cluster& into) {
+  const auto& metadata = cluster.metadata().filter_metadata();
+  const auto found = metadata.find("mesh");
+  if (found == metadata.end()) return;
+  const auto caller = found->second.fields().find("caller");
+  if (caller == found->second.fields().end()) return;
+  const auto& fields = caller->second.struct_value().fields();
+  if (const auto at = fields.find("locality"); at != fields.end())
+    into.caller_locality = at->second.string_value();
+  if (const auto at = fields.find("cluster"); at != fields.end())
+    into.caller_cluster = at->second.string_value();
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster,
@@ -189,6 +204,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
   if (result->name.empty()) return refuse(path_of(path, "name"), "is empty");
   result->alt_stat_name = cluster.alt_stat_name();
   result->service = service_name(cluster);
+  set_caller(cluster, *result);
   MESH_TRY_VOID(decode_discovery(cluster, path, *result));
   MESH_TRY_VOID(decode_balancing(cluster, path, result->balancing));
   if (cluster.has_connect_timeout()) {

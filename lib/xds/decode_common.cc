@@ -141,4 +141,11 @@ Result<void> check_config_source(bool has, const core::ConfigSource& source, std
   return {};
 }
 
+std::string locality_text(const envoy::config::core::v3::Locality& locality) {
+  std::string result = locality.region();
+  if (!locality.zone().empty()) result += "/" + locality.zone();
+  if (!locality.sub_zone().empty()) result += "/" + locality.sub_zone();
+  return result;
+}
+
 }  // namespace mesh::xds

@@ -24,6 +24,9 @@ using Secrets = std::map<std::string, std::shared_ptr<const Secret>, std::less<>
 // Not negative, at most ten years.
 Result<Duration> decode_duration(const google::protobuf::Duration& duration, std::string_view path);
 
+// "region/zone/sub_zone", without what is empty at the end.
+std::string locality_text(const envoy::config::core::v3::Locality& locality);
+
 // Over the whole counts as the whole.
 resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent);
 

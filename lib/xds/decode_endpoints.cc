@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "xds/decode.h"
+#include "xds/decode_balancing.h"
 #include "xds/decode_cluster.h"
 #include "xds/strict.h"
 
@@ -50,13 +51,6 @@ WorkloadName workload_name(const core::Metadata& metadata) {
           .cluster = std::string(parts[4])};
 }
 
-std::string locality_text(const core::Locality& locality) {
-  std::string result = locality.region();
-  if (!locality.zone().empty()) result += "/" + locality.zone();
-  if (!locality.sub_zone().empty()) result += "/" + locality.sub_zone();
-  return result;
-}
-
 Result<void> decode_check_config(const pb::Endpoint::HealthCheckConfig& from,
                                  const std::string& path, Endpoint& into) {
   if (from.port_value() > UINT16_MAX) return refuse(path_of(path, "port_value"), "is no port");
@@ -81,9 +75,33 @@ Result<Endpoint> decode_endpoint(const pb::LbEndpoint& endpoint, const std::stri
     result.weight = endpoint.load_balancing_weight().value();
   if (result.weight == 0) return refuse(path_of(path, "load_balancing_weight"), "is at least 1");
   result.health = decode_health(endpoint.health_status());
+  const auto& metadata = endpoint.metadata().filter_metadata();
+  if (const auto lb = metadata.find("envoy.lb"); lb != metadata.end()) {
+    result.lb_metadata = decode_lb_metadata(lb->second);
+    const auto key = lb->second.fields().find("hash_key");
+    if (key != lb->second.fields().end()) result.hash_key = key->second.string_value();
+  }
   result.tls = wants_tls(endpoint.metadata());
   result.workload = workload_name(endpoint.metadata());
   return result;
+}
+
+Result<void> decode_assignment_policy(const pb::ClusterLoadAssignment::Policy& policy,
+                                      const std::string& path, ClusterLoadAssignment& into) {
+  if (policy.has_overprovisioning_factor())
+    into.overprovisioning_percent = policy.overprovisioning_factor().value();
+  if (into.overprovisioning_percent == 0)
+    return refuse(path_of(path, "overprovisioning_factor"), "is over 0");
+  into.weighted_priority_health = policy.weighted_priority_health();
+  for (int i = 0; i < policy.drop_overloads_size(); ++i) {
+    const auto& drop = policy.drop_overloads(i);
+    if (drop.category().empty())
+      return refuse(path_of(path_of(path, "drop_overloads", i), "category"), "is empty");
+    into.drop_overloads.push_back(
+        {.category = drop.category(),
+         .per_million = decode_fraction(drop.drop_percentage()).per_million});
+  }
+  return {};
 }
 
 }  // namespace
@@ -93,6 +111,7 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
   auto result = std::make_shared<ClusterLoadAssignment>();
   result->cluster_name = assignment.cluster_name();
   if (result->cluster_name.empty()) return refuse(path_of(path, "cluster_name"), "is empty");
+  MESH_TRY_VOID(decode_assignment_policy(assignment.policy(), path_of(path, "policy"), *result));
   for (int i = 0; i < assignment.endpoints_size(); ++i) {
     const auto& group = assignment.endpoints(i);
     const std::string at = path_of(path, "endpoints", i);

@@ -28,6 +28,9 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.Cors", decode_cors},
     {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
+    {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", decode_stateful_session},
+    {"envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
+     decode_stateful_session},
 });
 
 std::string_view type_of(const Any& any) {

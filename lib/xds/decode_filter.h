@@ -45,5 +45,7 @@ Result<FilterConfigPtr> decode_cors(const google::protobuf::Any& any, std::strin
                                     FilterLevel level);
 Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::string_view path,
                                      FilterLevel level);
+Result<FilterConfigPtr> decode_stateful_session(const google::protobuf::Any& any,
+                                                std::string_view path, FilterLevel level);
 
 }  // namespace mesh::xds

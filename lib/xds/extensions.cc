@@ -9,13 +9,22 @@
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
+#include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
+#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
+#include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb.h"
+#include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
+#include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
+#include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
+#include "mesh/xds/v1/modulo_hash.pb.h"
 #include "mesh/xds/v1/outlier_return.pb.h"
 #include "xds/strict.h"
 
@@ -38,11 +47,21 @@ const auto& known() {
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
       ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
+      ext::filters::http::stateful_session::v3::StatefulSession::descriptor(),
+      ext::filters::http::stateful_session::v3::StatefulSessionPerRoute::descriptor(),
+      ext::http::stateful_session::cookie::v3::CookieBasedSessionState::descriptor(),
+      ext::http::stateful_session::header::v3::HeaderBasedSessionState::descriptor(),
+      ext::load_balancing_policies::least_request::v3::LeastRequest::descriptor(),
+      ext::load_balancing_policies::maglev::v3::Maglev::descriptor(),
+      ext::load_balancing_policies::random::v3::Random::descriptor(),
+      ext::load_balancing_policies::ring_hash::v3::RingHash::descriptor(),
+      ext::load_balancing_policies::round_robin::v3::RoundRobin::descriptor(),
       ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
       ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
       ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
       ext::upstreams::http::v3::HttpProtocolOptions::descriptor(),
+      v1::ModuloHash::descriptor(),
       ::mesh::xds::v1::OutlierReturn::descriptor(),
   };
   return types;

@@ -224,7 +224,7 @@ struct Endpoint {
 
 // The endpoints of a locality in a priority: LocalityLbEndpoints.
 struct LocalityGroup {
-  std::string locality;  // region/zone/sub_zone
+  std::string locality = {};  // region/zone/sub_zone
   uint32_t priority = 0;
   uint32_t weight = 0;  // 0: none was given
   bool operator==(const LocalityGroup&) const = default;
@@ -283,6 +283,10 @@ struct Cluster {
   std::string alt_stat_name;
   ServiceName service;
   std::string eds_service_name;  // empty: the cluster's name
+  // Zone-aware routing: where the caller is and which cluster it belongs to, before
+  // what Config says. Empty: as Config says.
+  std::string caller_locality;
+  std::string caller_cluster;
   enum class Discovery : uint8_t { Static, Eds, StrictDns, LogicalDns } discovery = Discovery::Eds;
   balance::Config balancing;
   Duration connect_timeout = std::chrono::seconds(5);

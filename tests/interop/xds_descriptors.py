@@ -35,6 +35,15 @@ envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2
 envoy.extensions.upstreams.http.v3.http_protocol_options_pb2
 envoy.extensions.access_loggers.file.v3.file_pb2
 envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2
+envoy.extensions.load_balancing_policies.common.v3.common_pb2
+envoy.extensions.load_balancing_policies.least_request.v3.least_request_pb2
+envoy.extensions.load_balancing_policies.maglev.v3.maglev_pb2
+envoy.extensions.load_balancing_policies.random.v3.random_pb2
+envoy.extensions.load_balancing_policies.ring_hash.v3.ring_hash_pb2
+envoy.extensions.load_balancing_policies.round_robin.v3.round_robin_pb2
+envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2
+envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2
+envoy.extensions.http.stateful_session.header.v3.header_pb2
 """.split()
 
 

@@ -139,10 +139,8 @@ std::string Front::yaml() const {
     connect_timeout: 2s)" +
          cluster + R"(
     load_assignment:
-      cluster_name: svc
-      endpoints:
-      - lb_endpoints:)" +
-         hosts + "\n";
+      cluster_name: svc)" +
+         (groups.empty() ? "\n      endpoints:\n      - lb_endpoints:" + hosts : groups) + "\n";
 }
 
 }  // namespace mesh::scenario

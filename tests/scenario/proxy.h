@@ -47,6 +47,7 @@ struct Front {
   std::string cluster{};    // more fields of the cluster
   std::string filters{};    // HTTP filters before the router
   std::string hcm{};        // more fields of the connection manager
+  std::string groups{};     // instead of `endpoints`: the load_assignment's fields
   std::string yaml() const;
 };
 std::string ports(std::initializer_list<uint16_t> list);

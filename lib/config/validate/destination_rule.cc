@@ -1,6 +1,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/validate/load_balancer.h"
 #include "config/validate/validate.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
 
@@ -63,6 +64,7 @@ void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& c
 // What a policy and a port's policy have in common.
 template <class Policy>
 void check_members(const Policy& policy, const std::string& path, Checker& checker) {
+  check_load_balancer(policy.load_balancer(), path + ".loadBalancer", checker);
   check_pool(policy.connection_pool(), path + ".connectionPool", checker);
   check_outlier(policy.outlier_detection(), path + ".outlierDetection", checker);
   if (policy.has_tls()) check_tls(policy.tls(), path + ".tls", checker);

@@ -65,11 +65,43 @@ void check_health(const HealthCheck& check, const std::string& path, Checker& ch
   if (check.port() != 0) checker.port(path + ".port", check.port());
 }
 
+using ::mesh::v1::ServicePolicy;
+
+void check_balancing(const ServicePolicy::LoadBalancer& settings, Checker& checker) {
+  const std::string path = "spec.loadBalancer";
+  const uint32_t factor = settings.hash_balance_factor();
+  checker.expect(factor == 0 || factor >= 100, path + ".hashBalanceFactor",
+                 "expected at least 100, or 0 for no bound");
+  if (settings.zone_aware().has_routing_enabled()) {
+    const double percent = settings.zone_aware().routing_enabled().value();
+    checker.expect(percent >= 0 && percent <= 100, path + ".zoneAware.routingEnabled",
+                   "expected 0 to 100");
+  }
+}
+
+void check_session(const ServicePolicy::StickySession& session, Checker& checker) {
+  const std::string path = "spec.stickySession";
+  switch (session.by_case()) {
+    case ServicePolicy::StickySession::kCookie:
+      checker.expect(!session.cookie().name().empty(), path + ".cookie.name",
+                     "expected the name of a cookie");
+      if (session.cookie().has_ttl())
+        checker.duration(path + ".cookie.ttl", session.cookie().ttl(), true);
+      break;
+    case ServicePolicy::StickySession::kHeader:
+      checker.expect(!session.header().empty(), path + ".header", "expected the name of a header");
+      break;
+    default: checker.fail(path, "expected cookie or header");
+  }
+}
+
 }  // namespace
 
 void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
   checker.host("spec.host", policy.host(), false);
   if (!policy.subset().empty()) checker.label_name("spec.subset", policy.subset());
+  check_balancing(policy.load_balancer(), checker);
+  if (policy.has_sticky_session()) check_session(policy.sticky_session(), checker);
   checker.expect(!policy.has_hedging() || policy.subset().empty(), "spec.hedging",
                  "is decided before the subset: write it in the policy of the host as a whole");
   checker.expect(policy.health_checks_size() <= 1, "spec.healthChecks",

@@ -3,6 +3,8 @@
 
 #include "discovery/compile/build.h"
 #include "discovery/compile/health.h"
+#include "discovery/compile/load_balancer.h"
+#include "discovery/compile/locality.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -70,18 +72,6 @@ void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
   if (from.min_health_percent() > 0)
     cluster.mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(
         from.min_health_percent());
-}
-
-void set_balancing(const istio::LoadBalancerSettings& from, pb::Cluster& cluster) {
-  switch (from.simple()) {
-    case istio::LoadBalancerSettings::ROUND_ROBIN:
-      cluster.set_lb_policy(pb::Cluster::ROUND_ROBIN);
-      break;
-    case istio::LoadBalancerSettings::RANDOM: cluster.set_lb_policy(pb::Cluster::RANDOM); break;
-    default: cluster.set_lb_policy(pb::Cluster::LEAST_REQUEST); break;
-  }
-  // Istio: no panic; where nobody is well the caller hears so.
-  cluster.mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(0);
 }
 
 enum class Http : uint8_t { Http1, Http2, Alpn };
@@ -207,8 +197,27 @@ const Service* service_at(const Model& model, const Node& node, const InboundPor
   return nullptr;
 }
 
-Resource outbound_cluster(const Model& model, const Service& service, const Port& port,
-                          const std::string& subset, const istio::TrafficPolicy& policy,
+// Zone-aware routing weighs endpoints against callers: where the node is, and the first
+// service that it is an instance of.
+void set_caller(const Model& model, const Node& node, pb::Cluster& cluster) {
+  const Workload* const workload = model.workload_of(node);
+  const std::string locality = model.locality(node);
+  if (workload == nullptr || locality.empty()) return;
+  for (const auto* service : model.services_for(node)) {
+    const auto& all = service->workloads;
+    if (service->ports.empty() || std::find(all.begin(), all.end(), workload) == all.end())
+      continue;
+    auto& mesh = (*cluster.mutable_metadata()->mutable_filter_metadata())["mesh"];
+    auto& caller = *(*mesh.mutable_fields())["caller"].mutable_struct_value()->mutable_fields();
+    caller["locality"].set_string_value(locality);
+    caller["cluster"].set_string_value(outbound_name(service->ports[0].number, "", service->host));
+    return;
+  }
+}
+
+Resource outbound_cluster(const Model& model, const Node& node, const Service& service,
+                          const Port& port, const std::string& subset,
+                          const istio::TrafficPolicy& policy,
                           const Object<v1::ServicePolicy>* own) {
   pb::Cluster cluster;
   cluster.set_name(outbound_name(port.number, subset, service.host));
@@ -219,7 +228,13 @@ Resource outbound_cluster(const Model& model, const Service& service, const Port
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
   if (pool.tcp().has_connect_timeout())
     *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
-  set_balancing(policy.load_balancer(), cluster);
+  set_load_balancer(
+      policy.load_balancer(),
+      own != nullptr && own->spec.has_load_balancer() ? &own->spec.load_balancer() : nullptr,
+      cluster);
+  if (LocalityRule(policy, node, model.locality(node)).weighted())
+    cluster.mutable_common_lb_config()->mutable_locality_weighted_lb_config();
+  if (cluster.common_lb_config().has_zone_aware_lb_config()) set_caller(model, node, cluster);
   set_limits(pool, cluster);
   if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
   if (policy.has_outlier_detection()) set_outlier(policy.outlier_detection(), cluster);
@@ -263,12 +278,12 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
   for (const auto* service : model.services_for(node)) {
     const auto* rule = model.destination_rule(*service, node.ns);
     for (const auto& port : service->ports) {
-      result.push_back(outbound_cluster(model, *service, port, "",
+      result.push_back(outbound_cluster(model, node, *service, port, "",
                                         policy_for(rule, nullptr, port.number),
                                         model.service_policy(*service, "", node.ns)));
       if (rule == nullptr) continue;
       for (const auto& subset : rule->spec.subsets())
-        result.push_back(outbound_cluster(model, *service, port, subset.name(),
+        result.push_back(outbound_cluster(model, node, *service, port, subset.name(),
                                           policy_for(rule, &subset, port.number),
                                           model.service_policy(*service, subset.name(), node.ns)));
     }

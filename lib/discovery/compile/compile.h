@@ -39,10 +39,11 @@ std::vector<Resource> compile_routes(const Model& model, const Node& node);
 // "inbound|PORT||" for each port of the node's workload.
 std::vector<Resource> compile_clusters(const Model& model, const Node& node);
 
-// The endpoints of a service's outbound clusters, as `ns` sees its subsets:
+// The endpoints of a service's outbound clusters, as the node sees its subsets and
+// how far they are:
 // one resource a port and subset. Absent and draining instances are left out.
 std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
-                                        const std::string& ns);
+                                        const Node& node);
 
 // What of its instances a service's clusters depend on (identities, whether all
 // speak TLS): as long as it is equal, a change of instances changes endpoints

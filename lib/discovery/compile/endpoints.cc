@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "discovery/compile/build.h"
+#include "discovery/compile/locality.h"
+#include "discovery/compile/traffic_policy.h"
 
 namespace mesh::discovery {
 namespace {
@@ -63,17 +65,33 @@ void add_endpoint(const Model& model, const Service& service, const Instance& in
 
 template <class Selector>
 Resource compile_one(const Model& model, const Service& service, const Port& port,
-                     const std::string& subset, const Selector& selector) {
+                     const std::string& subset, const Selector& selector, const Node& node,
+                     const istio::TrafficPolicy& policy) {
   pb::ClusterLoadAssignment assignment;
   assignment.set_cluster_name(outbound_name(port.number, subset, service.host));
-  std::map<std::string, pb::LocalityLbEndpoints> groups;
+  const LocalityRule rule(policy, node, model.locality(node));
+  std::map<std::pair<uint32_t, std::string>, pb::LocalityLbEndpoints> groups;  // by distance
+  std::map<std::string, uint32_t> sums;
   for (const auto* workload : service.workloads) {
     if (workload->state != Workload::State::Present) continue;
     if (!selects(selector, workload->labels)) continue;
-    add_endpoint(model, service, instance_of(*workload, port), groups[workload->locality]);
+    sums[workload->locality] += workload->weight;
+    add_endpoint(model, service, instance_of(*workload, port),
+                 groups[{rule.distance(*workload), workload->locality}]);
   }
-  for (auto& [locality, group] : groups) {
+  const auto weights = rule.weights(sums);
+  uint32_t priority = 0;
+  uint32_t last = 0;
+  for (auto& [place, group] : groups) {
+    const auto& [distance, locality] = place;
+    // Priorities have no gaps: each distance that occurs is one.
+    if (assignment.endpoints_size() > 0 && last != distance) ++priority;
+    last = distance;
+    const auto weight = weights.find(locality);
+    if (rule.weighted() && weight == weights.end()) continue;  // gets nothing
     if (!locality.empty()) set_locality(locality, *group.mutable_locality());
+    if (rule.weighted()) group.mutable_load_balancing_weight()->set_value(weight->second);
+    group.set_priority(priority);
     *assignment.add_endpoints() = std::move(group);
   }
   return resource(assignment.cluster_name(), assignment);
@@ -82,14 +100,16 @@ Resource compile_one(const Model& model, const Service& service, const Port& por
 }  // namespace
 
 std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
-                                        const std::string& ns) {
+                                        const Node& node) {
   std::vector<Resource> result;
-  const auto* rule = model.destination_rule(service, ns);
+  const auto* rule = model.destination_rule(service, node.ns);
   for (const auto& port : service.ports) {
-    result.push_back(compile_one(model, service, port, "", Labels{}));
+    result.push_back(compile_one(model, service, port, "", Labels{}, node,
+                                 policy_for(rule, nullptr, port.number)));
     if (rule == nullptr) continue;
     for (const auto& subset : rule->spec.subsets())
-      result.push_back(compile_one(model, service, port, subset.name(), subset.labels()));
+      result.push_back(compile_one(model, service, port, subset.name(), subset.labels(), node,
+                                   policy_for(rule, &subset, port.number)));
   }
   return result;
 }

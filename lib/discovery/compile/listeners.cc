@@ -1,11 +1,13 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/session_policies.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -57,6 +59,11 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
     auto& filter = *manager.add_http_filters();
     filter.set_name(kFault);
     pack(ext::filters::http::fault::v3::HTTPFault(), *filter.mutable_typed_config());
+    // Does nothing but on routes of services with sticky sessions.
+    auto& sessions = *manager.add_http_filters();
+    sessions.set_name(kSessionFilter);
+    pack(ext::filters::http::stateful_session::v3::StatefulSession(),
+         *sessions.mutable_typed_config());
   }
   auto& router = *manager.add_http_filters();
   router.set_name(kRouter);

@@ -3,6 +3,7 @@
 
 #include "discovery/compile/build.h"
 #include "discovery/compile/match.h"
+#include "discovery/compile/session_policies.h"
 #include "envoy/config/route/v3/route.pb.h"
 
 namespace mesh::discovery {
@@ -28,6 +29,7 @@ class Compiler {
     for (const auto& object : model_.objects().virtual_services)
       if (visible(object.spec.export_to(), object.ns, node_.ns) && for_mesh(object.spec.gateways()))
         add_bare_hosts(object);
+    add_session_policies(model_, node_, config_);
     return resource(config_.name(), config_);
   }
 

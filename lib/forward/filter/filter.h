@@ -45,6 +45,12 @@ struct Context {
   bool grpc = false;                 // a gRPC request
   std::string_view peer_identity{};  // its verified SPIFFE id, or empty
   std::string_view remote_host{};    // its address without the port; only with kRemoteHost
+  WallTime wall{};                   // only with kWall
+  std::string_view upstream_host{};  // who was asked, "10.0.0.1:80"; empty: nobody
+  // Of on_request(), to be set: the host that is to answer, kept in `scratch`, and
+  // whether nobody else may.
+  std::string_view override_host{};
+  bool override_strict = false;
 };
 
 // What a filter keeps of one request; zero at first.
@@ -83,6 +89,7 @@ class Filter {
     kResponse = 1U << 2,
     kEnd = 1U << 3,
     kRemoteHost = 1U << 4,  // Context::remote_host
+    kWall = 1U << 5,        // Context::wall
   };
 
   explicit Filter(unsigned used) : hooks(used) {}

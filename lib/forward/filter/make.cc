@@ -5,6 +5,7 @@
 #include "forward/filter/cors.h"
 #include "forward/filter/fault.h"
 #include "forward/filter/pipeline.h"
+#include "forward/filter/stateful_session.h"
 
 namespace mesh::forward::filter {
 namespace {
@@ -25,10 +26,18 @@ Made make_fault(const Config& config, Shared&) {
 
 Made make_cors(const Config& config, Shared&) { return Cors::make(config); }
 
+Made make_stateful_session(const Config& config, Shared&) {
+  const auto* const session = route::value_of<route::StatefulSession>(config.get());
+  MESH_CHECK(session != nullptr);
+  if (session->by == route::StatefulSession::By::Nothing) return std::shared_ptr<const Filter>();
+  return std::shared_ptr<const Filter>(std::make_shared<StatefulSessionFilter>(*session));
+}
+
 // One row a filter. The router is not one: it is the exchange itself.
 constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.Cors", make_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
+    {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", make_stateful_session},
 });
 
 }  // namespace

@@ -210,6 +210,27 @@ TEST_CASE("object: the other kinds", "[config]") {
        "host: a, trafficPolicy: {portLevelSettings: [{tls: {mode: ISTIO_MUTUAL}}]}",
        "spec.trafficPolicy.portLevelSettings[0].port.number: expected a port from 1 to 65535, got "
        "0"},
+      {"a hash of nothing", "host: a, trafficPolicy: {loadBalancer: {consistentHash: {}}}",
+       "spec.trafficPolicy.loadBalancer.consistentHash: expected httpHeaderName, httpCookie, "
+       "useSourceIp or httpQueryParameterName"},
+      {"a table that is no prime",
+       "host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, maglev: "
+       "{tableSize: 100}}}}",
+       "spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize: expected a prime of at "
+       "most 5000011"},
+      {"a hash that warms up",
+       "host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}, "
+       "warmupDurationSecs: 1s}}",
+       "spec.trafficPolicy.loadBalancer: only ROUND_ROBIN and LEAST_REQUEST warm endpoints up"},
+      {"weights of localities",
+       "host: a, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: eu, to: "
+       "{us: 90}}]}}}",
+       "spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to: expected weights that "
+       "sum to 100, got 90"},
+      {"balancing in full",
+       "host: a, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST, warmup: {duration: 10s, "
+       "aggression: 2}, localityLbSetting: {failover: [{from: eu, to: us}]}}}",
+       ""},
       {"TLS of others", "host: a, trafficPolicy: {tls: {mode: SIMPLE}}",
        "spec.trafficPolicy.tls.mode: SIMPLE is not supported: TLS towards services outside of the "
        "mesh; use ISTIO_MUTUAL or DISABLE"},

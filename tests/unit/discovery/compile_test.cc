@@ -46,7 +46,7 @@ std::vector<std::string> addresses(const std::shared_ptr<const Model>& model,
                                    const std::string& host, const std::string& name) {
   const auto* service = model->find_service(host, "demo");
   REQUIRE(service != nullptr);
-  const auto made = compile_endpoints(*model, *service, "demo");
+  const auto made = compile_endpoints(*model, *service, {.ns = "demo"});
   std::vector<std::string> result;
   const auto assignment = value(xds::decode_endpoints(*find(made, name).body));
   for (const auto& e : assignment->endpoints)
@@ -341,7 +341,7 @@ TEST_CASE("clusters and endpoints say for the metrics what they are of") {
   const auto* service = model->find_service("reviews", "demo");
   REQUIRE(service != nullptr);
   const auto assignment =
-      xds::decode_endpoints(*compile_endpoints(*model, *service, "demo")[0].body);
+      xds::decode_endpoints(*compile_endpoints(*model, *service, {.ns = "demo"})[0].body);
   REQUIRE(assignment);
   CHECK((*assignment)->endpoints[0].workload ==
         xds::WorkloadName{"reviews-v1", "demo", "reviews", "v1", ""});
@@ -380,7 +380,7 @@ TEST_CASE("one endpoint's change is the change of its assignments alone") {
   CHECK(same(compile_routes(*before, node), compile_routes(*after, node)) == none);
   CHECK(same(compile_clusters(*before, node), compile_clusters(*after, node)) == none);
   const auto endpoints = [](const Model& model) {
-    return compile_endpoints(model, *model.find_service("reviews", "demo"), "demo");
+    return compile_endpoints(model, *model.find_service("reviews", "demo"), {.ns = "demo"});
   };
   CHECK(same(endpoints(*before), endpoints(*after)) ==
         std::vector<std::string>{"outbound|80||reviews", "outbound|80|v3|reviews"});

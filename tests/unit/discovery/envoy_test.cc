@@ -26,7 +26,7 @@ Bootstrap bootstrap(const Model& model, const Node& node) {
   auto& resources = *result.mutable_static_resources();
   std::map<std::string, envoy::config::endpoint::v3::ClusterLoadAssignment> assignments;
   for (const auto* service : model.services_for(node))
-    for (const auto& r : compile_endpoints(model, *service, node.ns))
+    for (const auto& r : compile_endpoints(model, *service, node))
       REQUIRE(assignments[r.name].ParseFromString(*r.body));
   for (const auto& r : compile_clusters(model, node)) {
     auto& cluster = *resources.add_clusters();

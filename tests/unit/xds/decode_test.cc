@@ -305,8 +305,9 @@ TEST_CASE("what a cluster may not be") {
   };
   CHECK(refused("{name: c, type: STRICT_DNS}") == "type: supported are STATIC and EDS");
   CHECK(refused("{name: c, type: EDS}") == "eds_cluster_config.eds_config: is missing");
-  CHECK(refused("{name: c, loadAssignment: {clusterName: c}, lbPolicy: MAGLEV}") ==
-        "lb_policy: supported are ROUND_ROBIN, RANDOM and LEAST_REQUEST");
+  CHECK(refused("{name: c, loadAssignment: {clusterName: c}, lbPolicy: CLUSTER_PROVIDED}") ==
+        "lb_policy: supported are ROUND_ROBIN, RANDOM, LEAST_REQUEST, RING_HASH, MAGLEV and"
+        " LOAD_BALANCING_POLICY_CONFIG");
   CHECK(refused("{name: c, loadAssignment: {clusterName: c}, outlierDetection: "
                 "{enforcingSuccessRate: 101}}") ==
         "outlier_detection.enforcing_success_rate: is 0 to 100");

@@ -1,0 +1,148 @@
+#include "config/validate/load_balancer.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+
+namespace mesh::config {
+namespace {
+
+using namespace ::istio::networking::v1alpha3;
+using ConsistentHash = LoadBalancerSettings::ConsistentHashLB;
+
+constexpr uint64_t kRingSizeMax = 8 * 1024 * 1024;
+constexpr uint64_t kTableSizeMax = 5'000'011;
+constexpr double kAggressionMax = 1000;
+
+bool is_prime(uint64_t n) {
+  if (n < 2) return false;
+  for (uint64_t i = 2; i * i <= n; ++i)
+    if (n % i == 0) return false;
+  return true;
+}
+
+void check_hash(const ConsistentHash& hash, const std::string& path, Checker& checker) {
+  switch (hash.hash_key_case()) {
+    case ConsistentHash::kHttpHeaderName:
+      checker.expect(!hash.http_header_name().empty(), path + ".httpHeaderName",
+                     "expected the name of a header");
+      break;
+    case ConsistentHash::kHttpCookie:
+      checker.expect(!hash.http_cookie().name().empty(), path + ".httpCookie.name",
+                     "expected the name of a cookie");
+      if (hash.http_cookie().has_ttl())
+        checker.duration(path + ".httpCookie.ttl", hash.http_cookie().ttl(), true);
+      break;
+    case ConsistentHash::kUseSourceIp:
+      checker.expect(hash.use_source_ip(), path + ".useSourceIp", "expected true, or another key");
+      break;
+    case ConsistentHash::kHttpQueryParameterName:
+      checker.expect(!hash.http_query_parameter_name().empty(), path + ".httpQueryParameterName",
+                     "expected the name of a query parameter");
+      break;
+    default:
+      checker.fail(path,
+                   "expected httpHeaderName, httpCookie, useSourceIp or httpQueryParameterName");
+  }
+  const bool ring = hash.minimum_ring_size() <= kRingSizeMax;
+  checker.expect(ring, path + ".minimumRingSize", "expected at most 8388608");
+  checker.expect(hash.ring_hash().minimum_ring_size() <= kRingSizeMax,
+                 path + ".ringHash.minimumRingSize", "expected at most 8388608");
+  const uint64_t table = hash.maglev().table_size();
+  checker.expect(table == 0 || (table <= kTableSizeMax && is_prime(table)),
+                 path + ".maglev.tableSize", "expected a prime of at most 5000011");
+}
+
+// "REGION", "REGION/ZONE", "REGION/ZONE/SUBZONE", the last part perhaps "*"; or "*".
+void check_locality(const std::string& locality, const std::string& path, Checker& checker) {
+  const auto parts = text::split(locality, '/');
+  bool good = parts.size() <= 3;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    good = good && !parts[i].empty();
+    const bool star = parts[i].find('*') != std::string_view::npos;
+    good = good && (!star || (parts[i] == "*" && i + 1 == parts.size()));
+  }
+  checker.expect(
+      good, path,
+      "expected REGION/ZONE/SUBZONE, or \"*\" as the last part, got " + text::quoted(locality));
+}
+
+void check_localities(const LocalityLoadBalancerSetting& setting, const std::string& path,
+                      Checker& checker) {
+  const bool distributes = setting.distribute_size() > 0;
+  checker.expect(
+      !distributes || (setting.failover_size() == 0 && setting.failover_priority_size() == 0),
+      path + ".distribute", "does not go with failover or failoverPriority");
+  for (int i = 0; i < setting.distribute_size(); ++i) {
+    const auto& distribute = setting.distribute(i);
+    const std::string at = at_index(path + ".distribute", i);
+    check_locality(distribute.from(), at + ".from", checker);
+    uint64_t sum = 0;
+    for (const auto& [to, weight] : distribute.to()) {
+      check_locality(to, at + ".to", checker);
+      sum += weight;
+      checker.expect(weight > 0, at + ".to", "expected weights over 0");
+    }
+    checker.expect(sum == 100, at + ".to",
+                   "expected weights that sum to 100, got " + std::to_string(sum));
+  }
+  for (int i = 0; i < setting.failover_size(); ++i) {
+    const auto& failover = setting.failover(i);
+    const std::string at = at_index(path + ".failover", i);
+    const auto region = [&](const std::string& name, const std::string& value) {
+      checker.expect(!value.empty() && value.find_first_of("*/") == std::string::npos, name,
+                     "expected a region");
+    };
+    region(at + ".from", failover.from());
+    region(at + ".to", failover.to());
+    checker.expect(failover.from() != failover.to(), at, "from and to are the same region");
+  }
+  std::set<std::string> keys;
+  for (int i = 0; i < setting.failover_priority_size(); ++i) {
+    const std::string& label = setting.failover_priority(i);
+    const std::string key = label.substr(0, label.find('='));
+    checker.expect(!key.empty() && keys.insert(key).second, at_index(path + ".failoverPriority", i),
+                   "expected a label, each once");
+  }
+}
+
+void check_warmup(const LoadBalancerSettings& settings, const std::string& path, Checker& checker) {
+  const auto& warmup = settings.warmup();
+  if (settings.has_warmup_duration_secs()) {
+    checker.duration(path + ".warmupDurationSecs", settings.warmup_duration_secs(), false);
+    checker.expect(!settings.has_warmup(), path + ".warmupDurationSecs",
+                   "is the old name of warmup.duration; give one of both");
+  }
+  if (settings.has_warmup()) {
+    checker.expect(warmup.has_duration(), path + ".warmup.duration", "expected a duration");
+    if (warmup.has_duration())
+      checker.duration(path + ".warmup.duration", warmup.duration(), false);
+    if (warmup.has_minimum_percent()) {
+      const double percent = warmup.minimum_percent().value();
+      checker.expect(percent >= 0 && percent <= 100, path + ".warmup.minimumPercent",
+                     "expected 0 to 100");
+    }
+    if (warmup.has_aggression()) {
+      const double aggression = warmup.aggression().value();
+      checker.expect(aggression >= 1 && aggression <= kAggressionMax, path + ".warmup.aggression",
+                     "expected 1 to 1000");
+    }
+  }
+  if (!settings.has_warmup() && !settings.has_warmup_duration_secs()) return;
+  const bool warms = settings.lb_policy_case() != LoadBalancerSettings::kConsistentHash &&
+                     settings.simple() != LoadBalancerSettings::RANDOM;
+  checker.expect(warms, path, "only ROUND_ROBIN and LEAST_REQUEST warm endpoints up");
+}
+
+}  // namespace
+
+void check_load_balancer(const LoadBalancerSettings& settings, const std::string& path,
+                         Checker& checker) {
+  if (settings.has_consistent_hash())
+    check_hash(settings.consistent_hash(), path + ".consistentHash", checker);
+  check_localities(settings.locality_lb_setting(), path + ".localityLbSetting", checker);
+  check_warmup(settings, path, checker);
+}
+
+}  // namespace mesh::config

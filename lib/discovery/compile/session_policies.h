@@ -1,0 +1,17 @@
+// What of a cluster's balancing its routes have to say: hash policies, sticky
+// sessions. Inside of lib/discovery/compile only.
+#pragma once
+
+#include "discovery/model.h"
+#include "envoy/config/route/v3/route.pb.h"
+
+namespace mesh::discovery {
+
+// Of each route, by the clusters it names: once all routes are there.
+void add_session_policies(const Model& model, const Node& node,
+                          envoy::config::route::v3::RouteConfiguration& config);
+
+// The name of the filter of sticky sessions in a chain.
+inline constexpr const char* kSessionFilter = "envoy.filters.http.stateful_session";
+
+}  // namespace mesh::discovery

@@ -1,0 +1,33 @@
+// What a request brings to the choice of its host, once its cluster is known.
+#include "forward/connection.h"
+#include "forward/exchange.h"
+#include "forward/hash_policy.h"
+#include "forward/worker.h"
+
+namespace mesh::forward {
+
+using telemetry::Flag;
+
+// False: answered already.
+bool Exchange::prepare_pick() {
+  if (const uint32_t share = cluster_->cluster->spec().dropped_per_million;
+      share > 0 && worker_.random().below(1'000'000) < share) {
+    cluster_->cluster->count_drop();
+    reply(503, Flag::DropOverload, "drop_overload", "drop overload");
+    return false;
+  }
+  if (!route_->hash_policies.empty())
+    extras().pick.hash =
+        request_hash(route_->hash_policies, *head_, *connection_, extras().set_cookies);
+  if (destination_ != nullptr && destination_->subset)
+    extras().pick.subset = destination_->subset.get();
+  return true;
+}
+
+// Cookies that were made for a hash go back with the answer.
+void Exchange::add_cookies(http::Fields& fields) {
+  if (!extras_) return;
+  for (const std::string& cookie : extras_->set_cookies) fields.add("set-cookie", cookie);
+}
+
+}  // namespace mesh::forward
