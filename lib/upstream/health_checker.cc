@@ -207,8 +207,7 @@ void HealthChecker::use(const Clusters& clusters) {
     }
     std::erase(waiting_, it->second.get());
     if (it->second->running()) --running_;
-    loop_.retire(std::move(it->second));
-    it = sessions_.erase(it);
+    it = sessions_.erase(it);  // at once: nothing of its may come any more
   }
   // Places may have become free.
   ++running_;

@@ -40,7 +40,7 @@ class HealthChecker {
   ~HealthChecker();
 
   using Clusters = std::map<std::string, std::shared_ptr<const ClusterSpec>, std::less<>>;
-  // The clusters from now on.
+  // The clusters from now on. Not inside a call of ours.
   void use(const Clusters& clusters);
   // A worker may have failed a host at once: takes that over.
   void look();
