@@ -55,8 +55,10 @@ void Exchange::on_reset(http::ResetReason reason) {
 }
 
 void Exchange::on_closed() {
-  if (phase_ == Phase::Tunnel) end_tunnel(true);
+  const bool tunnel = phase_ == Phase::Tunnel;
+  if (tunnel) end_tunnel(true);
   conclude();
+  if (tunnel && phase_ != Phase::Free) hold_.arm(kTunnelRestMax);
 }
 
 void Exchange::abandon() {
@@ -98,6 +100,7 @@ void Exchange::conclude() {
 void Exchange::try_to_recycle() {
   if (phase_ == Phase::Free || down_ != nullptr || attempt_->active() || others_pending()) return;
   phase_ = Phase::Free;
+  if (hold_.armed()) hold_.cancel();  // of a tunnel's rest
   connection_ = nullptr;
   chain_ = nullptr;
   route_ = nullptr;

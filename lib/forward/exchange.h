@@ -46,6 +46,8 @@ class Exchange final : private http::StreamHandler,
   static constexpr size_t kBodyHeldMax = 64 * 1024;
   // Tries of requests that the upstream refused untouched, whatever the policy.
   static constexpr uint32_t kUntouchedRetriesMax = 2;
+  // For a tunnel's last bytes to go upstream when the downstream is done with it.
+  static constexpr std::chrono::minutes kTunnelRestMax{1};
 
   explicit Exchange(Worker& worker);
   ~Exchange();
@@ -159,7 +161,7 @@ class Exchange final : private http::StreamHandler,
   bool opens_tunnel(const http::ResponseHead& head) const;
   void begin_tunnel(http::ResponseHead& head);
   void end_tunnel(bool in_order);
-  void check_idle_upstream();
+  void give_up_upstream();
   void response_complete();
   void fail_midway(telemetry::Flags flags, std::string_view details);
   // An answer of our own, with one sentence for people.

@@ -25,6 +25,7 @@ void Exchange::on_deadline(event::Deadline& deadline) {
   if (&deadline == &request_deadline_) return on_request_timeout();
   if (&deadline == &try_deadline_) return on_try_timeout();
   if (&deadline == &watch_) return on_watch();
+  if (phase_ == Phase::Answered && down_ == nullptr) return give_up_upstream();
   if (phase_ != Phase::Holding) return;
   // A delay is over, and the try it belongs to begins; or a back-off is.
   if (pending_.delay > Duration::zero()) {
@@ -136,8 +137,7 @@ void Exchange::on_duration_over() {
 }
 
 void Exchange::check_idle() {
-  if (phase_ == Phase::Free || (down_ == nullptr && !attempt_->active())) return;
-  if (down_ == nullptr) return check_idle_upstream();
+  if (phase_ == Phase::Free || down_ == nullptr) return;
   if (!over(last_active_, options_.idle_timeout, worker_.loop().now())) return;
   if (phase_ >= Phase::Answering || head_ == nullptr)
     return fail_midway(Flag::StreamIdleTimeout, "stream_idle_timeout");

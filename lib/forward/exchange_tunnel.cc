@@ -54,11 +54,9 @@ void Exchange::end_tunnel(bool in_order) {
   if (!in_order) attempt_->cancel(std::nullopt);
 }
 
-// A tunnel's last bytes that the upstream does not take.
-void Exchange::check_idle_upstream() {
-  constexpr Duration kLongest = std::chrono::minutes(1);
-  if (worker_.loop().now() - last_active_ < kLongest) return;
-  attempt_->cancel(std::nullopt);
+// A tunnel's last bytes, which the upstream did not take in time.
+void Exchange::give_up_upstream() {
+  give_up(std::nullopt);
   try_to_recycle();
 }
 
