@@ -46,6 +46,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
         runtime_.ready();
       }) {
   forwarder_.on_in_force([this](const std::string& generation) { on_in_force(generation); });
+  forwarder_.set_overload(settings_.overload);
 }
 
 Service::~Service() = default;

@@ -56,6 +56,33 @@ telemetry::Peer peer_of(const settings::v1::Forwarder& message, const std::strin
   return peer;
 }
 
+// Requests are refused, and from nine tenths of that on connections are not kept.
+Result<resilience::OverloadPolicy> overload_of(const settings::v1::Overload& message) {
+  using resilience::OverloadAction;
+  using resilience::OverloadResource;
+  resilience::OverloadPolicy policy;
+  if (message.memory_percent() > 100)
+    return Error{Errc::Invalid, "overload.memory_percent: expected at most 100"};
+  if (message.descriptors_percent() > 100)
+    return Error{Errc::Invalid, "overload.descriptors_percent: expected at most 100"};
+  if (message.memory_percent() != 0) {
+    const double share = message.memory_percent() / 100.0;
+    policy.memory_bytes_max =
+        message.memory_bytes_max() != 0 ? message.memory_bytes_max() : forward::memory_limit();
+    policy.triggers.push_back(
+        {OverloadAction::StopAcceptingRequests, OverloadResource::Memory, share});
+    policy.triggers.push_back(
+        {OverloadAction::DisableKeepalive, OverloadResource::Memory, share * 0.9});
+  }
+  if (message.descriptors_percent() != 0) {
+    policy.descriptors_max = UINT64_MAX;  // the process's own limit
+    policy.triggers.push_back({OverloadAction::StopAcceptingConnections,
+                               OverloadResource::Descriptors,
+                               message.descriptors_percent() / 100.0});
+  }
+  return policy;
+}
+
 }  // namespace
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
@@ -75,6 +102,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
                                ? message.concurrency()
                                : std::max(1U, std::thread::hardware_concurrency());
   settings.local.connections_max = message.connections_max();
+  MESH_TRY(settings.overload, overload_of(message.overload()));
   settings.admin = message.admin();
   const char* const token = getenv("MESH_TOKEN_FILE");
   settings.token_file = token != nullptr && *token != '\0' ? token : message.token_file();

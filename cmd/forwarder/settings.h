@@ -7,6 +7,7 @@
 #include "bus/watch.h"
 #include "forward/local.h"
 #include "mesh/settings_forwarder.pb.h"
+#include "resilience/overload.h"
 
 namespace mesh::forwarder {
 
@@ -18,6 +19,7 @@ struct Settings {
   std::string service_account;  // empty: whatever certd says
   Duration drain;
   Duration report_interval;
+  resilience::OverloadPolicy overload;
 };
 
 // Errc::Invalid begins with the key. `name` is the instance's by default.

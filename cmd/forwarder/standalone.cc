@@ -52,6 +52,7 @@ forward::admin::Host Standalone::admin_host() {
 
 Result<void> Standalone::use(xds::Bootstrap bootstrap) {
   MESH_TRY_VOID(forwarder_.apply(std::make_shared<const xds::Config>(std::move(bootstrap.config))));
+  forwarder_.set_overload(bootstrap.overload);
   bootstrap_ = std::move(bootstrap);
   bootstrap_.config = {};
   updated_ = runtime_.clock().wall();

@@ -21,6 +21,7 @@ cli::Command register_command();    // register.cc
 cli::Command deregister_command();  // deregister.cc
 cli::Command cert_command();        // cert.cc
 cli::Command top_command();         // top.cc
+cli::Command breakers_command();    // breakers.cc
 cli::Command completion_command();  // completion.cc
 cli::Command help_command();        // help.cc
 

@@ -55,6 +55,20 @@ void fill_pair(const stats::PairKey& key, const stats::PairTotals& now,
   stats::encode(fresh.duration, *out.mutable_window_duration_ms());
 }
 
+constexpr Duration kSilent = std::chrono::seconds(10);
+
+void fill_numbers(const std::string& source, const telemetry::Snapshot& own,
+                  const std::string& prefix, v1::TotalsReply& into) {
+  for (const auto& [key, value] : own.numbers) {
+    if (!key.name.starts_with(prefix)) continue;
+    v1::Number& number = *into.add_numbers();
+    number.set_source(source);
+    number.set_name(key.name);
+    for (const auto& [label, text] : key.labels) (*number.mutable_labels())[label] = text;
+    number.set_value(value);
+  }
+}
+
 }  // namespace
 
 Result<void> check(const settings::v1::Statsd& settings) {
@@ -152,7 +166,7 @@ void Service::take(const v1::Report& message, const bus::Peer& peer) {
     save_.arm(save_interval_);
 }
 
-Result<v1::TotalsReply> Service::totals(const v1::TotalsRequest&, const bus::Peer&) {
+Result<v1::TotalsReply> Service::totals(const v1::TotalsRequest& request, const bus::Peer&) {
   v1::TotalsReply reply;
   const Duration age = window_.age(runtime_.loop().now());
   const stats::Pairs& before = window_.oldest();
@@ -174,6 +188,9 @@ Result<v1::TotalsReply> Service::totals(const v1::TotalsRequest&, const bus::Pee
     source.set_age_ms(uint64_t(std::chrono::duration_cast<milliseconds>(silent).count()));
     source.set_requests_sent(requests_of(own, "source"));
     source.set_requests_received(requests_of(own, "destination"));
+    // A forwarder that is silent is in no state that is worth telling.
+    if (!request.numbers_prefix().empty() && silent <= kSilent)
+      fill_numbers(forwarder.name, own, request.numbers_prefix(), reply);
   });
   if (page_server_) reply.set_prometheus(page_server_->address().to_string());
   reply.set_series(store_.series());

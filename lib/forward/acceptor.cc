@@ -16,6 +16,7 @@ Acceptor::Acceptor(event::Loop& loop, Owner& owner, std::string listener,
       pause_(loop.wheel(), *this) {}
 
 void Acceptor::on_ready(bool, bool) {
+  if (!owner_.accepting()) return pause_.arm(kPause);
   for (int i = 0; i < kPerTurn; ++i) {
     net::Accepted accepted = net::accept(socket_->fd());
     if (accepted.fd) {

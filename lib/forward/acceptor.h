@@ -25,6 +25,8 @@ class Acceptor final : private event::Watch::Handler, private event::Deadline::O
   class Owner {
    public:
     virtual void on_accepted(const std::string& listener, UniqueFd fd) = 0;
+    // False: those that come wait in the queue; looked at again after kPause.
+    virtual bool accepting() const { return true; }
 
    protected:
     ~Owner() = default;

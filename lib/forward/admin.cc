@@ -37,6 +37,7 @@ constexpr std::string_view kLogging[] = {
 std::span<const Admin::Command> Admin::commands() {
   static constexpr std::array kCommands = std::to_array<Command>({
       {"/", false, "this list", {}, &Admin::help},
+      {"/breakers", false, "circuit breakers and their states, as JSON", {}, &Admin::breakers},
       {"/certs", false, "certificates in use", {}, &Admin::certs},
       {"/clusters", false, "clusters and their hosts", Names(kClusters), &Admin::clusters},
       {"/config_dump", false, "the configuration in use, as JSON without secrets", Names(kDump),

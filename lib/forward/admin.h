@@ -56,6 +56,7 @@ class Admin final : private event::Watch::Handler {
   admin::Page stats_prometheus(const admin::Query& q) {
     return admin::stats_prometheus(forwarder_, state_, q);
   }
+  admin::Page breakers(const admin::Query&) { return admin::breakers(forwarder_); }
   admin::Page clusters(const admin::Query& q) { return admin::clusters(forwarder_, q); }
   admin::Page listeners(const admin::Query& q) { return admin::listeners(forwarder_, q); }
   admin::Page certs(const admin::Query&) { return admin::certs(forwarder_); }

@@ -96,6 +96,7 @@ class Exchange final : private http::StreamHandler,
 
   // The way there. False: answered already.
   bool find_route();
+  bool shed(uint32_t overload);  // true: answered
   bool find_target();
   bool find_cluster();
   void rewrite_head();

@@ -26,6 +26,16 @@ filter::Context Exchange::filter_context() {
   return context;
 }
 
+// The process runs short: overload.h.
+bool Exchange::shed(uint32_t overload) {
+  using resilience::OverloadAction;
+  const auto is = [&](OverloadAction action) { return (overload & uint32_t(action)) != 0; };
+  if (is(OverloadAction::DisableKeepalive)) connection_->drain("overload");
+  if (!is(OverloadAction::StopAcceptingRequests)) return false;
+  reply(503, telemetry::Flag::OverloadManager, "overload", "envoy overloaded");
+  return true;
+}
+
 // False: answered already.
 bool Exchange::run_request_filters() {
   const filter::Plan* const plan = chain_->filters.plan(route_->filters.get());

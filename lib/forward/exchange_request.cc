@@ -22,6 +22,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
       worker_.random(), scratch_));
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
+  if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;
   if (head.path != "*" && !head.is_connect() && !http::normalise_path(&head.path, path_))
     return reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
   if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;

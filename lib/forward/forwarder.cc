@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "forward/filter/reports.h"
 
 namespace mesh::forward {
 
@@ -209,6 +210,10 @@ void Forwarder::drain(Duration longest, std::function<void()> done) {
 
 void Forwarder::collect(telemetry::Snapshot& into) const {
   for (const auto& worker : workers_) worker->registry().collect(into);
+  filter::add_numbers(breakers(), into);
+  overload_.add_numbers(into);
+  filter::add_numbers(builder_.filters().rate_limits(), into);
+  filter::add_numbers(builder_.filters().adaptive_limits(), into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

@@ -16,6 +16,7 @@
 #include "forward/dns_clusters.h"
 #include "forward/health_keeper.h"
 #include "forward/local.h"
+#include "forward/overload.h"
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
 #include "forward/worker.h"
@@ -69,7 +70,7 @@ class Forwarder final : public Worker::Host {
   // Only tells the clients: HTTP/2 by GOAWAY, HTTP/1 with the next response.
   void say_goodbye(bool inbound_only);
 
-  // Adds all workers' counters, and gauges of our own. Any thread.
+  // Adds all workers' counters, and gauges of our own.
   void collect(telemetry::Snapshot& into) const;
 
   // Whether this listener could be used: its chains, and its address, which is
@@ -78,6 +79,14 @@ class Forwarder final : public Worker::Host {
   Result<void> prepare(const std::shared_ptr<const xds::Listener>& listener,
                        const xds::Config& context) {
     return builder_.prepare(listener, context, secrets_);
+  }
+
+  // What the process sheds when it runs short; nothing before the first call.
+  void set_overload(resilience::OverloadPolicy policy) { overload_.set(std::move(policy)); }
+
+  // The circuit breakers of the configurations in use, by name.
+  std::vector<filter::BreakerReport> breakers() const {
+    return builder_.filters().breakers(loop_.now());
   }
 
   // The configuration last applied; null before the first.
@@ -113,6 +122,7 @@ class Forwarder final : public Worker::Host {
   void on_drain_begun(size_t worker) override;
   void on_drained(size_t worker) override;
   Worker& least_loaded() override;
+  const OverloadState& overload() const override { return overload_.state(); }
 
   Result<void> rebuild();
   void rebuild_later();
@@ -146,6 +156,7 @@ class Forwarder final : public Worker::Host {
   HealthKeeper health_;
   // Tasks that workers posted look at it: false once we are gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -86,7 +86,7 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
                                                const xds::Config& all, Secrets& secrets) {
   ListenerSpec spec;
   for (const xds::FilterChain& c : config->filter_chains) {
-    MESH_TRY(auto built, chain(c, all, secrets));
+    MESH_TRY(auto built, chain(c, config->name, all, secrets));
     spec.chains.push_back(std::move(built));
     spec.sniff |= !c.transport_protocol.empty();
   }
@@ -96,7 +96,8 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
   return spec;
 }
 
-Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config, const xds::Config& all,
+Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
+                                         const std::string& listener, const xds::Config& all,
                                          Secrets& secrets) {
   ChainSpec spec;
   spec.config = &config;
@@ -110,7 +111,8 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config, const x
   if (!spec.routes)
     if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
       spec.routes = found->second;
-  MESH_TRY(spec.filters, filter::Pipeline::build(config.http_filters, spec.routes.get(), filters_));
+  MESH_TRY(spec.filters,
+           filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
   for (const xds::AccessLog& log : config.access_logs) {
     MESH_TRY(auto sink, sinks_.open(log));
     spec.logs.push_back(std::move(sink));

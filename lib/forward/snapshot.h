@@ -85,10 +85,13 @@ class SnapshotBuilder {
   // Sockets that others bound for us; see net::ListenerSet.
   net::ListenerSet& sockets() { return sockets_; }
 
+  const filter::Shared& filters() const { return filters_; }
+
  private:
   Result<ListenerSpec> listener(std::shared_ptr<const xds::Listener> config, const xds::Config& all,
                                 Secrets& secrets);
-  Result<ChainSpec> chain(const xds::FilterChain& config, const xds::Config& all, Secrets& secrets);
+  Result<ChainSpec> chain(const xds::FilterChain& config, const std::string& listener,
+                          const xds::Config& all, Secrets& secrets);
   Result<std::shared_ptr<const upstream::ClusterSpec>> cluster(
       const std::shared_ptr<const xds::Cluster>& config, const xds::Config& all, Secrets& secrets,
       const Snapshot* previous);

@@ -26,6 +26,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
     : index_(index),
       host_(host),
       local_(local),
+      overload_(host.overload()),
       random_(Random::from_system()),
       endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
       log_deadline_(loop_.wheel(), *this),
@@ -142,9 +143,9 @@ void Worker::update_acceptors(const Snapshot& snapshot) {
 }
 
 void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
-  if (local_.connections_max != 0 && host_.connections() >= local_.connections_max) {
+  if (refuses_connection()) {
     connections_refused_->add();
-    return;  // closed: the limit of the settings
+    return;  // closed
   }
   Worker& other = host_.least_loaded();
   const size_t mine = load();
@@ -152,6 +153,16 @@ void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
   if (&other != this && !accept_here_ && mine > least + least / 8)
     return other.adopt(listener, std::move(fd));
   serve(listener, std::move(fd));
+}
+
+// By a limit of the settings or of the overload manager, or while it says so.
+bool Worker::refuses_connection() const {
+  if (overload_.is(resilience::OverloadAction::RejectConnections)) return true;
+  const uint64_t most = overload_.connections_max.load(std::memory_order_relaxed);
+  if (local_.connections_max == 0 && most == 0) return false;
+  const uint64_t now = host_.connections();
+  return (local_.connections_max != 0 && now >= local_.connections_max) ||
+         (most != 0 && now >= most);
 }
 
 void Worker::adopt(std::string listener, UniqueFd fd) {

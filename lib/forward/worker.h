@@ -20,6 +20,7 @@
 #include "forward/local.h"
 #include "forward/log_sink.h"
 #include "forward/mirror.h"
+#include "forward/overload.h"
 #include "forward/snapshot.h"
 #include "forward/view.h"
 #include "http/read_buffer.h"
@@ -44,7 +45,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual void on_drain_begun(size_t worker) = 0;
     virtual void on_drained(size_t worker) = 0;
     virtual Worker& least_loaded() = 0;
-    virtual size_t connections() const = 0;  // from downstream, over all workers
+    virtual size_t connections() const = 0;             // from downstream, over all workers
+    virtual const OverloadState& overload() const = 0;  // outlives the workers
 
    protected:
     ~Host() = default;
@@ -79,6 +81,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   telemetry::Registry& telemetry() { return registry_; }
   View& view() { return *view_; }
   bool draining() const { return draining_; }
+  // What the process sheds now: bits of resilience::OverloadAction.
+  uint32_t overload() const { return overload_.active.load(std::memory_order_relaxed); }
   void remove(Connection& connection);
   Exchange& take_exchange();
   // Once its streams are gone; it may be used again from the next turn on.
@@ -96,6 +100,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
 
  private:
   void on_accepted(const std::string& listener, UniqueFd fd) override;
+  bool accepting() const override {
+    return !overload_.is(resilience::OverloadAction::StopAcceptingConnections);
+  }
   void on_view_unused(View& view) override;
   void on_view_destroyed(const Snapshot& snapshot) override;
   void on_deadline(event::Deadline& deadline) override;
@@ -103,6 +110,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void use(const Snapshot& snapshot);
   void update_acceptors(const Snapshot& snapshot);
   void accept_from_leaving(const Snapshot& next);
+  bool refuses_connection() const;
   void serve(const std::string& listener, UniqueFd fd);
   void begin_drain(Duration longest);
   void finish_drain();
@@ -112,6 +120,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   const size_t index_;
   Host& host_;
   const Local& local_;
+  const OverloadState& overload_;
   event::Loop loop_;
   http::BlockPool blocks_;
   Random random_;

@@ -19,7 +19,9 @@ constexpr std::array kTexts = std::to_array<FlagText>({
      "The upstream closed the connection before its answer was complete.",
      "UpstreamConnectionTermination"},
     {Flag::UpstreamOverflow, "UO",
-     "A limit of the cluster on connections, requests or retries was reached.", "UpstreamOverflow"},
+     "A limit of the cluster on connections, requests or retries was reached, or a circuit breaker "
+     "is open.",
+     "UpstreamOverflow"},
     {Flag::NoRouteFound, "NR", "No route, or no filter chain, matches the request.",
      "NoRouteFound"},
     {Flag::DelayInjected, "DI",

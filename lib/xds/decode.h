@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "resilience/overload.h"
 #include "xds/values.h"
 
 namespace google::protobuf {
@@ -49,8 +50,9 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::strin
 struct Bootstrap {
   std::string node_id;
   std::string node_cluster;
-  std::string admin;   // ADDRESS:PORT or a path; empty: none
-  Config config;       // static resources; generation is empty
+  std::string admin;  // ADDRESS:PORT or a path; empty: none
+  Config config;      // static resources; generation is empty
+  resilience::OverloadPolicy overload;
   std::string source;  // serialized, for dump()
 };
 

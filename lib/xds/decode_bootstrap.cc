@@ -6,6 +6,7 @@
 #include "xds/decode.h"
 #include "xds/decode_cluster.h"
 #include "xds/decode_listener.h"
+#include "xds/decode_overload.h"
 #include "xds/decode_tls.h"
 #include "xds/strict.h"
 
@@ -109,6 +110,9 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   if (bootstrap.has_admin() && bootstrap.admin().has_address()) {
     MESH_TRY(const auto admin, decode_address(bootstrap.admin().address(), "admin.address"));
     result.admin = to_string(admin);
+  }
+  if (bootstrap.has_overload_manager()) {
+    MESH_TRY(result.overload, decode_overload(bootstrap.overload_manager(), "overload_manager"));
   }
   MESH_TRY_VOID(decode_secrets(resources, result.config.secrets));
   MESH_TRY_VOID(decode_clusters(resources, result.config));

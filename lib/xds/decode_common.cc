@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+#include "http/syntax.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -29,6 +31,16 @@ Result<Duration> decode_duration(const google::protobuf::Duration& duration,
   if (duration.seconds() > kDurationSecondsMax) return refuse(path, "is over ten years");
   return Duration(std::chrono::seconds(duration.seconds()) +
                   std::chrono::nanoseconds(duration.nanos()));
+}
+
+Result<void> check_field(std::string_view name, std::string_view value, std::string_view path) {
+  const std::string lower = text::to_lower(name);
+  if (!http::valid_token(lower)) return refuse(path, "is not a header's name");
+  if (lower == "content-length" || lower == "host" || http::is_hop_by_hop(lower))
+    return refuse(path, text::quoted(lower) + " is the forwarder's own to set");
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+    return refuse(path, "CR, LF and NUL are not for a header");
+  return {};
 }
 
 resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent) {

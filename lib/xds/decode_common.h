@@ -27,6 +27,10 @@ Result<Duration> decode_duration(const google::protobuf::Duration& duration, std
 // "region/zone/sub_zone", without what is empty at the end.
 std::string locality_text(const envoy::config::core::v3::Locality& locality);
 
+// A header that an answer of ours may carry: a token, a value on one line, and
+// nothing that frames the message.
+Result<void> check_field(std::string_view name, std::string_view value, std::string_view path);
+
 // Over the whole counts as the whole.
 resilience::Fraction decode_fraction(const envoy::type::v3::FractionalPercent& percent);
 

@@ -25,9 +25,13 @@ struct Known {
 
 // One row a type; a filter whose routes have a type of their own has two.
 constexpr std::array kKnown = std::to_array<Known>({
+    {"envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency",
+     decode_adaptive_concurrency},
     {"envoy.extensions.filters.http.cors.v3.Cors", decode_cors},
     {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
+    {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", decode_local_ratelimit},
+    {"mesh.xds.v1.CircuitBreaker", decode_circuit_breaker},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", decode_stateful_session},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
      decode_stateful_session},

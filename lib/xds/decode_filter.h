@@ -43,8 +43,14 @@ Result<std::shared_ptr<const route::FilterOverrides>> decode_overrides(
 // The decoders. `any` is of the type of their row and was checked.
 Result<FilterConfigPtr> decode_cors(const google::protobuf::Any& any, std::string_view path,
                                     FilterLevel level);
+Result<FilterConfigPtr> decode_adaptive_concurrency(const google::protobuf::Any& any,
+                                                    std::string_view path, FilterLevel level);
+Result<FilterConfigPtr> decode_circuit_breaker(const google::protobuf::Any& any,
+                                               std::string_view path, FilterLevel level);
 Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::string_view path,
                                      FilterLevel level);
+Result<FilterConfigPtr> decode_local_ratelimit(const google::protobuf::Any& any,
+                                               std::string_view path, FilterLevel level);
 Result<FilterConfigPtr> decode_stateful_session(const google::protobuf::Any& any,
                                                 std::string_view path, FilterLevel level);
 

@@ -5,9 +5,11 @@
 
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
+#include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
@@ -20,12 +22,17 @@
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
 #include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
+#include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
 #include "mesh/xds/v1/modulo_hash.pb.h"
+#include "mesh/xds/v1/circuit_breaker.pb.h"
+#include "mesh/xds/v1/descriptors_monitor.pb.h"
 #include "mesh/xds/v1/outlier_return.pb.h"
+#include "mesh/xds/v1/peer_identity.pb.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -41,8 +48,10 @@ const auto& known() {
       ext::access_loggers::file::v3::FileAccessLog::descriptor(),
       ext::filters::http::cors::v3::Cors::descriptor(),
       ext::filters::http::cors::v3::CorsPolicy::descriptor(),
+      ext::filters::http::adaptive_concurrency::v3::AdaptiveConcurrency::descriptor(),
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
       ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
+      ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
@@ -63,6 +72,11 @@ const auto& known() {
       ext::upstreams::http::v3::HttpProtocolOptions::descriptor(),
       v1::ModuloHash::descriptor(),
       ::mesh::xds::v1::OutlierReturn::descriptor(),
+      ext::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig::descriptor(),
+      ext::resource_monitors::fixed_heap::v3::FixedHeapConfig::descriptor(),
+      v1::CircuitBreaker::descriptor(),
+      v1::DescriptorsMonitor::descriptor(),
+      v1::PeerIdentity::descriptor(),
   };
   return types;
 }

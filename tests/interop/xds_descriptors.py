@@ -30,6 +30,10 @@ envoy.extensions.filters.http.router.v3.router_pb2
 envoy.extensions.filters.http.fault.v3.fault_pb2
 envoy.extensions.filters.http.cors.v3.cors_pb2
 envoy.extensions.filters.http.grpc_stats.v3.config_pb2
+envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2
+envoy.extensions.filters.http.adaptive_concurrency.v3.adaptive_concurrency_pb2
+envoy.extensions.resource_monitors.fixed_heap.v3.fixed_heap_pb2
+envoy.extensions.resource_monitors.downstream_connections.v3.downstream_connections_pb2
 envoy.extensions.transport_sockets.tls.v3.tls_pb2
 envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2
 envoy.extensions.upstreams.http.v3.http_protocol_options_pb2

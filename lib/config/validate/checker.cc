@@ -44,6 +44,14 @@ std::string at_key(const std::string& path, std::string_view key) {
   return path + "[" + text::quoted(key) + "]";
 }
 
+bool is_field_name(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
 bool is_ip_address(const std::string& text) {
   in6_addr buffer;
   return inet_pton(AF_INET, text.c_str(), &buffer) == 1 ||

@@ -63,6 +63,9 @@ std::string at_index(const std::string& path, int index);
 // "spec.labels" and "a": spec.labels["a"].
 std::string at_key(const std::string& path, std::string_view key);
 
+// The name of a header (RFC 9110, section 5.1).
+bool is_field_name(std::string_view name);
+
 // An IPv4 or IPv6 address, without port and brackets.
 bool is_ip_address(const std::string& text);
 

@@ -13,15 +13,6 @@ using namespace ::istio::networking::v1alpha3;
 
 constexpr size_t kPatternBytesMax = 1024;
 
-// RFC 9110, section 5.1.
-bool is_field_name(std::string_view name) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
 void check_text(const StringMatch& match, const std::string& path, Checker& checker) {
   const std::string& text = match.has_exact()    ? match.exact()
                             : match.has_prefix() ? match.prefix()

@@ -95,6 +95,21 @@ void check_session(const ServicePolicy::StickySession& session, Checker& checker
   }
 }
 
+void check_adaptive(const ::mesh::v1::AdaptiveConcurrency& adaptive, Checker& checker) {
+  const std::string path = "spec.adaptiveConcurrency";
+  checker.range(path + ".samplePercentile", adaptive.sample_percentile(), 0, 100);
+  checker.range(path + ".bufferPercent", adaptive.buffer_percent(), 0, 100);
+  if (adaptive.has_update_interval())
+    checker.duration(path + ".updateInterval", adaptive.update_interval(), false);
+  if (adaptive.has_min_rtt_interval())
+    checker.duration(path + ".minRttInterval", adaptive.min_rtt_interval(), false);
+  if (adaptive.has_fixed_min_rtt())
+    checker.duration(path + ".fixedMinRtt", adaptive.fixed_min_rtt(), false);
+  const uint32_t most = adaptive.max_concurrency() == 0 ? 1000 : adaptive.max_concurrency();
+  checker.expect(adaptive.min_concurrency() <= most, path + ".minConcurrency",
+                 "is over maxConcurrency");
+}
+
 }  // namespace
 
 void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
@@ -108,6 +123,11 @@ void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
                  "expected one health check at most");
   for (int i = 0; i < policy.health_checks_size(); ++i)
     check_health(policy.health_checks(i), at_index("spec.healthChecks", i), checker);
+  if (policy.has_adaptive_concurrency()) {
+    check_adaptive(policy.adaptive_concurrency(), checker);
+    checker.expect(policy.subset().empty(), "spec.adaptiveConcurrency",
+                   "is of the host as a whole, not of a subset");
+  }
   if (!policy.has_outlier_return()) return;
   const auto& back = policy.outlier_return();
   if (back.has_probe_percent())

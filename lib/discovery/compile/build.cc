@@ -132,6 +132,17 @@ std::string outbound_name(uint32_t port, std::string_view subset, std::string_vi
   return "outbound|" + std::to_string(port) + "|" + std::string(subset) + "|" + std::string(host);
 }
 
+std::string destination_cluster(const Model& model, const istio::Destination& destination,
+                                const std::string& ns, uint32_t port) {
+  const std::string host = model.resolve(destination.host(), ns);
+  uint32_t number = destination.port().number();
+  if (number == 0) {
+    const Service* service = model.find_service(host, ns);
+    number = service != nullptr && service->ports.size() == 1 ? service->ports[0].number : port;
+  }
+  return outbound_name(number, destination.subset(), host);
+}
+
 bool speaks_tls(const Model& model, const Service& service, const Instance& instance) {
   using Tls = istio_security::PeerAuthentication::MutualTLS;
   if (service.external || model.identity(*instance.workload).empty()) return false;

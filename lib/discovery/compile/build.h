@@ -40,6 +40,11 @@ struct InboundPort {
 std::vector<InboundPort> inbound_ports(const Model& model, const Node& node);
 std::string inbound_name(const InboundPort& port);  // of the cluster
 
+// Where a destination of an object of `ns` leads, for calls of `port`: to the port
+// it names, else to the only one, else to the one that was called (Istio).
+std::string destination_cluster(const Model& model, const istio::Destination& destination,
+                                const std::string& ns, uint32_t port);
+
 // TLS towards a peer of the mesh: our certificate, the bundle, ALPN and names.
 void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni, bool http,
                   bool http2_only, envoy::config::core::v3::TransportSocket& into);

@@ -1,6 +1,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/filters.h"
 #include "discovery/compile/session_policies.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
@@ -52,10 +53,12 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   auto& stats = *manager.add_http_filters();
   stats.set_name("envoy.filters.http.grpc_stats");
   pack(counted, *stats.mutable_typed_config());
+  if (!outbound) add_inbound_filters(model, node, manager);
   if (outbound) {
     auto& cors = *manager.add_http_filters();
     cors.set_name(kCors);
     pack(ext::filters::http::cors::v3::Cors(), *cors.mutable_typed_config());
+    add_outbound_filters(model, node, manager);
     auto& filter = *manager.add_http_filters();
     filter.set_name(kFault);
     pack(ext::filters::http::fault::v3::HTTPFault(), *filter.mutable_typed_config());

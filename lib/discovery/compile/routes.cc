@@ -2,6 +2,7 @@
 #include <set>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/filters.h"
 #include "discovery/compile/match.h"
 #include "discovery/compile/session_policies.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -55,6 +56,7 @@ class Compiler {
     } else {
       add_default(outbound_name(port.number, "", service.host), host);
     }
+    set_circuit_breakers(model_, node_, service, port.number, host);
   }
 
   // Hosts of a VirtualService that no service has.
@@ -219,16 +221,9 @@ class Compiler {
       add(mirror.destination(), mirror.has_percentage(), mirror.percentage());
   }
 
-  // Istio: the port named, else the only one, else the one that was called.
   std::string cluster_of(const istio::Destination& destination, const std::string& ns,
                          uint32_t port) const {
-    const std::string host = model_.resolve(destination.host(), ns);
-    uint32_t number = destination.port().number();
-    if (number == 0) {
-      const Service* service = model_.find_service(host, ns);
-      number = service != nullptr && service->ports.size() == 1 ? service->ports[0].number : port;
-    }
-    return outbound_name(number, destination.subset(), host);
+    return destination_cluster(model_, destination, ns, port);
   }
 
   const Model& model_;

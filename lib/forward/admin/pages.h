@@ -43,6 +43,7 @@ Page ready(const Forwarder& forwarder, const State& state);
 Page stats(const Forwarder& forwarder, const State& state, const Query& query);
 // ?format=prometheus, and a path of its own.
 Page stats_prometheus(const Forwarder& forwarder, const State& state, const Query& query);
+Page breakers(const Forwarder& forwarder);
 Page clusters(const Forwarder& forwarder, const Query& query);
 Page listeners(const Forwarder& forwarder, const Query& query);
 Page certs(const Forwarder& forwarder);

@@ -17,10 +17,10 @@ struct Place {
 
 class Builder {
  public:
-  explicit Builder(Shared& shared) : shared_(shared) {}
+  Builder(std::string scope, Shared& shared) : scope_(std::move(scope)), shared_(shared) {}
 
   Result<void> add(const xds::HttpFilter& config) {
-    auto made = make(config.config, shared_);
+    auto made = make(config.config, scope_ + "/" + config.name, shared_);
     if (!made) return std::move(made).error().during("filter " + text::quoted(config.name));
     places_.push_back({config, *std::move(made)});
     return {};
@@ -33,7 +33,9 @@ class Builder {
     return finish(std::move(plan));
   }
 
-  Result<std::shared_ptr<const Plan>> with(const route::FilterOverrides& overrides) {
+  // `place` names the first route that has them.
+  Result<std::shared_ptr<const Plan>> with(const route::FilterOverrides& overrides,
+                                           const std::string& place) {
     Plan plan;
     for (const Place& p : places_) {
       const auto found = std::find_if(overrides.begin(), overrides.end(),
@@ -48,7 +50,7 @@ class Builder {
         return Error{Errc::Invalid, "typed_per_filter_config[" + found->name + "]: is for " +
                                         std::string(found->config->type) + ", the filter is " +
                                         std::string(p.config.config->type)};
-      MESH_TRY(FilterPtr made, once(found->config));
+      MESH_TRY(FilterPtr made, once(found->config, place + "/" + found->name));
       add(std::move(made), plan);
     }
     return finish(std::move(plan));
@@ -56,9 +58,10 @@ class Builder {
 
  private:
   // Routes that share a configuration share the filter, and what it counts.
-  Result<FilterPtr> once(const std::shared_ptr<const route::FilterConfig>& config) {
+  Result<FilterPtr> once(const std::shared_ptr<const route::FilterConfig>& config,
+                         const std::string& key) {
     if (const auto known = made_.find(config.get()); known != made_.end()) return known->second;
-    MESH_TRY(FilterPtr made, make(config, shared_));
+    MESH_TRY(FilterPtr made, make(config, key, shared_));
     made_.emplace(config.get(), made);
     return made;
   }
@@ -74,6 +77,7 @@ class Builder {
     return std::make_shared<const Plan>(std::move(plan));
   }
 
+  const std::string scope_;
   Shared& shared_;
   std::vector<Place> places_;
   std::unordered_map<const route::FilterConfig*, FilterPtr> made_;
@@ -82,18 +86,22 @@ class Builder {
 }  // namespace
 
 Result<Pipeline> Pipeline::build(const std::vector<xds::HttpFilter>& filters,
-                                 const route::Table* routes, Shared& shared) {
+                                 const route::Table* routes, const std::string& scope,
+                                 Shared& shared) {
   Pipeline result;
   if (filters.empty()) return result;
-  Builder builder(shared);
+  Builder builder(scope, shared);
   for (const xds::HttpFilter& filter : filters) MESH_TRY_VOID(builder.add(filter));
   result.chain_ = builder.chain();
   if (routes == nullptr) return result;
   for (const route::VirtualHost& host : routes->hosts()) {
-    for (const route::Route& route : host.routes) {
+    for (size_t i = 0; i < host.routes.size(); ++i) {
+      const route::Route& route = host.routes[i];
       const route::FilterOverrides* const overrides = route.filters.get();
       if (overrides == nullptr || result.routes_.contains(overrides)) continue;
-      auto plan = builder.with(*overrides);
+      auto plan =
+          builder.with(*overrides, routes->name() + "/" + host.name + "/" +
+                                       (route.name.empty() ? std::to_string(i) : route.name));
       if (!plan) return std::move(plan).error().during("virtual host " + host.name);
       result.routes_.emplace(overrides, *std::move(plan));
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -26,11 +27,13 @@ struct Plan {
 
 class Pipeline {
  public:
-  // `routes` may be null. Errc::Invalid names the filter, and where a route
+  // `routes` may be null. `scope` names what the chain belongs to, so that limits
+  // of several chains of a listener are one. Errc::Invalid names the filter, and where a route
   // overrides one filter with the configuration of another. Main thread;
   // `shared` outlives it.
   static Result<Pipeline> build(const std::vector<xds::HttpFilter>& filters,
-                                const route::Table* routes, Shared& shared);
+                                const route::Table* routes, const std::string& scope,
+                                Shared& shared);
 
   // Null where no filter has anything to do. `overrides` belongs to the routes
   // that it was built with.
@@ -45,9 +48,10 @@ class Pipeline {
   std::unordered_map<const route::FilterOverrides*, std::shared_ptr<const Plan>> routes_;
 };
 
-// Makes the filter that `config` describes; null where it would do nothing.
-// Errc::Invalid where the forwarder has no such filter. Main thread.
+// Makes the filter that `config` describes; null where it would do nothing. `key`
+// says which one it is, for what it shares with others of that key. Errc::Invalid
+// where the forwarder has no such filter. Main thread.
 Result<std::shared_ptr<const Filter>> make(const std::shared_ptr<const route::FilterConfig>& config,
-                                           Shared& shared);
+                                           const std::string& key, Shared& shared);
 
 }  // namespace mesh::forward::filter

@@ -103,7 +103,7 @@ TEST_CASE("pipeline: what a route says of a filter rules, else the chain", "[for
     INFO(row.says);
     const auto routes = table({row.route});
     const auto built =
-        filter::Pipeline::build({{"f", row.chain, row.chain_disabled}}, routes.get(), shared);
+        filter::Pipeline::build({{"f", row.chain, row.chain_disabled}}, routes.get(), "l", shared);
     REQUIRE(built);
     Request request;
     CHECK(request.try_under(built->plan(row.route.get())) == row.status);
@@ -114,13 +114,13 @@ TEST_CASE("pipeline: what is wrong is named", "[forward]") {
   filter::Shared shared;
   const auto unknown = filter::Pipeline::build(
       {{"lua", std::make_shared<const route::FilterConfig>("envoy.extensions.Lua"), false}},
-      nullptr, shared);
+      nullptr, "l", shared);
   REQUIRE_FALSE(unknown);
   CHECK(unknown.error().text == "filter \"lua\": \"envoy.extensions.Lua\" is not supported");
 
   const auto other = override_with({"f", std::make_shared<const route::FilterConfig>("x.Y")});
   const auto routes = table({other});
-  const auto mixed = filter::Pipeline::build({{"f", nothing(), false}}, routes.get(), shared);
+  const auto mixed = filter::Pipeline::build({{"f", nothing(), false}}, routes.get(), "l", shared);
   REQUIRE_FALSE(mixed);
   CHECK(mixed.error().text ==
         "virtual host h: typed_per_filter_config[f]: is for x.Y, the filter "
@@ -200,7 +200,7 @@ TEST_CASE("fault: always, never, and nothing without a policy", "[forward]") {
                                                     .abort_share = {1'000'000},
                                                     .abort_http_status = 418,
                                                     .abort_grpc_status = {}}),
-      shared);
+      "k", shared);
   REQUIRE(made);
   Request request;
   filter::Slot slot{};
@@ -212,7 +212,7 @@ TEST_CASE("fault: always, never, and nothing without a policy", "[forward]") {
   CHECK(verdict.delay_flags.has(telemetry::Flag::DelayInjected));
   CHECK((*made)->hooks == filter::Filter::kTry);
 
-  const auto none = filter::make(nothing(), shared);
+  const auto none = filter::make(nothing(), "k", shared);
   REQUIRE(none);
   CHECK(*none == nullptr);
 }

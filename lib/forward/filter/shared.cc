@@ -1,0 +1,96 @@
+#include "forward/filter/shared.h"
+
+#include <algorithm>
+
+#include "forward/filter/local_ratelimit.h"
+
+namespace mesh::forward::filter {
+
+using resilience::Breaker;
+
+std::shared_ptr<NamedBreaker> Shared::breaker(const std::string& name,
+                                              const resilience::BreakerPolicy& policy) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(breakers_, [](const auto& entry) { return entry.second.breaker.expired(); });
+  Known& known = breakers_[name];
+  known.policy = policy;
+  auto breaker = known.breaker.lock();
+  if (breaker == nullptr) known.breaker = breaker = std::make_shared<NamedBreaker>();
+  return breaker;
+}
+
+std::vector<BreakerReport> Shared::breakers(Instant now) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<BreakerReport> reports;
+  for (const auto& [name, known] : breakers_) {
+    const auto named = known.breaker.lock();
+    if (named == nullptr) continue;
+    const Breaker& breaker = named->breaker;
+    BreakerReport& report = reports.emplace_back();
+    report.name = name;
+    report.state = breaker.state();
+    report.in_state = std::max(Duration(0), now - breaker.since());
+    if (report.state == Breaker::State::Open)
+      report.open_left = std::max(Duration(0), breaker.open_until(known.policy) - now);
+    report.window = breaker.sums(known.policy, now);
+    report.refused = breaker.refused();
+    report.fallbacks = named->fallbacks.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < report.changes_to.size(); ++i)
+      report.changes_to[i] = breaker.changes_to(Breaker::State(i));
+  }
+  return reports;
+}
+
+std::shared_ptr<RateLimitState> Shared::rate_limit(const std::string& key,
+                                                   const route::LocalRateLimit& config) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(rate_limits_, [](const auto& entry) { return entry.second.second.expired(); });
+  auto& [name, known] = rate_limits_[{key, config.fingerprint}];
+  auto state = known.lock();
+  if (state == nullptr) known = state = make_state(config, random_);
+  name = config.stat_prefix;
+  return state;
+}
+
+std::vector<RateLimitReport> Shared::rate_limits() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, RateLimitReport> sums;
+  for (const auto& [key, known] : rate_limits_) {
+    const auto state = known.second.lock();
+    if (state == nullptr) continue;
+    RateLimitReport& sum = sums[known.first];
+    sum.name = known.first;
+    sum.ok += state->ok.load(std::memory_order_relaxed);
+    sum.limited += state->limited.load(std::memory_order_relaxed);
+    sum.enforced += state->enforced.load(std::memory_order_relaxed);
+  }
+  std::vector<RateLimitReport> reports;
+  for (auto& [name, sum] : sums) reports.push_back(std::move(sum));
+  return reports;
+}
+
+std::shared_ptr<resilience::AdaptiveLimit> Shared::adaptive(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(adaptive_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = adaptive_[key];
+  auto limit = known.lock();
+  if (limit == nullptr) known = limit = std::make_shared<resilience::AdaptiveLimit>();
+  return limit;
+}
+
+std::vector<AdaptiveReport> Shared::adaptive_limits() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<AdaptiveReport> reports;
+  for (const auto& [name, known] : adaptive_)
+    if (const auto limit = known.lock())
+      reports.push_back({.name = name,
+                         .under_way = limit->under_way(),
+                         .limit = limit->limit(),
+                         .min_rtt = limit->min_rtt(),
+                         .sample_rtt = limit->sample_rtt(),
+                         .measuring = limit->measuring(),
+                         .blocked = limit->blocked()});
+  return reports;
+}
+
+}  // namespace mesh::forward::filter
