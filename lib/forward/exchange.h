@@ -95,6 +95,7 @@ class Exchange final : private http::StreamHandler,
   void on_deadline(event::Deadline& deadline) override;
 
   // The way there. False: answered already.
+  bool normalise_path();
   bool find_route();
   bool shed(uint32_t overload);  // true: answered
   bool find_target();

@@ -23,8 +23,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
   if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;
-  if (head.path != "*" && !head.is_connect() && !http::normalise_path(&head.path, path_))
-    return reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
+  if (head.path != "*" && !head.is_connect() && !normalise_path()) return;
   if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;
   if (!run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;
@@ -56,6 +55,21 @@ void Exchange::resolve_options() {
   if (grpc_) use_grpc_timeout(*head_, *route_, chain, options_);
   if (trusted_) use_request_fields(*head_, grpc_, *route_, chain, extras().asked, options_);
   arm_watch();
+}
+
+// False: answered already.
+bool Exchange::normalise_path() {
+  switch (http::normalise_path(&head_->path, path_, chain_->config->path)) {
+    case http::PathVerdict::Good: return true;
+    case http::PathVerdict::Refused:
+      reply(400, {}, "path_normalization_failed", "the path cannot be normalised");
+      return false;
+    case http::PathVerdict::Redirect:
+      extras().location = head_->path;
+      reply(307, {}, "path_normalization_failed", {});
+      return false;
+  }
+  return false;
 }
 
 // Envoy's route timeout runs from here.

@@ -18,36 +18,60 @@ bool unreserved(int c) {
 }
 
 // Nothing to do in nearly all paths: no "%", no "\", no segment that begins
-// with a dot.
-bool already_normal(std::string_view path) {
+// with a dot, nor, where they are merged, two slashes.
+bool already_normal(std::string_view path, bool merge) {
   char before = 0;
   for (const char c : path) {
-    if (c == '%' || c == '\\' || (c == '.' && before == '/')) return false;
+    if (c == '%' || c == '\\') return false;
+    if (before == '/' && (c == '.' || (merge && c == '/'))) return false;
     before = c;
   }
   return true;
 }
 
-// Decodes unreserved characters and turns backslashes; false on a bad escape.
-bool decode(std::string_view path, std::string& out) {
-  for (size_t i = 0; i < path.size(); ++i) {
-    const char c = path[i];
-    if (c == '\\') {
-      out.push_back('/');
-    } else if (c != '%') {
-      out.push_back(c);
+// %2F and %5C become what they stand for; whether there were any.
+bool decode_slashes(std::string& path) {
+  size_t out = 0;
+  for (size_t in = 0; in < path.size(); ++out) {
+    const int high = path[in] == '%' && in + 2 < path.size() ? hex_value(path[in + 1]) : -1;
+    const int byte = high >= 0 ? high * 16 + hex_value(path[in + 2]) : -1;
+    const bool slash = byte == '/' || byte == '\\';
+    path[out] = slash ? char(byte) : path[in];
+    in += slash ? 3 : 1;
+  }
+  const bool found = out != path.size();
+  path.resize(out);
+  return found;
+}
+
+void merge_slashes(std::string& path) {
+  size_t out = 0;
+  for (size_t in = 0; in < path.size(); ++in)
+    if (path[in] != '/' || out == 0 || path[out - 1] != '/') path[out++] = path[in];
+  path.resize(out);
+}
+
+// Decodes unreserved characters and turns backslashes, in place; false on a bad escape.
+bool decode(std::string& path) {
+  size_t out = 0;
+  for (size_t in = 0; in < path.size();) {
+    const char c = path[in];
+    if (c != '%') {
+      path[out++] = c == '\\' ? '/' : c;
+      ++in;
+      continue;
+    }
+    const int high = in + 2 < path.size() ? hex_value(path[in + 1]) : -1;
+    const int low = high >= 0 ? hex_value(path[in + 2]) : -1;
+    if (low < 0) return false;
+    if (const int byte = high * 16 + low; unreserved(byte)) {
+      path[out++] = char(byte);
+      in += 3;
     } else {
-      const int high = i + 2 < path.size() ? hex_value(path[i + 1]) : -1;
-      const int low = high >= 0 ? hex_value(path[i + 2]) : -1;
-      if (low < 0) return false;
-      const int byte = high * 16 + low;
-      if (unreserved(byte))
-        out.push_back(char(byte));
-      else
-        out.append(path.substr(i, 3));
-      i += 2;
+      for (int i = 0; i < 3; ++i) path[out++] = path[in++];
     }
   }
+  path.resize(out);
   return true;
 }
 
@@ -81,16 +105,25 @@ bool remove_dot_segments(std::string& path) {
 
 }  // namespace
 
-bool normalise_path(std::string_view* path, std::string& storage) {
+PathVerdict normalise_path(std::string_view* path, std::string& storage,
+                           const PathOptions& options) {
+  using Escaped = PathOptions::EscapedSlashes;
   const std::string_view whole = *path;
-  if (!whole.starts_with('/')) return false;
+  if (!whole.starts_with('/')) return PathVerdict::Refused;
   const std::string_view head = without_query(whole);
-  if (already_normal(head)) return true;
-  storage.clear();
-  if (!decode(head, storage) || !remove_dot_segments(storage)) return false;
+  if (already_normal(head, options.merge_slashes)) return PathVerdict::Good;
+  storage.assign(head);
+  PathVerdict verdict = PathVerdict::Good;
+  if (options.escaped != Escaped::Keep && decode_slashes(storage)) {
+    if (options.escaped == Escaped::Reject) return PathVerdict::Refused;
+    if (options.escaped == Escaped::Redirect) verdict = PathVerdict::Redirect;
+  }
+  if (options.normalise && (!decode(storage) || !remove_dot_segments(storage)))
+    return PathVerdict::Refused;
+  if (options.merge_slashes) merge_slashes(storage);
   storage.append(whole.substr(head.size()));
   *path = storage;
-  return true;
+  return verdict;
 }
 
 }  // namespace mesh::http

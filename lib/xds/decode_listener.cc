@@ -56,6 +56,21 @@ Result<void> decode_upgrades(const HttpConnectionManager& manager, std::string_v
   return {};
 }
 
+// Not said: normalised, as Istio does it (Envoy alone would leave paths as they are).
+http::PathOptions decode_path_options(const HttpConnectionManager& manager) {
+  using Escaped = http::PathOptions::EscapedSlashes;
+  http::PathOptions options;
+  if (manager.has_normalize_path()) options.normalise = manager.normalize_path().value();
+  options.merge_slashes = manager.merge_slashes();
+  switch (manager.path_with_escaped_slashes_action()) {
+    case HttpConnectionManager::REJECT_REQUEST: options.escaped = Escaped::Reject; break;
+    case HttpConnectionManager::UNESCAPE_AND_REDIRECT: options.escaped = Escaped::Redirect; break;
+    case HttpConnectionManager::UNESCAPE_AND_FORWARD: options.escaped = Escaped::Decode; break;
+    default: break;
+  }
+  return options;
+}
+
 Result<void> decode_manager(const HttpConnectionManager& manager, const std::string& path,
                             FilterChain& into) {
   if (manager.codec_type() != HttpConnectionManager::AUTO)
@@ -92,6 +107,7 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
   MESH_TRY_VOID(decode_upgrades(manager, path, into));
   MESH_TRY_VOID(decode_grpc_stats(manager, path, into));
   into.trace_context = manager.has_tracing();
+  into.path = decode_path_options(manager);
   if (manager.has_generate_request_id())
     into.generate_request_id = manager.generate_request_id().value();
   return {};

@@ -15,6 +15,7 @@
 
 #include "balance/config.h"
 #include "base/clock.h"
+#include "http/path.h"
 #include "http/limits.h"
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
@@ -159,6 +160,7 @@ struct FilterChain {
   http::Http2Options http2;
   // upgrade_configs: what is not listed, here or by the route, is refused.
   std::vector<UpgradeType> upgrades;
+  http::PathOptions path;  // what is done with paths before they are matched
   bool generate_request_id = true;
   bool trace_context = false;  // HCM.tracing is set: a traceparent is made where none came
   Edge edge;

@@ -37,11 +37,22 @@ void add_access_log(const Node& node, Logs& logs) {
   pack(file, *log.mutable_typed_config());
 }
 
+void set_path_normalization(const v1::MeshConfig& mesh, Manager& manager) {
+  using Normalization = v1::MeshConfig::PathNormalization;
+  const auto wanted = mesh.path_normalization().normalization();
+  manager.mutable_normalize_path()->set_value(wanted != Normalization::NONE);
+  manager.set_merge_slashes(wanted == Normalization::MERGE_SLASHES ||
+                            wanted == Normalization::DECODE_AND_MERGE_SLASHES);
+  if (wanted == Normalization::DECODE_AND_MERGE_SLASHES)
+    manager.set_path_with_escaped_slashes_action(Manager::UNESCAPE_AND_FORWARD);
+}
+
 Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool outbound) {
   Manager manager;
   const auto* mesh = model.mesh_config();
   if (mesh != nullptr && mesh->spec.enable_tracing()) manager.mutable_tracing();
   manager.set_stat_prefix(std::move(stat_prefix));
+  set_path_normalization(mesh == nullptr ? v1::MeshConfig() : mesh->spec, manager);
   // As Istio: streams may be idle for as long as the route allows.
   manager.mutable_stream_idle_timeout();
   // As Istio: WebSocket passes wherever HTTP is spoken, over HTTP/2 too (RFC 8441).

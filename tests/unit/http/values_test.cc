@@ -133,6 +133,47 @@ TEST_CASE("http path: Istio's BASE normalisation", "[http]") {
   }
 }
 
+TEST_CASE("http path: Istio's other ways to normalise, and Envoy's with escaped slashes",
+          "[http]") {
+  using Escaped = http::PathOptions::EscapedSlashes;
+  const http::PathOptions none{.normalise = false};
+  const http::PathOptions merge{.merge_slashes = true};
+  const http::PathOptions decode{.merge_slashes = true, .escaped = Escaped::Decode};
+  const http::PathOptions redirect{.escaped = Escaped::Redirect};
+  const http::PathOptions reject{.escaped = Escaped::Reject};
+  struct Row {
+    const char* because;
+    http::PathOptions options;
+    std::string_view path;
+    std::string_view want;  // empty: refused
+    http::PathVerdict verdict = http::PathVerdict::Good;
+  };
+  const Row rows[] = {
+      {"nothing is done", none, "/a/../%61//b%zz", "/a/../%61//b%zz"},
+      {"slashes are merged", merge, "//a///b/?c//d", "/a/b/?c//d"},
+      {"after the dots are gone", merge, "/a/.//../b", "/a/b"},
+      {"an encoded slash stays", merge, "/a%2F/b", "/a%2F/b"},
+      {"an encoded slash is one", decode, "/a%2f%2Fb?%2F", "/a/b?%2F"},
+      {"and counts for dots", decode, "/a%2F..%2fb", "/b"},
+      {"an encoded backslash too", decode, "/a%5Cb", "/a/b"},
+      {"above the root all the same", decode, "/..%2fa", ""},
+      {"redirected", redirect, "/a%2Fb?c", "/a/b?c", http::PathVerdict::Redirect},
+      {"only where there is one", redirect, "/a%20b", "/a%20b"},
+      {"refused", reject, "/a%2Fb", ""},
+      {"in the query it is nobody's business", reject, "/a?%2Fb", "/a?%2Fb"},
+      {"cut off it is none", reject, "/a%2", ""},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.because) {
+      std::string_view path = row.path;
+      std::string storage;
+      const auto verdict = http::normalise_path(&path, storage, row.options);
+      CHECK(verdict == (row.want.empty() ? http::PathVerdict::Refused : row.verdict));
+      if (!row.want.empty()) CHECK(path == row.want);
+    }
+  }
+}
+
 TEST_CASE("http length: digits below 2^63 and nothing else", "[http]") {
   CHECK(http::parse_content_length("0") == 0);
   CHECK(http::parse_content_length("007") == 7);
