@@ -69,7 +69,7 @@ Result<void> Forwarder::rebuild() {
   warm_timer_.cancel();
   newest_ = snapshot.get();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
-  health_.use(*newest_);
+  health_.use(*newest_, config_->outlier_event_log);
   for (auto& worker : workers_) worker->apply(*newest_);
   return {};
 }

@@ -19,7 +19,8 @@ HealthKeeper::HealthKeeper(event::Loop& loop)
 
 HealthKeeper::~HealthKeeper() = default;
 
-void HealthKeeper::use(const Snapshot& snapshot) {
+void HealthKeeper::use(const Snapshot& snapshot, const std::string& event_log) {
+  event_log_ = event_log;
   std::erase_if(outliers_, [&](const auto& entry) {
     const auto found = snapshot.clusters.find(entry.first);
     return found == snapshot.clusters.end() || !found->second->config->outlier;
@@ -69,16 +70,28 @@ void HealthKeeper::sweep(const upstream::ClusterSpec& cluster, bool interval_pas
   }
   std::vector<OutlierEvent> events;
   outlier.sweep(loop_.now(), interval_passed, &events);
-  for (const OutlierEvent& event : events) {
-    const std::string& host = cluster.endpoints[event.host].text;
-    if (event.ejected)
-      log::notice("host ejected", {{"cluster", cluster.name()},
-                                   {"host", host},
-                                   {"cause", to_string(event.cause)},
-                                   {"ejections", std::to_string(event.ejections)}});
-    else
-      log::notice("host returned after ejection", {{"cluster", cluster.name()}, {"host", host}});
-  }
+  for (const OutlierEvent& event : events) tell(cluster, event);
+}
+
+// A line of the log, and one of JSON as Envoy's data.cluster.v3 OutlierDetectionEvent.
+void HealthKeeper::tell(const upstream::ClusterSpec& cluster, const OutlierEvent& event) {
+  const std::string& host = cluster.endpoints[event.host].text;
+  if (event.ejected)
+    log::notice("host ejected", {{"cluster", cluster.name()},
+                                 {"host", host},
+                                 {"cause", to_string(event.cause)},
+                                 {"ejections", std::to_string(event.ejections)}});
+  else
+    log::notice("host returned after ejection", {{"cluster", cluster.name()}, {"host", host}});
+  if (event_log_.empty()) return;
+  using upstream::json_text;
+  std::string line =
+      "{\"type\":" + json_text(to_string(event.cause)) +
+      ",\"timestamp\":" + json_text(upstream::json_time(loop_.wall())) +
+      ",\"cluster_name\":" + json_text(cluster.name()) + ",\"upstream_url\":" + json_text(host) +
+      ",\"action\":\"" + (event.ejected ? "EJECT" : "UNEJECT") +
+      "\",\"num_ejections\":" + std::to_string(event.ejections) + ",\"enforced\":true}";
+  log_.write(event_log_, line);
 }
 
 void HealthKeeper::arm() {

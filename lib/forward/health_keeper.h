@@ -25,8 +25,9 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   explicit HealthKeeper(event::Loop& loop);
   ~HealthKeeper();
 
-  // The configuration from now on. Before workers hear of it.
-  void use(const Snapshot& snapshot);
+  // The configuration from now on. Before workers hear of it. `event_log`: a file for
+  // ejections and returns, or empty.
+  void use(const Snapshot& snapshot, const std::string& event_log);
   // A worker ejected a host, or an answer failed one at once: that is to be told, and its return to
   // be waited for.
   void on_ejection();
@@ -40,12 +41,14 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   void on_unejected() override { sweep(); }
   void sweep();
   void sweep(const upstream::ClusterSpec& cluster, bool interval_passed);
+  void tell(const upstream::ClusterSpec& cluster, const resilience::OutlierEvent& event);
   void arm();
 
   event::Loop& loop_;
   Random random_;
   event::Timer timer_;
   upstream::EventLog log_;
+  std::string event_log_;
   upstream::HealthChecker checker_;
   std::map<std::string, Kept, std::less<>> outliers_;  // clusters that have a policy
 };

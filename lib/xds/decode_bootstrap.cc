@@ -107,6 +107,8 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   result.node_cluster = bootstrap.node().cluster();
   result.config.locality = locality_text(bootstrap.node().locality());
   result.config.local_cluster = bootstrap.cluster_manager().local_cluster_name();
+  result.config.outlier_event_log =
+      bootstrap.cluster_manager().outlier_detection().event_log_path();
   if (bootstrap.has_admin() && bootstrap.admin().has_address()) {
     MESH_TRY(const auto admin, decode_address(bootstrap.admin().address(), "admin.address"));
     result.admin = to_string(admin);

@@ -331,6 +331,8 @@ struct Config {
   // instances make (local_cluster_name): for zone-aware routing. Empty: not known.
   std::string locality;
   std::string local_cluster;
+  // Where ejections and returns are told, a line of JSON each; empty: nowhere.
+  std::string outlier_event_log;
 };
 
 }  // namespace mesh::xds

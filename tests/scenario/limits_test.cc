@@ -4,8 +4,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/file.h"
 #include "scenario/proxy.h"
 #include "support/http_peer.h"
+#include "support/temp_dir.h"
 #include "support/wait.h"
 #include "upstream/cluster_stats.h"
 
@@ -195,6 +197,29 @@ TEST_CASE("scenario: a host returns with a share of its requests", "[forwarder]"
   // Half of them would be 250; a tenth of its half is 25.
   CHECK(back > 2);
   CHECK(back < 90);
+}
+
+TEST_CASE("scenario: ejections and returns go to the event log", "[forwarder]") {
+  support::TempDir folder;
+  const std::string path = folder.file("ejections");
+  Origin bad("bad");
+  bad.always(503);
+  Proxy proxy(Front{.endpoints = ports({bad.port()}), .cluster = R"(
+    outlier_detection: { consecutive_5xx: 3, base_ejection_time: 0.05s, max_ejection_percent: 100 })"}
+                      .yaml() +
+                  "cluster_manager: { outlier_detection: { event_log_path: " + path + " } }\n",
+              1);
+  const auto has = [&](const std::string& what) {
+    return support::wait_for([&] {
+      const auto text = file::read(path, 1 << 20);
+      return text && text->find(what) != std::string::npos;
+    });
+  };
+  for (int i = 0; i < 3; ++i) support::get(proxy.port());
+  REQUIRE(has("{\"type\":\"CONSECUTIVE_5XX\",\"timestamp\":"));
+  CHECK(has("\"upstream_url\":\"127.0.0.1:" + std::to_string(bad.port()) +
+            "\",\"action\":\"EJECT\",\"num_ejections\":1,\"enforced\":true}"));
+  CHECK(has("\"action\":\"UNEJECT\""));
 }
 
 TEST_CASE("scenario: success rates eject at the interval's end", "[forwarder]") {
