@@ -116,7 +116,6 @@ struct Upgrade {
   std::string type = {};  // lower-case: "websocket", "connect", ...
   bool enabled = true;
   bool terminate_connect = false;  // connect_config: the tunnel ends here, TCP upstream
-  bool allow_post = false;         // connect_config.allow_post
 };
 
 }  // namespace mesh::route

@@ -163,8 +163,7 @@ Result<std::vector<route::Upgrade>> decode_upgrades(
     const auto& config = upgrades[i];
     route::Upgrade upgrade{.type = text::to_lower(config.upgrade_type()),
                            .enabled = !config.has_enabled() || config.enabled().value(),
-                           .terminate_connect = config.has_connect_config(),
-                           .allow_post = config.connect_config().allow_post()};
+                           .terminate_connect = config.has_connect_config()};
     if (upgrade.type.empty()) return refuse(item(path, i), "upgrade_type is empty");
     for (const auto& other : result)
       if (other.type == upgrade.type)

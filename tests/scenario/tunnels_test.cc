@@ -2,12 +2,16 @@
 // a pair of them.
 #include <catch2/catch.hpp>
 
+#include <mutex>
+
 #include "scenario/proxy.h"
+#include "support/http2_frames.h"
 #include "support/http_peer.h"
 #include "support/wait.h"
 
 using namespace mesh;
 using namespace mesh::scenario;
+namespace h2 = support::h2;
 using support::Message;
 using support::Origin;
 using support::Wire;
@@ -94,6 +98,67 @@ TEST_CASE("scenario: upgrades that are not configured are refused", "[forwarder]
   other.send("CONNECT svc:80 HTTP/1.1\r\nhost: svc:80\r\n\r\n");
   CHECK(other.read().status == 501);
   CHECK(other.closed());
+  CHECK(origin.requests() == 0);
+}
+
+TEST_CASE("scenario: a WebSocket of HTTP/2's own (RFC 8441) reaches an origin of HTTP/1.1",
+          "[forwarder]") {
+  Origin origin("a");
+  std::mutex mutex;
+  Message seen;
+  origin.handle([&](const Message& request, Wire& wire) {
+    {
+      const std::lock_guard lock(mutex);
+      seen = request;
+    }
+    return shout(request, wire);
+  });
+  Proxy proxy(Front{.endpoints = ports({origin.port()}), .hcm = kWebSocket}.yaml(), 1);
+  Wire client = Wire::connect(proxy.port());
+  const std::string head = h2::field(":method", "CONNECT") + h2::field(":protocol", "websocket") +
+                           "\x86" + h2::field(":path", "/chat") + h2::field(":authority", "svc") +
+                           h2::field("sec-websocket-version", "13");
+  client.send(h2::preface() + h2::frame(h2::Headers, h2::kEndHeaders, 1, head));
+  std::string said;
+  const auto hear = [&](std::string_view what) {
+    while (said.find(what) == said.npos) {
+      const std::string more = client.read_some();
+      if (more.empty()) return false;
+      said += more;
+    }
+    return true;
+  };
+  // SETTINGS_ENABLE_CONNECT_PROTOCOL: 1, and :status 200 from the static table.
+  CHECK(hear(std::string("\0\10\0\0\0\1", 6)));
+  CHECK(hear("\x88"));
+  client.send(h2::frame(h2::Data, 0, 1, "hello"));
+  CHECK(hear("HELLO"));
+  CHECK(said.find("s3pPLMBiTxaQ9kYGzzhZRbK") == said.npos);
+  {
+    const std::lock_guard lock(mutex);
+    CHECK(seen.start == "GET /chat HTTP/1.1");
+    CHECK(seen.field("connection") == "upgrade");
+    CHECK(seen.field("sec-websocket-key").size() == 24);
+    CHECK(seen.field("sec-websocket-version") == "13");
+  }
+  client.send(h2::frame(h2::Data, h2::kEndStream, 1, "bye"));
+  CHECK(hear("BYE"));
+}
+
+TEST_CASE("scenario: a peer of HTTP/2 that does not offer extended CONNECT is not asked for it",
+          "[forwarder]") {
+  Origin origin("a");
+  origin.handle(shout);
+  Proxy inner(Front{.endpoints = ports({origin.port()}), .hcm = R"(
+          upgrade_configs: [{ upgrade_type: websocket }])"}
+                  .yaml(),
+              1);
+  Proxy outer(
+      Front{.endpoints = ports({inner.port()}), .cluster = kHttp2, .hcm = kWebSocket}.yaml(), 1);
+  Wire client = Wire::connect(outer.port());
+  client.send(kUpgrade);
+  CHECK(client.read().status == 503);
+  CHECK(client.closed());
   CHECK(origin.requests() == 0);
 }
 
