@@ -1,5 +1,7 @@
 #include "cmd/discoveryd/node.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "xds/node.h"
 
@@ -24,6 +26,29 @@ Result<uint32_t> parse_mode(const std::string& text) {
     mode = mode * 8 + uint32_t(c - '0');
   }
   return mode;
+}
+
+bool is_ipv4(const std::string& text) {
+  const auto parts = text::split(text, '.');
+  return parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+           return part.size() <= 3 && bool(text::parse_uint(part, 255));
+         });
+}
+
+// IP addresses or CIDRs with commas.
+Result<void> check_ranges(const std::string& text) {
+  if (text.empty()) return {};
+  for (const auto range : text::split(text, ',')) {
+    const size_t slash = range.find('/');
+    const std::string address(range.substr(0, slash));
+    const bool v6 = address.find(':') != std::string::npos;
+    const bool bits =
+        slash == std::string_view::npos || text::parse_uint(range.substr(slash + 1), v6 ? 128 : 32);
+    if ((!v6 && !is_ipv4(address)) || !bits)
+      return Error{Errc::Invalid, "proxy_protocol_peers: expected IP addresses or CIDRs, got \"" +
+                                      std::string(range) + "\""};
+  }
+  return {};
 }
 
 // ADDRESS:PORT or a path; what Envoy would refuse later is refused here.
@@ -53,6 +78,12 @@ Result<discovery::Node> node_of(const bus::Node& words) {
   MESH_TRY(node.outbound_mode, parse_mode(get(words, key::kOutboundMode)));
   node.access_log = get(words, key::kAccessLog);
   node.locality = get(words, key::kLocality);
+  node.outbound_tcp = get(words, key::kOutboundTcp);
+  if (!node.outbound_tcp.empty() && !is_ipv4(node.outbound_tcp))
+    return Error{Errc::Invalid,
+                 "outbound_tcp: expected an IPv4 address, got \"" + node.outbound_tcp + "\""};
+  node.proxy_protocol_peers = get(words, key::kProxyProtocolPeers);
+  MESH_TRY_VOID(check_ranges(node.proxy_protocol_peers));
   return node;
 }
 

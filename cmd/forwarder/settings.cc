@@ -122,6 +122,11 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   tell(xds::node::kServiceAccount, message.service_account());
   tell(xds::node::kOutbound, message.outbound());
   tell(xds::node::kOutboundMode, message.outbound_mode());
+  tell(xds::node::kOutboundTcp, message.outbound_tcp());
+  std::string proxies;
+  for (const std::string& peer : message.proxy_protocol_peers())
+    proxies += (proxies.empty() ? "" : ",") + peer;
+  tell(xds::node::kProxyProtocolPeers, proxies);
   tell(xds::node::kAccessLog, message.access_log());
   tell(xds::node::kAddress, message.address());
   tell(xds::node::kLocality, message.locality());

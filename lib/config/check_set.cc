@@ -82,16 +82,25 @@ class SetChecker {
            object.namespace_() + "/" + service.hosts(i));
     for (int i = 0; i < service.http_size(); ++i) {
       delegate(object, service.http(i), at_index("spec.http", i) + ".delegate");
-      for (int j = 0; j < service.http(i).route_size(); ++j) {
-        const auto& destination = service.http(i).route(j).destination();
-        const std::string path = at_index(at_index("spec.http", i) + ".route", j) + ".destination";
-        if (!destination.subset().empty() &&
-            !subsets_.contains({destination.host(), destination.subset()}))
-          error(object, path + ".subset",
-                "no DestinationRule for " + destination.host() + " has the subset " +
-                    destination.subset());
-        known_host(object, path + ".host", destination.host());
-      }
+      destinations(object, service.http(i).route(), at_index("spec.http", i));
+    }
+    for (int i = 0; i < service.tcp_size(); ++i)
+      destinations(object, service.tcp(i).route(), at_index("spec.tcp", i));
+    for (int i = 0; i < service.tls_size(); ++i)
+      destinations(object, service.tls(i).route(), at_index("spec.tls", i));
+  }
+
+  template <class Routes>
+  void destinations(const v1::Object& object, const Routes& routes, const std::string& at) {
+    for (int j = 0; j < routes.size(); ++j) {
+      const auto& destination = routes[j].destination();
+      const std::string path = at_index(at + ".route", j) + ".destination";
+      if (!destination.subset().empty() &&
+          !subsets_.contains({destination.host(), destination.subset()}))
+        error(object, path + ".subset",
+              "no DestinationRule for " + destination.host() + " has the subset " +
+                  destination.subset());
+      known_host(object, path + ".host", destination.host());
     }
   }
 

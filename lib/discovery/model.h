@@ -30,7 +30,9 @@ struct Node {
   std::string outbound = {};  // ADDRESS:PORT or a path; empty: none
   uint32_t outbound_mode = 0;
   std::string access_log = {};
-  std::string locality = {};  // empty: as its workload's, if at all
+  std::string outbound_tcp = {};          // an IPv4 address for TCP services without their own
+  std::string proxy_protocol_peers = {};  // CIDRs with commas; empty: nobody is believed
+  std::string locality = {};              // empty: as its workload's, if at all
   bool operator==(const Node&) const = default;
 };
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "forward/client_cert.h"
 #include "forward/exchange.h"
+#include "forward/tunnel.h"
 #include "forward/worker.h"
 #include "http1/server_codec.h"
 #include "http2/server_codec.h"
@@ -22,6 +23,8 @@ using std::chrono::seconds;
 using upstream::Transport;
 
 constexpr seconds kSniffingMax(15);
+// Where the server is known to speak first: for a TLS client's first bytes.
+constexpr Duration kLearnedSniff = std::chrono::milliseconds(50);
 constexpr seconds kDrainLook(1);  // between looks at exchanges that do not end
 
 constexpr uint8_t bit(State s) { return uint8_t(1U << unsigned(s)); }
@@ -81,32 +84,73 @@ Connection::Connection(Worker& worker, View& view, const ListenerSpec& listener)
 Connection::~Connection() {
   transport_.close();
   transport_.set_codec(nullptr);
+  codec_.reset();  // a tunnel ends under our view
   view_->release();
 }
 
 void Connection::start(UniqueFd fd) {
   auto stream = std::make_unique<net::PlainStream>(std::move(fd));
+  const int socket = stream->fd();
   Result<void> started;
   if (listener_->sniff) {
+    sniffer_ = std::make_unique<Sniffer>(*listener_, socket);
     // Never without a bound, whatever the configuration says.
     const Duration wait = listener_->config->listener_filters_timeout;
-    deadline_.arm(wait > Duration::zero() ? wait : kSniffingMax);
+    deadline_.arm(listener_->learned->server_first ? kLearnedSniff
+                  : wait > Duration::zero()        ? wait
+                                                   : kSniffingMax);
     started = transport_.start(std::move(stream), Transport::Begin::Sniffing);
   } else {
     started = transport_.start(std::move(stream), Transport::Begin::Open);
-    if (started) use_chain(!listener_->chains.empty() && listener_->chains[0].config->tls);
+    ConnectionFacts facts;
+    if (!listener_->match.trivial()) {
+      facts.destination = net::Address::local_of(socket);
+      facts.source = facts.direct_source = net::Address::peer_of(socket);
+    }
+    if (started) use_chain(facts);
   }
   if (!started) close(started.error().text);
 }
 
-void Connection::on_sniffed(net::Sniffed sniffed) { use_chain(sniffed == net::Sniffed::Tls); }
+void Connection::on_sniffable() {
+  switch (sniffer_->look(transport_.stream().fd())) {
+    case Sniffer::Verdict::More: return;
+    case Sniffer::Verdict::Done: return end_sniffing();
+    case Sniffer::Verdict::Refused: return close(sniffer_->why());
+    case Sniffer::Verdict::Gone: return close("peer left before its first bytes");
+  }
+}
+
+void Connection::end_sniffing() {
+  const auto sniffer = std::move(sniffer_);
+  const ConnectionFacts& facts = sniffer->facts();
+  if (sniffer->relayed()) {
+    Addresses& known = addresses();
+    known.remote = facts.source.to_string();
+    known.remote_host = facts.source.host();
+    known.local = facts.destination.to_string();
+  }
+  use_chain(facts);
+  if (state_ == State::Handshaking) transport_.sniffed();
+}
+
+// Not all that was awaited came in time.
+void Connection::on_sniffing_deadline() {
+  if (!listener_->config->continue_on_listener_filters_timeout || sniffer_->awaits_proxy())
+    return close("nothing was said in time");
+  if (sniffer_->silent() && !listener_->learned->server_first.exchange(true))
+    log::info("the server speaks first here: clients are not waited for any more",
+              {{"listener", listener_->config->name}});
+  end_sniffing();
+}
 
 // The chain is known, and whether TLS comes.
-void Connection::use_chain(bool tls) {
-  enter(State::Handshaking, tls ? "tls" : "clear text");
-  chain_ = listener_->chain(tls);
-  if (chain_ == nullptr || (!tls && chain_->config->tls))
-    return close(tls ? "TLS is not spoken here" : "clear text is refused");
+void Connection::use_chain(const ConnectionFacts& facts) {
+  enter(State::Handshaking, facts.tls ? "tls" : "clear text");
+  chain_ = listener_->chain(facts);
+  if (chain_ == nullptr) return close("no filter chain matches");
+  if (listener_->inspect && listener_->config->tls_inspector && !facts.tls && chain_->config->tls)
+    return close("clear text is refused");
   if (!chain_->config->tls) return;
   if (!chain_->tls) return close("our certificate is not there yet");
   UniqueFd fd = static_cast<net::PlainStream&>(transport_.stream()).release();
@@ -118,10 +162,19 @@ void Connection::use_chain(bool tls) {
 
 void Connection::on_established() {
   enter(State::Serving, "established");
+  if (chain_->config->tcp) return begin_tunnel();
   const std::string_view alpn = transport_.stream().alpn();
   if (alpn == "h2") set_codec(true);
   if (alpn == "http/1.1") set_codec(false);
   if (drain_when_serving_) drain("listener changed while the connection began");
+}
+
+void Connection::begin_tunnel() {
+  auto tunnel = std::make_unique<Tunnel>(worker_, *this, transport_);
+  Tunnel& begun = *tunnel;
+  codec_ = std::move(tunnel);
+  transport_.set_codec(codec_.get());
+  begun.start();
 }
 
 // HTTP/2 without ALPN announces itself (RFC 9113 section 3.4).
@@ -191,7 +244,10 @@ void Connection::rebind(View& view) {
   if (state_ == State::Closing || state_ == State::Closed) return;
   const ListenerSpec* const spec = view.snapshot().listener(listener_->config->name);
   // Nothing is decided yet where the first bytes are awaited.
-  if (spec != nullptr && state_ == State::Sniffing) return use(view, *spec, nullptr);
+  if (spec != nullptr && state_ == State::Sniffing) {
+    if (sniffer_) sniffer_->rebind(*spec);
+    return use(view, *spec, nullptr);
+  }
   if (spec == nullptr || spec->config != listener_->config) return drain("listener changed");
   const ChainSpec* chain = nullptr;
   if (chain_ != nullptr) chain = &spec->chains[size_t(chain_ - listener_->chains.data())];
@@ -279,7 +335,7 @@ Duration Connection::serving_time() const {
 
 void Connection::on_deadline(event::Deadline&) {
   switch (state_) {
-    case State::Sniffing: return close("nothing was said in time");
+    case State::Sniffing: return on_sniffing_deadline();
     case State::Handshaking: return close("handshake timeout");
     case State::Serving: return on_serving_deadline();
     case State::Draining:
@@ -356,6 +412,16 @@ const std::string& Connection::local_text() {
   std::string& text = addresses().local;
   if (text.empty()) text = net::Address::local_of(stream().fd()).to_string();
   return text;
+}
+
+net::Address Connection::remote_address() {
+  const auto address = net::Address::parse(remote_text());
+  return address ? *address : net::Address();
+}
+
+net::Address Connection::local_address() {
+  const auto address = net::Address::parse(local_text());
+  return address ? *address : net::Address();
 }
 
 }  // namespace mesh::forward

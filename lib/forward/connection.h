@@ -17,6 +17,7 @@
 
 #include "base/unique_fd.h"
 #include "event/loop.h"
+#include "forward/sniffer.h"
 #include "forward/view.h"
 #include "http/codec.h"
 #include "telemetry/registry.h"
@@ -79,6 +80,9 @@ class Connection final : private upstream::Transport::Owner,
   // The element of x-forwarded-client-cert that says who it is; empty where the peer
   // has proved nothing.
   std::string_view client_cert();
+  // As the texts say: the client's, where the PROXY protocol told it.
+  net::Address remote_address();
+  net::Address local_address();
 
   size_t slot = 0;  // in the worker's list
 
@@ -87,13 +91,16 @@ class Connection final : private upstream::Transport::Owner,
   void enter(State next, std::string_view why);
   void close(std::string_view why);
   void use(View& view, const ListenerSpec& listener, const ChainSpec* chain);
-  void use_chain(bool tls);
+  void use_chain(const ConnectionFacts& facts);
   void set_codec(bool http2);
+  void begin_tunnel();
   Duration idle_timeout() const;
   bool spent() const;             // it had the requests that it may have
   Duration serving_time() const;  // until it is to be looked at again
 
-  void on_sniffed(net::Sniffed sniffed) override;
+  void on_sniffable() override;
+  void end_sniffing();
+  void on_sniffing_deadline();
   void on_established() override;
   void on_first_bytes(std::string_view bytes) override;
   void on_progress() override;
@@ -110,6 +117,7 @@ class Connection final : private upstream::Transport::Owner,
   upstream::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
   std::unique_ptr<upstream::Keepalive> keepalive_;  // null: not configured
+  std::unique_ptr<Sniffer> sniffer_;                // while Sniffing
   event::Deadline deadline_;
   Instant last_active_{};
   Instant accepted_{};

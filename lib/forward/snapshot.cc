@@ -7,12 +7,10 @@
 
 namespace mesh::forward {
 
-const ChainSpec* ListenerSpec::chain(bool tls) const {
-  for (const ChainSpec& c : chains) {
-    const std::string& wanted = c.config->transport_protocol;
-    if (wanted.empty() || wanted == (tls ? "tls" : "raw_buffer")) return &c;
-  }
-  return nullptr;
+const ChainSpec* ListenerSpec::chain(const ConnectionFacts& facts) const {
+  const size_t found = match.find(facts);
+  if (found != ChainMatch::kNone) return &chains[found];
+  return config->default_filter_chain ? &chains.back() : nullptr;
 }
 
 const ListenerSpec* Snapshot::listener(std::string_view name) const {
@@ -88,10 +86,29 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
   for (const xds::FilterChain& c : config->filter_chains) {
     MESH_TRY(auto built, chain(c, config->name, all, secrets));
     spec.chains.push_back(std::move(built));
-    spec.sniff |= !c.transport_protocol.empty();
+    spec.inspect |= !c.match.transport_protocol.empty() || !c.match.server_names.empty() ||
+                    !c.match.application_protocols.empty();
   }
+  if (config->default_filter_chain) {
+    MESH_TRY(auto built, chain(*config->default_filter_chain, config->name, all, secrets));
+    spec.chains.push_back(std::move(built));
+  }
+  MESH_TRY(spec.match, ChainMatch::make(config->filter_chains));
+  if (config->proxy_protocol)
+    for (const xds::CidrRange& range : config->proxy_protocol->peers) {
+      MESH_TRY(auto cidr, net::Cidr::make(range.address, range.bits));
+      spec.proxy_peers.push_back(cidr);
+    }
+  spec.sniff = spec.inspect || config->proxy_protocol;
+  std::erase_if(learned_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = learned_[config->name];
+  spec.learned = known.lock();
+  if (!spec.learned) known = spec.learned = std::make_shared<Learned>();
   MESH_TRY(const auto address, upstream::to_address(config->address));
-  MESH_TRY(spec.socket, sockets_.bind(config->name, address, {.mode = config->mode}));
+  MESH_TRY(spec.socket, sockets_.bind(config->name, address,
+                                      {.mode = config->mode,
+                                       .freebind = config->freebind,
+                                       .ipv4_compat = config->ipv4_compat}));
   spec.config = std::move(config);
   return spec;
 }
@@ -101,9 +118,6 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
                                          Secrets& secrets) {
   ChainSpec spec;
   spec.config = &config;
-  if (!config.tcp_cluster.empty())
-    return Error{Errc::Invalid, "tcp_proxy to " + text::quoted(config.tcp_cluster) +
-                                    ": TCP proxying is not supported"};
   if (config.tls) {
     MESH_TRY(spec.tls, secrets.context(tls::Role::Server, *config.tls, all.secrets));
   }

@@ -5,12 +5,14 @@
 // worker uses it any more.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "forward/chain_match.h"
 #include "forward/filter/pipeline.h"
 #include "forward/filter/shared.h"
 #include "forward/log_sink.h"
@@ -33,15 +35,24 @@ struct ChainSpec {
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 
+// What connections have taught about a listener; outlives configurations.
+struct Learned {
+  // Clients waited for the server: those to come are not kept waiting.
+  std::atomic<bool> server_first{false};
+};
+
 struct ListenerSpec {
   std::shared_ptr<const xds::Listener> config;
   std::shared_ptr<const net::ListenSocket> socket;
-  std::vector<ChainSpec> chains;
-  // Chains differ by transport protocol: the first bytes choose.
-  bool sniff = false;
+  std::vector<ChainSpec> chains;  // as configured, the default one last
+  ChainMatch match;
+  std::vector<net::Cidr> proxy_peers;  // who may speak the PROXY protocol
+  std::shared_ptr<Learned> learned;
+  bool inspect = false;  // chains differ by what a connection begins with
+  bool sniff = false;    // so they do, or the PROXY protocol is spoken
 
-  // The chain for a connection that begins with TLS, or does not; null: refused.
-  const ChainSpec* chain(bool tls) const;
+  // The chain of a connection; null: refused.
+  const ChainSpec* chain(const ConnectionFacts& facts) const;
 };
 
 class Snapshot {
@@ -103,6 +114,7 @@ class SnapshotBuilder {
   std::map<std::string, std::string> left_out_;
   LogSinks sinks_;
   upstream::SharedState shared_;
+  std::map<std::string, std::weak_ptr<Learned>> learned_;  // by listener
   filter::Shared filters_;
 };
 

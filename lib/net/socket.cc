@@ -58,6 +58,12 @@ Result<UniqueFd> listen(const Address& address, const ListenOptions& options) {
   MESH_TRY(UniqueFd fd, open_socket(address));
   const int on = 1;
   if (!address.is_unix()) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (options.freebind && !address.is_unix())
+    setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  if (address.family() == AF_INET6) {
+    const int only = options.ipv4_compat ? 0 : 1;
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+  }
   if (::bind(fd.get(), address.data(), address.size()) != 0) {
     Error error = errno_error("listen on " + address.to_string());
     error.kind = Errc::Unavailable;

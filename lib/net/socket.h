@@ -18,7 +18,9 @@ int connect_error(int fd);
 
 struct ListenOptions {
   int backlog = 4096;
-  uint32_t mode = 0;  // of a Unix socket's file; 0: as umask says
+  uint32_t mode = 0;         // of a Unix socket's file; 0: as umask says
+  bool freebind = false;     // an address that the host may not have yet
+  bool ipv4_compat = false;  // IPv6: IPv4 clients too (IPV6_V6ONLY off), else IPv6 alone
 };
 
 // Binds and listens with SO_REUSEADDR. A Unix path in the way is removed when

@@ -2,9 +2,11 @@
 
 #include "http1/client_codec.h"
 #include "http2/client_codec.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "upstream/cluster_spec.h"
 #include "upstream/endpoint.h"
+#include "upstream/header_stream.h"
 #include "upstream/tls_stream.h"
 
 namespace mesh::upstream {
@@ -38,6 +40,10 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }
+  // Requests of several clients share it: it is nobody's of them.
+  if (config.proxy_protocol_version != 0)
+    stream = std::make_unique<HeaderStream>(
+        std::move(stream), net::ProxyHeader::make(config.proxy_protocol_version, {}, {}));
   MESH_TRY_VOID(transport_.start(std::move(stream), Transport::Begin::Connecting));
   connect_deadline_.arm(config.connect_timeout);
   return {};

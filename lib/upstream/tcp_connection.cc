@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
+#include "upstream/header_stream.h"
 #include "upstream/tls_stream.h"
 
 namespace mesh::upstream {
@@ -13,7 +15,8 @@ using Kind = AttemptFailure::Kind;
 
 TcpConnection::~TcpConnection() { close(); }
 
-void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickContext& context) {
+void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickContext& context,
+                          const Client* client) {
   MESH_CHECK(endpoint_ == nullptr);
   connected_ = secure_ = false;
   peer_ = telemetry::kUnknownPeer;
@@ -46,13 +49,14 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
   host_text_ = host.text;
   peer_ = endpoint_->peer();
   secure_ = host.tls;
-  if (auto begun = connect(*spec_, host); !begun) {
+  if (auto begun = connect(*spec_, host, client); !begun) {
     no_answer();
     fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = begun.error().text});
   }
 }
 
-Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSpec& spec) {
+Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSpec& spec,
+                                    const Client* client) {
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
   MESH_TRY(UniqueFd fd, net::connect(spec.address));
@@ -62,6 +66,11 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
     MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
+  }
+  if (const uint8_t version = cluster.config->proxy_protocol_version; version != 0) {
+    const Client who = client != nullptr ? *client : Client{};
+    stream = std::make_unique<HeaderStream>(
+        std::move(stream), net::ProxyHeader::make(version, who.source, who.destination));
   }
   Transport::Owner& self = *this;
   transport_ = std::make_unique<Transport>(loop_, blocks_, self);

@@ -41,8 +41,18 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
       : loop_(loop), blocks_(blocks), owner_(owner), deadline_(loop.wheel(), *this) {}
   ~TcpConnection();
 
-  // `cluster` and `context` outlive the call only.
-  void start(Cluster& cluster, Random& random, const balance::PickContext& context);
+  // Whose connection it is, for a cluster that is told by the PROXY protocol.
+  struct Client {
+    net::Address source, destination;
+  };
+  // Whether start() for this cluster wants to know.
+  static bool wants_client(const Cluster& cluster) {
+    return cluster.spec().config->proxy_protocol_version != 0;
+  }
+
+  // `cluster`, `context` and `client` outlive the call only.
+  void start(Cluster& cluster, Random& random, const balance::PickContext& context,
+             const Client* client = nullptr);
   // Closes it, whatever its state; nothing is called.
   void close();
 
@@ -57,7 +67,7 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
   bool secure() const { return secure_; }
 
  private:
-  Result<void> connect(const ClusterSpec& cluster, const EndpointSpec& spec);
+  Result<void> connect(const ClusterSpec& cluster, const EndpointSpec& spec, const Client* client);
   void no_answer();
   void fail(const AttemptFailure& failure);
   void finish();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "net/sniff.h"
 #include "net/socket.h"
 
 namespace mesh::upstream {
@@ -39,7 +40,11 @@ void Transport::on_ready(bool readable, bool writable) {
   writable_ |= writable;
   if (readable && stream_) stream_->on_edge();
   if (state_ == State::Connecting && writable) step_connect();
-  if (state_ == State::Sniffing && readable) step_sniff();
+  if (state_ == State::Sniffing && readable) {
+    sniffing_ = true;
+    owner_.on_sniffable();
+    sniffing_ = false;
+  }
   if (state_ == State::Handshaking) step_handshake();
   if (state_ == State::Lingering) return drop_input();
   if (state_ != State::Open) return;
@@ -53,12 +58,10 @@ void Transport::step_connect() {
   state_ = State::Handshaking;
 }
 
-void Transport::step_sniff() {
-  const net::Sniffed sniffed = net::sniff(stream_->fd());
-  if (sniffed == net::Sniffed::Unknown) return;
-  if (sniffed == net::Sniffed::Gone) return end("peer left before its first bytes");
+void Transport::sniffed() {
+  if (state_ != State::Sniffing) return;
   state_ = State::Handshaking;
-  owner_.on_sniffed(sniffed);
+  if (!sniffing_) watch_.again(readable_, false);
 }
 
 void Transport::step_handshake() {

@@ -20,7 +20,6 @@
 #include "event/watch.h"
 #include "http/codec.h"
 #include "http/read_buffer.h"
-#include "net/sniff.h"
 #include "net/stream.h"
 #include "upstream/send_buffer.h"
 
@@ -37,9 +36,10 @@ class Transport final : public http::ByteSink,
 
   class Owner {
    public:
-    // The first bytes tell TLS from clear text (after Begin::Sniffing): call
-    // secure() for TLS, or nothing.
-    virtual void on_sniffed(net::Sniffed) {}
+    // After Begin::Sniffing: bytes came, and are there to be looked at (MSG_PEEK).
+    // Call sniffed() once they say enough, before that secure() for TLS; else more
+    // are awaited.
+    virtual void on_sniffable() {}
     // Connected, and the handshake is done: set_codec() now, or at the latest
     // in on_first_bytes().
     virtual void on_established() = 0;
@@ -66,9 +66,12 @@ class Transport final : public http::ByteSink,
   // Takes the stream over. Nothing is called back before the next turn.
   Result<void> start(std::unique_ptr<net::Stream> stream, Begin begin);
   // Replaces the clear-text stream by what `wrap` makes of its descriptor.
-  // In on_sniffed(), or before a connecting transport is connected.
+  // Before sniffed(), or before a connecting transport is connected.
   void secure(std::unique_ptr<net::Stream> stream) { stream_ = std::move(stream); }
   net::Stream& stream() { return *stream_; }
+  // The end of Sniffing: the handshake comes next, within this event where it is
+  // called in on_sniffable().
+  void sniffed();
 
   // `codec` outlives us, or is taken back by set_codec(nullptr).
   void set_codec(http::Codec* codec) { codec_ = codec; }
@@ -111,7 +114,6 @@ class Transport final : public http::ByteSink,
   void on_turn_end() override;
 
   void step_connect();
-  void step_sniff();
   void step_handshake();
   void pump();
   bool read_once(size_t& share);
@@ -137,6 +139,7 @@ class Transport final : public http::ByteSink,
   bool closing_ = false;       // close when all is sent
   bool linger_ = false;
   bool pumping_ = false;
+  bool sniffing_ = false;      // in the owner's on_sniffable()
   bool eof_ = false;           // the peer has ended, and the codec is half open
   bool ending_write_ = false;  // our direction is to end once all is sent
   bool write_ended_ = false;

@@ -25,23 +25,31 @@ Result<void> check_secrets(const std::optional<TlsContext>& context, const std::
   return {};
 }
 
+Result<void> check_chain(const FilterChain& chain, const std::string& owner, const Config& config) {
+  MESH_TRY_VOID(check_secrets(chain.tls, owner, config.secrets));
+  if (!chain.route_config_name.empty())
+    return refuse(owner, "routes by rds need a control plane; write them in route_config");
+  if (chain.tcp)
+    for (const auto& target : chain.tcp->targets)
+      if (!config.clusters.contains(target.cluster))
+        return refuse(owner, "no cluster \"" + target.cluster + "\"");
+  if (!chain.route_config) return {};
+  for (const auto& host : chain.route_config->hosts())
+    for (const auto& route : host.routes)
+      for (const auto& target : route.clusters)
+        if (!config.clusters.contains(target.cluster))
+          return refuse(owner + ", virtual host " + host.name,
+                        "no cluster \"" + target.cluster + "\"");
+  return {};
+}
+
 Result<void> check_references(const Config& config) {
   for (const auto& listener : config.listeners) {
-    for (const auto& chain : listener->filter_chains) {
-      const std::string owner = "listener " + listener->name;
-      MESH_TRY_VOID(check_secrets(chain.tls, owner, config.secrets));
-      if (!chain.route_config_name.empty())
-        return refuse(owner, "routes by rds need a control plane; write them in route_config");
-      if (!chain.tcp_cluster.empty() && !config.clusters.contains(chain.tcp_cluster))
-        return refuse(owner, "no cluster \"" + chain.tcp_cluster + "\"");
-      if (!chain.route_config) continue;
-      for (const auto& host : chain.route_config->hosts())
-        for (const auto& route : host.routes)
-          for (const auto& target : route.clusters)
-            if (!config.clusters.contains(target.cluster))
-              return refuse(owner + ", virtual host " + host.name,
-                            "no cluster \"" + target.cluster + "\"");
-    }
+    const std::string owner = "listener " + listener->name;
+    for (const auto& chain : listener->filter_chains)
+      MESH_TRY_VOID(check_chain(chain, owner, config));
+    if (listener->default_filter_chain)
+      MESH_TRY_VOID(check_chain(*listener->default_filter_chain, owner, config));
   }
   for (const auto& [name, cluster] : config.clusters) {
     MESH_TRY_VOID(check_secrets(cluster->tls, "cluster " + name, config.secrets));

@@ -1,5 +1,6 @@
 #include "xds/decode_cluster.h"
 
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
 #include "xds/decode.h"
@@ -15,6 +16,7 @@ namespace {
 namespace pb = envoy::config::cluster::v3;
 namespace core = envoy::config::core::v3;
 namespace tls = envoy::extensions::transport_sockets::tls::v3;
+using envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
@@ -156,9 +158,15 @@ Result<void> decode_socket(const pb::Cluster& cluster, std::string_view path, co
   if (cluster.transport_socket_matches_size() > 0)
     return decode_socket_matches(cluster, path_of(path, "transport_socket_matches"), owner, into);
   if (!cluster.has_transport_socket()) return {};
-  const auto& socket = cluster.transport_socket().typed_config();
-  if (socket.Is<RawBuffer>()) return {};
   const std::string at = path_of(path, "transport_socket.typed_config");
+  auto socket = cluster.transport_socket().typed_config();
+  if (socket.Is<ProxyProtocolUpstreamTransport>()) {
+    MESH_TRY(const auto outer, unpack<ProxyProtocolUpstreamTransport>(socket, at));
+    into.proxy_protocol_version = outer.config().version() == core::ProxyProtocolConfig::V2 ? 2 : 1;
+    if (!outer.has_transport_socket()) return refuse(path_of(at, "transport_socket"), "is missing");
+    socket = outer.transport_socket().typed_config();
+  }
+  if (socket.Is<RawBuffer>()) return {};
   MESH_TRY(const auto context, unpack<tls::UpstreamTlsContext>(socket, at));
   MESH_TRY(into.tls, decode_upstream_tls(context, at, owner));
   return {};

@@ -97,6 +97,23 @@ Result<SocketAddress> decode_address(const core::Address& address, std::string_v
   }
 }
 
+Result<std::vector<CidrRange>> decode_ranges(
+    const google::protobuf::RepeatedPtrField<core::CidrRange>& ranges, std::string_view path) {
+  std::vector<CidrRange> result;
+  for (int i = 0; i < ranges.size(); ++i) {
+    const std::string at = std::string(path) + "[" + std::to_string(i) + "]";
+    const std::string& address = ranges[i].address_prefix();
+    if (!is_ip(address))
+      return refuse(path_of(at, "address_prefix"),
+                    "expected an IP address, got \"" + address + "\"");
+    const uint32_t most = address.find(':') == std::string::npos ? 32 : 128;
+    const uint32_t bits = ranges[i].prefix_len().value();  // Envoy: 0 where it is not set
+    if (bits > most) return refuse(path_of(at, "prefix_len"), "over " + std::to_string(most));
+    result.push_back({address, bits});
+  }
+  return result;
+}
+
 Result<PemSource> decode_source(const core::DataSource& source, std::string_view path, bool files) {
   PemSource result;
   switch (source.specifier_case()) {

@@ -40,6 +40,10 @@ Result<SocketAddress> decode_address(const envoy::config::core::v3::Address& add
                                      std::string_view path, bool port_zero = false,
                                      bool names = false);
 
+Result<std::vector<CidrRange>> decode_ranges(
+    const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& ranges,
+    std::string_view path);
+
 // inline_string or inline_bytes; a file only where `file` is not null.
 Result<PemSource> decode_source(const envoy::config::core::v3::DataSource& source,
                                 std::string_view path, bool files);

@@ -2,9 +2,7 @@
 
 #include "base/text.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
-#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "http/syntax.h"
 #include "xds/decode.h"
@@ -21,7 +19,6 @@ namespace {
 namespace pb = envoy::config::listener::v3;
 namespace tls = envoy::extensions::transport_sockets::tls::v3;
 using GrpcStats = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
-using envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
@@ -123,22 +120,15 @@ Result<void> decode_filter(const pb::Filter& filter, const std::string& at, Filt
   if (!config.Is<TcpProxy>())
     return refuse(at, "network filter \"" + filter.name() + "\" is not supported");
   MESH_TRY(const auto proxy, unpack<TcpProxy>(config, path));
-  into.stat_prefix = proxy.stat_prefix();
-  into.tcp_cluster = proxy.cluster();
-  if (into.tcp_cluster.empty()) return refuse(path_of(path, "cluster"), "is empty");
-  MESH_TRY(into.access_logs, decode_access_logs(proxy.access_log(), path));
-  return {};
+  return decode_tcp_proxy(proxy, path, into);
 }
 
 Result<FilterChain> decode_chain(const pb::FilterChain& chain, const std::string& path,
                                  const TlsOwner& owner) {
   FilterChain result;
   result.name = chain.name();
-  result.transport_protocol = chain.filter_chain_match().transport_protocol();
-  const auto& wanted = result.transport_protocol;
-  if (!wanted.empty() && wanted != "tls" && wanted != "raw_buffer")
-    return refuse(path_of(path, "filter_chain_match.transport_protocol"),
-                  "is tls, raw_buffer or empty");
+  MESH_TRY(result.match,
+           decode_chain_match(chain.filter_chain_match(), path_of(path, "filter_chain_match")));
   if (chain.filters_size() != 1)
     return refuse(path_of(path, "filters"), "exactly one network filter is supported");
   MESH_TRY_VOID(decode_filter(chain.filters(0), path_of(path, "filters", 0), result));
@@ -151,12 +141,51 @@ Result<FilterChain> decode_chain(const pb::FilterChain& chain, const std::string
   return result;
 }
 
+Result<void> decode_chains(const pb::Listener& listener, std::string_view path, Secrets* secrets,
+                           Listener& into) {
+  const bool alone = listener.has_default_filter_chain();
+  if (listener.filter_chains_size() == 0 && !alone)
+    return refuse(path_of(path, "filter_chains"), "is empty");
+  if (size_t(listener.filter_chains_size()) > kFilterChainsMax)
+    return Error{Errc::TooBig, "over " + std::to_string(kFilterChainsMax) + " filter chains"};
+  for (int i = 0; i < listener.filter_chains_size(); ++i) {
+    const TlsOwner owner{into.name + "/" + std::to_string(i), secrets};
+    const std::string at = path_of(path, "filter_chains", i);
+    MESH_TRY(auto chain, decode_chain(listener.filter_chains(i), at, owner));
+    for (const FilterChain& other : into.filter_chains)
+      if (other.match == chain.match)
+        return refuse(path_of(at, "filter_chain_match"), "another chain has the same");
+    const bool by_bytes = !chain.match.transport_protocol.empty() ||
+                          !chain.match.server_names.empty() ||
+                          !chain.match.application_protocols.empty();
+    if (by_bytes && !into.tls_inspector && !into.http_inspector)
+      return refuse(path_of(path, "listener_filters"),
+                    "matching by transport_protocol, server_names or application_protocols needs "
+                    "the tls_inspector or the http_inspector");
+    into.filter_chains.push_back(std::move(chain));
+  }
+  if (!alone) return {};
+  const TlsOwner owner{into.name + "/default", secrets};
+  MESH_TRY(auto chain, decode_chain(listener.default_filter_chain(),
+                                    path_of(path, "default_filter_chain"), owner));
+  into.default_filter_chain = std::make_unique<const FilterChain>(std::move(chain));
+  return {};
+}
+
 Result<TrafficDirection> decode_direction(envoy::config::core::v3::TrafficDirection direction) {
   switch (direction) {
     case envoy::config::core::v3::INBOUND: return TrafficDirection::Inbound;
     case envoy::config::core::v3::OUTBOUND: return TrafficDirection::Outbound;
     default: return TrafficDirection::Unspecified;
   }
+}
+
+Result<void> decode_binding(const pb::Listener& listener, std::string_view path, Listener& into) {
+  MESH_TRY(into.address, decode_address(listener.address(), path_of(path, "address"), true));
+  into.mode = listener.address().pipe().mode();
+  into.ipv4_compat = listener.address().socket_address().ipv4_compat();
+  into.freebind = listener.freebind().value();
+  return {};
 }
 
 }  // namespace
@@ -166,32 +195,16 @@ Result<std::shared_ptr<const Listener>> decode_listener(const pb::Listener& list
   auto result = std::make_shared<Listener>();
   result->name = listener.name();
   if (result->name.empty()) return refuse(path_of(path, "name"), "is empty");
-  MESH_TRY(result->address, decode_address(listener.address(), path_of(path, "address"), true));
-  result->mode = listener.address().pipe().mode();
   MESH_TRY(result->direction, decode_direction(listener.traffic_direction()));
-  for (int i = 0; i < listener.listener_filters_size(); ++i)
-    MESH_TRY_VOID(
-        unpack<TlsInspector>(listener.listener_filters(i).typed_config(),
-                             path_of(path_of(path, "listener_filters", i), "typed_config")));
+  MESH_TRY_VOID(decode_listener_filters(listener, path, *result));
   if (listener.has_listener_filters_timeout()) {
     MESH_TRY(result->listener_filters_timeout,
              decode_duration(listener.listener_filters_timeout(),
                              path_of(path, "listener_filters_timeout")));
   }
-  if (listener.filter_chains_size() == 0) return refuse(path_of(path, "filter_chains"), "is empty");
-  if (size_t(listener.filter_chains_size()) > kFilterChainsMax)
-    return Error{Errc::TooBig, "over 100 filter chains"};
-  bool matches = false;
-  for (int i = 0; i < listener.filter_chains_size(); ++i) {
-    const TlsOwner owner{result->name + "/" + std::to_string(i), secrets};
-    MESH_TRY(auto chain,
-             decode_chain(listener.filter_chains(i), path_of(path, "filter_chains", i), owner));
-    matches = matches || !chain.transport_protocol.empty();
-    result->filter_chains.push_back(std::move(chain));
-  }
-  if (matches && listener.listener_filters_size() == 0)
-    return refuse(path_of(path, "listener_filters"),
-                  "matching by transport_protocol needs the tls_inspector");
+  result->continue_on_listener_filters_timeout = listener.continue_on_listener_filters_timeout();
+  MESH_TRY_VOID(decode_binding(listener, path, *result));
+  MESH_TRY_VOID(decode_chains(listener, path, secrets, *result));
   return std::shared_ptr<const Listener>(std::move(result));
 }
 

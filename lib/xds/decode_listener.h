@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "xds/decode_common.h"
 
 namespace mesh::xds {
@@ -12,5 +13,15 @@ namespace mesh::xds {
 // `secrets` as in TlsOwner.
 Result<std::shared_ptr<const Listener>> decode_listener(
     const envoy::config::listener::v3::Listener& listener, std::string_view path, Secrets* secrets);
+
+Result<FilterChainMatch> decode_chain_match(
+    const envoy::config::listener::v3::FilterChainMatch& match, const std::string& path);
+
+Result<void> decode_tcp_proxy(const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy&,
+                              const std::string& path, FilterChain& into);
+
+// The listener filters, into `into`'s settings of them.
+Result<void> decode_listener_filters(const envoy::config::listener::v3::Listener& listener,
+                                     std::string_view path, Listener& into);
 
 }  // namespace mesh::xds

@@ -12,6 +12,8 @@
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -25,14 +27,16 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
-#include "mesh/xds/v1/modulo_hash.pb.h"
 #include "mesh/xds/v1/circuit_breaker.pb.h"
 #include "mesh/xds/v1/descriptors_monitor.pb.h"
+#include "mesh/xds/v1/modulo_hash.pb.h"
 #include "mesh/xds/v1/outlier_return.pb.h"
 #include "mesh/xds/v1/peer_identity.pb.h"
+#include "mesh/xds/v1/proxy_protocol.pb.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -53,6 +57,9 @@ const auto& known() {
       ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
       ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
+      ext::filters::listener::http_inspector::v3::HttpInspector::descriptor(),
+      ext::filters::listener::proxy_protocol::v3::ProxyProtocol::descriptor(),
+      mesh::xds::v1::ProxyProtocol::descriptor(),
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
       ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
@@ -66,6 +73,7 @@ const auto& known() {
       ext::load_balancing_policies::ring_hash::v3::RingHash::descriptor(),
       ext::load_balancing_policies::round_robin::v3::RoundRobin::descriptor(),
       ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
+      ext::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::descriptor(),
       ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
       ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),

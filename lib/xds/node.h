@@ -15,6 +15,11 @@ inline constexpr std::string_view kServiceAccount = "service_account";
 // Unix socket and its mode in octal. Absent: no outbound listener.
 inline constexpr std::string_view kOutbound = "outbound";
 inline constexpr std::string_view kOutboundMode = "outbound_mode";
+// The IPv4 address where services with TCP ports and no loopback address of their
+// own are listened for. Absent: no outbound TCP.
+inline constexpr std::string_view kOutboundTcp = "outbound_tcp";
+// Who may speak the PROXY protocol to inbound listeners: CIDRs with commas.
+inline constexpr std::string_view kProxyProtocolPeers = "proxy_protocol_peers";
 
 // The file of the access log of all listeners.
 inline constexpr std::string_view kAccessLog = "access_log";

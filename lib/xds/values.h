@@ -134,18 +134,54 @@ struct UpgradeType {
   bool operator==(const UpgradeType&) const = default;
 };
 
+// The addresses whose first `bits` bits are those of `address`, an IP literal.
+struct CidrRange {
+  std::string address;
+  uint32_t bits = 0;
+  bool operator==(const CidrRange&) const = default;
+};
+
+// What a connection must be for a chain to serve it; what is empty matches all.
+// The most specific chain is taken, in the order of Envoy's FilterChainMatch.
+struct FilterChainMatch {
+  enum class Source : uint8_t { Any, SameIpOrLoopback, External };
+  uint16_t destination_port = 0;  // 0: any
+  std::vector<CidrRange> prefix_ranges;
+  std::vector<std::string> server_names;  // lower case: "a.example", "*.example"
+  std::string transport_protocol;         // "tls", "raw_buffer", "" any
+  std::vector<std::string> application_protocols;
+  std::vector<CidrRange> direct_source_prefix_ranges;
+  Source source = Source::Any;
+  std::vector<CidrRange> source_prefix_ranges;
+  std::vector<uint16_t> source_ports;
+  bool operator==(const FilterChainMatch&) const = default;
+};
+
+// envoy.filters.network.tcp_proxy
+struct TcpProxy {
+  struct Target {
+    std::string cluster;
+    uint32_t weight = 1;
+  };
+  std::vector<Target> targets;  // one at least; weights sum to 1 or more
+  uint64_t weight_sum = 1;
+  Duration idle_timeout = std::chrono::hours(1);
+  Duration max_duration{0};  // of the downstream connection
+  uint32_t max_connect_attempts = 1;
+  bool hash_source_ip = false;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
-  // transport_protocol of filter_chain_match: "tls", "raw_buffer", "" any.
-  std::string transport_protocol;
+  FilterChainMatch match;
   std::optional<TlsContext> tls;
 
   std::string stat_prefix;
   // One of both: a route configuration by name (RDS), or inline.
   std::string route_config_name;
   std::shared_ptr<const route::Table> route_config;
-  std::string tcp_cluster;  // a TCP proxy when not empty
+  std::shared_ptr<const TcpProxy> tcp;  // then nothing of HTTP holds
   std::vector<AccessLog> access_logs;
   Duration request_headers_timeout = std::chrono::seconds(10);
   Duration stream_idle_timeout = std::chrono::minutes(5);
@@ -174,13 +210,30 @@ struct FilterChain {
 
 enum class TrafficDirection : uint8_t { Unspecified, Inbound, Outbound };
 
+// Who may say whose connection it is (PROXY protocol).
+struct ProxyProtocol {
+  bool any_peer = true;          // else only those of `peers`
+  std::vector<CidrRange> peers;  // others speak without
+  bool optional = false;         // a connection may begin without it
+  bool allow_v1 = true;
+  bool allow_v2 = true;
+};
+
 struct Listener {
   std::string name;
   SocketAddress address;
-  uint32_t mode = 0;  // of a Unix socket; 0: as umask says
+  bool ipv4_compat = false;  // an IPv6 listener takes IPv4 as well
+  bool freebind = false;     // the address may come later
+  uint32_t mode = 0;         // of a Unix socket; 0: as umask says
   TrafficDirection direction = TrafficDirection::Unspecified;
   Duration listener_filters_timeout = std::chrono::seconds(15);
-  std::vector<FilterChain> filter_chains;  // first whose match holds
+  bool continue_on_listener_filters_timeout = false;
+  // Listener filters; the PROXY protocol comes first.
+  std::optional<ProxyProtocol> proxy_protocol;
+  bool tls_inspector = false;
+  bool http_inspector = false;
+  std::vector<FilterChain> filter_chains;
+  std::unique_ptr<const FilterChain> default_filter_chain;  // where none matches
 };
 
 enum class HealthStatus : uint8_t { Unknown, Healthy, Unhealthy, Draining, Degraded, Timeout };
@@ -301,6 +354,8 @@ struct Cluster {
   // transport_socket_matches: endpoints whose metadata says tlsMode=istio use
   // tls, the others clear text.
   bool tls_by_endpoint = false;
+  // upstream_proxy_protocol: connections begin with a PROXY header; 0: none.
+  uint8_t proxy_protocol_version = 0;
   CircuitLimits limits;       // of priority DEFAULT
   CircuitLimits high_limits;  // of priority HIGH
   // per_host_thresholds: connections to one endpoint, over all workers.

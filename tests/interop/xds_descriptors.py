@@ -24,6 +24,9 @@ UNSUPPORTED_MESSAGE = 50816  # lib/api/mesh/xds_options.proto
 OFFICIAL_MODULES = """
 envoy.config.listener.v3.listener_pb2
 envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2
+envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2
+envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2
+envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2
 envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
 envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 envoy.extensions.filters.http.router.v3.router_pb2

@@ -110,14 +110,15 @@ bool Checker::port(const std::string& path, int64_t number) {
 }
 
 void Checker::protocol(const std::string& path, const std::string& protocol) {
-  for (const std::string_view known : {"", "HTTP", "HTTP2", "GRPC", "TCP"})
+  for (const std::string_view known :
+       {"", "HTTP", "HTTP2", "GRPC", "TCP", "TLS", "HTTPS", "MONGO", "REDIS", "MYSQL"})
     if (text::iequals(protocol, known)) return;
-  for (const std::string_view other :
-       {"HTTPS", "TLS", "MONGO", "REDIS", "MYSQL", "GRPC-WEB", "UDP", "THRIFT"})
+  for (const std::string_view other : {"GRPC-WEB", "UDP", "THRIFT"})
     if (text::iequals(protocol, other))
       return fail(path, "not supported: protocol " + protocol +
                             (other == "UDP" ? "" : "; use TCP, which passes it through"));
-  fail(path, "expected one of HTTP, HTTP2, GRPC, TCP, got " + text::quoted(protocol));
+  fail(path, "expected one of HTTP, HTTP2, GRPC, TCP, TLS, HTTPS, MONGO, REDIS, MYSQL, got " +
+                 text::quoted(protocol));
 }
 
 void Checker::range(const std::string& path, double value, double low, double high) {

@@ -39,7 +39,8 @@ class Checker {
   // A DNS name of labels: objects, service accounts.
   bool dns_name(const std::string& path, const std::string& name);
   bool port(const std::string& path, int64_t number);
-  // HTTP, HTTP2, GRPC, TCP in any case; empty is TCP.
+  // HTTP, HTTP2, GRPC, and what is relayed as bytes: TCP, TLS, HTTPS, MONGO, REDIS,
+  // MYSQL; in any case; empty is TCP.
   void protocol(const std::string& path, const std::string& protocol);
   void range(const std::string& path, double value, double low, double high);
   // At least 1 ms, as Istio has it; 0 too where `zero` means "none".

@@ -88,6 +88,60 @@ void check_route(const HTTPRoute& route, const std::string& path, Checker& check
   check_mirrors(route, path, checker);
 }
 
+template <class Routes>
+void check_destinations(const Routes& routes, const std::string& path, Checker& checker) {
+  checker.expect(!routes.empty(), path, "expected at least one destination");
+  int64_t sum = 0;
+  for (int i = 0; i < routes.size(); ++i) {
+    const std::string at = at_index(path, i);
+    if (routes[i].has_destination())
+      check_destination(routes[i].destination(), at + ".destination", checker);
+    else
+      checker.fail(at + ".destination", "expected a mapping with a host");
+    checker.range(at + ".weight", routes[i].weight(), 0, 1'000'000);
+    sum += routes[i].weight();
+  }
+  if (routes.size() > 1) checker.expect(sum > 0, path, "expected weights whose sum is not 0");
+}
+
+template <class Match>
+void check_l4(const Match& match, const std::string& path, Checker& checker) {
+  if (match.port() != 0) checker.port(path + ".port", match.port());
+  checker.labels(path + ".sourceLabels", match.source_labels());
+  for (int i = 0; i < match.gateways_size(); ++i)
+    checker.expect(match.gateways(i) == "mesh", at_index(path + ".gateways", i),
+                   "not supported: gateways; only \"mesh\"");
+  for (int i = 0; i < match.destination_subnets_size(); ++i) {
+    const std::string& subnet = match.destination_subnets(i);
+    const size_t slash = subnet.find('/');
+    const bool bits = slash == std::string::npos ||
+                      text::parse_uint(std::string_view(subnet).substr(slash + 1), 32);
+    checker.expect(
+        is_ip_address(subnet.substr(0, slash)) && subnet.find(':') == std::string::npos && bits,
+        at_index(path + ".destinationSubnets", i),
+        "expected an IPv4 address or CIDR, got " + text::quoted(subnet));
+  }
+}
+
+void check_tcp(const TCPRoute& route, const std::string& path, Checker& checker) {
+  for (int i = 0; i < route.match_size(); ++i)
+    check_l4(route.match(i), at_index(path + ".match", i), checker);
+  check_destinations(route.route(), path + ".route", checker);
+}
+
+void check_tls(const TLSRoute& route, const std::string& path, Checker& checker) {
+  checker.expect(route.match_size() > 0, path + ".match", "expected at least one match");
+  for (int i = 0; i < route.match_size(); ++i) {
+    const std::string at = at_index(path + ".match", i);
+    const auto& names = route.match(i).sni_hosts();
+    checker.expect(!names.empty(), at + ".sniHosts", "expected at least one name");
+    for (int j = 0; j < names.size(); ++j)
+      checker.host(at_index(at + ".sniHosts", j), names[j], true);
+    check_l4(route.match(i), at, checker);
+  }
+  check_destinations(route.route(), path + ".route", checker);
+}
+
 void check_hosts(const VirtualService& service, Checker& checker) {
   // Without hosts it is a delegate, which gives its routes to others and has none of theirs.
   for (int i = 0; service.hosts().empty() && i < service.http_size(); ++i)
@@ -109,7 +163,12 @@ void check_hosts(const VirtualService& service, Checker& checker) {
 
 void validate(const VirtualService& service, Checker& checker) {
   check_hosts(service, checker);
-  checker.expect(service.http_size() > 0, "spec.http", "expected at least one route");
+  checker.expect(service.http_size() + service.tcp_size() + service.tls_size() > 0, "spec",
+                 "expected http, tcp or tls with at least one route");
+  for (int i = 0; i < service.tcp_size(); ++i)
+    check_tcp(service.tcp(i), at_index("spec.tcp", i), checker);
+  for (int i = 0; i < service.tls_size(); ++i)
+    check_tls(service.tls(i), at_index("spec.tls", i), checker);
   for (int i = 0; i < service.http_size(); ++i) {
     const std::string path = at_index("spec.http", i);
     check_route(service.http(i), path, checker);

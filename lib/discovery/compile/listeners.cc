@@ -1,8 +1,10 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
+#include "base/text.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/session_policies.h"
+#include "discovery/compile/tcp.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -12,6 +14,7 @@
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "mesh/xds/v1/proxy_protocol.pb.h"
 
 namespace mesh::discovery {
 namespace {
@@ -125,18 +128,43 @@ void add_filter(const Model& model, const Node& node, const InboundPort& port,
   pack(proxy, *filter.mutable_typed_config());
 }
 
+// Ours alone: a stock Envoy has no list of peers.
+void add_proxy_protocol(const Node& node, pb::Listener& listener) {
+  mesh::xds::v1::ProxyProtocol protocol;
+  protocol.mutable_settings();
+  for (const auto range : text::split(node.proxy_protocol_peers, ',')) {
+    const size_t slash = range.find('/');
+    auto& peer = *protocol.add_allowed_peers();
+    peer.set_address_prefix(std::string(range.substr(0, slash)));
+    const uint32_t most = range.find(':') == std::string_view::npos ? 32 : 128;
+    uint32_t bits = most;
+    if (slash != std::string_view::npos)
+      if (const auto given = text::parse_uint(range.substr(slash + 1), most))
+        bits = uint32_t(*given);
+    peer.mutable_prefix_len()->set_value(bits);
+  }
+  auto& filter = *listener.add_listener_filters();
+  filter.set_name("mesh.filters.listener.proxy_protocol");
+  pack(protocol, *filter.mutable_typed_config());
+}
+
 Resource inbound_listener(const Model& model, const Node& node, const InboundPort& port,
                           Mode mode) {
   pb::Listener listener;
   listener.set_name("inbound|" + port.bind + "|" + std::to_string(port.port));
   listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
   set_address(port.bind, port.port, *listener.mutable_address());
+  if (!node.proxy_protocol_peers.empty()) add_proxy_protocol(node, listener);
   if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE) {
     auto& inspector = *listener.add_listener_filters();
     inspector.set_name("envoy.filters.listener.tls_inspector");
     pack(ext::filters::listener::tls_inspector::v3::TlsInspector(),
          *inspector.mutable_typed_config());
     set(kSniffTimeout, *listener.mutable_listener_filters_timeout());
+    // A client of a protocol in which the server speaks first says nothing, in clear
+    // text at least.
+    listener.set_continue_on_listener_filters_timeout(
+        !port.http && mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT);
     auto& chain = *listener.add_filter_chains();
     chain.set_name("tls");
     chain.mutable_filter_chain_match()->set_transport_protocol("tls");
@@ -176,6 +204,7 @@ Resource outbound_listener(const Model& model, const Node& node) {
 std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
   std::vector<Resource> result;
   if (!node.outbound.empty()) result.push_back(outbound_listener(model, node));
+  for (auto& listener : compile_tcp_listeners(model, node)) result.push_back(std::move(listener));
   const Workload* workload = model.workload_of(node);
   for (const auto& port : inbound_ports(model, node))
     result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));

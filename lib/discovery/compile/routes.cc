@@ -51,7 +51,7 @@ class Compiler {
         policy != nullptr && policy->spec.hedging().on_per_try_timeout())
       host.mutable_hedge_policy()->set_hedge_on_per_try_timeout(true);
     const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
-    if (object != nullptr) {
+    if (object != nullptr && !object->spec.http().empty()) {
       add_routes(*object, port.number, host);
     } else {
       add_default(outbound_name(port.number, "", service.host), host);
@@ -61,6 +61,7 @@ class Compiler {
 
   // Hosts of a VirtualService that no service has.
   void add_bare_hosts(const VirtualService& object) {
+    if (object.spec.http().empty()) return;
     for (const auto& pattern : object.spec.hosts()) {
       const std::string name = model_.resolve(pattern, object.ns);
       if (name.starts_with('*') || model_.find_service(name, object.ns) != nullptr) continue;

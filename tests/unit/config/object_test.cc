@@ -128,7 +128,17 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.hosts[0]: expected a host name, got \"a_b\""},
       {"gateways", "gateways: [x], " + http(to),
        "spec.gateways[0]: not supported: gateways; only \"mesh\""},
-      {"no routes", "hosts: [a]", "spec.http: expected at least one route"},
+      {"a TCP route to nowhere", "hosts: [a], tcp: [{match: [{port: 1}]}]",
+       "spec.tcp[0].route: expected at least one destination"},
+      {"a TLS route without names",
+       "hosts: [a], tls: [{match: [{port: 1}], route: [{destination: {host: a}}]}]",
+       "spec.tls[0].match[0].sniHosts: expected at least one name"},
+      {"a subnet that is none",
+       "hosts: [a], tcp: [{match: [{destinationSubnets: [10.0.0.0/33]}], route: [{destination: "
+       "{host: a}}]}]",
+       "spec.tcp[0].match[0].destinationSubnets[0]: expected an IPv4 address or CIDR, got "
+       "\"10.0.0.0/33\""},
+      {"no routes", "hosts: [a]", "spec: expected http, tcp or tls with at least one route"},
       {"neither route nor answer", http("name: a"),
        "spec.http[0]: expected one of route, redirect, directResponse and delegate"},
       {"an answer of our own", http("directResponse: {status: 503, body: {string: x}}"), ""},
@@ -260,8 +270,8 @@ TEST_CASE("object: the other kinds", "[config]") {
       {"wildcards", "hosts: [\"*.a\"], resolution: STATIC, " + ports,
        "spec.hosts[0]: not supported: wildcards; name each host"},
       {"a protocol that we have not",
-       "hosts: [a], resolution: STATIC, ports: [{number: 1, name: a, protocol: Mongo}]",
-       "spec.ports[0].protocol: not supported: protocol Mongo; use TCP, which passes it through"},
+       "hosts: [a], resolution: STATIC, ports: [{number: 1, name: a, protocol: Thrift}]",
+       "spec.ports[0].protocol: not supported: protocol Thrift; use TCP, which passes it through"},
   };
   check("ServiceEntry", services);
   const Row workloads[] = {

@@ -82,7 +82,7 @@ TEST_CASE("a listener with mutual TLS") {
   CHECK(value.listener_filters_timeout == 2s);
   REQUIRE(value.filter_chains.size() == 1);
   const FilterChain& chain = value.filter_chains[0];
-  CHECK(chain.transport_protocol == "tls");
+  CHECK(chain.match.transport_protocol == "tls");
   CHECK(chain.route_config_name == "inbound");
   CHECK(chain.stream_idle_timeout == 0s);
   CHECK(chain.http_filters.empty());
@@ -100,8 +100,9 @@ TEST_CASE("what a listener sets and is not supported is named by its path") {
   REQUIRE(listener.ParseFromString(wire<envoy_listener::Listener>(kListener)));
 
   SECTION("a field") {
-    listener.mutable_freebind()->set_value(true);
-    CHECK(error_of(decode_listener(listener.SerializeAsString())) == "freebind: is not supported");
+    listener.mutable_transparent()->set_value(true);
+    CHECK(error_of(decode_listener(listener.SerializeAsString())) ==
+          "transparent: is not supported");
   }
   SECTION("a field inside of an Any") {
     using Manager =
