@@ -35,7 +35,7 @@ HashTable make_ring(std::span<const Member> members, uint64_t minimum_size, uint
   double wanted = 0;
   std::string key;
   for (uint32_t i = 0; i < members.size(); ++i) {
-    wanted += scale * members[i].weight / sum;
+    wanted += scale * (members[i].weight / sum);
     key.assign(members[i].key).push_back('_');
     const size_t stem = key.size();
     for (uint64_t n = 0; double(table.ring.size()) < wanted; ++n) {

@@ -16,7 +16,9 @@ bool Exchange::prepare_pick() {
     reply(503, Flag::DropOverload, "drop_overload", "drop overload");
     return false;
   }
-  if (!route_->hash_policies.empty())
+  // Only who uses a hash has one made, and a cookie for it (Envoy).
+  if (!route_->hash_policies.empty() &&
+      balance::hashes(cluster_->cluster->spec().config->balancing.options.algorithm))
     extras().pick.hash =
         request_hash(route_->hash_policies, *head_, *connection_, extras().set_cookies);
   if (destination_ != nullptr && destination_->subset)

@@ -99,8 +99,8 @@ TEST_CASE("scenario: a hash of a header, a query, an address keeps its endpoint"
         Front{.route = hash_route(kByUser), .endpoints = endpoints, .cluster = cluster}.yaml(),
         count);
     std::map<std::string, int> hosts;
-    for (int user = 0; user < 30; ++user) {
-      const auto seen = ask(proxy.port(), 4, "x-user: u" + std::to_string(user) + "\r\n");
+    for (int user = 0; user < 60; ++user) {
+      const auto seen = ask(proxy.port(), 2, "x-user: u" + std::to_string(user) + "\r\n");
       CHECK(seen.size() == 1);
       ++hosts[seen.begin()->first];
     }

@@ -76,7 +76,7 @@ TEST_CASE("balance: load spills over to the next priority", "[balance]") {
   CHECK(loads({25, 100}) == Loads{35, 65});
   CHECK(loads({25, 25}) == Loads{50, 50});
   CHECK(loads({25, 0}) == Loads{100, 0});
-  CHECK(loads({5, 65}) == Loads{7, 93});
+  CHECK(loads({5, 65}) == Loads{8, 92});  // what rounding leaves goes to the first
   CHECK(loads({0, 0}) == Loads{100, 0});  // to nobody
   CHECK(loads({0, 100, 100}) == Loads{0, 100, 0});
   CHECK(loads({50, 20, 100}) == Loads{70, 28, 2});
