@@ -19,6 +19,12 @@ struct TokenRate {
   Duration per{std::chrono::seconds(1)};  // in this time
   bool operator==(const TokenRate&) const = default;
 
+  // Of a full bucket, in time; not more than decades, so that sums do not overflow.
+  int64_t full_ns() const {
+    constexpr int64_t kMost = int64_t(1) << 60;
+    return uint64_t(step_ns()) > uint64_t(kMost) / std::max(1U, burst) ? kMost
+                                                                       : step_ns() * int64_t(burst);
+  }
   // Between two tokens, at least 1 ns.
   int64_t step_ns() const { return std::max<int64_t>(1, per.count() / std::max(1U, tokens)); }
 };
@@ -31,7 +37,7 @@ class TokenBucket {
     const int64_t step = rate.step_ns();
     int64_t seen = empty_at_.load(std::memory_order_relaxed);
     for (;;) {
-      const int64_t next = std::max(seen, at - step * int64_t(rate.burst)) + step;
+      const int64_t next = std::max(seen, at - rate.full_ns()) + step;
       if (next > at) return false;
       if (empty_at_.compare_exchange_weak(seen, next, std::memory_order_relaxed)) return true;
     }
@@ -52,10 +58,12 @@ class TokenBucket {
     return Duration(std::max<int64_t>(0, next - now.time_since_epoch().count()));
   }
   // Full, as new.
-  void reset() { empty_at_.store(0, std::memory_order_relaxed); }
+  void reset() { empty_at_.store(kLongAgo, std::memory_order_relaxed); }
 
  private:
-  std::atomic<int64_t> empty_at_{0};
+  // The clock may have begun a moment ago: before that, whatever the rate.
+  static constexpr int64_t kLongAgo = -(int64_t(1) << 61);
+  std::atomic<int64_t> empty_at_{kLongAgo};
 };
 
 }  // namespace mesh::resilience

@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "config/grpc_status.h"
-#include "config/validate/http_route.h"
 #include "config/validate/validate.h"
 
 namespace mesh::config {
@@ -35,11 +34,11 @@ void check_match(const CircuitBreaker::Match& match, const std::string& path, Ch
   checker.dns_name(path + ".name", match.name());
   if (match.has_uri()) {
     const auto kind = match.uri().match_type_case();
-    checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
-                   "expected exact or prefix");
     const std::string& text =
         kind == StringMatch::kExact ? match.uri().exact() : match.uri().prefix();
-    checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
+    if (checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
+                       "expected exact or prefix"))
+      checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
   }
   if (match.grpc_method().empty()) return;
   checker.expect(!match.has_uri(), path + ".grpcMethod", "is instead of uri");

@@ -16,11 +16,11 @@ constexpr uint32_t kBucketsMax = 1U << 20;
 void check_match(const RateLimit::Match& match, const std::string& path, Checker& checker) {
   if (match.has_uri()) {
     const auto kind = match.uri().match_type_case();
-    checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
-                   "expected exact or prefix");
     const std::string& text =
         kind == StringMatch::kExact ? match.uri().exact() : match.uri().prefix();
-    checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
+    if (checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
+                       "expected exact or prefix"))
+      checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
   }
   for (const auto& [name, value] : match.headers())
     checker.expect(is_field_name(name), at_key(path + ".headers", name),

@@ -77,7 +77,7 @@ void set_match(const v1::CircuitBreaker::Match& match, Rule& rule) {
       into.set_path("/" + grpc);
   }
   rule.takes_all =
-      into.method().empty() &&
+      rule.route.empty() && into.method().empty() &&
       into.path_specifier_case() == ours::CircuitBreaker::Breaker::PATH_SPECIFIER_NOT_SET;
 }
 

@@ -93,15 +93,18 @@ TEST_CASE("CircuitBreaker: at the routes of its host, the narrow ones first") {
 }
 
 TEST_CASE("CircuitBreaker: the filter is there where something is configured for it") {
-  const auto filters = [](const std::string& yaml) {
-    std::vector<std::string> result;
-    for (const auto& f : listener(yaml, "web-1", "outbound")->filter_chains[0].http_filters)
-      result.push_back(f.name);
-    return result;
+  const auto place = [](const std::string& yaml, const char* name) {
+    const auto made = listener(yaml, "web-1", "outbound");
+    const auto& filters = made->filter_chains[0].http_filters;
+    for (size_t i = 0; i < filters.size(); ++i)
+      if (filters[i].name == name) return int(i);
+    return -1;
   };
-  CHECK(filters(sample::kAll) == std::vector<std::string>{"envoy.filters.http.fault"});
-  CHECK(filters(sample::kAll + kBreakers) ==
-        std::vector<std::string>{"mesh.filters.http.circuit_breaker", "envoy.filters.http.fault"});
+  constexpr const char* kBreaker = "mesh.filters.http.circuit_breaker";
+  CHECK(place(sample::kAll, kBreaker) == -1);
+  REQUIRE(place(sample::kAll + kBreakers, kBreaker) >= 0);
+  CHECK(place(sample::kAll + kBreakers, kBreaker) <
+        place(sample::kAll + kBreakers, "envoy.filters.http.fault"));
 }
 
 TEST_CASE("RateLimit: at the inbound listeners of its host") {
