@@ -27,7 +27,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;
   if (!run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;
-  if (!route_->mirrors.empty() && head.method != "CONNECT")
+  if (!route_->mirrors.empty() && !head.asks_tunnel())
     worker_.mirrors().begin(*route_, *view_, head, end, options_.timeout, extras().taps);
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();

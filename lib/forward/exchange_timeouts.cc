@@ -89,7 +89,7 @@ void Exchange::on_watch() {
   if (phase_ == Phase::Free || down_ == nullptr) return;
   const Instant now = worker_.loop().now();
   if (over(start_, options_.max_stream_duration, now)) return on_duration_over();
-  if (!request_ended_ && over(start_, options_.request_timeout, now)) {
+  if (!request_ended_ && phase_ != Phase::Tunnel && over(start_, options_.request_timeout, now)) {
     if (phase_ >= Phase::Answering || head_ == nullptr)
       return fail_midway({}, "request_overall_timeout");
     give_up(std::nullopt);
