@@ -76,7 +76,7 @@ void Exchange::arm_watch() {
   };
   if (options_.idle_timeout < kSweptIdle) at(last_active_, options_.idle_timeout);
   at(start_, options_.max_stream_duration);
-  if (!request_ended_) at(start_, options_.request_timeout);
+  if (!request_ended_ && phase_ != Phase::Tunnel) at(start_, options_.request_timeout);
   if (attempt_->stream() != nullptr) {
     at(last_active_, options_.per_try_idle_timeout);
     if (extras_ && extras_->try_start != Instant{})
