@@ -19,7 +19,7 @@ status_of() { local status=0; "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR
 
 @test "the table has all commands" {
   for command in up status apply get delete validate wait services endpoints register deregister \
-    cert top completion help; do
+    cert top breakers completion help; do
     grep -qx "$command" <<<"$commands" || { echo "no $command"; return 1; }
   done
 }
