@@ -84,8 +84,8 @@ bool Publisher::publish_instances(const Model& before) {
     const auto* is = model_->workload_of(forwarder.node);
     // Its own instance came, went or moved: its listeners do too.
     if ((was == nullptr) != (is == nullptr) ||
-        (is != nullptr &&
-         (was->address != is->address || was->ports != is->ports || was->labels != is->labels || was->locality != is->locality))) {
+        (is != nullptr && (was->address != is->address || was->ports != is->ports ||
+                           was->labels != is->labels || was->locality != is->locality))) {
       compile(forwarder);
       mark(forwarder);
       continue;

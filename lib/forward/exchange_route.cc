@@ -120,8 +120,7 @@ void Exchange::rewrite_head() {
   // The path may point into path_ (normalised), which the rewriting overwrites.
   const std::string_view before = scratch_.keep(head_->path);
   head_->path = route::rewrite_path(*route_, before, path_);
-  if (!chain_->config->suppress_envoy_headers)
-    head_->fields.set("x-envoy-original-path", before);
+  if (!chain_->config->suppress_envoy_headers) head_->fields.set("x-envoy-original-path", before);
 }
 
 void Exchange::rewrite_host(const route::HostRewrite& rewrite, bool forwarded_host) {

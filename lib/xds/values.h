@@ -15,8 +15,8 @@
 
 #include "balance/config.h"
 #include "base/clock.h"
-#include "http/path.h"
 #include "http/limits.h"
+#include "http/path.h"
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
 #include "xds/health_check.h"
