@@ -142,7 +142,14 @@ void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::str
                              .name = port.name(),
                              .protocol = port.protocol().empty() ? "TCP" : upper(port.protocol()),
                              .target = port.target_port()});
-  for (const auto& endpoint : spec.endpoints()) {
+  auto endpoints = spec.endpoints();
+  if (spec.resolution() == istio::ServiceEntry::DNS) service.resolution = Service::Resolution::Dns;
+  if (spec.resolution() == istio::ServiceEntry::DNS_ROUND_ROBIN)
+    service.resolution = Service::Resolution::DnsRoundRobin;
+  // Without endpoints the host itself is the name (Istio, ServiceEntry.resolution).
+  if (service.resolution != Service::Resolution::Static && endpoints.empty())
+    endpoints.Add()->set_address(service.host);
+  for (const auto& endpoint : endpoints) {
     auto workload = std::make_unique<Workload>(from_entry(endpoint, entry.ns, "", {}));
     workload->source = Workload::Source::Inline;
     service.workloads.push_back(workload.get());

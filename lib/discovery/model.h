@@ -55,6 +55,9 @@ struct Service {
   std::vector<Port> ports;
   std::vector<std::string> addresses;
   bool external = true;
+  // STATIC: endpoints are addresses, and come by EDS. Else names among them are
+  // resolved by forwarders: all addresses of all, or one at a time.
+  enum class Resolution : uint8_t { Static, Dns, DnsRoundRobin } resolution = Resolution::Static;
   std::vector<std::string> export_to;
   std::vector<std::string> subject_alt_names;
   std::vector<const Workload*> workloads;  // absent ones too; of the Model

@@ -8,6 +8,7 @@ namespace mesh::config {
 namespace {
 
 using ::istio::networking::v1alpha3::ServiceEntry;
+using ::istio::networking::v1alpha3::WorkloadEntry;
 
 void check_ports(const ServiceEntry& service, Checker& checker) {
   checker.expect(service.ports_size() > 0, "spec.ports", "expected at least one port");
@@ -38,6 +39,22 @@ bool is_address_or_net(const std::string& text) {
   return bool(text::parse_uint(text.substr(slash + 1), longest));
 }
 
+bool by_name(const ServiceEntry& service) {
+  return service.resolution() == ServiceEntry::DNS ||
+         service.resolution() == ServiceEntry::DNS_ROUND_ROBIN;
+}
+
+void check_resolution(const ServiceEntry& service, Checker& checker) {
+  checker.expect(service.resolution() != ServiceEntry::NONE, "spec.resolution",
+                 "not supported: resolution NONE; use STATIC, with endpoints or workloadSelector,"
+                 " or DNS");
+  if (!by_name(service)) return;
+  checker.expect(!service.has_workload_selector(), "spec.workloadSelector",
+                 "is for resolution STATIC");
+  checker.expect(service.resolution() == ServiceEntry::DNS || service.endpoints_size() <= 1,
+                 "spec.endpoints", "DNS_ROUND_ROBIN has at most one endpoint");
+}
+
 void check_endpoints(const ServiceEntry& service, Checker& checker) {
   checker.expect(service.endpoints_size() == 0 || !service.has_workload_selector(),
                  "spec.workloadSelector", "endpoints and workloadSelector exclude each other");
@@ -51,7 +68,14 @@ void check_endpoints(const ServiceEntry& service, Checker& checker) {
   for (int i = 0; i < service.endpoints_size(); ++i) {
     const auto& endpoint = service.endpoints(i);
     const std::string path = at_index("spec.endpoints", i);
-    validate(endpoint, path, checker);
+    if (by_name(service) && !is_ip_address(endpoint.address())) {
+      checker.host(path + ".address", endpoint.address(), false);
+      WorkloadEntry rest = endpoint;
+      rest.set_address("127.0.0.1");  // the name was judged above
+      validate(rest, path, checker);
+    } else {
+      validate(endpoint, path, checker);
+    }
     for (const auto& [name, number] : endpoint.ports())
       checker.expect(names.contains(name), at_key(path + ".ports", name),
                      "no port of the service has this name");
@@ -75,8 +99,7 @@ void validate(const ServiceEntry& service, Checker& checker) {
     checker.expect(is_address_or_net(service.addresses(i)), at_index("spec.addresses", i),
                    "expected an IP address or CIDR, got " + text::quoted(service.addresses(i)));
   check_ports(service, checker);
-  checker.expect(service.resolution() == ServiceEntry::STATIC, "spec.resolution",
-                 "not supported: resolution NONE; use STATIC, with endpoints or workloadSelector");
+  check_resolution(service, checker);
   check_endpoints(service, checker);
   checker.export_to("spec.exportTo", service.export_to());
 }

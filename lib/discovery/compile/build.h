@@ -52,6 +52,9 @@ void set_own_tls(std::string_view trust_domain, bool http,
                  envoy::config::core::v3::TransportSocket& into);
 void set_raw_buffer(envoy::config::core::v3::TransportSocket& into);
 
+// ClusterLoadAssignments of a service's outbound clusters, whatever its resolution.
+std::vector<Resource> assignments_of(const Model& model, const Service& service, const Node& node);
+
 // Whether peers reach the workload's port under mutual TLS.
 bool speaks_tls(const Model& model, const Service& service, const Instance& instance);
 

@@ -18,6 +18,7 @@ using TlsMode = istio::ClientTLSSettings;
 
 constexpr const char* kHttpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 constexpr Duration kConnectTimeout = std::chrono::seconds(10);  // Istio's
+constexpr Duration kDnsRefresh = std::chrono::seconds(60);      // Istio's
 constexpr uint32_t kNoLimit = UINT32_MAX;                       // Istio's
 
 void set_limits(const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster) {
@@ -215,15 +216,38 @@ void set_caller(const Model& model, const Node& node, pb::Cluster& cluster) {
   }
 }
 
+// Istio's refresh rate. Its family is that of the proxy's own address; here the one
+// that most names have goes first.
+void set_names(const Model& model, const Node& node, const Service& service, pb::Cluster& cluster) {
+  cluster.set_dns_lookup_family(pb::Cluster::V4_PREFERRED);
+  set(kDnsRefresh, *cluster.mutable_dns_refresh_rate());
+  for (const Resource& one : assignments_of(model, service, node))
+    if (one.name == cluster.name()) cluster.mutable_load_assignment()->ParseFromString(*one.body);
+  auto& assignment = *cluster.mutable_load_assignment();
+  assignment.set_cluster_name(cluster.name());
+  // A subset may have no endpoint, and LOGICAL_DNS has exactly one.
+  const bool logical = service.resolution == Service::Resolution::DnsRoundRobin &&
+                       assignment.endpoints_size() == 1 &&
+                       assignment.endpoints(0).lb_endpoints_size() == 1;
+  cluster.set_type(logical ? pb::Cluster::LOGICAL_DNS : pb::Cluster::STRICT_DNS);
+}
+
+void set_discovery(const Model& model, const Node& node, const Service& service,
+                   pb::Cluster& cluster) {
+  if (service.resolution != Service::Resolution::Static)
+    return set_names(model, node, service, cluster);
+  cluster.set_type(pb::Cluster::EDS);
+  set_ads(*cluster.mutable_eds_cluster_config()->mutable_eds_config());
+  cluster.mutable_eds_cluster_config()->set_service_name(cluster.name());
+}
+
 Resource outbound_cluster(const Model& model, const Node& node, const Service& service,
                           const Port& port, const std::string& subset,
                           const istio::TrafficPolicy& policy,
                           const Object<v1::ServicePolicy>* own) {
   pb::Cluster cluster;
   cluster.set_name(outbound_name(port.number, subset, service.host));
-  cluster.set_type(pb::Cluster::EDS);
-  set_ads(*cluster.mutable_eds_cluster_config()->mutable_eds_config());
-  cluster.mutable_eds_cluster_config()->set_service_name(cluster.name());
+  set_discovery(model, node, service, cluster);
   const auto& pool = policy.connection_pool();
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
   if (pool.tcp().has_connect_timeout())

@@ -101,6 +101,12 @@ Resource compile_one(const Model& model, const Service& service, const Port& por
 
 std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
                                         const Node& node) {
+  // Names stand in the cluster itself: EDS has none.
+  if (service.resolution != Service::Resolution::Static) return {};
+  return assignments_of(model, service, node);
+}
+
+std::vector<Resource> assignments_of(const Model& model, const Service& service, const Node& node) {
   std::vector<Resource> result;
   const auto* rule = model.destination_rule(service, node.ns);
   for (const auto& port : service.ports) {

@@ -256,9 +256,19 @@ TEST_CASE("object: the other kinds", "[config]") {
        "hosts: [a], resolution: STATIC, " + ports +
            ", endpoints: [{address: 10.0.0.1, ports: {http: 8080}}]",
        ""},
+      {"names with DNS",
+       "hosts: [a.example], resolution: DNS, " + ports + ", endpoints: [{address: b.example}]", ""},
+      {"no endpoints with DNS", "hosts: [a.example], resolution: DNS_ROUND_ROBIN, " + ports, ""},
+      {"a name with STATIC",
+       "hosts: [a], resolution: STATIC, " + ports + ", endpoints: [{address: b.example}]",
+       "spec.endpoints[0].address: expected an IP address, got \"b.example\""},
+      {"many with DNS_ROUND_ROBIN",
+       "hosts: [a.example], resolution: DNS_ROUND_ROBIN, " + ports +
+           ", endpoints: [{address: b.example}, {address: c.example}]",
+       "spec.endpoints: DNS_ROUND_ROBIN has at most one endpoint"},
       {"no resolution", "hosts: [a], " + ports,
        "spec.resolution: not supported: resolution NONE; use STATIC, with endpoints or "
-       "workloadSelector"},
+       "workloadSelector, or DNS"},
       {"a port's name that no port has",
        "hosts: [a], resolution: STATIC, " + ports +
            ", endpoints: [{address: 10.0.0.1, ports: {grpc: 1}}]",

@@ -2,6 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
+
+#include <map>
+
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 
@@ -314,6 +318,50 @@ spec: {egress: [{hosts: ["demo/reviews"]}]}
   CHECK(names(compile_clusters(*model, narrow)) ==
         std::vector<std::string>{"outbound|80||reviews", "outbound|80|v1|reviews",
                                  "outbound|80|v2|reviews", "outbound|80|v3|reviews"});
+}
+
+TEST_CASE("a service by name is a cluster that resolves, with its names in place") {
+  const std::string named = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: named, namespace: demo}
+spec:
+  hosts: [api.example]
+  location: MESH_EXTERNAL
+  resolution: DNS
+  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}]
+  endpoints: [{address: eu.example, locality: eu}, {address: 10.0.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: single, namespace: demo}
+spec:
+  hosts: [one.example]
+  location: MESH_EXTERNAL
+  resolution: DNS_ROUND_ROBIN
+  ports: [{number: 80, name: http, protocol: HTTP}]
+)";
+  const auto model = sample::model(sample::kAll + named);
+  std::map<std::string, std::shared_ptr<const xds::Cluster>> clusters;
+  for (const auto& one : compile_clusters(*model, sample::node("web-1"))) {
+    auto decoded = xds::decode_cluster(*one.body);
+    REQUIRE(decoded);
+    clusters[one.name] = *decoded;
+  }
+  using Discovery = xds::Cluster::Discovery;
+  const auto& all = *clusters.at("outbound|80||api.example");
+  CHECK(all.discovery == Discovery::StrictDns);
+  CHECK(all.dns.refresh == std::chrono::seconds(60));
+  std::set<std::string> hosts;
+  for (const auto& e : all.load_assignment->endpoints) hosts.insert(xds::to_string(e.address));
+  CHECK(hosts == std::set<std::string>{"10.0.0.1:8080", "eu.example:8080"});
+  const auto& one = *clusters.at("outbound|80||one.example");
+  CHECK(one.discovery == Discovery::LogicalDns);
+  CHECK(xds::to_string(one.load_assignment->endpoints.at(0).address) == "one.example:80");
+  const Service* const service = model->find_service("api.example", "demo");
+  REQUIRE(service != nullptr);
+  CHECK(compile_endpoints(*model, *service, sample::node("web-1")).empty());
 }
 
 TEST_CASE("endpoints of a subset, without those that are away") {
