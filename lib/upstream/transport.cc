@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "net/sniff.h"
+#include "net/peer_has_left.h"
 #include "net/socket.h"
 
 namespace mesh::upstream {

@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "net/listener.h"
-#include "net/sniff.h"
+#include "net/peer_has_left.h"
 #include "net/stream.h"
 
 using namespace mesh;
@@ -113,30 +113,14 @@ TEST_CASE("listener: stale Unix sockets go, live ones stay", "[net]") {
   CHECK_FALSE(listen(*Address::parse(file.string()), {}));
 }
 
-TEST_CASE("sniff: a ClientHello or not", "[net]") {
-  struct Row {
-    const char* because;
-    std::string_view bytes;
-    Sniffed want;
-  };
-  const Row rows[] = {
-      {"handshake record of TLS", std::string_view("\x16\x03\x01", 3), Sniffed::Tls},
-      {"one byte is too few", std::string_view("\x16", 1), Sniffed::Unknown},
-      {"another version", std::string_view("\x16\x02\x01", 3), Sniffed::Plain},
-      {"HTTP", "GET / HTTP/1.1\r\n", Sniffed::Plain},
-  };
-  for (const Row& row : rows) {
-    DYNAMIC_SECTION(row.because) {
-      Pair pair(*Address::parse("127.0.0.1:0"));
-      CHECK(sniff(pair.far.get()) == Sniffed::Unknown);
-      pair.send(row.bytes);
-      CHECK(sniff(pair.far.get()) == row.want);
-      CHECK_FALSE(peer_has_left(pair.far.get()));
-    }
-  }
+TEST_CASE("a peer that has left is noticed without reading", "[net]") {
   Pair pair(*Address::parse("127.0.0.1:0"));
-  pair.near.reset();
+  CHECK_FALSE(peer_has_left(pair.far.get()));
+  pair.send("what is unread comes first");
   REQUIRE(wait_for(pair.far.get(), POLLIN));
-  CHECK(sniff(pair.far.get()) == Sniffed::Gone);
-  CHECK(peer_has_left(pair.far.get()));
+  CHECK_FALSE(peer_has_left(pair.far.get()));
+  Pair gone(*Address::parse("127.0.0.1:0"));
+  gone.near.reset();
+  REQUIRE(wait_for(gone.far.get(), POLLIN));
+  CHECK(peer_has_left(gone.far.get()));
 }
