@@ -10,7 +10,7 @@ namespace mesh::bus {
 struct Limits {
   // A payload. libzmq hangs up on a frame over twice this; between the two the
   // message is counted and refused by name.
-  size_t payload_bytes_max = 8 * 1024 * 1024;
+  size_t payload_bytes_max = 64 * 1024 * 1024;
   // A watch response holds as many resources as fit, at least one.
   size_t response_bytes_max = 1024 * 1024;
   size_t messages_a_turn_max = 64;  // then other work of the loop has its turn

@@ -15,9 +15,9 @@
 namespace mesh::config {
 
 struct Limits {
-  size_t bytes_max = 4U << 20;
+  size_t bytes_max = 16U << 20;
   size_t depth_max = 64;
-  size_t nodes_max = 100'000;  // of all documents together
+  size_t nodes_max = 1'000'000;  // of all documents together
   size_t documents_max = 10'000;
 };
 

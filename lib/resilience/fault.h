@@ -22,7 +22,18 @@ struct Fault {
   explicit operator bool() const { return delay > Duration::zero() || abort; }
 };
 
-Fault decide_fault(const FaultPolicy& policy, Random& random);
+// What a request asks for by header, where the policy lets it. Nothing: not said.
+struct FaultRequest {
+  std::optional<Duration> delay = std::nullopt;
+  std::optional<uint16_t> http_status = std::nullopt;
+  std::optional<uint8_t> grpc_status = std::nullopt;
+  // x-envoy-fault-delay-request-percentage and -abort-request-percentage: of a hundred,
+  // at most the policy's share.
+  std::optional<uint32_t> delay_percent = std::nullopt;
+  std::optional<uint32_t> abort_percent = std::nullopt;
+};
+
+Fault decide_fault(const FaultPolicy& policy, Random& random, const FaultRequest& asked = {});
 
 // True with the share's probability; exact for 0 and for 1000000.
 bool holds(Fraction share, Random& random);

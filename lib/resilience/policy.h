@@ -64,9 +64,11 @@ struct Fraction {
 struct FaultPolicy {
   Fraction delay_share{};
   Duration delay{0};
+  bool delay_by_header = false;  // x-envoy-fault-delay-request says how long
   Fraction abort_share{};
   uint16_t abort_http_status = 0;
   std::optional<uint8_t> abort_grpc_status{};
+  bool abort_by_header = false;  // x-envoy-fault-abort-request, -abort-grpc-request
   bool operator==(const FaultPolicy&) const = default;
 };
 

@@ -34,7 +34,7 @@ inline constexpr std::string_view kClusterType =
 inline constexpr std::string_view kEndpointType =
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
-inline constexpr size_t kResourceBytesMax = 4 << 20;      // of one resource, serialized
+inline constexpr size_t kResourceBytesMax = 32 << 20;     // of one resource, serialized
 inline constexpr size_t kEndpointsMax = 10'000;           // of one assignment
 inline constexpr size_t kRoutesMax = 200'000;             // of one route configuration, all hosts
 inline constexpr size_t kFilterChainsMax = 100;           // of one listener

@@ -1,9 +1,11 @@
 #include <algorithm>
 
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
-#include "resilience/policy.h"
+#include "route/fault_rules.h"
+#include "route/match.h"
 #include "xds/decode_common.h"
 #include "xds/decode_filter.h"
+#include "xds/decode_route.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -16,12 +18,15 @@ constexpr std::string_view kType = "envoy.extensions.filters.http.fault.v3.HTTPF
 Result<resilience::FaultPolicy> decode_policy(const HTTPFault& fault, std::string_view path) {
   resilience::FaultPolicy result;
   if (fault.has_delay()) {
+    result.delay_by_header = fault.delay().has_header_delay();
     MESH_TRY(result.delay,
              decode_duration(fault.delay().fixed_delay(), path_of(path, "delay.fixed_delay")));
     result.delay_share = decode_fraction(fault.delay().percentage());
   }
   if (!fault.has_abort()) return result;
   result.abort_share = decode_fraction(fault.abort().percentage());
+  result.abort_by_header = fault.abort().has_header_abort();
+  if (result.abort_by_header) return result;
   if (fault.abort().has_grpc_status()) {
     if (fault.abort().grpc_status() > 16)
       return refuse(path_of(path, "abort.grpc_status"), "a gRPC status is 0 to 16");
@@ -40,8 +45,18 @@ Result<resilience::FaultPolicy> decode_policy(const HTTPFault& fault, std::strin
 Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::string_view path,
                                      FilterLevel) {
   MESH_TRY(const auto fault, unpack<HTTPFault>(any, path));
-  MESH_TRY(auto policy, decode_policy(fault, path));
-  return route::make_filter_config(kType, std::move(policy));
+  route::FaultRules rules;
+  MESH_TRY(rules.policy, decode_policy(fault, path));
+  for (int i = 0; i < fault.headers_size(); ++i) {
+    const std::string at = path_of(path, "headers", i);
+    MESH_TRY(auto header, decode_header(fault.headers(i), at));
+    if (auto compiled = route::compile(header); !compiled)
+      return std::move(compiled).error().during(at);
+    rules.headers.push_back(std::move(header));
+  }
+  rules.upstream_cluster = fault.upstream_cluster();
+  if (fault.has_max_active_faults()) rules.max_active = fault.max_active_faults().value();
+  return route::make_filter_config(kType, std::move(rules));
 }
 
 }  // namespace mesh::xds

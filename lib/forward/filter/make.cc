@@ -33,11 +33,7 @@ Made make_circuit_breaker(const Config& config, const std::string&, Shared& shar
   return CircuitBreaker::make({config, rules}, shared);
 }
 
-Made make_fault(const Config& config, const std::string&, Shared&) {
-  const auto* const policy = route::value_of<resilience::FaultPolicy>(config.get());
-  MESH_CHECK(policy != nullptr);
-  return Fault::make(*policy);
-}
+Made make_fault(const Config& config, const std::string&, Shared&) { return Fault::make(config); }
 
 Made make_cors(const Config& config, const std::string&, Shared&) { return Cors::make(config); }
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include <map>
-
+#include "route/fault_rules.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 
@@ -226,8 +226,9 @@ TEST_CASE("a VirtualService's routes in order") {
         (resilience::kRetryOnConnectFailure | resilience::kRetryOnRefusedStream |
          resilience::kRetryOnUnavailable | resilience::kRetryOnCancelled));
   CHECK(made[0].retry->avoid_tried_hosts);
-  const auto* fault = route::value_in<resilience::FaultPolicy>(made[0].filters.get());
-  REQUIRE(fault != nullptr);
+  const auto* rules = route::value_in<route::FaultRules>(made[0].filters.get());
+  REQUIRE(rules != nullptr);
+  const auto* fault = &rules->policy;
   CHECK(fault->abort_share.per_million == 5000);
   CHECK(made[0].provenance == "VirtualService/demo/reviews http[0]");
 

@@ -6,10 +6,10 @@
 #include "forward/filter/pipeline.h"
 #include "forward/filter/run.h"
 #include "forward/filter/shared.h"
+#include "route/fault_rules.h"
 
 using namespace mesh;
 using namespace mesh::forward;
-using resilience::FaultPolicy;
 
 namespace {
 
@@ -17,11 +17,12 @@ constexpr std::string_view kFault = "envoy.extensions.filters.http.fault.v3.HTTP
 
 std::shared_ptr<const route::FilterConfig> abort_with(uint16_t status) {
   return route::make_filter_config(
-      kFault, FaultPolicy{.abort_share = {1'000'000}, .abort_http_status = status});
+      kFault,
+      route::FaultRules{.policy = {.abort_share = {1'000'000}, .abort_http_status = status}});
 }
 
 std::shared_ptr<const route::FilterConfig> nothing() {
-  return route::make_filter_config(kFault, FaultPolicy{});
+  return route::make_filter_config(kFault, route::FaultRules{});
 }
 
 std::shared_ptr<const route::FilterOverrides> override_with(route::FilterOverride value) {
@@ -194,13 +195,14 @@ TEST_CASE("run: in order there, in turn back, the end for all that began", "[for
 
 TEST_CASE("fault: always, never, and nothing without a policy", "[forward]") {
   filter::Shared shared;
-  const auto made = filter::make(
-      route::make_filter_config(kFault, FaultPolicy{.delay_share = {1'000'000},
-                                                    .delay = std::chrono::milliseconds(5),
-                                                    .abort_share = {1'000'000},
-                                                    .abort_http_status = 418,
-                                                    .abort_grpc_status = {}}),
-      "k", shared);
+  const auto made =
+      filter::make(route::make_filter_config(
+                       kFault, route::FaultRules{.policy = {.delay_share = {1'000'000},
+                                                            .delay = std::chrono::milliseconds(5),
+                                                            .abort_share = {1'000'000},
+                                                            .abort_http_status = 418,
+                                                            .abort_grpc_status = {}}}),
+                   "k", shared);
   REQUIRE(made);
   Request request;
   filter::Slot slot{};

@@ -10,6 +10,7 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "route/fault_rules.h"
 
 namespace {
 
@@ -403,8 +404,9 @@ virtualHosts:
   CHECK(routes[0].provenance == "VirtualService/demo/reviews http[0]");
   CHECK(routes[0].edits.at(0)->request.at(0).value == "100%");
   CHECK(routes[0].edits.at(0)->response.at(0).name == "server");
-  const auto* fault = route::value_in<resilience::FaultPolicy>(routes[0].filters.get());
-  REQUIRE(fault != nullptr);
+  const auto* rules = route::value_in<route::FaultRules>(routes[0].filters.get());
+  REQUIRE(rules != nullptr);
+  const auto* fault = &rules->policy;
   CHECK(fault->delay_share.per_million == 500'000);
   CHECK(fault->abort_share.per_million == 10'000);
   CHECK(fault->abort_http_status == 503);
