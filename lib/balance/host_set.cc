@@ -51,7 +51,11 @@ HostSet::HostSet(Hosts& hosts, LocalityMode locality, std::vector<HostIndex> mem
 HostIndex HostSet::pick(Random& random, const PickContext& context, Instant now) {
   if (stale_ || now >= next_warming_) refresh(now);
   const uint64_t hash = !hashes_ ? 0 : context.hash ? *context.hash : random.next();
-  Pool* const pool = sole_ != nullptr ? sole_ : choose_pool(random, hashes_ ? hash : random.next());
+  Pool* pool = nullptr;
+  if (!context.left.empty() && levels_.size() > 1)
+    pool = choose_other_pool(random, hashes_ ? hash : random.next(), context.left);
+  if (pool == nullptr)
+    pool = sole_ != nullptr ? sole_ : choose_pool(random, hashes_ ? hash : random.next());
   if (pool == nullptr || !pool->picker) return kNoHost;
   const HostIndex picked = pool->picker->choose(random, hash, 0);
   if (context.tried.empty() || !contains(context.tried, picked)) return picked;
@@ -95,6 +99,31 @@ HostSet::Pool* HostSet::choose_pool(Random& random, uint64_t roll) {
     }
   }
   return nullptr;
+}
+
+// Load is spread anew, as if the priorities of the hosts in `left` had nobody. Null:
+// then nobody is left. O(n), for retries.
+HostSet::Pool* HostSet::choose_other_pool(Random& random, uint64_t roll,
+                                          std::span<const HostIndex> left) {
+  std::vector<PriorityHealth> health;
+  for (const Level& level : levels_) health.push_back(health_of(level));
+  for (const HostIndex i : left)
+    if (i < hosts_.all.size())
+      if (const uint32_t p = hosts_.groups[hosts_.all[i].group].priority; p < health.size())
+        health[p] = {};
+  const bool any = std::any_of(health.begin(), health.end(), [](const PriorityHealth& one) {
+    return one.healthy > 0 || one.degraded > 0;
+  });
+  if (!any) return nullptr;
+  // Panic would be over hosts that no pool has.
+  auto shares =
+      distribute(health, {.healthy_panic_percent = 0,
+                          .overprovisioning_percent = hosts_.options.overprovisioning_percent,
+                          .weighted = hosts_.options.weighted_priority_health});
+  std::swap(shares, shares_);
+  Pool* const pool = choose_pool(random, roll);
+  std::swap(shares, shares_);
+  return pool != nullptr && pool->picker ? pool : nullptr;
 }
 
 HostSet::Pool* HostSet::choose_locality(Level& level, Side& side, Random& random) {

@@ -79,6 +79,7 @@ class HostSet {
   std::vector<Member> members_of(const Level& level, const Health* health) const;
   double locality_weight(const Level& level, size_t group, Health health) const;
   Pool* choose_pool(Random& random, uint64_t roll);
+  Pool* choose_other_pool(Random& random, uint64_t roll, std::span<const HostIndex> left);
   Pool* choose_locality(Level& level, Side& side, Random& random);
   HostIndex another(Picker& picker, Random& random, uint64_t hash,
                     std::span<const HostIndex> tried) const;

@@ -21,6 +21,9 @@ struct PickContext {
   // Hosts that are avoided while another may be used (Envoy's previous_hosts).
   // Keep it short: it is searched linearly.
   std::span<const HostIndex> tried = {};
+  // Hosts whose priorities are left, while another has hosts that may be used
+  // (Envoy's previous_priorities).
+  std::span<const HostIndex> left = {};
   // Of the route's hash policies, for ring hash, Maglev and modulo; none: chance.
   std::optional<uint64_t> hash = std::nullopt;
   // Sticky sessions: the address that answered before, "10.0.0.1:80"; empty: none.

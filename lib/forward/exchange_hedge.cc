@@ -25,7 +25,7 @@ bool Exchange::hedge() {
   Extras& more = extras();
   if (!more.hedge) more.hedge = std::make_unique<Hedge>();
   if (more.hedge->full() || !permitted(outcome)) return true;
-  if (options_.retry->avoid_tried_hosts) more.add_tried(attempt_->host());
+  more.add_tried(attempt_->host(), *options_.retry);
   attempt_ = more.hedge->add(*attempt_, worker_.loop(), *this);
   phase_ = Phase::Holding;
   hold_.arm(wait_before_retry(nullptr));

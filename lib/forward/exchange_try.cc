@@ -71,8 +71,7 @@ bool Exchange::permitted(const resilience::Outcome& outcome) {
 
 bool Exchange::retry(const resilience::Outcome& outcome, const http::Fields* answer) {
   if (options_.retry == nullptr || !replayable() || !permitted(outcome)) return false;
-  if (attempt_->host() != balance::kNoHost && options_.retry->avoid_tried_hosts)
-    extras().add_tried(attempt_->host());
+  extras().add_tried(attempt_->host(), *options_.retry);
   try_deadline_.cancel();
   phase_ = Phase::Holding;
   hold_.arm(wait_before_retry(answer));

@@ -2,11 +2,12 @@
 
 namespace mesh::forward {
 
-void Extras::add_tried(balance::HostIndex host) {
-  const size_t count = pick.tried.size();
-  if (count == tried.size()) return;
-  tried[count] = host;
-  pick.tried = {tried.data(), count + 1};
+void Extras::add_tried(balance::HostIndex host, const resilience::RetryPolicy& policy) {
+  if (host == balance::kNoHost || tried_count == tried.size()) return;
+  tried[tried_count++] = host;
+  if (policy.avoid_tried_hosts) pick.tried = {tried.data(), tried_count};
+  const uint32_t every = policy.previous_priorities_every;
+  if (every > 0) pick.left = {tried.data(), tried_count - tried_count % every};
 }
 
 void Extras::clear() {
@@ -14,6 +15,7 @@ void Extras::clear() {
   location.clear();
   transport_failure.clear();
   pick = {};
+  tried_count = 0;
   set_cookies.clear();
   untouched_retries = 0;
   retry_permit.reset();

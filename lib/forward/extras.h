@@ -33,8 +33,10 @@ struct Extras {
 
   // Retries.
   static constexpr size_t kTriedMax = 8;
-  std::array<balance::HostIndex, kTriedMax> tried{};  // pick.tried is a view of it
-  void add_tried(balance::HostIndex host);            // no more than fit
+  std::array<balance::HostIndex, kTriedMax> tried{};  // pick.tried and pick.left are views
+  uint32_t tried_count = 0;
+  // As the policy has it: the host is avoided, its priority is left; no more than fit.
+  void add_tried(balance::HostIndex host, const resilience::RetryPolicy& policy);
   uint32_t untouched_retries = 0;
   resilience::Permit retry_permit;
 

@@ -52,6 +52,8 @@ struct RetryPolicy {
   std::vector<ResetHeader> reset_headers;
   Duration reset_interval_max = std::chrono::seconds(300);
   bool avoid_tried_hosts = true;  // previous_hosts predicate
+  // previous_priorities: after every so many tries the priorities tried are left; 0: never.
+  uint32_t previous_priorities_every = 0;
   bool operator==(const RetryPolicy&) const = default;
 };
 

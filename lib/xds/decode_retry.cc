@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities.pb.h"
 #include "resilience/retry.h"
 #include "xds/decode_common.h"
 #include "xds/decode_route.h"
@@ -10,6 +11,8 @@ namespace {
 
 namespace pb = envoy::config::route::v3;
 using envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+
+using envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig;
 
 constexpr uint32_t kRetriesMax = 100;
 
@@ -76,6 +79,14 @@ Result<resilience::RetryPolicy> decode_retry(const pb::RetryPolicy& policy, std:
   if (policy.has_rate_limited_retry_back_off())
     MESH_TRY_VOID(decode_reset(policy.rate_limited_retry_back_off(),
                                path_of(path, "rate_limited_retry_back_off"), result));
+  if (policy.has_retry_priority()) {
+    const std::string at = path_of(path, "retry_priority");
+    MESH_TRY(const auto priority,
+             unpack<PreviousPrioritiesConfig>(policy.retry_priority().typed_config(), at));
+    if (priority.update_frequency() < 1 || uint32_t(priority.update_frequency()) > kRetriesMax)
+      return refuse(path_of(at, "update_frequency"), "is 1 to 100");
+    result.previous_priorities_every = uint32_t(priority.update_frequency());
+  }
   result.avoid_tried_hosts = policy.retry_host_predicate_size() > 0;
   for (int i = 0; i < policy.retry_host_predicate_size(); ++i)
     MESH_TRY_VOID(unpack<PreviousHostsPredicate>(policy.retry_host_predicate(i).typed_config(),

@@ -27,6 +27,7 @@
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities.pb.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
@@ -74,6 +75,7 @@ const auto& known() {
       ext::load_balancing_policies::round_robin::v3::RoundRobin::descriptor(),
       ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
       ext::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::descriptor(),
+      ext::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig::descriptor(),
       ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
       ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),

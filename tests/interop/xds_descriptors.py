@@ -42,6 +42,7 @@ envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2
 envoy.extensions.upstreams.http.v3.http_protocol_options_pb2
 envoy.extensions.access_loggers.file.v3.file_pb2
 envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2
+envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config_pb2
 envoy.extensions.load_balancing_policies.common.v3.common_pb2
 envoy.extensions.load_balancing_policies.least_request.v3.least_request_pb2
 envoy.extensions.load_balancing_policies.maglev.v3.maglev_pb2

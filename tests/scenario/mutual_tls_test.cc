@@ -194,6 +194,31 @@ TEST_CASE("scenario: a pair under mutual TLS", "[forwarder]") {
   if (protocol == "http2_protocol_options") CHECK(server.connections() <= workers);
 }
 
+TEST_CASE("scenario: who called is told by its certificate, and by nothing else", "[forwarder]") {
+  const Authority ca("ca");
+  Origin app("app");
+  app.handle([](const Message& request, Wire& wire) {
+    return wire.send(support::response(200, request.field("x-forwarded-client-cert")));
+  });
+  std::string callee = inbound(app.port(), true, ca.secrets(kReviews, ca));
+  const std::string mark = "stat_prefix: front";
+  for (size_t at = callee.find(mark); at != std::string::npos; at = callee.find(mark, at + 1))
+    callee.insert(at,
+                  "forward_client_cert_details: APPEND_FORWARD\n"
+                  "          set_current_client_cert_details: { subject: true, uri: true }\n"
+                  "          ");
+  Proxy server(callee, 1);
+  Proxy client(outbound(server.port(), kReviews, "http2_protocol_options", ca.secrets(kWeb, ca)),
+               1);
+  const char* const forged = "x-forwarded-client-cert: URI=spiffe://evil\r\n";
+  const std::string told = support::get(client.port(), "/", "svc", forged).body;
+  CHECK(told.find("URI=" + std::string(kWeb)) != std::string::npos);
+  CHECK(told.find("Hash=") != std::string::npos);
+  CHECK(told.find("evil") == std::string::npos);
+  // Clear text proves nothing.
+  CHECK(support::get(server.port(), "/", "svc", forged).body.empty());
+}
+
 TEST_CASE("scenario: STRICT refuses clear text, PERMISSIVE takes both", "[forwarder]") {
   const Authority ca("ca");
   Origin app("app");

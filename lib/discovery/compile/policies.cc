@@ -8,6 +8,7 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities.pb.h"
 
 namespace mesh::discovery {
 namespace {
@@ -28,6 +29,15 @@ void avoid_tried_hosts(pb::RetryPolicy& policy) {
   pack(envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
        *predicate.mutable_typed_config());
   policy.set_host_selection_retry_max_attempts(kHostAttempts);
+}
+
+// Istio: localities are priorities when failover is on; after two tries in one the next
+// is tried.
+void leave_tried_priorities(pb::RetryPolicy& policy) {
+  envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig config;
+  config.set_update_frequency(2);
+  policy.mutable_retry_priority()->set_name("envoy.retry_priorities.previous_priorities");
+  pack(config, *policy.mutable_retry_priority()->mutable_typed_config());
 }
 
 // Names of conditions stay, numbers are status codes (Istio's HTTPRetry).
@@ -109,6 +119,7 @@ void set_retries(const istio::HTTPRetry& retries, pb::RouteAction& action) {
     *policy.mutable_retry_back_off()->mutable_base_interval() = retries.backoff();
   if (!retries.has_retry_ignore_previous_hosts() || retries.retry_ignore_previous_hosts().value())
     avoid_tried_hosts(policy);
+  if (retries.retry_remote_localities().value()) leave_tried_priorities(policy);
 }
 
 void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {

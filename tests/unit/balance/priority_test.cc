@@ -276,3 +276,23 @@ TEST_CASE("balance: least request over all hosts", "[balance]") {
   CHECK(seen[1] == Approx(1000).margin(100));
   CHECK(seen[3] == Approx(1000).margin(100));
 }
+
+TEST_CASE("balance: the priorities of hosts tried are left, while another has hosts", "[balance]") {
+  auto balancer = make({.healthy_panic_percent = 0}, hosts({2, 2, 1}),
+                       {{.priority = 0}, {.priority = 1}, {.priority = 2}});
+  Random random(3);
+  const auto groups = [&](std::vector<HostIndex> left) {
+    std::map<uint32_t, int> seen;
+    for (int i = 0; i < 50; ++i)
+      ++seen[balancer->host(balancer->pick(random, {.left = left}, kNow)).group];
+    return seen.size() == 1 ? int(seen.begin()->first) : -1;
+  };
+  CHECK(groups({}) == 0);
+  CHECK(groups({0}) == 1);
+  CHECK(groups({0, 1}) == 1);
+  CHECK(groups({0, 2}) == 2);
+  CHECK(groups({0, 2, 4}) == 0);  // all were: as if none
+  balancer->set_health(2, Health::Unhealthy);
+  balancer->set_health(3, Health::Unhealthy);
+  CHECK(groups({0}) == 2);
+}

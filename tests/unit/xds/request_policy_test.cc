@@ -123,8 +123,10 @@ TEST_CASE("what tries may not be") {
                               "\"http3-post-connect-failure\" is not supported"));
   CHECK(action("retryPolicy: {rateLimitedRetryBackOff: {}}") ==
         at + "retry_policy.rate_limited_retry_back_off.reset_headers: is empty");
-  CHECK(action("retryPolicy: {retryPriority: {}}") ==
-        at + "retry_policy.retry_priority: is not supported");
+  CHECK(action("retryPolicy: {retryPriority: {name: p, typedConfig: {\"@type\": "
+               "type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3."
+               "PreviousPrioritiesConfig}}}") ==
+        at + "retry_policy.retry_priority.update_frequency: is 1 to 100");
   CHECK(refused("routes: [{match: {prefix: /}, route: {cluster: c}, perRequestBufferLimitBytes: "
                 "99999999}]") == "virtual_hosts[0].routes[0]: a body is kept up to 16 MiB");
 }
