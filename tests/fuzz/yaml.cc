@@ -1,7 +1,7 @@
 // The YAML reader against any bytes: nothing crashes, everything is bounded,
 // and an object that was accepted is written and read back as the same.
 //
-// modules: config identity base
+// modules: config telemetry http identity base
 // modules: api:mesh/options.proto api:mesh/config.proto
 // modules: api:mesh/settings_forwarder.proto
 // modules: api:istio/type/v1beta1/selector.proto
