@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "config/reader.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "resilience/breaker_rule.h"
 #include "xds/decode.h"
 #include "xds/decode_cluster.h"
 #include "xds/decode_listener.h"
@@ -25,6 +26,17 @@ Result<void> check_secrets(const std::optional<TlsContext>& context, const std::
   return {};
 }
 
+// Where open circuit breakers send requests instead.
+Result<void> check_fallbacks(const route::FilterConfig* filter, const std::string& owner,
+                             const Config& config) {
+  const auto* const rules = route::value_of<resilience::BreakerRules>(filter);
+  if (rules == nullptr) return {};
+  for (const auto& rule : *rules)
+    if (const auto& to = rule.fallback.cluster; !to.empty() && !config.clusters.contains(to))
+      return refuse(owner + ", circuit breaker " + rule.name, "no cluster \"" + to + "\"");
+  return {};
+}
+
 Result<void> check_chain(const FilterChain& chain, const std::string& owner, const Config& config) {
   MESH_TRY_VOID(check_secrets(chain.tls, owner, config.secrets));
   if (!chain.route_config_name.empty())
@@ -33,13 +45,20 @@ Result<void> check_chain(const FilterChain& chain, const std::string& owner, con
     for (const auto& target : chain.tcp->targets)
       if (!config.clusters.contains(target.cluster))
         return refuse(owner, "no cluster \"" + target.cluster + "\"");
+  for (const auto& filter : chain.http_filters)
+    MESH_TRY_VOID(check_fallbacks(filter.config.get(), owner, config));
   if (!chain.route_config) return {};
-  for (const auto& host : chain.route_config->hosts())
-    for (const auto& route : host.routes)
+  for (const auto& host : chain.route_config->hosts()) {
+    for (const auto& route : host.routes) {
       for (const auto& target : route.clusters)
         if (!config.clusters.contains(target.cluster))
           return refuse(owner + ", virtual host " + host.name,
                         "no cluster \"" + target.cluster + "\"");
+      if (route.filters == nullptr) continue;
+      for (const auto& filter : *route.filters)
+        MESH_TRY_VOID(check_fallbacks(filter.config.get(), owner, config));
+    }
+  }
   return {};
 }
 

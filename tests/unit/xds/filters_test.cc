@@ -90,6 +90,8 @@ TEST_CASE("filters: circuit breakers") {
        ".breakers[0].fallback.response.headers[0]: \"host\" is the forwarder's own to set"},
   };
   check(kBreaker, rows);
+  CHECK(said(read(filter(kBreaker, breaker(least + ", fallback: {cluster: spare}"))),
+             "listener l") == ", circuit breaker b: no cluster \"spare\"");
 }
 
 TEST_CASE("filters: local rate limits") {
