@@ -46,7 +46,8 @@ std::string with_side(const std::string& yaml, uint16_t origin) {
   const auto front = yaml.find("  - name: front");
   const auto clusters = yaml.find("  clusters:");
   std::string listener = yaml.substr(front, clusters - front);
-  std::string cluster = yaml.substr(clusters + std::string("  clusters:\n").size());
+  const std::string aside = Front{.endpoints = ports({origin})}.yaml();
+  std::string cluster = aside.substr(aside.find("  - name: svc"));
   const auto replace = [](std::string& in, const std::string& from, const std::string& to) {
     for (size_t at = 0; (at = in.find(from, at)) != std::string::npos; at += to.size())
       in.replace(at, from.size(), to);
@@ -54,7 +55,7 @@ std::string with_side(const std::string& yaml, uint16_t origin) {
   replace(listener, "name: front", "name: side");
   replace(listener, "cluster: svc", "cluster: aside");
   replace(cluster, "name: svc", "name: aside");
-  replace(cluster, "port_value: ", "port_value: " + std::to_string(origin) + " #");
+  replace(cluster, "cluster_name: svc", "cluster_name: aside");
   std::string out = yaml;
   out.insert(clusters, listener);
   return out + cluster;

@@ -135,9 +135,9 @@ TEST_CASE("scenario: a bootstrap that cannot be is refused by file, line and col
   };
   const auto row = GENERATE(values<Row>({
       {"stat_prefix: front", "stat_prefix: front\n          proxy_100_continue: true",
-       "bootstrap.yaml:10:11: static_resources.listeners[0].filter_chains[0].filters[0]."
+       "bootstrap.yaml:11:11: static_resources.listeners[0].filter_chains[0].filters[0]."
        "typed_config.proxy_100_continue: is not supported"},
-      {"type: STATIC", "type: EDS", "bootstrap.yaml:23:"},
+      {"type: STATIC", "type: EDS", "bootstrap.yaml:26:5: static_resources.clusters[0]"},
       {"cluster: svc }", "cluster: other }", "bootstrap.yaml:3:5: listener front"},
   }));
   const support::TempDir folder;
