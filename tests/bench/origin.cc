@@ -1,9 +1,9 @@
 // bench-origin PORT [BODY_BYTES]: the cheapest HTTP/1.1 server that can be.
 //
 // Answers every request head with the same 200 and body of BODY_BYTES (default
-// 1024), but "GET /large" with 100 MB. It looks for the blank line only; request bodies are not supported.
-// One thread, edge-triggered. For the bench: everything measured stands in
-// front of it, so it must cost next to nothing.
+// 1024), but "GET /large" with 100 MB. It looks for the blank line only; request bodies are not
+// supported. One thread, edge-triggered. For the bench: everything measured stands in front of it,
+// so it must cost next to nothing.
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
