@@ -159,9 +159,12 @@ std::string json_path(std::string_view path) {
   bool key = false;  // within ["..."], which stays
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '"') key = !key;
-    const bool joins =
-        !key && path[i] == '_' && i + 1 < path.size() && path[i + 1] >= 'a' && path[i + 1] <= 'z';
-    out += joins ? char(path[++i] - 'a' + 'A') : path[i];
+    if (key || path[i] != '_') {
+      out += path[i];
+      continue;
+    }
+    if (++i == path.size()) break;
+    out += path[i] >= 'a' && path[i] <= 'z' ? char(path[i] - 'a' + 'A') : path[i];
   }
   return out;
 }

@@ -90,7 +90,7 @@ TEST_CASE("a bootstrap that does not hold together says where") {
              Catch::EndsWith("static_resources.clusters[1].name: \"app\" is there already"));
   CHECK_THAT(refused(bootstrap("  - name: other\n    type: EDS\n    edsClusterConfig: {edsConfig: "
                                "{ads: {}}}\n")),
-             Catch::EndsWith("cluster other: EDS needs a control plane; use type STATIC"));
+             Catch::EndsWith("cluster other: EDS needs a control plane; use STATIC or STRICT_DNS"));
   CHECK_THAT(refused("dynamicResources: {}\n"), Catch::Contains("dynamic_resources"));
   CHECK_THAT(refused("staticResourcez: {}\n"), Catch::Contains("envoy.yaml:1:"));
 }

@@ -305,7 +305,7 @@ TEST_CASE("what a cluster may not be") {
   const auto refused = [](const std::string& yaml) {
     return error_of(decode_cluster(wire<envoy_cluster>(yaml)));
   };
-  CHECK(refused("{name: c, type: STRICT_DNS}") == "type: supported are STATIC and EDS");
+  CHECK(refused("{name: c, type: STRICT_DNS}") == "load_assignment.cluster_name: is empty");
   CHECK(refused("{name: c, type: EDS}") == "eds_cluster_config.eds_config: is missing");
   CHECK(refused("{name: c, loadAssignment: {clusterName: c}, lbPolicy: CLUSTER_PROVIDED}") ==
         "lb_policy: supported are ROUND_ROBIN, RANDOM, LEAST_REQUEST, RING_HASH, MAGLEV and"
