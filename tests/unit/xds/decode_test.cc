@@ -431,8 +431,8 @@ TEST_CASE("what a route may not be") {
   const std::string at = "virtual_hosts[0].routes[0].";
   CHECK(refused("{match: {prefix: /}, filterAction: {}}") ==
         at + "filter_action: is not supported");
-  CHECK(refused("{match: {prefix: /}, route: {cluster: x, priority: HIGH}}") ==
-        at + "route.priority: is not supported");
+  CHECK(refused("{match: {prefix: /}, route: {cluster: x, includeVhRateLimits: true}}") ==
+        at + "route.include_vh_rate_limits: is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c, retryPolicy: {retryOn: '5xx,never'}}}") ==
         at + "route.retry_policy.retry_on: retry condition \"never\" is not supported");
   CHECK(refused("{match: {prefix: /}, route: {cluster: c}, requestHeadersToAdd: [{header: {key: a, "
