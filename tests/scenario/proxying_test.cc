@@ -100,7 +100,8 @@ TEST_CASE("scenario: heads carry what the mesh adds", "[forwarder]") {
     seen = request;
     return wire.send(support::response(200, "ok"));
   });
-  Proxy proxy(Front{.endpoints = ports({origin.port()}), .hcm = "\n          tracing: {}"}.yaml(), 1);
+  Proxy proxy(Front{.endpoints = ports({origin.port()}), .hcm = "\n          tracing: {}"}.yaml(),
+              1);
   const Message answer = support::get(proxy.port(), "/", "svc", "x-request-id: abc\r\n");
   const std::lock_guard lock(mutex);
   CHECK(seen.field("host") == "svc");
