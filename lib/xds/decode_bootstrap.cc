@@ -51,7 +51,7 @@ Result<void> check_chain(const FilterChain& chain, const std::string& owner, con
   for (const auto& host : chain.route_config->hosts()) {
     for (const auto& route : host.routes) {
       for (const auto& target : route.clusters)
-        if (!config.clusters.contains(target.cluster))
+        if (target.cluster_header.empty() && !config.clusters.contains(target.cluster))
           return refuse(owner + ", virtual host " + host.name,
                         "no cluster \"" + target.cluster + "\"");
       if (route.filters == nullptr) continue;

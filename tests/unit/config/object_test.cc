@@ -195,14 +195,15 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.http[0].match[0].headers[\"a b\"]: expected the name of a header"},
       {"a path that no request has", http(to + ", match: [{uri: {exact: health}}]"),
        "spec.http[0].match[0].uri: expected a path that begins with /"},
-      {"an edit of the host", http(to + ", headers: {request: {set: {Host: b}}}"),
-       "spec.http[0].headers.request.set[\"Host\"]: not supported: edits of Host; use "
+      {"the host set, which is a rewrite", http(to + ", headers: {request: {set: {Host: b}}}"), ""},
+      {"the host taken away", http(to + ", headers: {request: {remove: [Host]}}"),
+       "spec.http[0].headers.request.remove[0]: not supported: edits of Host; use "
        "rewrite.authority or rewrite.uri"},
       {"a header in two lines", http(to + ", headers: {request: {set: {a: \"b\\r\\nc: d\"}}}"),
        "spec.http[0].headers.request.set[\"a\"]: expected a header's value: one line, no blanks on "
        "its ends"},
       {"a rewrite of nothing", http(to + ", rewrite: {}"),
-       "spec.http[0].rewrite: expected uri or authority"},
+       "spec.http[0].rewrite: expected uri, uriRegexRewrite or authority"},
   };
   check("VirtualService", rows);
 }
