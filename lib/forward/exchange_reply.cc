@@ -49,17 +49,20 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
   if (chain_->config->edge.always_set_request_id_in_response)
     if (const auto id = head_->fields.get("x-request-id")) fields.add("x-request-id", *id);
   if (!extras_->location.empty()) fields.add("location", extras_->location);
-  if (flags.has(telemetry::Flag::UpstreamOverflow) && !chain_->config->suppress_envoy_headers)
-    fields.add("x-envoy-overloaded", "true");
   edit_response(fields);
   run_response_filters(response);
   const bool headless = head_->method == "HEAD" || body.empty();
   if (!headless) response_bytes_ = body.size();
+  // What has not come in time is not waited for: an HTTP/1 connection ends with this.
+  const bool last = status == 408 && !request_ended_ && head_->protocol != http::Protocol::Http2;
+  Connection& connection = *connection_;
+  if (last) connection.drain("the request did not arrive in time");
   http::Stream& down = *down_;
   down.send_response_head(response, headless);
   if (!headless && down_ == &down) down.send_data(body, true);
   // What is left of the request is of no use; the codec drops or refuses it.
   if (held_ && down_ == &down) release_downstream();
+  if (last) connection.look_again();
 }
 
 }  // namespace mesh::forward

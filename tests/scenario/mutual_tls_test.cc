@@ -202,11 +202,13 @@ TEST_CASE("scenario: who called is told by its certificate, and by nothing else"
   });
   std::string callee = inbound(app.port(), true, ca.secrets(kReviews, ca));
   const std::string mark = "stat_prefix: front";
-  for (size_t at = callee.find(mark); at != std::string::npos; at = callee.find(mark, at + 1))
-    callee.insert(at,
-                  "forward_client_cert_details: APPEND_FORWARD\n"
-                  "          set_current_client_cert_details: { subject: true, uri: true }\n"
-                  "          ");
+  const std::string more =
+      "forward_client_cert_details: APPEND_FORWARD\n"
+      "          set_current_client_cert_details: { subject: true, uri: true }\n"
+      "          ";
+  for (size_t at = callee.find(mark); at != std::string::npos;
+       at = callee.find(mark, at + more.size() + mark.size()))
+    callee.insert(at, more);
   Proxy server(callee, 1);
   Proxy client(outbound(server.port(), kReviews, "http2_protocol_options", ca.secrets(kWeb, ca)),
                1);
