@@ -123,7 +123,7 @@ spec:
   - {name: user, requests: 10, each: {header: X-User}}
   - {name: from, requests: 10, each: {sourceAddress: true}}
 )";
-  CHECK(listener(yaml, "web-1", "inbound")->filter_chains[0].http_filters.empty());
+  CHECK(listener(yaml, "ratings-1", "inbound")->filter_chains[0].http_filters.empty());
   const auto inbound = listener(yaml, "reviews-v1", "inbound");
   for (const auto& chain : inbound->filter_chains) {
     REQUIRE(chain.http_filters.size() == 1);
@@ -156,7 +156,7 @@ spec:
   host: reviews
   adaptiveConcurrency: {maxConcurrency: 200, updateInterval: 0.2s, minConcurrency: 5, bufferPercent: 10}
 )";
-  CHECK(listener(yaml, "web-1", "inbound")->filter_chains[0].http_filters.empty());
+  CHECK(listener(yaml, "ratings-1", "inbound")->filter_chains[0].http_filters.empty());
   const auto inbound = listener(yaml, "reviews-v1", "inbound");
   REQUIRE(inbound->filter_chains[0].http_filters.size() == 1);
   const auto* rule = route::value_of<resilience::AdaptiveRule>(
