@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/file.h"
+#include "scenario/load.h"
 #include "scenario/proxy.h"
 #include "support/http_peer.h"
 #include "support/temp_dir.h"
@@ -283,28 +284,14 @@ TEST_CASE("scenario: everything of a cluster changes under load, and nothing is 
         .yaml();
   };
   Proxy proxy(yaml(0), count);
-  std::atomic<bool> stop{false};
-  std::atomic<int> asked{0}, lost{0};
-  std::vector<std::thread> clients;
-  for (int i = 0; i < 3; ++i)
-    clients.emplace_back([&] {
-      Wire client = Wire::connect(proxy.port());
-      while (!stop) {
-        ask(client);
-        ++asked;
-        if (client.read().status != 200) ++lost;
-      }
-    });
-  bool applied = true;
-  for (int round = 1; round <= 30 && applied; ++round) {
-    applied = proxy.apply(yaml(round)) == "";
-    const int before = asked;
-    applied &= support::wait_for([&] { return asked > before + 5; });
+  Load load(proxy.port(), 3);
+  for (int round = 1; round <= 30; ++round) {
+    REQUIRE(proxy.apply(yaml(round)) == "");
+    const size_t before = load.answered();
+    REQUIRE(support::wait_for([&] { return load.answered() > before + 5; }));
   }
-  stop = true;
-  for (auto& client : clients) client.join();
-  CHECK(applied);
-  CHECK(lost == 0);
+  load.stop();
+  CHECK(load.lost() == 0);
   // Ejected once, for an hour, through all that.
   CHECK(stat(proxy, "outlier_detection.ejections_enforced_total") == 1);
   CHECK(bad.requests() < 60);
