@@ -121,7 +121,7 @@ TEST_CASE("what a cluster's balancing may not be") {
                 "1s, aggression: {defaultValue: 0}}}") ==
         "round_robin_lb_config.slow_start_config.aggression: is over 0, at most 1000");
   CHECK(refused("lbSubsetConfig: {subsetSelectors: [{keys: [a], singleHostPerSubset: true}]}") ==
-        "lb_subset_config.subset_selectors[0].single_host_per_subset is not supported");
+        "lb_subset_config.subset_selectors[0].single_host_per_subset: is not supported");
   CHECK(refused("lbSubsetConfig: {subsetSelectors: [{keys: [a, a]}]}") ==
         "lb_subset_config.subset_selectors[0].keys: at least one key, each once");
 }
