@@ -30,6 +30,7 @@ constexpr uint8_t kEndStream = 1, kPadded = 8;
 
 FrameWatch::FrameWatch(const http::Http2Options& limits, bool preface)
     : limits_(limits),
+      server_(preface),
       skip_(preface ? kPrefaceBytes : 0),
       calm_(kCalmMax),
       resets_left_(kResetsMax) {}
@@ -50,13 +51,39 @@ bool FrameWatch::note(std::string_view bytes) {
     if (head_have_ < kHeadBytes) break;
     head_have_ = 0;
     skip_ = uint32_t(head_[0]) << 16 | uint32_t(head_[1]) << 8 | head_[2];
-    on_frame(skip_, head_[3], head_[4]);
+    const uint32_t id = uint32_t(head_[5] & 0x7f) << 24 | uint32_t(head_[6]) << 16 |
+                        uint32_t(head_[7]) << 8 | head_[8];
+    on_frame(skip_, head_[3], head_[4], id);
   }
   check();
   return why_.empty();
 }
 
-void FrameWatch::on_frame(uint32_t length, uint8_t type, uint8_t flags) {
+// RFC 9113 section 5.1: whoever has ended a stream sends no more of its message.
+void FrameWatch::on_message_frame(uint8_t type, uint8_t flags, uint32_t id) {
+  uint32_t& ended = ended_[(id >> 1) % ended_.size()];
+  if (ended == id && id != 0) condemn("frame on a stream that its sender has ended", kStreamClosed);
+  if (type == Headers && server_) on_id(id);
+  if ((flags & kEndStream) != 0) ended = id;
+}
+
+// RFC 9113 section 5.1.1: what was skipped is closed. More gaps than are kept here
+// only go unnoticed.
+void FrameWatch::on_id(uint32_t id) {
+  if (id > id_max_) {
+    const uint32_t next = id_max_ == 0 ? 1 : id_max_ + 2;
+    if (id > next && gap_count_ < gaps_.size()) gaps_[gap_count_++] = {next, id - 2};
+    id_max_ = id;
+    return;
+  }
+  for (uint32_t i = 0; i < gap_count_; ++i)
+    if (id >= gaps_[i].first && id <= gaps_[i].last)
+      condemn("stream below one that was opened", kProtocolError);
+}
+
+void FrameWatch::on_frame(uint32_t length, uint8_t type, uint8_t flags, uint32_t id) {
+  if (type == Data || type == Headers) on_message_frame(type, flags, id);
+  if (type == Reset) ended_[(id >> 1) % ended_.size()] = id;
   switch (type) {
     case Data:
     case Headers:
@@ -102,8 +129,10 @@ void FrameWatch::data_sent() { ++data_frames_sent_; }
 
 void FrameWatch::stream_done() { resets_left_ = std::min(resets_left_ + 2, kResetsMax); }
 
-void FrameWatch::condemn(std::string_view why) {
-  if (why_.empty()) why_ = why;
+void FrameWatch::condemn(std::string_view why, uint32_t code) {
+  if (!why_.empty()) return;
+  why_ = why;
+  code_ = code;
 }
 
 }  // namespace mesh::http2

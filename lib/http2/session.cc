@@ -98,8 +98,10 @@ Result<void> Session::receive(http::ReadBuffer& buffer) {
       queued > limits_.http2.outbound_control_frames_max + 2 * open_.size())
     watch_.condemn("too many frames wait for a peer that reads none");
   if (!calm || !watch_.why().empty()) {
-    nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
-    return fail(std::string(watch_.why()), ResetReason::LimitExceeded);
+    nghttp2_session_terminate_session(session_, watch_.code());
+    return fail(std::string(watch_.why()), watch_.code() == FrameWatch::kCalm
+                                               ? ResetReason::LimitExceeded
+                                               : ResetReason::ProtocolError);
   }
   if (std::exchange(suspicious_, false)) {
     // nghttp2 may have ended the connection: its GOAWAY goes out now.

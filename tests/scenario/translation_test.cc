@@ -182,8 +182,10 @@ TEST_CASE("scenario: a length that the body has not ends in a reset, never in a 
   Wire client = Wire::connect(chain.port());
   client.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
   const Message answer = client.read();
-  CHECK_FALSE(answer.complete);
-  CHECK(client.closed());
+  // Where the fault is known before the head went on, the answer is one of ours.
+  const bool whole = answer.status == 200 && answer.complete;
+  CHECK_FALSE(whole);
+  if (answer.status == 200) CHECK(client.closed());
 }
 
 TEST_CASE("scenario: crumbs of a cookie, and te: trailers, of a client of HTTP/2", "[forwarder]") {

@@ -19,6 +19,13 @@ std::string times(int n, const std::string& frame) {
   return bytes;
 }
 
+// Empty data that ends a stream each.
+std::string ends(uint32_t n) {
+  std::string bytes;
+  for (uint32_t i = 0; i < n; ++i) bytes += h2::frame(h2::Data, h2::kEndStream, 2 * i + 1, "");
+  return bytes;
+}
+
 }  // namespace
 
 TEST_CASE("frame watch: limits by name", "[http2]") {
@@ -26,7 +33,7 @@ TEST_CASE("frame watch: limits by name", "[http2]") {
   limits.consecutive_empty_frames_max = 2;
   limits.priority_frames_per_stream_max = 3;
   limits.window_updates_per_data_frame_max = 4;
-  const std::string empty = h2::frame(h2::Data, 0, 1, "");
+  const std::string empty = h2::frame(h2::Data, 0, 999, "");
   const std::string priority = h2::frame(h2::Priority, 0, 1, "\0\0\0\0\1"s);
   const std::string window = h2::frame(h2::Window, 0, 0, h2::number(1));
   struct Row {
@@ -38,10 +45,9 @@ TEST_CASE("frame watch: limits by name", "[http2]") {
   const Row rows[] = {
       {"empty frames in a row", 1, 0, times(2, empty), empty, "flood of empty frames"},
       {"others between them", 1, 0,
-       times(50, empty + h2::frame(h2::Data, 0, 1, "x")) + times(2, empty), empty,
+       times(50, empty + h2::frame(h2::Data, 0, 999, "x")) + times(2, empty), empty,
        "flood of empty frames"},
-      {"an end of stream is not empty", 1, 0, times(50, h2::frame(h2::Data, h2::kEndStream, 1, "")),
-       times(3, empty), "flood of empty frames"},
+      {"an end of stream is not empty", 1, 0, ends(50), times(3, empty), "flood of empty frames"},
       {"priorities for two streams", 2, 0, times(9, priority), priority,
        "flood of PRIORITY frames"},
       {"window updates without data", 0, 0, times(5, window), window,
@@ -92,4 +98,40 @@ TEST_CASE("frame watch: what nghttp2 does not show is counted", "[http2]") {
   CHECK(watch.note(times(1900, unknown)));
   CHECK_FALSE(watch.note(times(300, unknown)));
   CHECK(watch.why() == "flood of frames that carry nothing");
+}
+
+TEST_CASE("frame watch: whoever has ended a stream sends no more of it", "[http2]") {
+  struct Row {
+    const char* because;
+    std::string first, second;
+    uint32_t code;
+  };
+  const std::string reset = h2::frame(h2::Rst, 0, 1, h2::number(8));
+  const std::string end = h2::frame(h2::Data, h2::kEndStream, 1, "x");
+  const std::string open = h2::frame(h2::Headers, h2::kEndHeaders, 1, h2::post());
+  using Watch = http2::FrameWatch;
+  const Row rows[] = {
+      {"data behind the end", open + end, h2::frame(h2::Data, 0, 1, "y"), Watch::kStreamClosed},
+      {"data behind a head that ends", h2::get(1), end, Watch::kStreamClosed},
+      {"a head behind the end", h2::get(1), h2::get(1), Watch::kStreamClosed},
+      {"data behind a reset", open + reset, end, Watch::kStreamClosed},
+      {"a stream that was skipped", h2::get(1) + h2::get(7), h2::get(3), Watch::kProtocolError},
+      {"a stream below the first", h2::get(5), h2::get(3), Watch::kProtocolError},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.because) {
+      const http::Http2Options limits;
+      Watch watch(limits, true);
+      CHECK(watch.note(h2::preface() + row.first));
+      CHECK_FALSE(watch.note(row.second));
+      CHECK(watch.code() == row.code);
+    }
+  }
+  SECTION("what goes on is fine") {
+    const http::Http2Options limits;
+    Watch watch(limits, true);
+    CHECK(watch.note(h2::preface() + open + h2::frame(h2::Window, 0, 1, h2::number(1)) +
+                     h2::frame(h2::Headers, h2::kEndHeaders | h2::kEndStream, 1, "x") + reset +
+                     reset + h2::get(3) + h2::frame(h2::Priority, 0, 1, "\0\0\0\0\1"s)));
+  }
 }
