@@ -88,11 +88,11 @@ TEST_CASE("balance: when one of n hosts goes, near 1/n of a million keys move", 
   const auto [had, moved] = leave({.algorithm = Algorithm::Maglev}, 10, 3);
   CHECK(double(had) / kKeys == Approx(0.1).margin(0.005));
   CHECK(double(moved) / kKeys == Approx(0.1).margin(0.035));
-  // A ring on which the others' points stay as many moves the keys of the host that
-  // went and no other.
+  // A ring on which the others' points stay as many, but for the rounding of their
+  // sum, moves the keys of the host that went and hardly any other.
   const auto [ring_had, ring_moved] =
       leave({.algorithm = Algorithm::RingHash, .hash = {.minimum_ring_size = 2048}}, 100, 42);
-  CHECK(ring_moved == ring_had);
+  CHECK(ring_moved < ring_had + ring_had / 50);
   CHECK(double(ring_had) / kKeys == Approx(0.01).margin(0.007));
   // Envoy's ring keeps its size: of few hosts the others get more points, and keys with them.
   const auto [few_had, few_moved] =
