@@ -148,6 +148,8 @@ struct Registry::Impl {
 };
 
 struct Scope::Impl {
+  Impl(Registry::Impl& all, Labels of) : registry(all), fixed(std::move(of)) {}
+
   Registry::Impl& registry;
   const Labels fixed;
   SeriesTable<RequestSeries> requests{};
