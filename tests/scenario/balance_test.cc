@@ -14,8 +14,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 // A LocalityLbEndpoints; `more` are its other fields, "" or ", priority: 1".
 std::string group(std::initializer_list<const Origin*> origins, const std::string& more = "") {
   std::string out = "\n      - { lb_endpoints: [";

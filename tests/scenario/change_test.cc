@@ -13,7 +13,7 @@ using support::Origin;
 using support::Wire;
 
 TEST_CASE("scenario: clusters, routes and listeners change under load", "[forwarder]") {
-  const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
+  const uint32_t count = workers();
   Origin a("a");
   Origin b("b");
   const std::string first = Front{.endpoints = ports({a.port()})}.yaml();
@@ -23,7 +23,7 @@ TEST_CASE("scenario: clusters, routes and listeners change under load", "[forwar
                 route: { cluster: svc, timeout: 5s })",
                                   .endpoints = ports({b.port()})}
                                 .yaml();
-  Proxy proxy(first, workers);
+  Proxy proxy(first, count);
   const uint16_t port = proxy.port();
   Load load(port, 4);
   for (int round = 0; round < 6; ++round) {
@@ -65,7 +65,7 @@ std::string with_side(const std::string& yaml, uint16_t origin) {
 
 TEST_CASE("scenario: listeners and clusters come and go under load, and reset nobody",
           "[forwarder]") {
-  const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
+  const uint32_t count = workers();
   Origin a("a");
   Origin b("b");
   std::atomic<bool> go{false};
@@ -76,7 +76,7 @@ TEST_CASE("scenario: listeners and clusters come and go under load, and reset no
   });
   const std::string without = Front{.endpoints = ports({a.port()})}.yaml();
   const std::string with = with_side(without, b.port());
-  Proxy proxy(without, workers);
+  Proxy proxy(without, count);
   Load load(proxy.port(), 4);
   for (int round = 0; round < 4; ++round) {
     go = false;
@@ -177,14 +177,14 @@ TEST_CASE("scenario: a configuration that cannot be is refused, traffic goes on"
 }
 
 TEST_CASE("scenario: draining finishes what was begun and takes nothing new", "[forwarder]") {
-  const uint32_t workers = GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers)));
+  const uint32_t count = workers();
   Origin slow("slow");
   std::atomic<bool> go{false};
   slow.handle([&](const Message&, Wire& wire) {
     support::wait_for([&] { return go.load(); });
     return wire.send(support::response(200, "slow"));
   });
-  Proxy proxy(Front{.endpoints = ports({slow.port()})}.yaml(), workers);
+  Proxy proxy(Front{.endpoints = ports({slow.port()})}.yaml(), count);
   const uint16_t port = proxy.port();
   Wire client = Wire::connect(port);
   client.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");

@@ -15,8 +15,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 std::string breakers_filter(const std::string& breakers) {
   return R"(
           - name: breaker

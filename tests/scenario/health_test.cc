@@ -15,8 +15,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 std::string checks(const std::string& checker, const std::string& more = "") {
   return R"(
     common_lb_config: { healthy_panic_threshold: { value: 0 } }

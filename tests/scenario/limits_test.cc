@@ -20,8 +20,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 // Holds every answer back until told.
 struct Slow {
   Slow() {

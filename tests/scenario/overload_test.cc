@@ -15,8 +15,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 void set(Proxy& proxy, resilience::OverloadPolicy policy) {
   policy.refresh = std::chrono::milliseconds(10);
   proxy.run([&](forward::Forwarder& f) { f.set_overload(policy); });

@@ -1,5 +1,6 @@
 #include "scenario/proxy.h"
 
+#include <catch2/catch.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <sstream>
@@ -23,6 +24,8 @@ std::shared_ptr<const xds::Config> read(const support::TempDir& folder, const st
 }
 
 }  // namespace
+
+uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
 
 Proxy::Proxy(const std::string& bootstrap, uint32_t workers) {
   forward::Local local;

@@ -15,6 +15,8 @@ namespace mesh::scenario {
 
 // How many workers scenarios run with: each runs with all of them.
 inline constexpr uint32_t kWorkers[] = {1, 2};
+// One of them after the other: the test case runs once with each.
+uint32_t workers();
 
 class Proxy {
  public:

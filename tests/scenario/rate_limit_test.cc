@@ -13,8 +13,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 std::string limit(const std::string& more) {
   return R"(
           - name: limit

@@ -14,8 +14,6 @@ using support::Wire;
 
 namespace {
 
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
 std::string cluster(const std::string& name, uint16_t port) {
   return "\n  - name: " + name +
          "\n    type: STATIC\n    load_assignment:\n      cluster_name: " + name +

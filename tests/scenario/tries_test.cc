@@ -13,18 +13,11 @@
 using namespace mesh;
 using namespace mesh::scenario;
 using support::Message;
+using support::ms_since;
 using support::Origin;
 using support::Wire;
 
 namespace {
-
-uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
-
-int64_t ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
-                                                               start)
-      .count();
-}
 
 std::string after(std::string yaml, const std::string& mark, const std::string& more) {
   const size_t at = yaml.find(mark);

@@ -4,8 +4,16 @@
 #include <poll.h>
 
 #include <chrono>
+#include <cstdint>
 
 namespace mesh::support {
+
+// Whole milliseconds from `start` until now.
+inline int64_t ms_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                               start)
+      .count();
+}
 
 // Asks `fact` every few milliseconds until it is true, at most `limit`. Gives
 // its last answer. Generous limits cost nothing when the fact comes early.
