@@ -16,6 +16,7 @@ class Scratch {
  public:
   std::string_view keep(std::string_view text) {
     if (text.size() > fixed_.size() - used_) return overflow_.emplace_back(text);
+    if (text.empty()) return {};  // its data may be null
     char* const at = fixed_.data() + used_;
     std::memcpy(at, text.data(), text.size());
     used_ += text.size();
