@@ -42,7 +42,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror \
 # Under __SANITIZE_THREAD__ protobuf's headers give a class more virtual functions
 # than Debian's library was built with.
 STANDARD := -std=c++20 -Ilib -I. -Itests -isystem $(B)/gen -MD -MP -fno-plt \
-  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -DMESH_SANITIZED) \
   $(if $(filter thread,$(SAN)),-U__SANITIZE_THREAD__)
 LIBRARIES := -levent_core -lssl -lcrypto -lnghttp2 -lzmq -lprotobuf -lyaml -lre2 -lxxhash -lcap -pthread
 LINK = $(CXX) -std=c++20 $(CXXFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed

@@ -184,20 +184,18 @@ TEST_CASE("scenario: an upstream that floods loses its connection, the client ha
       {"an end before the answer", h2::frame(h2::GoAway, 0, 0, h2::number(1) + h2::number(11))},
   };
   Origin origin("a");
-  std::string bytes;
-  origin.handle([&](const Message& request, Wire& wire) {
-    if (!request.start.starts_with("PRI ")) return false;
-    wire.send(settings);
-    wire.read_some();  // SM, SETTINGS and the request, or part of them
-    wire.send(bytes);
-    wire.shutdown_write();
-    wire.read_all(2000);
-    return false;
-  });
   Proxy proxy(Front{.endpoints = ports({origin.port()}), .cluster = kHttp2}.yaml(), 1);
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.name) {
-      bytes = row.bytes;
+      origin.handle([&settings, &row](const Message& request, Wire& wire) {
+        if (!request.start.starts_with("PRI ")) return false;
+        wire.send(settings);
+        wire.read_some();  // SM, SETTINGS and the request, or part of them
+        wire.send(row.bytes);
+        wire.shutdown_write();
+        wire.read_all(2000);
+        return false;
+      });
       Wire client = Wire::connect(proxy.port());
       client.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
       Message answer = client.read();

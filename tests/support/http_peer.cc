@@ -14,6 +14,8 @@
 namespace mesh::support {
 namespace {
 
+constexpr size_t kSeenMax = 16;
+
 sockaddr_in loopback(uint16_t port) {
   sockaddr_in a{};
   a.sin_family = AF_INET;
@@ -204,6 +206,11 @@ void Origin::handle(Handler handler) {
   handler_ = std::move(handler);
 }
 
+std::vector<Message> Origin::seen() const {
+  const std::lock_guard lock(mutex_);
+  return seen_;
+}
+
 void Origin::always(int status) {
   handle([name = name_, status](const Message& request, Wire& wire) {
     std::string answer = response(status, name);
@@ -235,6 +242,7 @@ void Origin::serve(int fd) {
     {
       const std::lock_guard lock(mutex_);
       handler = handler_;
+      if (seen_.size() < kSeenMax) seen_.push_back(request);
     }
     if (!handler(request, wire)) break;
   }

@@ -89,6 +89,8 @@ class Origin {
   void always(int status);
   size_t requests() const { return requests_; }
   size_t connections() const { return connections_; }
+  // The first requests, at most 16, in the order in which they were read.
+  std::vector<Message> seen() const;
   // Stops listening and closes all connections.
   void stop();
 
@@ -99,8 +101,9 @@ class Origin {
   const std::string name_;
   uint16_t port_ = 0;  // before listener_, which sets it
   UniqueFd listener_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Handler handler_;
+  std::vector<Message> seen_;
   std::vector<int> open_;
   std::vector<std::thread> threads_;
   std::atomic<size_t> requests_{0};

@@ -45,7 +45,7 @@ Name name_of(const std::string& host, uint16_t port) {
 
 }  // namespace
 
-TcpOrigin::TcpOrigin(Script script, const std::string& host) {
+TcpOrigin::TcpOrigin(Script script, const std::string& host) : script_(std::move(script)) {
   Name name = name_of(host, 0);
   listener_ = UniqueFd(::socket(name.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (host.starts_with('/')) path_ = host;
@@ -57,7 +57,7 @@ TcpOrigin::TcpOrigin(Script script, const std::string& host) {
     port_ = ntohs(reinterpret_cast<sockaddr_in&>(name.storage).sin_port);
   if (name.storage.ss_family == AF_INET6)
     port_ = ntohs(reinterpret_cast<sockaddr_in6&>(name.storage).sin6_port);
-  acceptor_ = std::thread([this, script = std::move(script)] { accept_loop(script); });
+  acceptor_ = std::thread([this] { accept_loop(); });
 }
 
 TcpOrigin::~TcpOrigin() {
@@ -71,7 +71,7 @@ TcpOrigin::~TcpOrigin() {
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
-void TcpOrigin::accept_loop(const Script& script) {
+void TcpOrigin::accept_loop() {
   while (!stopping_) {
     pollfd ready{listener_.get(), POLLIN, 0};
     if (::poll(&ready, 1, 20) <= 0) continue;
@@ -80,9 +80,9 @@ void TcpOrigin::accept_loop(const Script& script) {
     ++connections_;
     const std::lock_guard lock(mutex_);
     open_.push_back(fd);
-    threads_.emplace_back([this, fd, &script] {
+    threads_.emplace_back([this, fd] {
       Wire wire{UniqueFd(fd)};
-      script(wire);
+      script_(wire);
       const std::lock_guard closing(mutex_);
       std::erase(open_, fd);
       wire.close();

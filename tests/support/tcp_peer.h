@@ -34,8 +34,9 @@ class TcpOrigin {
   static void echo(Wire& wire);
 
  private:
-  void accept_loop(const Script& script);
+  void accept_loop();
 
+  const Script script_;
   UniqueFd listener_;
   std::string path_;
   uint16_t port_ = 0;
