@@ -177,6 +177,7 @@ std::string digest(const v1::Object& object) {
   v1::Object meaning = object;
   meaning.clear_file();
   meaning.clear_positions();
+  meaning.clear_source();
   return text::to_hex(identity::sha256(canonical_bytes(meaning)));
 }
 
