@@ -22,9 +22,4 @@ class StatefulSessionFilter final : public Filter {
   const route::StatefulSession config_;
 };
 
-// What a session's cookie holds, and the address in it; empty where it holds none, or
-// is over at `now`. Input from clients.
-std::string session_cookie(std::string_view address, std::chrono::seconds expires);
-std::string session_address(std::string_view cookie, std::chrono::seconds now);
-
 }  // namespace mesh::forward::filter

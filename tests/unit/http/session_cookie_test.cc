@@ -1,6 +1,6 @@
 // What a sticky session's cookie holds. Clients may send anything.
 
-#include "forward/filter/stateful_session.h"
+#include "http/session_cookie.h"
 
 #include <catch2/catch.hpp>
 
@@ -8,10 +8,10 @@
 
 using namespace mesh;
 using namespace std::chrono_literals;
-using forward::filter::session_address;
-using forward::filter::session_cookie;
+using http::session_address;
+using http::session_cookie;
 
-TEST_CASE("stateful session: a cookie gives back its address until it is over", "[forward]") {
+TEST_CASE("session cookie: a cookie gives back its address until it is over", "[http]") {
   const std::string made = session_cookie("127.0.0.1:41001", 1'795'420'275s);
   CHECK(session_address(made, 1'795'420'275s) == "127.0.0.1:41001");
   CHECK(session_address(made, 1'795'420'276s).empty());
@@ -20,7 +20,7 @@ TEST_CASE("stateful session: a cookie gives back its address until it is over", 
   CHECK(session_address("Cg8xMjcuMC4wLjE6NDEwMDEQ8+CP2AY=", 1s) == "127.0.0.1:41001");
 }
 
-TEST_CASE("stateful session: what is no session is none", "[forward]") {
+TEST_CASE("session cookie: what is no session is none", "[http]") {
   for (const std::string& bytes : {std::string(), std::string("\x0a"),
                                    std::string("\x0a\x7f"
                                                "a"),
