@@ -230,12 +230,20 @@ void append_strftime(WallTime time, const std::string& format, std::string& out)
   std::tm parts{};
   gmtime_r(&at, &parts);
   char text[256];
-  out.append(text, std::strftime(text, sizeof text, plain.c_str(), &parts));
+  const size_t length = std::strftime(text, sizeof text, plain.c_str(), &parts);
+  // %n and %t would begin a line, or break a header.
+  std::replace_if(
+      text, text + length, [](char c) { return uint8_t(c) < 0x20; }, ' ');
+  out.append(text, length);
+}
+
+bool is_path(std::string_view address) {
+  return address.starts_with('/') || address.starts_with("unix:");
 }
 
 std::string_view port_of(std::string_view address) {
   const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || address.starts_with('/')) return {};
+  if (colon == std::string_view::npos || is_path(address)) return {};
   return address.substr(colon + 1);
 }
 
@@ -260,7 +268,7 @@ std::string_view grpc_name(int status) {
 
 std::string_view without_port(std::string_view address) {
   const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || address.starts_with('/')) return address;
+  if (colon == std::string_view::npos || is_path(address)) return address;
   std::string_view host = address.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return host;
@@ -292,6 +300,14 @@ std::string_view AccessFormat::default_text() {
          "\"%UPSTREAM_HOST%\"\n";
 }
 
+namespace {
+
+bool printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+}  // namespace
+
 // What stands between two '%': NAME, NAME(ARGUMENT), NAME(ARGUMENT):LENGTH.
 Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text, Use use) {
   const std::string what = use == Use::Log ? "access log operator " : "operator ";
@@ -319,6 +335,8 @@ Result<AccessFormat::Piece> AccessFormat::parse_operator(std::string_view text, 
     const std::string_view argument = rest.substr(1, close - 1);
     rest.remove_prefix(close + 1);
     if (!takes_field(piece.op) && piece.op != Op::StartTime) return malformed("no argument");
+    if (piece.op == Op::StartTime && !printable(argument))
+      return malformed("a time format of printable characters");
     const size_t mark = takes_field(piece.op) ? argument.find('?') : std::string_view::npos;
     piece.name = argument.substr(0, mark);
     if (mark != std::string_view::npos) piece.alternative = argument.substr(mark + 1);
@@ -393,7 +411,8 @@ void AccessFormat::append(const AccessEntry& entry, std::string& out) const {
 }
 
 // What the operator says in text, as a JSON value: the text was made safe already, so
-// that a string never holds a quote or control byte; what is left is the backslash.
+// that a string never holds a control byte; what is left is the backslash, and the
+// quotes of a time's format.
 void AccessFormat::append_json(const Piece& piece, const AccessEntry& entry, std::string& out) {
   const size_t from = out.size();
   append_piece(piece, entry, out);
@@ -402,9 +421,9 @@ void AccessFormat::append_json(const Piece& piece, const AccessEntry& entry, std
   if (alone && said == "-" && piece.op != Op::ResponseFlags && piece.op != Op::ResponseFlagsLong)
     return out.replace(from, 1, "null"), void();
   if (alone && is_number(piece.op)) return;
-  const bool escapes = said.find('\\') != std::string_view::npos;
-  if (escapes) {
-    for (size_t at = out.find('\\', from); at != std::string::npos; at = out.find('\\', at + 2))
+  if (said.find_first_of("\\\"") != std::string_view::npos) {
+    for (size_t at = out.find_first_of("\\\"", from); at != std::string::npos;
+         at = out.find_first_of("\\\"", at + 2))
       out.insert(at, 1, '\\');
   }
   if (!alone) return;

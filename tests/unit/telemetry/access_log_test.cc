@@ -84,6 +84,10 @@ TEST_CASE("access log: operators", "[telemetry]") {
       {"%RESP(Server)% %RESP(X-NONE)%", "origin -"},
       {"%TRAILER(grpc-status)%", "-"},
       {"%START_TIME(%Y/%m/%d %H:%M)%", "2023/11/14 22:13"},
+      {"%START_TIME(%Y%n%m)%", "2023 11"},
+      {"%START_TIME(\xff)%",
+       "access log operator \"%START_TIME(\\xff)%\": expected a time format of "
+       "printable characters"},
       {"100%% %RESPONSE_CODE%", "100% 200"},
       {"%ROUTE_NAME%", "-"},
       {"%CONNECTION_ID%%UPSTREAM_REQUEST_ATTEMPT_COUNT%", "00"},
@@ -150,6 +154,7 @@ TEST_CASE("access log: JSON has numbers, nulls and strings as Envoy has them", "
   entry.path = "/a\"b\\c";
   entry.duration = std::chrono::milliseconds(7);
   entry.protocol = "HTTP/1.1";
+  entry.upstream_host = "unix:/run/a.sock";
   using Part = AccessFormat::JsonPart;
   const Part parts[] = {{"{\"code\":", "%RESPONSE_CODE%"},
                         {",\"flags\":", "%RESPONSE_FLAGS_LONG%"},
@@ -157,6 +162,9 @@ TEST_CASE("access log: JSON has numbers, nulls and strings as Envoy has them", "
                         {",\"mix\":", "%RESPONSE_CODE% \"%PROTOCOL%\" %REQ(NOPE)%"},
                         {",\"path\":", "%REQ(:PATH)%"},
                         {",\"s\":", "%START_TIME(%s.%3f)%"},
+                        {",\"q\":", "%START_TIME(\"%Y\")%"},
+                        {",\"port\":", "%UPSTREAM_REMOTE_PORT%"},
+                        {",\"host\":", "%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
                         {",\"ms\":", "%DURATION%"},
                         {"}\n", ""}};
   const auto format = AccessFormat::parse_json(parts);
@@ -165,6 +173,7 @@ TEST_CASE("access log: JSON has numbers, nulls and strings as Envoy has them", "
   format->append(entry, line);
   CHECK(line == R"({"code":503,"flags":"UpstreamConnectionFailure","miss":null,)"
                 R"("mix":"503 \"HTTP/1.1\" -","path":"/a\\x22b\\x5cc","s":"1700000000.123",)"
+                R"("q":"\"2023\"","port":null,"host":"unix:/run/a.sock",)"
                 R"("ms":7})"
                 "\n");
 }
