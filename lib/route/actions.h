@@ -82,19 +82,19 @@ struct Mirror {
   std::string host_rewrite = {};                   // empty: none
 };
 
-// filters.http.cors.v3.CorsPolicy.
+// filters.http.cors.v3.CorsPolicy. What a route's leaves empty is its virtual host's.
 struct CorsPolicy {
   std::vector<TextMatch> allow_origins = {};  // compiled; any of them
   std::string allow_methods = {};
   std::string allow_headers = {};
   std::string expose_headers = {};
   std::string max_age = {};
-  bool allow_credentials = false;
-  bool allow_private_network_access = false;
+  std::optional<bool> allow_credentials = {};             // nullopt: no
+  std::optional<bool> allow_private_network_access = {};  // nullopt: no
   // Preflights of other origins go upstream; else they are answered without grants.
-  bool forward_not_matching_preflights = true;
-  std::optional<resilience::Fraction> enabled = {};  // nullopt: all
-  std::optional<resilience::Fraction> shadow = {};   // counted, not enforced
+  std::optional<bool> forward_not_matching_preflights = {};  // nullopt: upstream
+  std::optional<resilience::Fraction> enabled = {};          // nullopt: all
+  std::optional<resilience::Fraction> shadow = {};           // counted, not enforced
 };
 
 // What a consistent hash is computed from: RouteAction.HashPolicy. In order; a

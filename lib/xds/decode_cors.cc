@@ -34,8 +34,9 @@ Result<route::CorsPolicy> decode_policy(const CorsPolicy& policy, std::string_vi
   MESH_TRY(result.expose_headers,
            decode_line(policy.expose_headers(), path_of(path, "expose_headers")));
   MESH_TRY(result.max_age, decode_line(policy.max_age(), path_of(path, "max_age")));
-  result.allow_credentials = policy.allow_credentials().value();
-  result.allow_private_network_access = policy.allow_private_network_access().value();
+  if (policy.has_allow_credentials()) result.allow_credentials = policy.allow_credentials().value();
+  if (policy.has_allow_private_network_access())
+    result.allow_private_network_access = policy.allow_private_network_access().value();
   if (policy.has_forward_not_matching_preflights())
     result.forward_not_matching_preflights = policy.forward_not_matching_preflights().value();
   if (policy.has_filter_enabled())
@@ -56,6 +57,28 @@ Result<FilterConfigPtr> decode_cors(const google::protobuf::Any& any, std::strin
     MESH_TRY(const auto message, unpack<CorsPolicy>(any, path));
     MESH_TRY(policy, decode_policy(message, path));
   }
+  return route::make_filter_config(kType, std::move(policy));
+}
+
+FilterConfigPtr inherit_cors(FilterConfigPtr inner, const FilterConfigPtr& outer) {
+  const auto* const own = route::value_of<route::CorsPolicy>(inner.get());
+  const auto* const other = route::value_of<route::CorsPolicy>(outer.get());
+  if (own == nullptr || other == nullptr) return inner;
+  route::CorsPolicy policy = *own;
+  const auto take = [](auto& to, const auto& from) {
+    if (to.empty()) to = from;
+  };
+  take(policy.allow_origins, other->allow_origins);
+  take(policy.allow_methods, other->allow_methods);
+  take(policy.allow_headers, other->allow_headers);
+  take(policy.expose_headers, other->expose_headers);
+  take(policy.max_age, other->max_age);
+  const auto take_flag = [](std::optional<bool>& to, std::optional<bool> from) {
+    if (!to) to = from;
+  };
+  take_flag(policy.allow_credentials, other->allow_credentials);
+  take_flag(policy.allow_private_network_access, other->allow_private_network_access);
+  take_flag(policy.forward_not_matching_preflights, other->forward_not_matching_preflights);
   return route::make_filter_config(kType, std::move(policy));
 }
 

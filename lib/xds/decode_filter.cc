@@ -110,6 +110,9 @@ Result<std::shared_ptr<const route::FilterOverrides>> decode_overrides(
   for (const auto& [name, any] : configs) {
     const std::string at = path_of(path, "typed_per_filter_config[" + name + "]");
     MESH_TRY(auto made, decode_override(name, any, at));
+    if (outer != nullptr)
+      for (const auto& other : *outer)
+        if (other.name == name) made.config = inherit_cors(std::move(made.config), other.config);
     result->push_back(std::move(made));
   }
   if (outer != nullptr)

@@ -40,6 +40,11 @@ Result<std::shared_ptr<const route::FilterOverrides>> decode_overrides(
     const PerFilterConfigs& configs, std::shared_ptr<const route::FilterOverrides> outer,
     std::string_view path);
 
+// A CORS policy with what it leaves empty from `outer`, the one around it (Envoy's CORS
+// filter asks the route's first, and for each thing apart); `inner` where either is
+// another filter's.
+FilterConfigPtr inherit_cors(FilterConfigPtr inner, const FilterConfigPtr& outer);
+
 // The decoders. `any` is of the type of their row and was checked.
 Result<FilterConfigPtr> decode_cors(const google::protobuf::Any& any, std::string_view path,
                                     FilterLevel level);

@@ -40,16 +40,17 @@ Verdict Cors::on_request(Context& context, Slot& slot) const {
   if (context.head.method != "OPTIONS") return {};
   const auto method = fields.get("access-control-request-method");
   if (!method || method->empty()) return {};
-  if (!good && policy_.forward_not_matching_preflights) return {};
+  if (!good && policy_.forward_not_matching_preflights.value_or(true)) return {};
   http::Fields& answer = context.answer;
   if (good) answer.set("access-control-allow-origin", *origin);
-  if (policy_.allow_credentials) answer.set("access-control-allow-credentials", "true");
+  if (policy_.allow_credentials.value_or(false))
+    answer.set("access-control-allow-credentials", "true");
   grant(answer, "access-control-allow-methods", policy_.allow_methods, fields,
         "access-control-request-method");
   grant(answer, "access-control-allow-headers", policy_.allow_headers, fields,
         "access-control-request-headers");
   if (!policy_.max_age.empty()) answer.set("access-control-max-age", policy_.max_age);
-  if (policy_.allow_private_network_access &&
+  if (policy_.allow_private_network_access.value_or(false) &&
       fields.get("access-control-request-private-network") == std::string_view("true"))
     answer.set("access-control-allow-private-network", "true");
   Verdict verdict;
@@ -64,7 +65,8 @@ void Cors::on_response(Context&, Slot& slot, http::ResponseHead& head) const {
   if (slot[0] == 0) return;
   const std::string_view origin(reinterpret_cast<const char*>(uintptr_t(slot[0])), size_t(slot[1]));
   head.fields.set("access-control-allow-origin", origin);
-  if (policy_.allow_credentials) head.fields.set("access-control-allow-credentials", "true");
+  if (policy_.allow_credentials.value_or(false))
+    head.fields.set("access-control-allow-credentials", "true");
   if (!policy_.expose_headers.empty())
     head.fields.set("access-control-expose-headers", policy_.expose_headers);
 }

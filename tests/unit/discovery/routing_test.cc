@@ -52,8 +52,8 @@ TEST_CASE("routing: redirect, rewrite, mirror, CORS and edits of a destination")
   REQUIRE(cors != nullptr);
   CHECK(cors->allow_methods == "GET,POST");
   CHECK(cors->max_age == "86400");
-  CHECK(cors->allow_credentials);
-  CHECK_FALSE(cors->forward_not_matching_preflights);
+  CHECK(cors->allow_credentials == true);
+  CHECK(cors->forward_not_matching_preflights == false);
   CHECK(holds(cors->allow_origins.at(0), "https://shop.example.org"));
 
   const auto& shared = find(*routes, "/");

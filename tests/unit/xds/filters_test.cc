@@ -4,6 +4,7 @@
 
 #include "resilience/adaptive_rule.h"
 #include "resilience/breaker_rule.h"
+#include "route/actions.h"
 #include "route/rate_limit.h"
 #include "support/temp_dir.h"
 #include "xds/decode.h"
@@ -173,6 +174,53 @@ TEST_CASE("bootstrap: the overload manager") {
                     "name: cpu, threshold: {value: 0.9}"),
              "overload_manager.") ==
         "actions[0].triggers[0].name: no resource monitor is called so");
+}
+
+TEST_CASE("filters: what a route's CORS policy leaves empty is its virtual host's") {
+  const std::string cors = "\"@type\": type.googleapis.com/envoy.extensions.filters.http.cors.v3.";
+  const support::TempDir dir;
+  const auto read = read_bootstrap(dir.write(
+      "envoy.yaml",
+      R"(
+staticResources:
+  listeners:
+  - name: l
+    address: {socketAddress: {address: 127.0.0.1, portValue: 0}}
+    filterChains:
+    - filters:
+      - name: http
+        typedConfig:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          statPrefix: edge
+          routeConfig:
+            typedPerFilterConfig: {f: {)" +
+          cors + R"(CorsPolicy, maxAge: "7", exposeHeaders: x-all}}
+            virtualHosts:
+            - name: all
+              domains: ["*"]
+              typedPerFilterConfig: {f: {)" +
+          cors +
+          R"(CorsPolicy, allowOriginStringMatch: [{exact: "https://a"}], allowMethods: GET, allowCredentials: true, forwardNotMatchingPreflights: false, filterEnabled: {defaultValue: {numerator: 0}}}}
+              routes:
+              - match: {prefix: /}
+                directResponse: {status: 204}
+                typedPerFilterConfig: {f: {)" +
+          cors + R"(CorsPolicy, allowMethods: PUT, allowCredentials: false}}
+          httpFilters: [)" +
+          "{name: f, typedConfig: {" + cors + "Cors}}, " + kRouter + "]\n"));
+  if (!read) FAIL(read.error().text);
+  const auto& routes = *read->config.listeners.at(0)->filter_chains.at(0).route_config;
+  const auto* const policy =
+      route::value_in<route::CorsPolicy>(routes.hosts().at(0).routes.at(0).filters.get());
+  REQUIRE(policy != nullptr);
+  CHECK(policy->allow_methods == "PUT");
+  CHECK(policy->allow_credentials == false);
+  CHECK(policy->max_age == "7");
+  CHECK(policy->expose_headers == "x-all");
+  REQUIRE(policy->allow_origins.size() == 1);
+  CHECK(policy->forward_not_matching_preflights == false);
+  CHECK_FALSE(policy->allow_private_network_access.has_value());
+  CHECK_FALSE(policy->enabled);  // whether it is in force, the most specific one says
 }
 
 }  // namespace
