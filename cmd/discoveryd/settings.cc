@@ -1,5 +1,6 @@
 #include "cmd/discoveryd/settings.h"
 
+#include "base/text.h"
 #include "identity/spiffe_id.h"
 
 namespace mesh::discoveryd {
@@ -10,7 +11,7 @@ Result<void> set(bool has, const google::protobuf::Duration& from, const char* k
   if (!has) return {};
   to = std::chrono::seconds(from.seconds()) + std::chrono::nanoseconds(from.nanos());
   if (to < Duration(0) || to > max)
-    return Error{Errc::Invalid, std::string(key) + ": expected 0s to 1h"};
+    return Error{Errc::Invalid, std::string(key) + ": expected 0s to " + text::format_duration(max)};
   return {};
 }
 
@@ -33,6 +34,15 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
     return Error{Errc::Invalid, "registrationsMax: expected 1 to 1000000"};
   if (message.registrations_max() > 0)
     settings.registry.registrations_max = message.registrations_max();
+  MESH_TRY_VOID(set(message.has_unconfirmed_max(), message.unconfirmed_max(), "unconfirmed_max",
+                    std::chrono::hours(24), settings.registry.unconfirmed_max));
+  if (message.has_dns()) {
+    settings.dns.emplace();
+    if (!message.dns().listen().empty()) settings.dns->listen = message.dns().listen();
+    if (!message.dns().addresses().empty()) settings.dns->addresses = message.dns().addresses();
+    MESH_TRY_VOID(set(message.dns().has_ttl(), message.dns().ttl(), "dns.ttl",
+                      std::chrono::hours(24), settings.dns->ttl));
+  }
   return settings;
 }
 

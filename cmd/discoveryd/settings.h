@@ -1,6 +1,9 @@
 // discoveryd's settings as values.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "base/result.h"
 #include "discovery/model.h"
 #include "discovery/registry.h"
@@ -8,9 +11,17 @@
 
 namespace mesh::discoveryd {
 
+// Where names are answered, and which addresses hosts without one get.
+struct Dns {
+  std::string listen = "127.0.0.1:15053";
+  std::string addresses = "240.240.0.0/16";
+  Duration ttl = std::chrono::seconds(5);
+};
+
 struct Settings {
   discovery::Model::Options model;
   discovery::Registry::Limits registry;
+  std::optional<Dns> dns;
 };
 
 // Errc::Invalid begins with the key.

@@ -83,6 +83,41 @@ Result<resilience::OverloadPolicy> overload_of(const settings::v1::Overload& mes
   return policy;
 }
 
+// In a name colons would part things.
+std::string address_name(std::string address) {
+  std::replace(address.begin(), address.end(), ':', '-');
+  return address;
+}
+
+Result<Duration> within(const google::protobuf::Duration& message, bool given, Duration otherwise,
+                        Duration most, std::string_view key) {
+  if (!given) return otherwise;
+  const Duration d = std::chrono::seconds(message.seconds()) + Duration(message.nanos());
+  if (d <= Duration(0) || d > most)
+    return Error{Errc::Invalid,
+                 std::string(key) + ": expected more than 0s, at most " + text::format_duration(most)};
+  return d;
+}
+
+Result<Subscription> subscription_of(const settings::v1::Subscription& message) {
+  Subscription result;
+  if (!message.mode().empty() && message.mode() != "on-demand" && message.mode() != "all")
+    return Error{Errc::Invalid, "subscription.mode: expected on-demand or all, got " +
+                                    text::quoted(message.mode())};
+  result.on_demand = message.mode() != "all";
+  MESH_TRY(result.wait, within(message.wait(), message.has_wait(), result.wait,
+                               std::chrono::minutes(1), "subscription.wait"));
+  MESH_TRY(result.forget, within(message.forget(), message.has_forget(), result.forget,
+                                 std::chrono::hours(24 * 365), "subscription.forget"));
+  if (message.pending_max() > 100'000)
+    return Error{Errc::Invalid, "subscription.pending_max: expected at most 100000"};
+  if (message.hosts_max() > 40'000)
+    return Error{Errc::Invalid, "subscription.hosts_max: expected at most 40000"};
+  if (message.pending_max() != 0) result.pending_max = message.pending_max();
+  if (message.hosts_max() != 0) result.hosts_max = message.hosts_max();
+  return result;
+}
+
 }  // namespace
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
@@ -103,6 +138,9 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
                                : std::max(1U, std::thread::hardware_concurrency());
   settings.local.connections_max = message.connections_max();
   MESH_TRY(settings.overload, overload_of(message.overload()));
+  MESH_TRY(settings.subscription, subscription_of(message.subscription()));
+  if (!message.workload_group().empty() && message.address().empty())
+    return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
   settings.admin = message.admin();
   const char* const token = getenv("MESH_TOKEN_FILE");
   settings.token_file = token != nullptr && *token != '\0' ? token : message.token_file();
@@ -114,6 +152,9 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   settings.local.self = peer_of(message, ns, own);
   node.id = own + "@" + host_name();
   node.workload = message.workload();
+  // As Istio names what registers by a group.
+  if (node.workload.empty() && !message.workload_group().empty())
+    node.workload = message.workload_group() + "-" + address_name(message.address());
   node.workload_namespace = ns;
   for (const auto& [key, value] : message.labels()) node.labels[key] = value;
   const auto tell = [&](std::string_view key, const std::string& value) {
@@ -129,6 +170,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   tell(xds::node::kProxyProtocolPeers, proxies);
   tell(xds::node::kAccessLog, message.access_log());
   tell(xds::node::kAddress, message.address());
+  tell(xds::node::kWorkloadGroup, message.workload_group());
   tell(xds::node::kLocality, message.locality());
   std::string ports;
   for (const auto& [port, number] : message.ports())

@@ -33,6 +33,7 @@ class Registry {
     size_t registrations_max = 10'000;
     Duration absence_grace = std::chrono::seconds(1);
     Duration start_grace = std::chrono::seconds(30);
+    Duration unconfirmed_max = std::chrono::minutes(10);
   };
 
   explicit Registry(Limits limits) : limits_(limits) {}

@@ -30,6 +30,12 @@ inline constexpr std::string_view kAccessLog = "access_log";
 inline constexpr std::string_view kAddress = "address";
 inline constexpr std::string_view kPorts = "ports";
 inline constexpr std::string_view kLocality = "locality";
+// The WorkloadGroup in the node's namespace that says the rest of what it registers.
+inline constexpr std::string_view kWorkloadGroup = "workload_group";
+
+// "true": it gets the resources of the hosts it asks for by the watch of
+// mesh.discoveryd.v1.Host, and no others.
+inline constexpr std::string_view kOnDemand = "on_demand";
 
 // "true" while it finishes what it has: its endpoint is withdrawn at once.
 inline constexpr std::string_view kDraining = "draining";
