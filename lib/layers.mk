@@ -39,9 +39,11 @@ $(eval $(call module,stats,base api telemetry,google/protobuf))
 $(eval $(call module,xds,base api identity http balance resilience telemetry route config,google/protobuf))
 $(eval $(call module,discovery,base api identity config xds,google/protobuf))
 $(eval $(call module,tls,base event identity net,openssl))
+$(eval $(call module,transport,base event http net tls,))
+$(eval $(call module,grpc,base event http http2 net tls transport,))
 $(eval $(call module,client,base event api identity config telemetry bus stats,google/protobuf))
 $(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 
 # rank 4, 5
-$(eval $(call module,upstream,base event identity http balance resilience telemetry net http1 http2 route xds tls,))
-$(eval $(call module,forward,base event identity http balance resilience telemetry net http1 http2 route xds tls upstream,))
+$(eval $(call module,upstream,base event identity http balance resilience telemetry net http1 http2 route xds tls transport,))
+$(eval $(call module,forward,base event identity http balance resilience telemetry net http1 http2 route xds tls transport upstream,))

@@ -3,11 +3,11 @@
 
 #include "forward/admin.h"
 #include "http1/server_codec.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::forward {
 
-class AdminClient final : private upstream::Transport::Owner,
+class AdminClient final : private transport::Transport::Owner,
                           private http::ServerHandler,
                           private http::StreamHandler,
                           private event::Deadline::Owner {
@@ -26,7 +26,7 @@ class AdminClient final : private upstream::Transport::Owner,
 
   void start(UniqueFd fd) {
     auto stream = std::make_unique<net::PlainStream>(std::move(fd));
-    if (!transport_.start(std::move(stream), upstream::Transport::Begin::Open))
+    if (!transport_.start(std::move(stream), transport::Transport::Begin::Open))
       return admin_.remove(*this);
     transport_.set_codec(&codec_);
     deadline_.arm(kLifeMax);
@@ -66,7 +66,7 @@ class AdminClient final : private upstream::Transport::Owner,
   void on_closed() override { stream_ = nullptr; }
 
   Admin& admin_;
-  upstream::Transport transport_;
+  transport::Transport transport_;
   http1::ServerCodec codec_;
   event::Deadline deadline_;
   http::Stream* stream_ = nullptr;

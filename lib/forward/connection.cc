@@ -13,14 +13,14 @@
 #include "http1/server_codec.h"
 #include "http2/server_codec.h"
 #include "identity/spiffe_id.h"
-#include "upstream/tls_stream.h"
+#include "transport/tls_stream.h"
 
 namespace mesh::forward {
 namespace {
 
 using State = Connection::State;
 using std::chrono::seconds;
-using upstream::Transport;
+using transport::Transport;
 
 constexpr seconds kSniffingMax(15);
 // Where the server is known to speak first: for a TLS client's first bytes.
@@ -154,7 +154,7 @@ void Connection::use_chain(const ConnectionFacts& facts) {
   if (!chain_->config->tls) return;
   if (!chain_->tls) return close("our certificate is not there yet");
   UniqueFd fd = static_cast<net::PlainStream&>(transport_.stream()).release();
-  auto stream = upstream::TlsStream::make(chain_->tls, std::move(fd));
+  auto stream = transport::TlsStream::make(chain_->tls, std::move(fd));
   if (!stream) return close(stream.error().text);
   transport_.secure(*std::move(stream));
   secure_ = true;
@@ -401,7 +401,7 @@ std::string_view Connection::client_cert() {
   std::optional<std::string>& text = addresses().client_cert;
   if (!text) {
     text.emplace();
-    const auto& session = static_cast<const upstream::TlsStream&>(stream()).session();
+    const auto& session = static_cast<const transport::TlsStream&>(stream()).session();
     if (const auto peer = session.peer_certificate())
       text = client_cert_element(*peer, view_->snapshot().principal, chain_->config->edge);
   }

@@ -22,13 +22,13 @@
 #include "http/codec.h"
 #include "telemetry/registry.h"
 #include "upstream/keepalive.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::forward {
 
 class Worker;
 
-class Connection final : private upstream::Transport::Owner,
+class Connection final : private transport::Transport::Owner,
                          public http::ServerHandler,
                          private event::Deadline::Owner,
                          private upstream::Keepalive::Owner {
@@ -114,7 +114,7 @@ class Connection final : private upstream::Transport::Owner,
   View* view_;  // retained
   const ListenerSpec* listener_;
   const ChainSpec* chain_ = nullptr;
-  upstream::Transport transport_;
+  transport::Transport transport_;
   std::unique_ptr<http::Codec> codec_;
   std::unique_ptr<upstream::Keepalive> keepalive_;  // null: not configured
   std::unique_ptr<Sniffer> sniffer_;                // while Sniffing

@@ -26,7 +26,7 @@ const xds::TcpProxy::Target& choose(const xds::TcpProxy& config, Random& random)
 
 }  // namespace
 
-Tunnel::Tunnel(Worker& worker, Connection& connection, upstream::Transport& transport)
+Tunnel::Tunnel(Worker& worker, Connection& connection, transport::Transport& transport)
     : PipeEnd(static_cast<PipeEnd::Owner&>(*this)),
       worker_(worker),
       connection_(connection),
@@ -79,7 +79,7 @@ void Tunnel::on_upstream_connected() {
     peer_ = upstream_.peer();
     if (upstream_.secure()) security_ = telemetry::Security::MutualTls;
   }
-  upstream::Transport& transport = upstream_.transport();
+  transport::Transport& transport = upstream_.transport();
   up_.attach(&transport);
   transport.set_codec(&up_);
   last_active_ = worker_.loop().now();

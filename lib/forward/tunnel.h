@@ -34,7 +34,7 @@ class Tunnel final : public upstream::PipeEnd,
   static constexpr size_t kTriedMax = 8;
 
   // `connection`'s chain is a TCP proxy; it outlives us, `transport` is its own.
-  Tunnel(Worker& worker, Connection& connection, upstream::Transport& transport);
+  Tunnel(Worker& worker, Connection& connection, transport::Transport& transport);
   ~Tunnel() override;
 
   // Chooses the cluster and connects. The connection may be closed when it returns.

@@ -7,7 +7,7 @@
 #include "upstream/cluster_spec.h"
 #include "upstream/endpoint.h"
 #include "upstream/header_stream.h"
-#include "upstream/tls_stream.h"
+#include "transport/tls_stream.h"
 
 namespace mesh::upstream {
 
@@ -36,7 +36,7 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   prefer_http2_ = config.protocol == xds::UpstreamProtocol::Http2;
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
-    MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), config.tls->sni));
+    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), config.tls->sni));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

@@ -11,9 +11,11 @@
 #include "http/codec.h"
 #include "resilience/limits.h"
 #include "upstream/keepalive.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::upstream {
+
+using transport::Transport;
 
 class Endpoint;
 // on_closed()'s `why` of a connection that was not there in time.

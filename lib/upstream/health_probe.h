@@ -14,9 +14,11 @@
 #include "http/codec.h"
 #include "resilience/health_check.h"
 #include "upstream/cluster_spec.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::upstream {
+
+using transport::Transport;
 
 class HealthProbe final : private Transport::Owner,
                           private http::StreamHandler,

@@ -11,9 +11,11 @@
 #include <cstdint>
 
 #include "http/codec.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::upstream {
+
+using transport::Transport;
 
 class PipeEnd : public http::Codec {
  public:

@@ -6,7 +6,7 @@
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "upstream/header_stream.h"
-#include "upstream/tls_stream.h"
+#include "transport/tls_stream.h"
 
 namespace mesh::upstream {
 
@@ -63,7 +63,7 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
   if (cluster.config->tcp_keepalive) set_keepalive(fd.get(), *cluster.config->tcp_keepalive);
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
-    MESH_TRY(stream, TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
+    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

@@ -14,9 +14,11 @@
 #include "resilience/limits.h"
 #include "upstream/attempt_failure.h"
 #include "upstream/cluster.h"
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 namespace mesh::upstream {
+
+using transport::Transport;
 
 class TcpConnection final : private Transport::Owner, private event::Deadline::Owner {
  public:

@@ -1,4 +1,4 @@
-#include "upstream/transport.h"
+#include "transport/transport.h"
 
 #include <sys/socket.h>
 
@@ -8,7 +8,7 @@
 #include "net/peer_has_left.h"
 #include "net/socket.h"
 
-namespace mesh::upstream {
+namespace mesh::transport {
 
 using net::Io;
 
@@ -329,4 +329,4 @@ void Transport::close() {
   setsockopt(stream_->fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

@@ -1,9 +1,9 @@
-#include "upstream/send_buffer.h"
+#include "transport/send_buffer.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace mesh::upstream {
+namespace mesh::transport {
 
 using http::BlockPool;
 
@@ -75,4 +75,4 @@ void SendBuffer::give_back(Block& block) {
   block = {};
 }
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

@@ -21,9 +21,9 @@
 #include "http/codec.h"
 #include "http/read_buffer.h"
 #include "net/stream.h"
-#include "upstream/send_buffer.h"
+#include "transport/send_buffer.h"
 
-namespace mesh::upstream {
+namespace mesh::transport {
 
 class Transport final : public http::ByteSink,
                         private event::Watch::Handler,
@@ -149,4 +149,4 @@ class Transport final : public http::ByteSink,
   SendBuffer out_;
 };
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

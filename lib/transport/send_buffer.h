@@ -17,7 +17,7 @@
 
 #include "http/read_buffer.h"
 
-namespace mesh::upstream {
+namespace mesh::transport {
 
 class SendBuffer {
  public:
@@ -67,4 +67,4 @@ class SendBuffer {
   std::vector<Block> more_;
 };
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

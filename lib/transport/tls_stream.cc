@@ -1,6 +1,6 @@
-#include "upstream/tls_stream.h"
+#include "transport/tls_stream.h"
 
-namespace mesh::upstream {
+namespace mesh::transport {
 namespace {
 
 net::Io::Status status_of(tls::Io io) {
@@ -41,4 +41,4 @@ net::Io::Status TlsStream::end_write() {
   return net::Stream::end_write();
 }
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

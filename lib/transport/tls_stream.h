@@ -6,7 +6,7 @@
 #include "net/stream.h"
 #include "tls/session.h"
 
-namespace mesh::upstream {
+namespace mesh::transport {
 
 class TlsStream final : public net::Stream {
  public:
@@ -38,4 +38,4 @@ class TlsStream final : public net::Stream {
   std::unique_ptr<tls::Session> session_;
 };
 
-}  // namespace mesh::upstream
+}  // namespace mesh::transport

@@ -1,12 +1,12 @@
 // Bytes wait in order, whatever the blocks they wait in.
-#include "upstream/send_buffer.h"
+#include "transport/send_buffer.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
 using mesh::http::BlockPool;
-using mesh::upstream::SendBuffer;
+using mesh::transport::SendBuffer;
 
 namespace {
 
