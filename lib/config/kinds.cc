@@ -9,6 +9,7 @@
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
@@ -25,20 +26,35 @@ constexpr std::string_view kNetworking = "networking.istio.io";
 constexpr std::string_view kSecurity = "security.istio.io";
 constexpr std::string_view kMesh = "mesh";  // kinds of our own
 
-// Istio's kinds that we have not, so that they are refused by name.
-constexpr std::string_view kUnsupported[] = {
-    "AuthorizationPolicy",   "EnvoyFilter", "Gateway",    "ProxyConfig",
-    "RequestAuthentication", "Telemetry",   "WasmPlugin", "WorkloadGroup",
+// Kinds that are found beside ours in the YAML of others, and what to use instead.
+struct Foreign {
+  std::string_view kind;
+  std::string_view instead;
+};
+constexpr Foreign kForeign[] = {
+    {"AuthorizationPolicy", "roles are not enforced yet"},
+    {"Deployment", "workloads are systemd's; write a WorkloadEntry for each instance"},
+    {"EnvoyFilter", "patches of a proxy; see ServicePolicy, RateLimit and MeshConfig"},
+    {"Gateway", "listeners at the edge"},
+    {"GatewayClass", "there is one implementation; leave it out"},
+    {"Namespace", "namespaces are made by naming them; leave it out"},
+    {"ProxyConfig", "settings of a proxy; use the forwarder's settings file"},
+    {"ReferenceGrant", "names of other namespaces need no grant; leave it out"},
+    {"RequestAuthentication", "tokens are not verified yet"},
+    {"Service", "services are declared by a ServiceEntry"},
+    {"ServiceAccount", "identities are certd's; name serviceAccount in a WorkloadEntry"},
+    {"TCPRoute", "use tcp of a VirtualService"},
+    {"TLSRoute", "use tls of a VirtualService"},
+    {"Telemetry", "choice of telemetry"},
+    {"TrafficExtension", "plug-ins on the path of requests"},
+    {"WasmPlugin", "plug-ins on the path of requests"},
 };
 
 Error unknown_kind(std::string_view word) {
-  for (const std::string_view kind : kUnsupported) {
-    if (!text::iequals(kind, word)) continue;
-    std::string all;
-    for (const Kind& known : kinds()) all.append(all.empty() ? "" : ", ").append(known.name);
-    return Error{Errc::NotFound,
-                 "not supported: kind " + std::string(kind) + "; the kinds are " + all};
-  }
+  for (const Foreign& foreign : kForeign)
+    if (text::iequals(foreign.kind, word))
+      return Error{Errc::NotFound, "not supported: kind " + std::string(foreign.kind) + ": " +
+                                       std::string(foreign.instead)};
   std::vector<std::string_view> names;
   for (const Kind& known : kinds()) names.push_back(known.name);
   std::string what = "unknown kind " + text::quoted(word);
@@ -68,6 +84,8 @@ std::span<const Kind> kinds() {
            &networking::VirtualService::default_instance()},
       Kind{"WorkloadEntry", "we", "workloadentries", kNetworking,
            &networking::WorkloadEntry::default_instance()},
+      Kind{"WorkloadGroup", "wg", "workloadgroups", kNetworking,
+           &networking::WorkloadGroup::default_instance()},
   };
   return table;
 }

@@ -49,6 +49,12 @@ Objects Objects::parse(std::string generation,
       add(message, objects.service_entries, name, problems);
     } else if (kind == "WorkloadEntry") {
       add(message, objects.workload_entries, name, problems);
+    } else if (kind == "WorkloadGroup") {
+      add(message, objects.workload_groups, name, problems);
+    } else if (kind == "Gateway") {
+      add(message, objects.gateways, name, problems);
+    } else if (kind == "Telemetry") {
+      add(message, objects.telemetries, name, problems);
     } else if (kind == "VirtualService") {
       add(message, objects.virtual_services, name, problems);
     } else if (kind == "DestinationRule") {
@@ -71,6 +77,9 @@ Objects Objects::parse(std::string generation,
   }
   sort(objects.service_entries);
   sort(objects.workload_entries);
+  sort(objects.workload_groups);
+  sort(objects.gateways);
+  sort(objects.telemetries);
   sort(objects.virtual_services);
   resolve_delegates(objects.virtual_services);
   sort(objects.destination_rules);

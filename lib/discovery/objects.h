@@ -12,11 +12,14 @@
 
 #include "base/result.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/service_entry.pb.h"
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
 #include "mesh/v1/rate_limit.pb.h"
@@ -25,6 +28,7 @@
 namespace mesh::discovery {
 
 namespace istio = ::istio::networking::v1alpha3;
+namespace istio_telemetry = ::istio::telemetry::v1alpha1;
 namespace istio_security = ::istio::security::v1beta1;
 
 // One object: what it is called, and what it says.
@@ -42,7 +46,10 @@ struct Objects {
   std::vector<Object<istio::WorkloadEntry>> workload_entries;
   std::vector<Object<istio::VirtualService>> virtual_services;
   std::vector<Object<istio::DestinationRule>> destination_rules;
+  std::vector<Object<istio::WorkloadGroup>> workload_groups;
+  std::vector<Object<istio::Gateway>> gateways;
   std::vector<Object<istio::Sidecar>> sidecars;
+  std::vector<Object<istio_telemetry::Telemetry>> telemetries;
   std::vector<Object<istio_security::PeerAuthentication>> peer_authentications;
   std::vector<Object<v1::CircuitBreaker>> circuit_breakers;
   std::vector<Object<v1::MeshConfig>> mesh_configs;

@@ -25,10 +25,10 @@ tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
   tls::Options options;
   options.alpn = config.alpn;
   options.sni = config.sni;
-  // A server asks for a certificate where one is required; a client verifies
-  // where it has something to verify by.
-  options.verify_peer = role == tls::Role::Server ? config.require_client_certificate
-                                                  : !config.validation_secret.empty();
+  // Both verify where they have something to verify by; a server whose clients need
+  // no certificate verifies those that are shown (Envoy, DownstreamTlsContext).
+  options.verify_peer = !config.validation_secret.empty();
+  options.peer_optional = role == tls::Role::Server && !config.require_client_certificate;
   using San = tls::SanMatch;
   for (const auto& uri : config.subject_alt_uris)
     options.expected.push_back({San::Type::Uri, San::How::Exact, uri});
@@ -41,6 +41,7 @@ tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
   };
   options.least = version(config.tls_minimum);
   options.most = version(config.tls_maximum);
+  options.ciphers = config.cipher_suites;
   return options;
 }
 

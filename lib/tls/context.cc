@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "identity/openssl.h"
 #include "tls/hooks.h"
 
@@ -79,9 +80,12 @@ Result<void> Context::set_up() {
   if (SSL_CTX_set_ciphersuites(ctx_,
                                "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
-      SSL_CTX_set_cipher_list(ctx_, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK") != 1 ||
       SSL_CTX_set1_groups_list(ctx_, "X25519:P-256") != 1)
     return openssl::error(Errc::Internal, "set TLS ciphers");
+  const std::string ciphers = options_.ciphers.empty() ? "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK"
+                                                       : text::join(options_.ciphers, ":");
+  if (SSL_CTX_set_cipher_list(ctx_, ciphers.c_str()) != 1)
+    return openssl::error(Errc::Invalid, "cipher suites " + text::quoted(ciphers));
 
   // An idle session holds no buffers, a busy one reads ahead: one system call
   // may fetch several records.

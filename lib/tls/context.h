@@ -37,12 +37,16 @@ struct Options {
   std::vector<std::string> alpn;
   // The peer must show a certificate that the trust roots verify.
   bool verify_peer = true;
+  // With verify_peer, of a server: a client may show none; what it shows is verified.
+  bool peer_optional = false;
   // Any one of these must match; empty accepts every verified peer.
   std::vector<SanMatch> expected;
   // Sent by a client; an exact DNS name to verify is an `expected` of its own.
   std::string sni;
   Version least = Version::Tls12;  // a mesh context is 1.3 whatever stands here
   Version most = Version::Tls13;
+  // Of TLS 1.2, in OpenSSL's names; empty: those with forward secrecy and AEAD.
+  std::vector<std::string> ciphers;
 };
 
 // PEM texts of a plain (not mesh) context; empty where there is none.

@@ -204,8 +204,9 @@ struct Hooks {
 void hook_context(ssl_ctx_st* ctx, const Context& context) {
   SSL_CTX_set_ex_data(ctx, context_index(), const_cast<Context*>(&context));
   SSL_CTX_set_cert_verify_callback(ctx, Hooks::verify, nullptr);
+  const int required = context.options().peer_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   if (context.options().verify_peer)
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | required, nullptr);
   else
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
   if (context.role() == Role::Server && !context.options().alpn.empty())

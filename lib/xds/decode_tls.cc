@@ -9,6 +9,7 @@ namespace tls = envoy::extensions::transport_sockets::tls::v3;
 
 constexpr int kAlpnMax = 16;
 constexpr int kNamesMax = 1000;
+constexpr int kCiphersMax = 32;
 
 Result<std::string> secret_name(const tls::SdsSecretConfig& config, std::string_view path) {
   if (config.name().empty()) return refuse(path_of(path, "name"), "is empty");
@@ -53,6 +54,14 @@ Result<TlsVersion> decode_version(tls::TlsParameters::TlsProtocol version, TlsVe
     case tls::TlsParameters::TLSv1_3: return TlsVersion::Tls13;
     default: return refuse(path, "TLS below 1.2 is not supported");
   }
+}
+
+// Names only: what joins, excludes or orders whole families is not for a list of suites.
+Result<void> check_cipher(const std::string& name, std::string_view path) {
+  if (name.empty() || name.size() > 64 ||
+      name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != std::string::npos)
+    return refuse(path, "expected a cipher suite such as ECDHE-RSA-AES128-GCM-SHA256");
+  return {};
 }
 
 // A certificate or trust bundle in place becomes a secret under the owner's name.
@@ -151,6 +160,13 @@ Result<TlsContext> decode_common(const tls::CommonTlsContext& common, std::strin
                           path_of(params, "tls_maximum_protocol_version")));
   if (context.tls_maximum < context.tls_minimum)
     return refuse(params, "the minimum is over the maximum");
+  if (common.tls_params().cipher_suites_size() > kCiphersMax)
+    return refuse(path_of(params, "cipher_suites"), "over 32 names");
+  for (int i = 0; i < common.tls_params().cipher_suites_size(); ++i) {
+    MESH_TRY_VOID(
+        check_cipher(common.tls_params().cipher_suites(i), path_of(params, "cipher_suites", i)));
+    context.cipher_suites.push_back(common.tls_params().cipher_suites(i));
+  }
   return context;
 }
 

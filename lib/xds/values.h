@@ -67,6 +67,7 @@ struct TlsContext {
   bool require_client_certificate = false;  // downstream only
   TlsVersion tls_minimum = TlsVersion::Tls12;
   TlsVersion tls_maximum = TlsVersion::Tls13;
+  std::vector<std::string> cipher_suites;  // of TLS 1.2; empty: ours
   bool operator==(const TlsContext&) const = default;
 };
 

@@ -145,6 +145,9 @@ void check_fault(const HTTPFaultInjection& fault, const std::string& path, Check
       checker.duration(path + ".delay.fixedDelay", delay.fixed_delay(), false);
     else
       checker.fail(path + ".delay.fixedDelay", "expected a duration");
+    checker.expect(delay.percent() == 0 || !delay.has_percentage(), path + ".delay.percent",
+                   "and percentage are both there: expected the latter");
+    checker.range(path + ".delay.percent", delay.percent(), 0, 100);
     checker.range(path + ".delay.percentage", delay.percentage().value(), 0, 100);
   }
   if (!fault.has_abort()) return;
@@ -167,17 +170,23 @@ void check_redirect(const HTTPRedirect& redirect, const std::string& path, Check
       path + ".redirectCode", "expected 301, 302, 303, 307 or 308");
   checker.expect(redirect.uri().empty() || redirect.uri().starts_with('/'), path + ".uri",
                  "expected a path that begins with /");
+  checker.expect(redirect.prefix_rewrite().empty() || redirect.uri().empty(),
+                 path + ".prefixRewrite", "and uri are both there: expected one of them");
+  checker.expect(redirect.prefix_rewrite().empty() || redirect.prefix_rewrite().starts_with('/'),
+                 path + ".prefixRewrite", "expected a path that begins with /");
   checker.expect(
       redirect.scheme().empty() || redirect.scheme() == "http" || redirect.scheme() == "https",
       path + ".scheme", "expected http or https, got " + text::quoted(redirect.scheme()));
   if (redirect.has_port()) checker.port(path + ".port", redirect.port());
   checker.expect(!redirect.uri().empty() || !redirect.authority().empty() ||
-                     !redirect.scheme().empty() ||
+                     !redirect.scheme().empty() || !redirect.prefix_rewrite().empty() ||
                      redirect.redirect_port_case() != HTTPRedirect::REDIRECT_PORT_NOT_SET,
-                 path, "expected uri, authority, scheme, port or derivePort");
+                 path, "expected uri, prefixRewrite, authority, scheme, port or derivePort");
 }
 
 void check_cors(const CorsPolicy& policy, const std::string& path, Checker& checker) {
+  checker.expect(policy.allow_origin().empty() || policy.allow_origins().empty(),
+                 path + ".allowOrigin", "and allowOrigins are both there: expected the latter");
   for (int i = 0; i < policy.allow_origins_size(); ++i)
     check_text(policy.allow_origins(i), at_index(path + ".allowOrigins", i), checker);
   const auto names = [&](const Checker::Strings& list, const std::string& at) {

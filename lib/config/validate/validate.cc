@@ -6,6 +6,7 @@
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
+#include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
@@ -39,6 +40,7 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
                      validate_as<networking::DestinationRule>(spec, checker) ||
                      validate_as<networking::ServiceEntry>(spec, checker) ||
                      validate_as<networking::Sidecar>(spec, checker) ||
+                     validate_as<networking::WorkloadGroup>(spec, checker) ||
                      validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
                      validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
                      validate_as<::mesh::v1::MeshConfig>(spec, checker) ||

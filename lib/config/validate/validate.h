@@ -14,6 +14,7 @@ class Sidecar;
 class TrafficPolicy;
 class VirtualService;
 class WorkloadEntry;
+class WorkloadGroup;
 }  // namespace istio::networking::v1alpha3
 namespace istio::security::v1beta1 {
 class PeerAuthentication;
@@ -34,6 +35,7 @@ void validate(const ::istio::networking::v1alpha3::DestinationRule& rule, Checke
 void validate(const ::istio::networking::v1alpha3::ServiceEntry& service, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::Sidecar& sidecar, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::VirtualService& service, Checker& checker);
+void validate(const ::istio::networking::v1alpha3::WorkloadGroup& group, Checker& checker);
 void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Checker& checker);
 void validate(const ::mesh::v1::CircuitBreaker& breaker, Checker& checker);
 void validate(const ::mesh::v1::MeshConfig& config, Checker& checker);

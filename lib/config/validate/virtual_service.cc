@@ -50,6 +50,10 @@ void check_mirrors(const HTTPRoute& route, const std::string& path, Checker& che
   checker.expect(!route.has_mirror() || route.mirrors().empty(), path + ".mirrors",
                  "and mirror are both there: expected one of them");
   if (route.has_mirror()) check_destination(route.mirror(), path + ".mirror", checker);
+  checker.expect(!route.has_mirror_percent() || !route.has_mirror_percentage(),
+                 path + ".mirrorPercent",
+                 "and mirrorPercentage are both there: expected the latter");
+  checker.range(path + ".mirrorPercent", route.mirror_percent().value(), 0, 100);
   if (route.has_mirror_percentage())
     checker.range(path + ".mirrorPercentage", route.mirror_percentage().value(), 0, 100);
   for (int i = 0; i < route.mirrors_size(); ++i) {
@@ -108,6 +112,8 @@ template <class Match>
 void check_l4(const Match& match, const std::string& path, Checker& checker) {
   if (match.port() != 0) checker.port(path + ".port", match.port());
   checker.labels(path + ".sourceLabels", match.source_labels());
+  if (!match.source_namespace().empty())
+    checker.label_name(path + ".sourceNamespace", match.source_namespace());
   for (int i = 0; i < match.gateways_size(); ++i)
     checker.expect(match.gateways(i) == "mesh", at_index(path + ".gateways", i),
                    "not supported: gateways; only \"mesh\"");

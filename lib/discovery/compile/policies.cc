@@ -127,7 +127,8 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
   if (fault.has_delay()) {
     const auto& delay = fault.delay();
     *filter.mutable_delay()->mutable_fixed_delay() = delay.fixed_delay();
-    set_share(delay.has_percentage(), delay.percentage().value(),
+    set_share(delay.has_percentage() || delay.percent() != 0,
+              delay.has_percentage() ? delay.percentage().value() : delay.percent(),
               *filter.mutable_delay()->mutable_percentage());
   }
   if (fault.has_abort()) {
@@ -155,6 +156,7 @@ void set_headers(const istio::Headers& headers, pb::WeightedCluster::ClusterWeig
 void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, pb::RedirectAction& into) {
   into.set_host_redirect(redirect.authority());
   if (!redirect.uri().empty()) into.set_path_redirect(redirect.uri());
+  if (!redirect.prefix_rewrite().empty()) into.set_prefix_rewrite(redirect.prefix_rewrite());
   if (!redirect.scheme().empty()) into.set_scheme_redirect(redirect.scheme());
   uint32_t to = redirect.port();
   if (redirect.derive_port() == istio::HTTPRedirect::FROM_REQUEST_PORT) to = port;
@@ -172,6 +174,8 @@ void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, pb::Redire
 
 void set_cors(const istio::CorsPolicy& policy, pb::Route& route) {
   FilterCors cors;
+  for (const auto& origin : policy.allow_origin())
+    cors.add_allow_origin_string_match()->set_exact(origin);
   for (const auto& origin : policy.allow_origins())
     set_text(origin, *cors.add_allow_origin_string_match());
   const auto joined = [](const auto& list) {

@@ -216,8 +216,10 @@ class Compiler {
       set_share(has_share, share.value(),
                 *policy.mutable_runtime_fraction()->mutable_default_value());
     };
+    istio::Percent share = http.mirror_percentage();
+    if (!http.has_mirror_percentage()) share.set_value(http.mirror_percent().value());
     if (http.has_mirror())
-      add(http.mirror(), http.has_mirror_percentage(), http.mirror_percentage());
+      add(http.mirror(), http.has_mirror_percentage() || http.has_mirror_percent(), share);
     for (const auto& mirror : http.mirrors())
       add(mirror.destination(), mirror.has_percentage(), mirror.percentage());
   }

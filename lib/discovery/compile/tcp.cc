@@ -71,6 +71,7 @@ bool within(const std::string& address, const Subnets& subnets) {
 template <class Match>
 bool holds(const Match& match, const Node& node, const Place& place) {
   if (match.port() != 0 && match.port() != place.port) return false;
+  if (!match.source_namespace().empty() && match.source_namespace() != node.ns) return false;
   return for_mesh(match.gateways()) && selects(match.source_labels(), node.labels) &&
          within(place.address, match.destination_subnets());
 }

@@ -71,10 +71,9 @@ TEST_CASE("object: the envelope", "[config]") {
        "apiVersion: security.istio.io/v1\nkind: PeerAuthentcation\nmetadata: {name: a}\n",
        "f.yaml:2:1: unknown kind \"PeerAuthentcation\"; did you mean PeerAuthentication?"},
       {"a kind that we have not",
-       "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
-       "f.yaml:2:1: not supported: kind Gateway; the kinds are CircuitBreaker, "
-       "DestinationRule, MeshConfig, PeerAuthentication, RateLimit, ServiceEntry, "
-       "ServicePolicy, Sidecar, VirtualService, WorkloadEntry"},
+       "apiVersion: networking.istio.io/v1\nkind: EnvoyFilter\nmetadata: {name: a}\n",
+       "f.yaml:2:1: not supported: kind EnvoyFilter: patches of a proxy; see ServicePolicy, "
+       "RateLimit and MeshConfig"},
       {"no kind", "a: b\n",
        "f.yaml:1:1: unknown field \"a\"; expected apiVersion, kind, metadata, spec\n"
        "f.yaml:1:1: expected a kind"},
