@@ -86,23 +86,56 @@ HTTPMatchRequest merge(const HTTPMatchRequest& root, const HTTPMatchRequest& lea
   return merged;
 }
 
+// A route, and what it was written as.
+struct Rule {
+  const HTTPRoute& route;
+  const std::string origin;
+
+  std::string match(int index) const { return origin + ".match[" + std::to_string(index) + "]"; }
+};
+
+std::string origin_of_route(const Routing& service, int index) {
+  return origin_of("VirtualService", service.ns, service.name,
+                   "http[" + std::to_string(index) + "]");
+}
+
 // Nothing where a match of the leaf agrees with none of the root's.
-std::optional<Matches> merge(const Matches& root, const Matches& leaf) {
-  if (root.empty()) return leaf;
-  if (leaf.empty()) return root;
+std::optional<Matches> merge(const Rule& root_rule, const Rule& leaf_rule,
+                             std::vector<std::string>& origins) {
+  const Matches& root = root_rule.route.match();
+  const Matches& leaf = leaf_rule.route.match();
+  if (root.empty() || leaf.empty()) {
+    const Rule& only = leaf.empty() ? root_rule : leaf_rule;
+    for (int i = 0; i < only.route.match_size(); ++i) origins.push_back(only.match(i));
+    return leaf.empty() ? root : leaf;
+  }
   Matches merged;
-  for (const auto& narrow : leaf) {
+  for (int i = 0; i < leaf.size(); ++i) {
     const int before = merged.size();
-    for (const auto& wide : root)
-      if (!conflict(wide, narrow)) *merged.Add() = merge(wide, narrow);
+    for (const auto& wide : root) {
+      if (conflict(wide, leaf[i])) continue;
+      *merged.Add() = merge(wide, leaf[i]);
+      origins.push_back(leaf_rule.match(i));
+    }
     if (merged.size() == before) return std::nullopt;
   }
   return merged;
 }
 
-void add_merged(const HTTPRoute& root, const HTTPRoute& leaf, Routes& to) {
-  const auto matches = merge(root.match(), leaf.match());
+void add_merged(const Rule& root_rule, const Rule& leaf_rule, Routes& to,
+                std::vector<RuleOrigin>& origins) {
+  const HTTPRoute& root = root_rule.route;
+  const HTTPRoute& leaf = leaf_rule.route;
+  RuleOrigin origin;
+  const auto matches = merge(root_rule, leaf_rule, origin.matches);
   if (!matches) return;
+  origin.rule = leaf_rule.origin;
+  for (const auto& [field, inherited] :
+       {std::pair{"timeout", !leaf.has_timeout() && root.has_timeout()},
+        std::pair{"retries", !leaf.has_retries() && root.has_retries()},
+        std::pair{"fault", !leaf.has_fault() && root.has_fault()}})
+    if (inherited) origin.elsewhere[field] = root_rule.origin + "." + field;
+  origins.push_back(std::move(origin));
   auto& merged = *to.Add();
   merged = leaf;
   *merged.mutable_match() = *matches;
@@ -139,9 +172,14 @@ void resolve_delegates(std::vector<Routing>& services) {
   for (Routing& root : services) {
     if (root.spec.hosts().empty() || !delegates(root)) continue;
     Routes routes;
-    for (const auto& route : root.spec.http()) {
+    std::vector<RuleOrigin> origins;
+    for (int i = 0; i < root.spec.http_size(); ++i) {
+      const auto& route = root.spec.http(i);
+      const Rule rule{route, origin_of_route(root, i)};
       if (!route.has_delegate()) {
         *routes.Add() = route;
+        auto& origin = origins.emplace_back(RuleOrigin{rule.origin, {}, {}});
+        for (int m = 0; m < route.match_size(); ++m) origin.matches.push_back(rule.match(m));
         continue;
       }
       const auto& ref = route.delegate();
@@ -150,9 +188,11 @@ void resolve_delegates(std::vector<Routing>& services) {
       if (leaf == nullptr || delegates(*leaf) ||
           !visible(leaf->spec.export_to(), leaf->ns, root.ns))
         continue;
-      for (const auto& narrow : leaf->spec.http()) add_merged(route, narrow, routes);
+      for (int k = 0; k < leaf->spec.http_size(); ++k)
+        add_merged(rule, {leaf->spec.http(k), origin_of_route(*leaf, k)}, routes, origins);
     }
     *root.spec.mutable_http() = std::move(routes);
+    root.origins = std::move(origins);
   }
   std::erase_if(services, [](const Routing& service) { return service.spec.hosts().empty(); });
 }

@@ -287,16 +287,16 @@ const Object<istio::Sidecar>* Model::sidecar(const std::string& ns, const Labels
   return wide != nullptr ? wide : root;
 }
 
-istio_security::PeerAuthentication::MutualTLS::Mode Model::peer_mode(const Workload& workload,
-                                                                     uint32_t port) const {
+Model::PeerRule Model::peer_rule(const Workload& workload, uint32_t port) const {
   using Tls = istio_security::PeerAuthentication::MutualTLS;
-  Tls::Mode root = Tls::UNSET, ns = Tls::UNSET, own = Tls::UNSET, own_port = Tls::UNSET;
-  const auto take = [](Tls::Mode& to, Tls::Mode from) {
-    if (to == Tls::UNSET) to = from;
-  };
+  constexpr PeerRule kNone{Tls::UNSET, nullptr};
+  PeerRule root = kNone, ns = kNone, own = kNone, own_port = kNone;
   for (const auto& object : objects_->peer_authentications) {
     const auto& selector = object.spec.selector().match_labels();
     const Tls::Mode mode = object.spec.mtls().mode();
+    const auto take = [&](PeerRule& to, Tls::Mode from) {
+      if (to.mode == Tls::UNSET && from != Tls::UNSET) to = {from, &object};
+    };
     if (selector.empty()) {
       if (object.ns == workload.ns) take(ns, mode);
       if (object.ns == options_.root_namespace) take(root, mode);
@@ -307,9 +307,9 @@ istio_security::PeerAuthentication::MutualTLS::Mode Model::peer_mode(const Workl
         take(own_port, found->second.mode());
     }
   }
-  for (const Tls::Mode mode : {own_port, own, ns, root})
-    if (mode != Tls::UNSET) return mode;
-  return Tls::PERMISSIVE;
+  for (const PeerRule& rule : {own_port, own, ns, root})
+    if (rule.mode != Tls::UNSET) return rule;
+  return {Tls::PERMISSIVE, nullptr};
 }
 
 std::string Model::identity(const Workload& workload) const {

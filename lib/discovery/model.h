@@ -130,7 +130,15 @@ class Model {
 
   // What inbound listeners of the workload ask of peers on `port`.
   istio_security::PeerAuthentication::MutualTLS::Mode peer_mode(const Workload& workload,
-                                                                uint32_t port) const;
+                                                                uint32_t port) const {
+    return peer_rule(workload, port).mode;
+  }
+  // The same, and the policy that says so; null: none does.
+  struct PeerRule {
+    istio_security::PeerAuthentication::MutualTLS::Mode mode;
+    const Object<istio_security::PeerAuthentication>* object;
+  };
+  PeerRule peer_rule(const Workload& workload, uint32_t port) const;
 
   // The workload's identity; empty where it has none.
   std::string identity(const Workload& workload) const;

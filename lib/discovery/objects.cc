@@ -38,12 +38,14 @@ Objects Objects::parse(std::string generation,
                        std::vector<std::string>& problems) {
   Objects objects;
   objects.generation = std::move(generation);
+  auto places = std::make_shared<Provenance>();
   for (const auto& [name, body] : bodies) {
     Message message;
     if (!message.ParseFromString(body)) {
       problems.push_back(name + ": does not parse");
       continue;
     }
+    places->add(message);
     const std::string& kind = message.kind();
     if (kind == "ServiceEntry") {
       add(message, objects.service_entries, name, problems);
@@ -75,6 +77,7 @@ Objects Objects::parse(std::string generation,
       problems.push_back(name + ": kind " + kind + " is not compiled here");
     }
   }
+  objects.places = std::move(places);
   sort(objects.service_entries);
   sort(objects.workload_entries);
   sort(objects.workload_groups);

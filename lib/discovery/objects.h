@@ -6,11 +6,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "discovery/provenance.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
 #include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/service_entry.pb.h"
@@ -31,6 +33,15 @@ namespace istio = ::istio::networking::v1alpha3;
 namespace istio_telemetry = ::istio::telemetry::v1alpha1;
 namespace istio_security = ::istio::security::v1beta1;
 
+// What a rule was written as, where that is not the object's own list item of the
+// same index: an HTTP route that came from a delegate, or an object of another kind.
+// In the words of discovery/provenance.h.
+struct RuleOrigin {
+  std::string rule;                              // "VirtualService/default/leaf http[2]"
+  std::vector<std::string> matches;              // of each match
+  std::map<std::string, std::string> elsewhere;  // fields that others set, and who: "timeout"
+};
+
 // One object: what it is called, and what it says.
 template <class Spec>
 struct Object {
@@ -38,10 +49,12 @@ struct Object {
   std::string name;
   std::map<std::string, std::string> labels;
   Spec spec;
+  std::vector<RuleOrigin> origins = {};  // of spec.http[]; empty: its own
 };
 
 struct Objects {
   std::string generation;
+  std::shared_ptr<const Provenance> places = std::make_shared<const Provenance>();
   std::vector<Object<istio::ServiceEntry>> service_entries;
   std::vector<Object<istio::WorkloadEntry>> workload_entries;
   std::vector<Object<istio::VirtualService>> virtual_services;

@@ -42,7 +42,8 @@ void add_by_services(const Model& model, const Workload& workload,
                        .port = instance.port,
                        .application = "127.0.0.1:" + std::to_string(instance.port),
                        .http = is_http(port.protocol),
-                       .http2 = needs_http2(port.protocol)});
+                       .http2 = needs_http2(port.protocol),
+                       .origin = service.object});
     }
   }
 }
@@ -106,7 +107,8 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
   if (workload == nullptr) return ports;
   const auto* sidecar = model.sidecar(workload->ns, workload->labels);
   if (sidecar != nullptr && !sidecar->spec.ingress().empty()) {
-    for (const auto& ingress : sidecar->spec.ingress()) {
+    for (int i = 0; i < sidecar->spec.ingress_size(); ++i) {
+      const auto& ingress = sidecar->spec.ingress(i);
       std::string protocol = ingress.port().protocol();
       std::transform(protocol.begin(), protocol.end(), protocol.begin(),
                      [](unsigned char c) { return char(std::toupper(c)); });
@@ -116,7 +118,9 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
                                           ? "127.0.0.1:" + std::to_string(ingress.port().number())
                                           : ingress.default_endpoint(),
                        .http = is_http(protocol),
-                       .http2 = needs_http2(protocol)});
+                       .http2 = needs_http2(protocol),
+                       .origin = origin_of("Sidecar", sidecar->ns, sidecar->name,
+                                           "ingress[" + std::to_string(i) + "]")});
     }
   } else {
     add_by_services(model, *workload, ports);

@@ -36,6 +36,7 @@ struct InboundPort {
   std::string application;  // where requests go: ADDRESS:PORT or unix:///PATH
   bool http = true;
   bool http2 = false;  // the application speaks HTTP/2 only
+  std::string origin;  // what says so, as provenance.h has it
 };
 std::vector<InboundPort> inbound_ports(const Model& model, const Node& node);
 std::string inbound_name(const InboundPort& port);  // of the cluster

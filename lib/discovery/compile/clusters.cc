@@ -5,6 +5,7 @@
 #include "discovery/compile/health.h"
 #include "discovery/compile/load_balancer.h"
 #include "discovery/compile/locality.h"
+#include "discovery/compile/origin.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -243,10 +244,15 @@ void set_discovery(const Model& model, const Node& node, const Service& service,
 
 Resource outbound_cluster(const Model& model, const Node& node, const Service& service,
                           const Port& port, const std::string& subset,
-                          const istio::TrafficPolicy& policy,
+                          const istio::TrafficPolicy& policy, const std::string& origin,
                           const Object<v1::ServicePolicy>* own) {
   pb::Cluster cluster;
   cluster.set_name(outbound_name(port.number, subset, service.host));
+  set_origin("service", service.object, *cluster.mutable_metadata());
+  set_origin("config", origin, *cluster.mutable_metadata());
+  if (own != nullptr)
+    set_origin("policy", origin_of("ServicePolicy", own->ns, own->name),
+               *cluster.mutable_metadata());
   set_discovery(model, node, service, cluster);
   const auto& pool = policy.connection_pool();
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
@@ -283,7 +289,11 @@ Resource inbound_cluster(const Service* service, const InboundPort& port) {
       port.application,
       *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
   if (port.http) set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
-  if (service != nullptr) set_service(*service, cluster);
+  if (service != nullptr) {
+    set_origin("service", service->object, *cluster.mutable_metadata());
+    set_service(*service, cluster);
+  }
+  set_origin("config", port.origin, *cluster.mutable_metadata());
   return resource(cluster.name(), cluster);
 }
 
@@ -301,15 +311,20 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
   std::vector<Resource> result;
   for (const auto* service : model.services_for(node)) {
     const auto* rule = model.destination_rule(*service, node.ns);
+    const std::string origin =
+        rule == nullptr ? "" : origin_of("DestinationRule", rule->ns, rule->name);
     for (const auto& port : service->ports) {
       result.push_back(outbound_cluster(model, node, *service, port, "",
-                                        policy_for(rule, nullptr, port.number),
+                                        policy_for(rule, nullptr, port.number), origin,
                                         model.service_policy(*service, "", node.ns)));
       if (rule == nullptr) continue;
-      for (const auto& subset : rule->spec.subsets())
+      for (int i = 0; i < rule->spec.subsets_size(); ++i) {
+        const auto& subset = rule->spec.subsets(i);
         result.push_back(outbound_cluster(model, node, *service, port, subset.name(),
                                           policy_for(rule, &subset, port.number),
+                                          origin + " subsets[" + std::to_string(i) + "]",
                                           model.service_policy(*service, subset.name(), node.ns)));
+      }
     }
   }
   for (const auto& port : inbound_ports(model, node))

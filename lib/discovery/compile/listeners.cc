@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
+#include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tcp.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
@@ -105,6 +106,7 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
   host.add_domains("*");
   auto& route = *host.add_routes();
   route.set_name("default");
+  set_origin("config", port.origin, *route.mutable_metadata());
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(inbound_name(port));
   route.mutable_route()->mutable_timeout();  // the caller's timeout rules
@@ -154,6 +156,10 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
   listener.set_name("inbound|" + port.bind + "|" + std::to_string(port.port));
   listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
   set_address(port.bind, port.port, *listener.mutable_address());
+  set_origin("config", port.origin, *listener.mutable_metadata());
+  if (const auto* const rule = model.peer_rule(*model.workload_of(node), port.port).object)
+    set_origin("mtls", origin_of("PeerAuthentication", rule->ns, rule->name),
+               *listener.mutable_metadata());
   if (!node.proxy_protocol_peers.empty()) add_proxy_protocol(node, listener);
   if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE) {
     auto& inspector = *listener.add_listener_filters();

@@ -4,6 +4,7 @@
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/match.h"
+#include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
 #include "envoy/config/route/v3/route.pb.h"
 
@@ -54,7 +55,7 @@ class Compiler {
     if (object != nullptr && !object->spec.http().empty()) {
       add_routes(*object, port.number, host);
     } else {
-      add_default(outbound_name(port.number, "", service.host), host);
+      add_default(outbound_name(port.number, "", service.host), service.object, host);
     }
     set_circuit_breakers(model_, node_, service, port.number, host);
   }
@@ -105,9 +106,11 @@ class Compiler {
     if (domains_.insert(with_port).second) host.add_domains(with_port);
   }
 
-  static void add_default(const std::string& cluster, pb::VirtualHost& host) {
+  static void add_default(const std::string& cluster, const std::string& origin,
+                          pb::VirtualHost& host) {
     auto& route = *host.add_routes();
     route.set_name("default");
+    set_origin("config", origin, *route.mutable_metadata());
     route.mutable_match()->set_prefix("/");
     route.mutable_route()->set_cluster(cluster);
     route.mutable_route()->mutable_timeout();  // none, as Istio; but a gRPC caller's own
@@ -116,31 +119,29 @@ class Compiler {
   }
 
   void add_routes(const VirtualService& object, uint32_t port, pb::VirtualHost& host) {
-    int index = 0;
-    for (const auto& http : object.spec.http()) {
-      const std::string origin = "VirtualService/" + object.ns + "/" + object.name + " http[" +
-                                 std::to_string(index++) + "]";
+    for (int i = 0; i < object.spec.http_size(); ++i) {
+      const auto& http = object.spec.http(i);
       if (http.match().empty()) {
-        add_route(object, http, istio::HTTPMatchRequest(), port, origin, host);
+        add_route(object, http, istio::HTTPMatchRequest(), port, {i, -1}, host);
         return;  // it takes all requests
       }
-      for (const auto& match : http.match()) {
+      for (int m = 0; m < http.match_size(); ++m) {
+        const auto& match = http.match(m);
         if (match.port() != 0 && match.port() != port) continue;
         if (!is_for(match, node_)) continue;
-        if (add_route(object, http, match, port, origin, host)) return;
+        if (add_route(object, http, match, port, {i, m}, host)) return;
       }
     }
   }
 
   // True where no request gets past it.
   bool add_route(const VirtualService& object, const istio::HTTPRoute& http,
-                 const istio::HTTPMatchRequest& match, uint32_t port, const std::string& origin,
+                 const istio::HTTPMatchRequest& match, uint32_t port, RulePlace place,
                  pb::VirtualHost& host) {
     auto& route = *host.add_routes();
     route.set_name(match.name().empty() ? http.name() : http.name() + "." + match.name());
     set_match(match, *route.mutable_match());
-    auto& fields = *(*route.mutable_metadata()->mutable_filter_metadata())["mesh"].mutable_fields();
-    fields["config"].set_string_value(origin);
+    set_rule_origin(object, http, place, *route.mutable_metadata());
     if (http.has_redirect()) {
       set_redirect(http.redirect(), port, *route.mutable_redirect());
     } else if (http.has_direct_response()) {

@@ -1,0 +1,57 @@
+#include "discovery/provenance.h"
+
+#include <algorithm>
+
+namespace mesh::discovery {
+namespace {
+
+constexpr std::string_view kSpec = "spec.";
+// Of a part: http[0].match[1], trafficPolicy.portLevelSettings[0], ... What lies
+// deeper is close enough to these.
+constexpr ptrdiff_t kDotsMax = 1;
+
+}  // namespace
+
+std::string origin_of(std::string_view kind, std::string_view ns, std::string_view name,
+                      std::string_view part) {
+  std::string text(kind);
+  text.append("/").append(ns).append("/").append(name);
+  if (!part.empty()) text.append(" ").append(part);
+  return text;
+}
+
+void Provenance::add(const config::v1::Object& object) {
+  File file{object.file(), {}};
+  for (const auto& position : object.positions()) {
+    std::string_view path = position.path();
+    if (path.starts_with(kSpec))
+      path.remove_prefix(kSpec.size());
+    else if (!path.empty())
+      continue;
+    if (std::count(path.begin(), path.end(), '.') > kDotsMax) continue;
+    file.parts.emplace_back(path, config::Position{position.line(), position.column()});
+  }
+  std::sort(file.parts.begin(), file.parts.end());
+  files_.insert_or_assign(origin_of(object.kind(), object.namespace_(), object.name()),
+                          std::move(file));
+}
+
+std::string Provenance::place(std::string_view origin) const {
+  const size_t blank = origin.find(' ');
+  const auto file = files_.find(origin.substr(0, blank));
+  if (file == files_.end()) return {};
+  std::string_view part = blank == std::string_view::npos ? "" : origin.substr(blank + 1);
+  const auto& parts = file->second.parts;
+  for (;;) {
+    const auto found =
+        std::lower_bound(parts.begin(), parts.end(), part,
+                         [](const auto& entry, std::string_view p) { return entry.first < p; });
+    if (found != parts.end() && found->first == part)
+      return config::to_string(file->second.name, found->second);
+    if (part.empty()) return file->second.name;
+    const size_t cut = part.find_last_of(".[");
+    part = part.substr(0, cut == std::string_view::npos ? 0 : cut);
+  }
+}
+
+}  // namespace mesh::discovery
