@@ -230,7 +230,7 @@ TEST_CASE("a VirtualService's routes in order") {
   REQUIRE(rules != nullptr);
   const auto* fault = &rules->policy;
   CHECK(fault->abort_share.per_million == 5000);
-  CHECK(made[0].provenance == "VirtualService/demo/reviews http[0]");
+  CHECK(made[0].provenance == "VirtualService/demo/reviews http[0].match[0]");
 
   REQUIRE(made[1].clusters.size() == 2);
   CHECK(made[1].clusters[0].weight == 90);
