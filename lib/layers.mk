@@ -31,12 +31,13 @@ $(eval $(call module,net,base event,))
 $(eval $(call module,http1,base http,))
 $(eval $(call module,http2,base http,nghttp2))
 $(eval $(call module,route,base http resilience telemetry,re2))
+$(eval $(call module,authz,base http route,))
 $(eval $(call module,bus,base event api,zmq google/protobuf))
 $(eval $(call module,ca,base identity,))
 $(eval $(call module,stats,base api telemetry,google/protobuf))
 
 # rank 3
-$(eval $(call module,xds,base api identity http balance resilience telemetry route config,google/protobuf))
+$(eval $(call module,xds,base api identity http balance resilience telemetry route authz config,google/protobuf))
 $(eval $(call module,discovery,base api identity config xds,google/protobuf))
 $(eval $(call module,tls,base event identity net,openssl))
 $(eval $(call module,transport,base event http net tls,))
@@ -46,4 +47,4 @@ $(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 
 # rank 4, 5
 $(eval $(call module,upstream,base event identity http balance resilience telemetry net http1 http2 route xds tls transport,))
-$(eval $(call module,forward,base event identity http balance resilience telemetry net http1 http2 route xds tls transport upstream,))
+$(eval $(call module,forward,base event identity http balance resilience telemetry net http1 http2 route authz xds tls transport upstream,))

@@ -21,6 +21,7 @@ void add(const Message& message, std::vector<Object<Spec>>& to, const std::strin
   object.ns = message.namespace_();
   object.name = message.name();
   object.labels.insert(message.labels().begin(), message.labels().end());
+  object.annotations.insert(message.annotations().begin(), message.annotations().end());
   to.push_back(std::move(object));
 }
 
@@ -65,6 +66,10 @@ Objects Objects::parse(std::string generation,
       add(message, objects.sidecars, name, problems);
     } else if (kind == "PeerAuthentication") {
       add(message, objects.peer_authentications, name, problems);
+    } else if (kind == "AuthorizationPolicy") {
+      add(message, objects.authorization_policies, name, problems);
+    } else if (kind == "RequestAuthentication") {
+      add(message, objects.request_authentications, name, problems);
     } else if (kind == "CircuitBreaker") {
       add(message, objects.circuit_breakers, name, problems);
     } else if (kind == "MeshConfig") {
@@ -88,6 +93,8 @@ Objects Objects::parse(std::string generation,
   sort(objects.destination_rules);
   sort(objects.sidecars);
   sort(objects.peer_authentications);
+  sort(objects.authorization_policies);
+  sort(objects.request_authentications);
   sort(objects.circuit_breakers);
   sort(objects.mesh_configs);
   sort(objects.rate_limits);

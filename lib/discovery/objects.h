@@ -20,7 +20,9 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/networking/v1alpha3/workload_group.pb.h"
+#include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "istio/security/v1beta1/request_authentication.pb.h"
 #include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
@@ -48,6 +50,7 @@ struct Object {
   std::string ns;
   std::string name;
   std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
   Spec spec;
   std::vector<RuleOrigin> origins = {};  // of spec.http[]; empty: its own
 };
@@ -64,6 +67,8 @@ struct Objects {
   std::vector<Object<istio::Sidecar>> sidecars;
   std::vector<Object<istio_telemetry::Telemetry>> telemetries;
   std::vector<Object<istio_security::PeerAuthentication>> peer_authentications;
+  std::vector<Object<istio_security::AuthorizationPolicy>> authorization_policies;
+  std::vector<Object<istio_security::RequestAuthentication>> request_authentications;
   std::vector<Object<v1::CircuitBreaker>> circuit_breakers;
   std::vector<Object<v1::MeshConfig>> mesh_configs;
   std::vector<Object<v1::RateLimit>> rate_limits;

@@ -414,6 +414,20 @@ const std::string& Connection::local_text() {
   return text;
 }
 
+const authz::Connection& Connection::facts() {
+  std::optional<authz::Connection>& facts = addresses().facts;
+  if (facts) return *facts;
+  const net::Address local = local_address();
+  facts = {.principal = stream().peer_identity(),
+           .secure = secure_,
+           .server_name = stream().sni(),
+           .direct_remote = authz::Ip::parse(net::Address::peer_of(stream().fd()).host()),
+           .remote = authz::Ip::parse(remote_host()),
+           .destination = authz::Ip::parse(local.host()),
+           .destination_port = local.port()};
+  return *facts;
+}
+
 net::Address Connection::remote_address() {
   const auto address = net::Address::parse(remote_text());
   return address ? *address : net::Address();

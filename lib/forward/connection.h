@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "authz/request.h"
 #include "base/unique_fd.h"
 #include "event/loop.h"
 #include "forward/sniffer.h"
@@ -83,6 +84,8 @@ class Connection final : private transport::Transport::Owner,
   // As the texts say: the client's, where the PROXY protocol told it.
   net::Address remote_address();
   net::Address local_address();
+  // What policies are asked about. Valid as long as we are.
+  const authz::Connection& facts();
 
   size_t slot = 0;  // in the worker's list
 
@@ -134,6 +137,7 @@ class Connection final : private transport::Transport::Owner,
   struct Addresses {
     std::string remote, remote_host, local;
     std::optional<std::string> client_cert;
+    std::optional<authz::Connection> facts;
   };
   Addresses& addresses();
   std::unique_ptr<Addresses> addresses_;

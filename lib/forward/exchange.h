@@ -119,6 +119,7 @@ class Exchange final : private http::StreamHandler,
   // Filters.
   filter::Context filter_context();
   bool run_request_filters();
+  bool run_guards();
   void run_try_filters();  // sets pending_
   void run_response_filters(http::ResponseHead& head);
   void run_end_filters(Duration duration);

@@ -8,9 +8,15 @@
 
 namespace mesh::forward {
 
+namespace {
+
+const route::Route kNoRoute;
+
+}  // namespace
+
 filter::Context Exchange::filter_context() {
   filter::Context context{.head = *head_,
-                          .route = *route_,
+                          .route = route_ != nullptr ? *route_ : kNoRoute,
                           .random = worker_.random(),
                           .scratch = scratch_,
                           .answer = filters_->answer(),
@@ -18,10 +24,14 @@ filter::Context Exchange::filter_context() {
                           .secure = connection_->secure(),
                           .grpc = grpc_,
                           .peer_identity = connection_->stream().peer_identity(),
-                          .remote_host = {}};
-  if ((filters_->hooks() & filter::Filter::kRemoteHost) != 0)
-    context.remote_host = connection_->remote_host();
-  if ((filters_->hooks() & filter::Filter::kWall) != 0) context.wall = worker_.loop().wall();
+                          .remote_host = {},
+                          .claims = &filters_->claims()};
+  const unsigned hooks = filters_->hooks();
+  if ((hooks & filter::Filter::kRemoteHost) != 0) context.remote_host = connection_->remote_host();
+  if ((hooks & filter::Filter::kWall) != 0) context.wall = worker_.loop().wall();
+  if ((hooks & filter::Filter::kConnection) != 0) context.connection = &connection_->facts();
+  if ((hooks & filter::Filter::kRemoteIp) != 0)
+    context.remote_ip = client_ip(head_->fields, chain_->config->edge, connection_->facts().remote);
   if (tries_ > 0) context.upstream_host = attempt_->host_text();
   return context;
 }
@@ -53,6 +63,25 @@ bool Exchange::run_request_filters() {
   if (verdict.status == 0) return true;
   reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
   return false;
+}
+
+// No route was found: whoever may not ask is told so, not that there is none. False:
+// answered.
+bool Exchange::run_guards() {
+  const filter::Plan* const plan = chain_->filters.plan(nullptr);
+  if (plan == nullptr || (plan->hooks & filter::Filter::kGuard) == 0) return true;
+  auto& run = extras().filters;
+  if (run == nullptr) run = std::make_unique<filter::Run>();
+  filters_ = run.get();
+  filters_->begin(*plan);
+  filter::Context context = filter_context();
+  const filter::Verdict verdict = filters_->on_guard(context);
+  if (verdict.status != 0) {
+    reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
+    return false;
+  }
+  filters_ = nullptr;
+  return true;
 }
 
 void Exchange::run_try_filters() {

@@ -57,6 +57,7 @@ bool Exchange::find_route() {
     route_ = table->find(request);
   }
   if (route_ == nullptr) {
+    if (!run_guards()) return false;
     if (head_->is_connect() && tunnel_rule(*head_, nullptr, *chain_->config) == TunnelRule::Unknown)
       return admit_tunnel();  // which says why not
     reply(404, Flag::NoRouteFound, "route_not_found",

@@ -154,6 +154,21 @@ HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain
   return notes;
 }
 
+authz::Ip client_ip(const http::Fields& fields, const xds::Edge& edge, const authz::Ip& remote) {
+  authz::Ip client;
+  if (edge.use_remote_address) {
+    client = authz::Ip::parse(fields.get("x-envoy-external-address").value_or(std::string_view()));
+  } else {
+    size_t lists = 0;
+    for (const http::Field& f : fields) lists += f.name == "x-forwarded-for" ? 1 : 0;
+    const auto list = fields.get("x-forwarded-for").value_or(std::string_view());
+    client = authz::Ip::parse(
+        forwarded_address(lists > 1 ? joined(fields, "x-forwarded-for") : std::string(list),
+                          edge.xff_num_trusted_hops));
+  }
+  return client.size != 0 ? client : remote;
+}
+
 void set_number(http::Fields& fields, std::string_view name, uint64_t value, Scratch& scratch) {
   char text[24];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;

@@ -3,6 +3,7 @@
 // manipulation"). Values that are made here live in the scratch.
 #pragma once
 
+#include "authz/ip_range.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "forward/scratch.h"
@@ -30,6 +31,10 @@ struct HeadNotes {
 // tracing a traceparent passes as it came. At an edge x-envoy-* are cleaned.
 HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain,
                           const HeadFacts& facts, Random& random, Scratch& scratch);
+
+// The client whom the edge believes in, after prepare_request(): by X-Forwarded-For and
+// xff_num_trusted_hops; else `remote`, the connection's (Envoy, "x-forwarded-for").
+authz::Ip client_ip(const http::Fields& fields, const xds::Edge& edge, const authz::Ip& remote);
 
 // Removes what only the mesh itself may say of tries, timeouts and logs.
 void clean_internal(http::Fields& fields);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "authz/rules.h"
 #include "balance/config.h"
 #include "base/clock.h"
 #include "http/limits.h"
@@ -183,6 +184,8 @@ struct FilterChain {
   std::string route_config_name;
   std::shared_ptr<const route::Table> route_config;
   std::shared_ptr<const TcpProxy> tcp;  // then nothing of HTTP holds
+  // Network filters of role-based access control: who may connect at all, in order.
+  std::vector<std::shared_ptr<const authz::Rbac>> network_rbac;
   std::vector<AccessLog> access_logs;
   Duration request_headers_timeout = std::chrono::seconds(10);
   Duration stream_idle_timeout = std::chrono::minutes(5);

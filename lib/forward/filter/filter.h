@@ -23,7 +23,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "authz/request.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "forward/scratch.h"
@@ -46,6 +48,11 @@ struct Context {
   std::string_view peer_identity{};  // its verified SPIFFE id, or empty
   std::string_view remote_host{};    // its address without the port; only with kRemoteHost
   WallTime wall{};                   // only with kWall
+  const authz::Connection* connection = nullptr;  // only with kConnection
+  authz::Ip remote_ip{};  // the client as X-Forwarded-For is believed; only with kRemoteIp
+  // What verified tokens say: of on_request(), added to by whoever verifies them. The
+  // payloads live until the next request of this exchange.
+  std::vector<authz::TokenClaims>* claims = nullptr;
   std::string_view upstream_host{};  // who was asked, "10.0.0.1:80"; empty: nobody
   // Of on_request(), to be set: the host that is to answer, kept in `scratch`, and
   // whether nobody else may.
@@ -90,6 +97,11 @@ class Filter {
     kEnd = 1U << 3,
     kRemoteHost = 1U << 4,  // Context::remote_host
     kWall = 1U << 5,        // Context::wall
+    kConnection = 1U << 6,  // Context::connection
+    kRemoteIp = 1U << 7,    // Context::remote_ip
+    // on_request() runs too where no route was found: whoever may not ask is not told
+    // what there is. Context::route is an empty one then.
+    kGuard = 1U << 8,
   };
 
   explicit Filter(unsigned used) : hooks(used) {}

@@ -16,6 +16,16 @@ Verdict Run::on_request(Context& context) {
   return {};
 }
 
+Verdict Run::on_guard(Context& context) const {
+  for (const auto& filter : plan_->filters) {
+    if ((filter->hooks & Filter::kGuard) == 0) continue;
+    Slot slot{};
+    const Verdict verdict = filter->on_request(context, slot);
+    if (verdict.status != 0) return verdict;
+  }
+  return {};
+}
+
 Verdict Run::on_try(Context& context) {
   answer_.clear();
   for (size_t i = 0; i < entered_; ++i) {

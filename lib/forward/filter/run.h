@@ -7,6 +7,7 @@
 #include <array>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "forward/filter/filter.h"
 #include "forward/filter/pipeline.h"
@@ -23,6 +24,7 @@ class Run {
     entered_ = 0;
     cluster_ = {};
     answer_.clear();
+    claims_.clear();
   }
   bool active() const { return plan_ != nullptr; }
   unsigned hooks() const { return plan_->hooks; }
@@ -30,8 +32,13 @@ class Run {
   // That a filter diverts the request to; empty: the route's.
   std::string_view cluster() const { return cluster_; }
 
+  // What verified tokens of the request say.
+  std::vector<authz::TokenClaims>& claims() { return claims_; }
+
   // The first verdict that answers, or none.
   Verdict on_request(Context& context);
+  // The same of guards alone, which do not count as entered.
+  Verdict on_guard(Context& context) const;
   // The first that does not pass.
   Verdict on_try(Context& context);
   void on_response(Context& context, http::ResponseHead& head);
@@ -43,6 +50,7 @@ class Run {
   size_t entered_ = 0;  // so many had their on_request()
   std::string_view cluster_;
   http::Fields answer_;
+  std::vector<authz::TokenClaims> claims_;
   std::array<Slot, kFiltersMax> slots_;
 };
 

@@ -1,0 +1,71 @@
+#include "authz/claim_match.h"
+
+#include <algorithm>
+
+namespace mesh::authz {
+
+Result<void> compile(ClaimMatch& match) {
+  if (match.kind == ClaimMatch::Kind::Text) return route::compile(match.text);
+  for (ClaimMatch& part : match.parts) MESH_TRY_VOID(compile(part));
+  return {};
+}
+
+bool holds(const ClaimMatch& match, const json::Value* value) {
+  using Kind = ClaimMatch::Kind;
+  using Json = json::Value::Kind;
+  if (value == nullptr) return false;
+  const auto part_holds = [&](const ClaimMatch& part) { return holds(part, value); };
+  switch (match.kind) {
+    case Kind::Null: return value->kind == Json::Null;
+    case Kind::Number:
+      if (value->kind != Json::Number) return false;
+      return match.exact ? value->number == match.low
+                         : value->number >= match.low && value->number < match.high;
+    case Kind::Text: return value->is_string() && route::holds(match.text, value->text);
+    case Kind::Boolean: return value->kind == Json::Boolean && value->boolean == match.wanted;
+    case Kind::Present: return match.wanted;
+    case Kind::OneOf:
+      return value->is_list() &&
+             std::any_of(value->items.begin(), value->items.end(),
+                         [&](const json::Value& item) { return holds(match.parts[0], &item); });
+    case Kind::Any: return std::any_of(match.parts.begin(), match.parts.end(), part_holds);
+  }
+  return false;
+}
+
+std::string to_string(const route::TextMatch& match) {
+  using Kind = route::TextMatch::Kind;
+  const std::string& text = match.text;
+  switch (match.kind) {
+    case Kind::Exact: return '"' + text + '"';
+    case Kind::Prefix: return '"' + text + "*\"";
+    case Kind::Suffix: return "\"*" + text + '"';
+    case Kind::Contains: return "\"*" + text + "*\"";
+    case Kind::Regex: return text == ".+" ? "\"*\"" : "~\"" + text + '"';
+  }
+  return {};
+}
+
+std::string to_string(const ClaimMatch& match) {
+  using Kind = ClaimMatch::Kind;
+  std::string all;
+  switch (match.kind) {
+    case Kind::Null: return "null";
+    case Kind::Number:
+      return match.exact
+                 ? std::to_string(match.low)
+                 : "[" + std::to_string(match.low) + ", " + std::to_string(match.high) + ")";
+    case Kind::Text: return to_string(match.text);
+    case Kind::Boolean: return match.wanted ? "true" : "false";
+    case Kind::Present: return "\"*\"";
+    case Kind::OneOf:
+    case Kind::Any:
+      for (const ClaimMatch& part : match.parts) {
+        const std::string one = to_string(part);
+        if (all.find(one) == std::string::npos) all += (all.empty() ? "" : " or ") + one;
+      }
+  }
+  return all;
+}
+
+}  // namespace mesh::authz

@@ -1,0 +1,281 @@
+#include "authz/explain.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "route/match.h"
+
+namespace mesh::authz {
+
+using Kind = Condition::Kind;
+
+namespace {
+
+constexpr size_t kNamedMax = 8;  // of a long list, in words
+constexpr std::string_view kSpiffe = "spiffe://";
+
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+std::string list_of(std::vector<std::string> words) {
+  std::sort(words.begin(), words.end());
+  const size_t more = words.size() > kNamedMax ? words.size() - kNamedMax : 0;
+  words.resize(words.size() - more);
+  std::string all = text::join(words, " or ");
+  if (more > 0) all += " or one of " + std::to_string(more) + " more";
+  return all;
+}
+
+std::string without_scheme(std::string_view principal) {
+  if (principal.starts_with(kSpiffe)) principal.remove_prefix(kSpiffe.size());
+  return std::string(principal);
+}
+
+std::string_view name_of(const route::FieldMatch& field) {
+  if (field.name == ":method") return "method";
+  if (field.name == ":authority" || field.name == "host") return "host";
+  return {};
+}
+
+std::string words_of(const json::Value& value) {
+  using Json = json::Value::Kind;
+  switch (value.kind) {
+    case Json::Null: return "null";
+    case Json::Boolean: return value.boolean ? "true" : "false";
+    case Json::Number: return value.text;
+    case Json::String: return value.text;
+    case Json::Object: return "an object";
+    case Json::List: break;
+  }
+  std::vector<std::string> items;
+  for (const json::Value& item : value.items) items.push_back(words_of(item));
+  return "[" + text::join(items, ", ") + "]";
+}
+
+}  // namespace
+
+class Explainer {
+ public:
+  Explainer(const Rules& rules, const Request& request) : rules_(rules), request_(request) {}
+
+  Explanation explain() const {
+    Explanation result{.decision = rules_.decide(request_), .rules = {}};
+    for (const auto& policy : rules_.policies_) {
+      RuleReport report{.policy = policy.name, .matched = rules_.holds(policy.root, request_)};
+      if (!report.matched) report.failing = failing(policy.root);
+      result.rules.push_back(std::move(report));
+    }
+    return result;
+  }
+
+ private:
+  using Node = Rules::Node;
+  using Clauses = std::vector<FailingClause>;
+
+  const Node& node(uint32_t at) const { return rules_.nodes_[at]; }
+
+  template <class Function>
+  void for_parts(uint32_t at, Function&& function) const {
+    for (uint32_t part = at + 1; part < node(at).end; part = node(part).end) function(part);
+  }
+
+  // Empty where it holds.
+  Clauses failing(uint32_t at) const {
+    if (rules_.holds(at, request_)) return {};
+    const Node& n = node(at);
+    if (n.negated || (n.kind != Kind::All && n.kind != Kind::Any))
+      return {{describe(at), actual(at)}};
+    if (n.kind == Kind::All) {
+      Clauses all;
+      for_parts(at, [&](uint32_t part) {
+        for (FailingClause& clause : failing(part)) all.push_back(std::move(clause));
+      });
+      return all;
+    }
+    if (alike(at)) return {{describe(at), actual(at + 1)}};
+    Clauses nearest;
+    for_parts(at, [&](uint32_t part) {
+      Clauses one = failing(part);
+      if (nearest.empty() || one.size() < nearest.size()) nearest = std::move(one);
+    });
+    if (nearest.empty()) return {{"anything (the policy has no rules)", "-"}};
+    return nearest;
+  }
+
+  // Parts that ask the same thing for one value or another.
+  bool alike(uint32_t at) const {
+    bool same = node(at).end > at + 1;
+    for_parts(at, [&](uint32_t part) {
+      same = same && !node(part).negated && node(part).end == part + 1 &&
+             subject(part) == subject(at + 1);
+    });
+    return same;
+  }
+
+  std::string describe(uint32_t at) const {
+    const Node& n = node(at);
+    std::string text;
+    if (n.kind == Kind::All || n.kind == Kind::Any) {
+      if (n.kind == Kind::Any && alike(at)) {
+        std::vector<std::string> words;
+        for_parts(at, [&](uint32_t part) { words.push_back(value(part)); });
+        text = subject(at + 1) + " is " + list_of(std::move(words));
+      } else {
+        for_parts(at, [&](uint32_t part) {
+          if (!text.empty()) text += n.kind == Kind::All ? " and " : " or ";
+          text += describe(part);
+        });
+        if (text.empty()) text = n.kind == Kind::All ? "anything" : "nothing";
+      }
+    } else if (n.kind == Kind::Always) {
+      text = "anything";
+    } else if (n.kind == Kind::Secure) {
+      text = "the connection is under TLS";
+    } else {
+      text = subject(at) + " is " + value(at);
+    }
+    return n.negated ? "not (" + text + ")" : text;
+  }
+
+  bool is_namespace(const Node& n) const {
+    if (n.kind != Kind::Principal || n.set) return false;
+    const route::TextMatch& match = rules_.texts_[n.operand].match;
+    return match.kind == route::TextMatch::Kind::Contains && match.text.starts_with("/ns/") &&
+           match.text.ends_with("/") && match.text.size() > 5;
+  }
+
+  std::string subject(uint32_t at) const {
+    const Node& n = node(at);
+    switch (n.kind) {
+      case Kind::Always:
+      case Kind::All:
+      case Kind::Any:
+      case Kind::Secure: return {};
+      case Kind::Principal: return is_namespace(n) ? "source.namespace" : "source.principal";
+      case Kind::ServerName: return "connection.sni";
+      case Kind::Path: return "path";
+      case Kind::Field: {
+        const route::FieldMatch& field = rules_.fields_[n.operand];
+        const std::string_view known = name_of(field);
+        return known.empty() ? "request.headers[" + field.name + "]" : std::string(known);
+      }
+      case Kind::DirectRemote:
+      case Kind::Source: return "source.ip";
+      case Kind::Remote: return "remote.ip";
+      case Kind::Destination: return "destination.ip";
+      case Kind::DestinationPort: return "destination.port";
+      case Kind::Claim: {
+        std::string text = "request.auth.claims";
+        const auto& path = rules_.claims_[n.operand].path;
+        for (size_t i = 1; i < path.size(); ++i) text += "[" + path[i] + "]";
+        return text;
+      }
+    }
+    return {};
+  }
+
+  std::string value(uint32_t at) const {
+    const Node& n = node(at);
+    if (n.set) {
+      std::vector<std::string> words;
+      for (const std::string& text : rules_.sets_[n.operand])
+        words.push_back(quoted(n.kind == Kind::Principal ? without_scheme(text) : text));
+      return list_of(std::move(words));
+    }
+    switch (n.kind) {
+      case Kind::Principal:
+      case Kind::ServerName:
+      case Kind::Path: {
+        const auto& text = rules_.texts_[n.operand];
+        if (!text.label.empty()) return quoted(text.label);
+        if (is_namespace(n)) return quoted(text.match.text.substr(4, text.match.text.size() - 5));
+        route::TextMatch shown{.kind = text.match.kind, .text = without_scheme(text.match.text)};
+        return to_string(shown);
+      }
+      case Kind::Field: {
+        const route::FieldMatch& field = rules_.fields_[n.operand];
+        std::string words = field.invert ? "other than " : "";
+        if (field.present_only) return words + "there";
+        if (field.range)
+          return words + "from " + std::to_string(field.range->first) + ", below " +
+                 std::to_string(field.range->second);
+        return words + to_string(field.value);
+      }
+      case Kind::DirectRemote:
+      case Kind::Source:
+      case Kind::Remote:
+      case Kind::Destination: return to_string(rules_.ranges_[n.operand]);
+      case Kind::DestinationPort: {
+        const auto& ports = rules_.ports_[n.operand];
+        const std::string first = std::to_string(ports.first);
+        return ports.first == ports.last ? first : first + " to " + std::to_string(ports.last);
+      }
+      case Kind::Claim: return to_string(rules_.claims_[n.operand].match);
+      default: return {};
+    }
+  }
+
+  // What the call has there; of a group that is negated, of its first part.
+  std::string actual(uint32_t at) const {
+    while (node(at).kind == Kind::All || node(at).kind == Kind::Any) {
+      if (node(at).end == at + 1) return "-";
+      ++at;
+    }
+    const std::string text = actual_of(node(at));
+    return text.empty() ? "-" : text;
+  }
+
+  std::string actual_of(const Node& n) const {
+    const Connection& connection = request_.connection;
+    switch (n.kind) {
+      case Kind::Principal: return without_scheme(connection.principal);
+      case Kind::ServerName: return std::string(connection.server_name);
+      case Kind::Path:
+        return request_.http == nullptr
+                   ? ""
+                   : std::string(route::split_query(request_.http->path).first);
+      case Kind::Field: return field_text(rules_.fields_[n.operand].name);
+      case Kind::DirectRemote: return to_string(connection.direct_remote);
+      case Kind::Source: return to_string(connection.remote);
+      case Kind::Remote: return to_string(request_.remote);
+      case Kind::Destination: return to_string(connection.destination);
+      case Kind::DestinationPort: return std::to_string(connection.destination_port);
+      case Kind::Claim: return claim_text(rules_.claims_[n.operand].path);
+      default: return {};
+    }
+  }
+
+  std::string field_text(std::string_view name) const {
+    if (request_.http == nullptr) return {};
+    const route::Request& http = *request_.http;
+    if (name == ":method") return std::string(http.method);
+    if (name == ":authority" || name == "host") return std::string(http.authority);
+    if (name == ":path") return std::string(http.path);
+    if (name == ":scheme") return std::string(http.scheme);
+    if (http.fields == nullptr) return {};
+    return std::string(http.fields->get(name).value_or(std::string_view()));
+  }
+
+  std::string claim_text(const std::vector<std::string>& path) const {
+    for (const TokenClaims& token : request_.claims) {
+      if (token.name != path.front()) continue;
+      const json::Value* value = token.payload;
+      for (size_t i = 1; i < path.size() && value != nullptr; ++i) value = value->find(path[i]);
+      return value == nullptr ? std::string() : words_of(*value);
+    }
+    return {};
+  }
+
+  const Rules& rules_;
+  const Request& request_;
+};
+
+std::string to_string(const FailingClause& clause) {
+  return clause.expected + " (it is " +
+         (clause.actual == "-" ? "not there" : quoted(clause.actual)) + ")";
+}
+
+Explanation explain(const Rules& rules, const Request& request) {
+  return Explainer(rules, request).explain();
+}
+
+}  // namespace mesh::authz
