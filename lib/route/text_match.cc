@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/text.h"
 
@@ -50,6 +52,8 @@ Result<Pattern> Pattern::compile(std::string_view text) {
 bool Pattern::matches(std::string_view text) const {
   return re2::RE2::FullMatch(piece(text), *compiled_);
 }
+
+size_t Pattern::instructions() const { return size_t(std::max(compiled_->ProgramSize(), 0)); }
 
 Result<void> compile(TextMatch& match) {
   if (match.kind != TextMatch::Kind::Regex) return {};

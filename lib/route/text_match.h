@@ -32,6 +32,8 @@ class Pattern {
 
   // The whole text.
   bool matches(std::string_view text) const;
+  // How large it is compiled: what it costs in time and memory grows with it.
+  size_t instructions() const;
   const re2::RE2& compiled() const { return *compiled_; }
 
  private:
