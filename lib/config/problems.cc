@@ -27,6 +27,12 @@ void Problems::add(Position at, std::string_view path, std::string_view what) {
     ++more_;
 }
 
+bool Problems::spend(size_t instructions) {
+  constexpr size_t kInstructionsMax = 1'000'000;  // 16 MiB, a tenth of a second
+  spent_ += instructions;
+  return spent_ <= kInstructionsMax;
+}
+
 void Problems::warn(Position at, std::string_view path, std::string_view what) {
   if (warnings_.size() < problems_max_) warnings_.push_back(line(at, path, what));
 }

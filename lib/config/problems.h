@@ -47,6 +47,10 @@ class Problems {
 
   const std::vector<std::string>& warnings() const { return warnings_; }
 
+  // Counts instructions of compiled regexes, which cost time and memory wherever they
+  // go; false once those of the file are over a bound.
+  bool spend(size_t instructions);
+
   // All lines() as one Errc::Invalid. Only when there is one.
   Error error() const;
 
@@ -59,6 +63,7 @@ class Problems {
   std::vector<std::string> lines_;
   size_t more_ = 0;
   std::vector<std::string> warnings_;
+  size_t spent_ = 0;
 };
 
 // "reviews.yaml:14:7", or "reviews.yaml" for 0:0.

@@ -1,7 +1,7 @@
 // The YAML reader against any bytes: nothing crashes, everything is bounded,
 // and an object that was accepted is written and read back as the same.
 //
-// modules: config telemetry http identity base
+// modules: config route resilience telemetry http identity base
 // modules: api:mesh/options.proto api:mesh/config.proto
 // modules: api:mesh/settings_forwarder.proto
 // modules: api:istio/type/v1beta1/selector.proto
@@ -15,7 +15,7 @@
 // modules: api:mesh/v1/adaptive_concurrency.proto api:mesh/v1/circuit_breaker.proto
 // modules: api:mesh/v1/mesh_config.proto api:mesh/v1/rate_limit.proto
 // modules: api:mesh/v1/service_policy.proto
-// libraries: protobuf yaml crypto
+// libraries: protobuf yaml crypto re2
 
 #include <google/protobuf/struct.pb.h>
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "base/text.h"
+#include "route/text_match.h"
 
 namespace mesh::config {
 namespace {
@@ -157,6 +158,18 @@ void Checker::export_to(const std::string& path, const Strings& names) {
            "expected \".\", \"*\" or a namespace, got " + text::quoted(name));
     expect(name != "*" || names.size() == 1, at_index(path, i), "\"*\" stands alone");
   }
+}
+
+bool Checker::regex(const std::string& path, std::string_view pattern) {
+  if (pattern.empty() || pattern.size() > kPatternBytesMax)
+    return expect(false, path,
+                  "expected a regex of 1 to " + std::to_string(kPatternBytesMax) + " bytes");
+  if (!problems_.spend(0)) return false;  // said before
+  constexpr size_t kLargest = 50'000;     // what one that is refused for its size has cost
+  const auto compiled = route::Pattern::compile(pattern);
+  const bool room = problems_.spend(compiled ? compiled->instructions() : kLargest);
+  if (!compiled) return expect(false, path, compiled.error().text);
+  return expect(room, path, "the regexes of this file are too large together");
 }
 
 void Checker::ip_address(const std::string& path, const std::string& address) {

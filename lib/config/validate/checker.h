@@ -50,6 +50,9 @@ class Checker {
   // ".", "*" or namespaces.
   void export_to(const std::string& path, const Strings& names);
   void ip_address(const std::string& path, const std::string& address);
+  // A regex in RE2's syntax of 1 to kPatternBytesMax bytes that compiles within bounds.
+  bool regex(const std::string& path, std::string_view pattern);
+  static constexpr size_t kPatternBytesMax = 1024;
 
  private:
   Position find(std::string_view path) const;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/grpc_status.h"
+#include "route/text_match.h"
 #include "telemetry/access_log.h"
 
 namespace mesh::config {
@@ -11,12 +12,16 @@ namespace {
 
 using namespace ::istio::networking::v1alpha3;
 
-constexpr size_t kPatternBytesMax = 1024;
+constexpr size_t kPatternBytesMax = Checker::kPatternBytesMax;
 
 void check_text(const StringMatch& match, const std::string& path, Checker& checker) {
   const std::string& text = match.has_exact()    ? match.exact()
                             : match.has_prefix() ? match.prefix()
                                                  : match.regex();
+  if (match.has_regex() && !text.empty()) {
+    checker.regex(path, text);
+    return;
+  }
   checker.expect(!text.empty() || match.has_exact(), path,
                  "expected exact, prefix or regex, not empty");
   checker.expect(text.size() <= kPatternBytesMax, path,
@@ -210,8 +215,9 @@ void check_rewrite(const HTTPRewrite& rewrite, const std::string& path, Checker&
   const std::string at = path + ".uriRegexRewrite";
   checker.expect(rewrite.uri().empty(), at, "and uri are both there: expected one of them");
   const std::string& match = rewrite.uri_regex_rewrite().match();
-  checker.expect(!match.empty() && match.size() <= kPatternBytesMax, at + ".match",
-                 "expected a regex of 1 to " + std::to_string(kPatternBytesMax) + " bytes");
+  if (!checker.regex(at + ".match", match)) return;
+  const auto whole = route::Substitution::compile(match, rewrite.uri_regex_rewrite().rewrite());
+  if (!whole) checker.fail(at + ".rewrite", whole.error().text);
 }
 
 void check_headers(const Headers& headers, const std::string& path, Checker& checker) {
