@@ -203,6 +203,9 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t best_distance = std::min<size_t>(3, std::max<size_t>(1, word.size() / 3)) + 1;
   for (const std::string_view candidate : candidates) {
+    // Lengths this far apart are no slip; the words of others may be very long.
+    const size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;
     const size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best = candidate;
