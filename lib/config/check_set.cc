@@ -1,4 +1,5 @@
 // The sense of the set: what `istioctl analyze` finds across objects.
+#include <algorithm>
 #include <set>
 
 #include "base/text.h"
@@ -43,8 +44,7 @@ class SetChecker {
       if (name.kind == "PeerAuthentication") peer_authentication(*object);
       if (name.kind == "Sidecar") sidecar(*object);
       if (name.kind == "MeshConfig") only(*object, "", "the whole mesh", mesh_configs_, "");
-      if (name.kind == "CircuitBreaker")
-        known_host(*object, "spec.host", spec_of<::mesh::v1::CircuitBreaker>(*object).host());
+      if (name.kind == "CircuitBreaker") circuit_breaker(*object);
       if (name.kind == "RateLimit")
         known_host(*object, "spec.host", spec_of<::mesh::v1::RateLimit>(*object).host());
       if (name.kind == "ServicePolicy") service_policy(*object);
@@ -62,6 +62,7 @@ class SetChecker {
         const auto rule = spec_of<networking::DestinationRule>(*object);
         rule_hosts_[object.get()] = rule.host();
         for (const auto& subset : rule.subsets()) subsets_.emplace(rule.host(), subset.name());
+        if (ejects(rule)) ejecting_.insert(rule.host());
       }
     }
   }
@@ -92,16 +93,43 @@ class SetChecker {
 
   template <class Routes>
   void destinations(const v1::Object& object, const Routes& routes, const std::string& at) {
-    for (int j = 0; j < routes.size(); ++j) {
-      const auto& destination = routes[j].destination();
-      const std::string path = at_index(at + ".route", j) + ".destination";
-      if (!destination.subset().empty() &&
-          !subsets_.contains({destination.host(), destination.subset()}))
-        error(object, path + ".subset",
-              "no DestinationRule for " + destination.host() + " has the subset " +
-                  destination.subset());
-      known_host(object, path + ".host", destination.host());
-    }
+    for (int j = 0; j < routes.size(); ++j)
+      destination(object, routes[j].destination(), at_index(at + ".route", j) + ".destination");
+  }
+
+  void destination(const v1::Object& object, const networking::Destination& to,
+                   const std::string& path) {
+    if (!to.subset().empty() && !subsets_.contains({to.host(), to.subset()}))
+      error(object, path + ".subset",
+            "no DestinationRule for " + to.host() + " has the subset " + to.subset());
+    known_host(object, path + ".host", to.host());
+  }
+
+  void circuit_breaker(const v1::Object& object) {
+    const auto breaker = spec_of<::mesh::v1::CircuitBreaker>(object);
+    known_host(object, "spec.host", breaker.host());
+    if (breaker.fallback().has_destination())
+      destination(object, breaker.fallback().destination(), "spec.fallback.destination");
+  }
+
+  // Whether its hosts, or those of a port or subset, are ever ejected.
+  static bool ejects(const networking::DestinationRule& rule) {
+    const auto has = [](const auto& policy) { return policy.has_outlier_detection(); };
+    const auto any = [&](const networking::TrafficPolicy& policy) {
+      const auto& ports = policy.port_level_settings();
+      return has(policy) || std::any_of(ports.begin(), ports.end(), has);
+    };
+    const auto& subsets = rule.subsets();
+    return any(rule.traffic_policy()) ||
+           std::any_of(subsets.begin(), subsets.end(),
+                       [&](const auto& subset) { return any(subset.traffic_policy()); });
+  }
+
+  bool ejected(const std::string& host) const {
+    return std::any_of(ejecting_.begin(), ejecting_.end(), [&](const std::string& pattern) {
+      return pattern == host ||
+             (pattern.starts_with('*') && std::string_view(host).ends_with(pattern.substr(1)));
+    });
   }
 
   void delegate(const v1::Object& object, const networking::HTTPRoute& route,
@@ -129,6 +157,10 @@ class SetChecker {
             "no DestinationRule for " + policy.host() + " has the subset " + policy.subset());
     only(object, "", "host " + policy.host() + " subset " + text::quoted(policy.subset()),
          service_policies_, object.namespace_() + "/" + policy.host() + "/" + policy.subset());
+    if (policy.has_outlier_return() && !ejected(policy.host()))
+      problems_.warnings.push_back(
+          line(object, "spec.outlierReturn",
+               "has no effect: no DestinationRule for " + policy.host() + " has outlierDetection"));
   }
 
   void peer_authentication(const v1::Object& object) {
@@ -153,6 +185,7 @@ class SetChecker {
   SetProblems problems_;
   std::set<std::string> hosts_;                             // of ServiceEntries
   std::set<std::pair<std::string, std::string>> subsets_;   // host, subset
+  std::set<std::string> ejecting_;                          // of rules with outlierDetection
   std::map<const v1::Object*, std::string> rule_hosts_;     // of DestinationRules
   std::map<std::string, const v1::Object*> service_hosts_;  // namespace/host
   std::map<std::string, const v1::Object*> policies_;       // by namespace
