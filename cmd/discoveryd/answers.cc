@@ -154,6 +154,9 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     to.set_generation_in_force(forwarder.in_force);
     if (!forwarder.in_force.empty()) to.set_in_force_ms(ms(now - forwarder.in_force_since));
     to.set_connected_ms(ms(now - forwarder.connected));
+    if (!forwarder.sent.empty()) to.set_sent_ms(ms(now - forwarder.sent_since));
+    if (!to.generation_acked().empty()) to.set_acked_ms(ms(now - forwarder.acked_since));
+    to.set_client("forwarder");
     size_t resources = 0;
     for (const auto& type : forwarder.resources) resources += type.size();
     to.set_resources(uint32_t(resources));
@@ -162,6 +165,9 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
       out.set_type(std::string(type_url(what.first)));
       out.set_name(what.second);
       out.set_reason(rejection.reason);
+      out.set_origin(rejection.origin);
+      out.set_place(publisher_.place(rejection.origin));
+      out.set_since_ms(ms(now - rejection.since));
     }
   }
   for (const auto& [id, forwarder] : roster_.forwarders()) {

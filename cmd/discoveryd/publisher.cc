@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cmd/discoveryd/node.h"
 #include "xds/decode.h"
+#include "xds/origin.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -151,8 +152,15 @@ void Publisher::take(Forwarder& forwarder, Type type, std::vector<Resource> reso
   });
 }
 
+void Publisher::set_sent(Forwarder& forwarder) {
+  const std::string& generation = model_->objects().generation;
+  if (forwarder.sent == generation) return;
+  forwarder.sent = generation;
+  forwarder.sent_since = clock_.now();
+}
+
 void Publisher::mark(Forwarder& forwarder) {
-  if (!forwarder.watches.empty()) forwarder.sent = model_->objects().generation;
+  if (!forwarder.watches.empty()) set_sent(forwarder);
   for (size_t i = 0; i < kTypes; ++i)
     for (const auto& [watcher, type] : forwarder.watches)
       if (size_t(type) == i) watcher->mark(forwarder.sent);
@@ -207,25 +215,38 @@ void Publisher::Provider::on_subscribe(bus::Watcher& watcher,
   const auto& held = forwarder->resources[size_t(type_)];
   for (const auto& name : names)
     if (name != bus::kAll && !held.contains(name)) watcher.withdraw(name);
-  forwarder->sent = publisher_.model_->objects().generation;
+  publisher_.set_sent(*forwarder);
   watcher.mark(forwarder->sent);
 }
 
 void Publisher::Provider::on_ack(bus::Watcher& watcher, std::string_view generation) {
   Forwarder* const forwarder = publisher_.find(watcher);
-  if (forwarder != nullptr && !generation.empty()) forwarder->acked[&watcher] = generation;
+  if (forwarder == nullptr || generation.empty()) return;
+  std::string& acked = forwarder->acked[&watcher];
+  if (acked == generation) return;
+  acked = generation;
+  forwarder->acked_since = publisher_.clock_.now();
 }
 
 void Publisher::Provider::on_nack(bus::Watcher& watcher, std::string_view name,
                                   std::string_view version, std::string_view reason) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
-  log::warning("a forwarder refuses a resource",
-               {{"node", forwarder->node.id}, {"resource", name}, {"reason", reason}});
+  const auto& held = forwarder->resources[size_t(type_)];
+  const auto resource = held.find(std::string(name));
+  std::string origin;
+  if (resource != held.end() && resource->second.version == version)
+    origin = xds::refused_origin(type_url(type_), *resource->second.body, reason);
+  log::warning("a forwarder refuses a resource", {{"node", forwarder->node.id},
+                                                  {"resource", name},
+                                                  {"reason", reason},
+                                                  {"place", publisher_.place(origin)}});
   if (forwarder->rejections.size() >= kRejectionsMax) return;
-  forwarder->rejections.insert_or_assign(
-      {type_, std::string(name)},
-      Forwarder::Rejection{.version = std::string(version), .reason = std::string(reason)});
+  forwarder->rejections.insert_or_assign({type_, std::string(name)},
+                                         Forwarder::Rejection{.version = std::string(version),
+                                                              .reason = std::string(reason),
+                                                              .origin = std::move(origin),
+                                                              .since = publisher_.clock_.now()});
 }
 
 void Publisher::Provider::on_in_force(bus::Watcher& watcher, std::string_view generation) {

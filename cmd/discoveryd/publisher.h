@@ -32,14 +32,18 @@ struct Forwarder {
   uint32_t uid = 0;
   Instant connected;
   std::string sent;
+  Instant sent_since;
   std::string in_force;
   Instant in_force_since;
   size_t open = 0;                        // watches, subscribed or not yet
   std::map<bus::Watcher*, Type> watches;  // that have subscribed: these may be marked
   std::map<bus::Watcher*, std::string> acked;
+  Instant acked_since;
   struct Rejection {
     std::string version;
     std::string reason;
+    std::string origin;  // of the refused part, as discovery/provenance.h has it
+    Instant since;
   };
   std::map<std::pair<Type, std::string>, Rejection> rejections;
   std::array<std::map<std::string, discovery::Resource>, kTypes> resources;
@@ -64,6 +68,10 @@ class Publisher {
 
   const std::shared_ptr<const discovery::Model>& model() const { return model_; }
   const std::map<std::string, Forwarder>& forwarders() const { return forwarders_; }
+  // Where the origin stands in the files of the generation served; empty: not known.
+  std::string place(std::string_view origin) const {
+    return model_ == nullptr ? std::string() : model_->objects().places->place(origin);
+  }
 
  private:
   class Provider final : public bus::WatchProvider {
@@ -87,6 +95,7 @@ class Publisher {
   void compile_endpoints(Forwarder& forwarder, const discovery::Service& service);
   void take(Forwarder& forwarder, Type type, std::vector<discovery::Resource> resources);
   void mark(Forwarder& forwarder);
+  void set_sent(Forwarder& forwarder);
   // Offers all of one type to one watch.
   void offer(Forwarder& forwarder, bus::Watcher& watcher, Type type);
   bool publish_instances(const discovery::Model& before);

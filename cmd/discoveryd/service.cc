@@ -56,6 +56,9 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   server.answer(Allow::Anyone, service.get(), &Service::services);
   server.answer(Allow::Anyone, service.get(), &Service::endpoints);
   server.answer(Allow::Anyone, service.get(), &Service::status);
+  server.answer(Allow::Anyone, service.get(), &Service::resources);
+  server.answer(Allow::Anyone, service.get(), &Service::places);
+  server.answer(Allow::Anyone, service.get(), &Service::describe);
   service->publisher_.serve(server);
   return service;
 }

@@ -51,6 +51,11 @@ class Service final : public daemon::Service {
   Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
                                         const bus::Peer& peer);
   Result<msg::StatusReply> status(const msg::StatusRequest& request, const bus::Peer& peer);
+  // explain.cc
+  Result<msg::ResourcesReply> resources(const msg::ResourcesRequest& request,
+                                        const bus::Peer& peer);
+  Result<msg::PlacesReply> places(const msg::PlacesRequest& request, const bus::Peer& peer);
+  Result<msg::DescribeReply> describe(const msg::DescribeRequest& request, const bus::Peer& peer);
 
   const Clock& clock_;
   const std::string registrations_file_;

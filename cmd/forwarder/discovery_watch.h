@@ -37,6 +37,7 @@ class DiscoveryWatch {
   // What is held now, and when that was last taken into use. Views into it.
   std::vector<xds::DumpResource> resources() const;
   WallTime updated() const { return updated_; }
+  const Resources::Entries& held(Type type) const { return resources_.entries(type); }
 
   // All workers use `generation`.
   void on_in_force(const std::string& generation);

@@ -38,6 +38,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 }),
       stats_(statsd_, settings_.node.id, new_boot_id()),
       discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
+      answers_(*runtime.server(), discovery_, forwarder_, settings_.node),
       admin_(runtime.loop(), forwarder_, admin_host()),
       reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }),
       report_timer_(runtime.loop(), [this] { report(); }),

@@ -8,6 +8,7 @@
 #include "bus/client.h"
 #include "client/cert_client.h"
 #include "client/stats_client.h"
+#include "cmd/forwarder/answers.h"
 #include "cmd/forwarder/discovery_watch.h"
 #include "cmd/forwarder/settings.h"
 #include "daemon/runtime.h"
@@ -50,6 +51,7 @@ class Service final : public daemon::Service {
   client::CertClient identity_;
   client::StatsClient stats_;
   DiscoveryWatch discovery_;
+  Answers answers_;
   forward::Admin admin_;
   event::Signal reopen_;  // SIGUSR1
   event::Timer report_timer_;

@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "cmd/mesh/ask.h"
-#include "mesh/discoveryd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -40,7 +39,7 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
         (forwarder.generation_in_force().empty() ? "nothing" : forwarder.generation_in_force()) +
         " in force";
     for (const auto& rejection : forwarder.rejections())
-      line += "; refused " + rejection.name() + ": " + rejection.reason();
+      line += "; refused " + refusal_text(rejection);
     out.push_back(std::move(line));
   }
   refused = behind == 0 && !out.empty();
@@ -48,6 +47,14 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
 }
 
 }  // namespace
+
+std::string refusal_text(const discoveryd::v1::Forwarder::Rejection& rejection) {
+  std::string text = rejection.name() + ": " + rejection.reason();
+  if (rejection.origin().empty()) return text;
+  text += " (" + rejection.origin();
+  if (!rejection.place().empty()) text += ", " + rejection.place();
+  return text + ")";
+}
 
 Exit wait_in_force(const cli::Context& context, const std::string& generation, Instant since) {
   constexpr Duration kCall = seconds(2);

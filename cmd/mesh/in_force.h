@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "mesh/discoveryd.pb.h"
 
 namespace mesh::cmd {
 
@@ -14,5 +15,8 @@ namespace mesh::cmd {
 // from `since`), or who lags and why: Exit::Deadline. The generation may be
 // shortened to its first characters.
 cli::Exit wait_in_force(const cli::Context& context, const std::string& generation, Instant since);
+
+// "NAME: REASON (ORIGIN, FILE:LINE:COLUMN)", as far as it is known.
+std::string refusal_text(const discoveryd::v1::Forwarder::Rejection& rejection);
 
 }  // namespace mesh::cmd

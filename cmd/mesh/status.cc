@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
+#include "cmd/mesh/in_force.h"
 #include "daemon/lock_file.h"
 #include "mesh/configd.pb.h"
 #include "mesh/daemon.pb.h"
@@ -143,7 +144,7 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
     if (Row* const row = find(rows, forwarder.node()); row != nullptr)
       row->generation = forwarder.generation_in_force();
     for (const auto& rejection : forwarder.rejections())
-      context.say(forwarder.node() + " refused " + rejection.name() + ": " + rejection.reason());
+      context.say(forwarder.node() + " refused " + refusal_text(rejection));
   }
 }
 

@@ -6,8 +6,9 @@
 namespace mesh::forward::admin {
 namespace {
 
-// Envoy's flags, in its order, all that hold; "healthy" where none does.
-std::string health_of(const upstream::EndpointSpec& endpoint, const xds::Endpoint& said) {
+}  // namespace
+
+std::string health_flags(const upstream::EndpointSpec& endpoint, const xds::Endpoint& said) {
   using Shared = upstream::SharedEndpoint;
   const uint8_t check = endpoint.shared->check.load(std::memory_order_acquire);
   std::string flags;
@@ -22,6 +23,8 @@ std::string health_of(const upstream::EndpointSpec& endpoint, const xds::Endpoin
   if (said.health == xds::HealthStatus::Draining) flags += "/eds_status_draining";
   return flags.empty() ? "healthy" : flags;
 }
+
+namespace {
 
 struct HostNumber {
   std::string_view text;  // of the text page; also the name of JSON's counter
@@ -77,7 +80,7 @@ void text_of(const upstream::ClusterSpec& cluster, std::string& out) {
       line(e.text + "::" + std::string(number.text),
            std::to_string(e.shared->stats.sum(number.count)));
     line(e.text + "::hostname", said.hostname);
-    line(e.text + "::health_flags", health_of(e, said));
+    line(e.text + "::health_flags", health_flags(e, said));
     line(e.text + "::weight", std::to_string(e.weight));
     const auto parts = text::split(group.locality, '/');
     const auto part = [&](size_t n) { return std::string(n < parts.size() ? parts[n] : ""); };

@@ -45,6 +45,8 @@ Page stats(const Forwarder& forwarder, const State& state, const Query& query);
 Page stats_prometheus(const Forwarder& forwarder, const State& state, const Query& query);
 Page breakers(const Forwarder& forwarder);
 Page clusters(const Forwarder& forwarder, const Query& query);
+// Envoy's flags, in its order, all that hold; "healthy" where none does.
+std::string health_flags(const upstream::EndpointSpec& endpoint, const xds::Endpoint& said);
 Page listeners(const Forwarder& forwarder, const Query& query);
 Page certs(const Forwarder& forwarder);
 Page server_info(const Forwarder& forwarder, const State& state, const Host& host);

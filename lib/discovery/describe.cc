@@ -1,0 +1,224 @@
+#include "discovery/describe.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "discovery/describe_rules.h"
+
+namespace mesh::discovery {
+namespace {
+
+using discoveryd::v1::Applied;
+using discoveryd::v1::DescribeReply;
+using discoveryd::v1::DescribeRequest;
+using Tls = istio_security::PeerAuthentication::MutualTLS;
+
+std::string mode_text(Tls::Mode mode) {
+  switch (mode) {
+    case Tls::DISABLE: return "DISABLE";
+    case Tls::STRICT: return "STRICT";
+    default: return "PERMISSIVE";
+  }
+}
+
+class Describer {
+ public:
+  Describer(const Model& model, DescribeReply& reply) : model_(model), reply_(reply) {}
+
+  void service(const Service& service) {
+    auto& out = *reply_.add_services();
+    out.set_host(service.host);
+    out.set_namespace_(service.ns);
+    out.set_object(service.object);
+    out.set_external(service.external);
+    for (const Port& port : service.ports) {
+      auto& to = *out.add_ports();
+      to.set_number(port.number);
+      to.set_protocol(port.protocol);
+      to.set_name(port.name);
+    }
+    if (reply_.place().empty()) reply_.set_place(place(service.object));
+    routing(service);
+    policies(service);
+    own(service);
+    if (!service.export_to.empty())
+      callers("forwarders of namespace " + text::join(service.export_to, ", ") + " (exportTo)");
+  }
+
+  void port(const Port& port, const std::vector<const Workload*>& workloads) {
+    auto& out = *reply_.add_ports();
+    out.set_number(port.number);
+    out.set_protocol(port.protocol);
+    out.set_name(port.name);
+    for (const Workload* workload : workloads) {
+      if (model_.identity(*workload).empty()) {
+        merge("DISABLE", nullptr, out);
+        continue;
+      }
+      const auto rule = model_.peer_rule(*workload, instance_of(*workload, port).port);
+      merge(mode_text(rule.mode), rule.object, out);
+    }
+    if (out.mtls() == "STRICT")
+      callers("workloads of the mesh only, on port " + std::to_string(port.number) +
+              " (mutual TLS is STRICT)");
+  }
+
+  void sidecar(const Workload& workload) {
+    if (const auto* const found = model_.sidecar(workload.ns, workload.labels))
+      add(*reply_.mutable_own(), origin_of("Sidecar", found->ns, found->name),
+          describe_sidecar(found->spec));
+  }
+
+ private:
+  void merge(const std::string& mode, const Object<istio_security::PeerAuthentication>* object,
+             DescribeReply::Port& out) {
+    if (out.mtls().empty()) {
+      out.set_mtls(mode);
+      if (object == nullptr) return;
+      out.set_mtls_origin(origin_of("PeerAuthentication", object->ns, object->name));
+      out.set_mtls_place(place(out.mtls_origin()));
+    } else if (out.mtls() != mode) {
+      out.set_mtls("MIXED");
+    }
+  }
+
+  void routing(const Service& service) {
+    const auto* const in_force = model_.virtual_service(service.host, service.ns, service.ns);
+    for (const auto& object : model_.objects().virtual_services) {
+      const bool named = std::any_of(
+          object.spec.hosts().begin(), object.spec.hosts().end(), [&](const std::string& pattern) {
+            return host_match(model_.resolve(pattern, object.ns), service.host) > 0;
+          });
+      if (!named) continue;
+      if (&object != in_force) {
+        add(*reply_.mutable_routing(), origin_of("VirtualService", object.ns, object.name),
+            !for_mesh(object.spec.gateways())
+                ? "for gateways only"
+                : "not for callers of namespace " + service.ns + ": another one comes first");
+        continue;
+      }
+      for (const auto& [origin, effect] : describe_routes(object))
+        add(*reply_.mutable_routing(), origin, effect);
+    }
+  }
+
+  void policies(const Service& service) {
+    auto& out = *reply_.mutable_policies();
+    if (const auto* const rule = model_.destination_rule(service, service.ns)) {
+      const std::string origin = origin_of("DestinationRule", rule->ns, rule->name);
+      add(out, origin, describe_policy(rule->spec.traffic_policy()));
+      for (int i = 0; i < rule->spec.subsets_size(); ++i)
+        add(out, origin + " subsets[" + std::to_string(i) + "]",
+            describe_subset(rule->spec.subsets(i)));
+    }
+    std::set<const void*> told;
+    const auto policy = [&](const std::string& subset) {
+      const auto* const found = model_.service_policy(service, subset, service.ns);
+      if (found == nullptr || !told.insert(found).second) return;
+      add(out, origin_of("ServicePolicy", found->ns, found->name),
+          "policy of the mesh's own" +
+              (found->spec.subset().empty() ? "" : ", subset " + found->spec.subset()));
+    };
+    policy("");
+    if (const auto* const rule = model_.destination_rule(service, service.ns))
+      for (const auto& subset : rule->spec.subsets()) policy(subset.name());
+    for (const auto* breaker : model_.circuit_breakers(service, service.ns))
+      add(out, origin_of("CircuitBreaker", breaker->ns, breaker->name), "circuit breaker");
+  }
+
+  void own(const Service& service) {
+    for (const auto* limit : model_.rate_limits(service))
+      add(*reply_.mutable_own(), origin_of("RateLimit", limit->ns, limit->name),
+          "rate limits: " + std::to_string(limit->spec.limits_size()));
+  }
+
+  void add(google::protobuf::RepeatedPtrField<Applied>& to, const std::string& origin,
+           const std::string& effect) {
+    auto& out = *to.Add();
+    out.set_origin(origin);
+    out.set_place(place(origin));
+    out.set_effect(effect);
+  }
+
+  void callers(const std::string& who) {
+    const auto& known = reply_.callers();
+    if (std::find(known.begin(), known.end(), who) == known.end()) reply_.add_callers(who);
+  }
+
+  std::string place(const std::string& origin) const {
+    return model_.objects().places->place(origin);
+  }
+
+  const Model& model_;
+  DescribeReply& reply_;
+};
+
+Result<void> describe_service(const Model& model, const DescribeRequest& request,
+                              DescribeReply& reply) {
+  std::string host = text::to_lower(request.service());
+  const std::string ns = request.namespace_().empty() ? "default" : request.namespace_();
+  const Service* service = model.find_service(host, request.namespace_());
+  if (service == nullptr) service = model.find_service(model.resolve(host, ns), ns);
+  if (service == nullptr) {
+    std::vector<std::string_view> names;
+    for (const Service& other : model.services()) names.push_back(other.host);
+    const std::string_view near = text::nearest(host, names);
+    return Error{Errc::NotFound,
+                 "no service has the host " + text::quoted(host) +
+                     (near.empty() ? "" : "; did you mean " + text::quoted(near) + "?")};
+  }
+  Describer describer(model, reply);
+  describer.service(*service);
+  for (const Port& port : service->ports) describer.port(port, service->workloads);
+  return {};
+}
+
+Result<void> describe_workload(const Model& model, const DescribeRequest& request,
+                               DescribeReply& reply) {
+  const Workload* workload = nullptr;
+  std::vector<std::string_view> names;
+  for (const Workload& one : model.workloads()) {
+    names.push_back(one.name);
+    if (one.name == request.workload() &&
+        (request.namespace_().empty() || one.ns == request.namespace_()))
+      workload = &one;
+  }
+  if (workload == nullptr) {
+    const std::string_view near = text::nearest(request.workload(), names);
+    return Error{Errc::NotFound,
+                 "no workload " + text::quoted(request.workload()) +
+                     (near.empty() ? "" : "; did you mean " + text::quoted(near) + "?")};
+  }
+  Describer describer(model, reply);
+  if (workload->source == Workload::Source::Config)
+    reply.set_place(
+        model.objects().places->place(origin_of("WorkloadEntry", workload->ns, workload->name)));
+  for (const Service& service : model.services()) {
+    const auto& all = service.workloads;
+    if (std::find(all.begin(), all.end(), workload) == all.end()) continue;
+    describer.service(service);
+    for (Port port : service.ports) {
+      const Instance instance = instance_of(*workload, port);
+      describer.port(port, {workload});
+      if (instance.port != 0) reply.mutable_ports()->rbegin()->set_number(instance.port);
+    }
+  }
+  describer.sidecar(*workload);
+  return {};
+}
+
+}  // namespace
+
+Result<DescribeReply> describe(const Model& model, const DescribeRequest& request) {
+  if (request.service().empty() == request.workload().empty())
+    return Error{Errc::Invalid, "expected a service or a workload"};
+  DescribeReply reply;
+  reply.set_generation(model.objects().generation);
+  auto described = request.service().empty() ? describe_workload(model, request, reply)
+                                             : describe_service(model, request, reply);
+  if (!described) return std::move(described).error();
+  return reply;
+}
+
+}  // namespace mesh::discovery
