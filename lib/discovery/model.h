@@ -33,6 +33,14 @@ struct Node {
   std::string outbound_tcp = {};          // an IPv4 address for TCP services without their own
   std::string proxy_protocol_peers = {};  // CIDRs with commas; empty: nobody is believed
   std::string locality = {};              // empty: as its workload's, if at all
+  // Where connections that the kernel redirects come in.
+  struct Capture {
+    std::string address;  // ADDRESS:PORT; empty: none do
+    bool tproxy = false;
+    bool operator==(const Capture&) const = default;
+  };
+  Capture capture_outbound = {};
+  Capture capture_inbound = {};
   bool operator==(const Node&) const = default;
 };
 
@@ -40,6 +48,7 @@ struct Port {
   uint32_t number = 0;
   std::string name;
   std::string protocol;  // upper-case: HTTP, HTTP2, GRPC, TCP, ...
+  bool declared = true;  // else `protocol` is TCP, and the first bytes tell
   uint32_t target = 0;   // of the endpoints; 0: `number`
 };
 
@@ -56,8 +65,14 @@ struct Service {
   std::vector<std::string> addresses;
   bool external = true;
   // STATIC: endpoints are addresses, and come by EDS. Else names among them are
-  // resolved by forwarders: all addresses of all, or one at a time.
-  enum class Resolution : uint8_t { Static, Dns, DnsRoundRobin } resolution = Resolution::Static;
+  // resolved by forwarders: all addresses of all, or one at a time. None: callers choose
+  // the address themselves.
+  enum class Resolution : uint8_t {
+    Static,
+    Dns,
+    DnsRoundRobin,
+    None
+  } resolution = Resolution::Static;
   std::vector<std::string> export_to;
   std::vector<std::string> subject_alt_names;
   std::vector<const Workload*> workloads;  // absent ones too; of the Model

@@ -88,23 +88,29 @@ Connection::~Connection() {
   view_->release();
 }
 
-void Connection::start(UniqueFd fd) {
+void Connection::start(UniqueFd fd, const net::Address& destination) {
+  if (destination.family() != AF_UNSPEC) {
+    addresses().original = destination;
+    addresses().local = destination.to_string();
+  }
   auto stream = std::make_unique<net::PlainStream>(std::move(fd));
   const int socket = stream->fd();
   Result<void> started;
   if (listener_->sniff) {
-    sniffer_ = std::make_unique<Sniffer>(*listener_, socket);
+    sniffer_ = std::make_unique<Sniffer>(*listener_, socket, destination);
     // Never without a bound, whatever the configuration says.
     const Duration wait = listener_->config->listener_filters_timeout;
-    deadline_.arm(listener_->learned->server_first ? kLearnedSniff
-                  : wait > Duration::zero()        ? wait
-                                                   : kSniffingMax);
+    const bool learned = listener_->learned->server_first(sniffer_->facts().destination.port());
+    deadline_.arm(learned                    ? kLearnedSniff
+                  : wait > Duration::zero() ? wait
+                                            : kSniffingMax);
     started = transport_.start(std::move(stream), Transport::Begin::Sniffing);
   } else {
     started = transport_.start(std::move(stream), Transport::Begin::Open);
     ConnectionFacts facts;
     if (!listener_->match.trivial()) {
-      facts.destination = net::Address::local_of(socket);
+      facts.destination = destination.family() == AF_UNSPEC ? net::Address::local_of(socket)
+                                                            : destination;
       facts.source = facts.direct_source = net::Address::peer_of(socket);
     }
     if (started) use_chain(facts);
@@ -138,10 +144,22 @@ void Connection::end_sniffing() {
 void Connection::on_sniffing_deadline() {
   if (!listener_->config->continue_on_listener_filters_timeout || sniffer_->awaits_proxy())
     return close("nothing was said in time");
-  if (sniffer_->silent() && !listener_->learned->server_first.exchange(true))
-    log::info("the server speaks first here: clients are not waited for any more",
-              {{"listener", listener_->config->name}});
+  silent_client_ = sniffer_->silent();
   end_sniffing();
+}
+
+uint16_t Connection::destination_port() const {
+  const net::Address original = original_destination();
+  if (original.family() != AF_UNSPEC) return original.port();
+  return listener_->socket ? listener_->socket->address().port() : listener_->address.port();
+}
+
+void Connection::on_server_first() {
+  if (!std::exchange(silent_client_, false)) return;
+  const uint16_t port = destination_port();
+  if (listener_->learned->learn_server_first(port))
+    log::info("the server speaks first here: clients are not waited for any more",
+              {{"listener", listener_->config->name}, {"port", port}});
 }
 
 // The chain is known, and whether TLS comes.
@@ -391,9 +409,13 @@ const std::string& Connection::remote_host() {
   return text;
 }
 
+// What is redirected on its way out of this host comes to a loopback address (netfilter's
+// REDIRECT in OUTPUT), which nobody else can send to.
 bool Connection::trusted() {
-  return listener_->config->direction == xds::TrafficDirection::Outbound &&
-         net::Address::peer_of(stream().fd()).is_loopback();
+  if (listener_->config->direction != xds::TrafficDirection::Outbound) return false;
+  const int fd = stream().fd();
+  return net::Address::peer_of(fd).is_loopback() ||
+         (original_destination().family() != AF_UNSPEC && net::Address::local_of(fd).is_loopback());
 }
 
 std::string_view Connection::client_cert() {

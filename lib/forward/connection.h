@@ -47,7 +47,8 @@ class Connection final : private transport::Transport::Owner,
   Connection(Worker& worker, View& view, const ListenerSpec& listener);
   ~Connection();
 
-  void start(UniqueFd fd);
+  // `destination`: where it was going before it was redirected; else AF_UNSPEC.
+  void start(UniqueFd fd, const net::Address& destination);
   // A new configuration: goes on under it where the listener is the same, else
   // drains under the old one.
   void rebind(View& view);
@@ -86,6 +87,12 @@ class Connection final : private transport::Transport::Owner,
   net::Address local_address();
   // What policies are asked about. Valid as long as we are.
   const authz::Connection& facts();
+  // AF_UNSPEC where nobody redirected it.
+  net::Address original_destination() const {
+    return addresses_ ? addresses_->original : net::Address();
+  }
+  // The server spoke first, to a client that was waited for in vain.
+  void on_server_first();
 
   size_t slot = 0;  // in the worker's list
 
@@ -103,6 +110,7 @@ class Connection final : private transport::Transport::Owner,
 
   void on_sniffable() override;
   void end_sniffing();
+  uint16_t destination_port() const;  // for what is learned
   void on_sniffing_deadline();
   void on_established() override;
   void on_first_bytes(std::string_view bytes) override;
@@ -129,6 +137,7 @@ class Connection final : private transport::Transport::Owner,
   bool inbound_ = false;
   bool secure_ = false;
   bool drain_when_serving_ = false;
+  bool silent_client_ = false;  // it was waited for, and said nothing
   bool awaiting_head_ = false;  // part of a head is here: deadline_ bounds the rest
   bool resting_ = false;        // HTTP/1 whose codec was given back
   bool peer_known_ = false;
@@ -136,6 +145,7 @@ class Connection final : private transport::Transport::Owner,
   // For logs and edges; made when asked for, so that others need no room for it.
   struct Addresses {
     std::string remote, remote_host, local;
+    net::Address original;
     std::optional<std::string> client_cert;
     std::optional<authz::Connection> facts;
   };

@@ -107,6 +107,7 @@ void Exchange::try_to_recycle() {
   destination_ = nullptr;
   start_wall_ = WallTime{};
   cluster_ = nullptr;
+  target_ = nullptr;
   request_ended_ = keep_body_ = body_lost_ = held_ = grpc_ = trusted_ = false;
   pending_ = {};
   tries_ = 0;
@@ -119,7 +120,10 @@ void Exchange::try_to_recycle() {
   flags_ = {};
   details_ = {};
   attempt_ = &first_;
-  if (extras_) worker_.recycle(std::move(extras_));
+  if (extras_) {
+    extras_->variant.reset();  // before the view goes
+    worker_.recycle(std::move(extras_));
+  }
   response_fields_ = nullptr;
   body_.clear();
   if (body_.capacity() > 4096) body_.shrink_to_fit();

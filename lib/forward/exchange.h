@@ -106,6 +106,7 @@ class Exchange final : private http::StreamHandler,
   void edit_response(http::Fields& fields);
   void resolve_options();
   void clean_head(const HeadNotes& notes);
+  bool find_variant();
   bool prepare_pick();
   void add_cookies(http::Fields& fields);
   void request_complete();
@@ -192,6 +193,7 @@ class Exchange final : private http::StreamHandler,
   const route::WeightedCluster* destination_ = nullptr;  // of route_; null: another cluster
   RequestOptions options_;
   View::Entry* cluster_ = nullptr;
+  upstream::Cluster* target_ = nullptr;  // of it, or its variant for this request
   upstream::Attempt first_;
   upstream::Attempt* attempt_ = &first_;  // the present one: ours, or another of a hedge
   event::Deadline request_deadline_;

@@ -1,5 +1,6 @@
 // What a request brings to the choice of its host, once its cluster is known.
 #include "forward/connection.h"
+#include "forward/destination.h"
 #include "forward/exchange.h"
 #include "forward/hash_policy.h"
 #include "forward/worker.h"
@@ -7,6 +8,24 @@
 namespace mesh::forward {
 
 using telemetry::Flag;
+
+// The cluster as it is for this request. False: answered already.
+bool Exchange::find_variant() {
+  Destination destination = destination_of(*target_, *connection_, head_);
+  switch (destination.error) {
+    case DestinationError::Unknown:
+      reply(503, Flag::NoHealthyUpstream, "no_healthy_upstream", "no healthy upstream");
+      return false;
+    case DestinationError::TooMany:
+      reply(503, Flag::UpstreamOverflow, "upstream_reset_before_response_started{overflow}",
+            "too many destinations");
+      return false;
+    case DestinationError::None: break;
+  }
+  extras().variant = std::move(destination.use);
+  target_ = &extras().variant.cluster();
+  return true;
+}
 
 // False: answered already.
 bool Exchange::prepare_pick() {

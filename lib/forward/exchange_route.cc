@@ -99,7 +99,10 @@ bool Exchange::find_cluster() {
       name = head_->fields.get(destination_->cluster_header).value_or(std::string_view());
     cluster_ = view_->find(name);
   }
-  if (cluster_ != nullptr) return true;
+  if (cluster_ != nullptr) {
+    target_ = cluster_->cluster.get();
+    return target_->variants() == nullptr || find_variant();
+  }
   reply(route_->cluster_not_found_status, Flag::NoClusterFound, "cluster_not_found",
         "the route's cluster is not known");
   return false;

@@ -39,8 +39,8 @@ void Exchange::begin_attempt() {
   static constexpr balance::PickContext kAnybody;
   const balance::PickContext& context = extras_ ? extras_->pick : kAnybody;
   if (extras_ && extras_->terminate_connect)
-    return attempt_->start_connect(*cluster_->cluster, worker_.random(), context, worker_.blocks());
-  attempt_->start(*cluster_->cluster, worker_.random(), context, route_->high_priority);
+    return attempt_->start_connect(*target_, worker_.random(), context, worker_.blocks());
+  attempt_->start(*target_, worker_.random(), context, route_->high_priority);
 }
 
 // The policy asks for another try, and the limits allow it.

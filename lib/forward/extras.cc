@@ -15,6 +15,7 @@ void Extras::clear() {
   location.clear();
   transport_failure.clear();
   pick = {};
+  variant.reset();
   tried_count = 0;
   set_cookies.clear();
   untouched_retries = 0;

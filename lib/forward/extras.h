@@ -18,6 +18,7 @@
 #include "forward/request_tap.h"
 #include "http/message.h"
 #include "resilience/limits.h"
+#include "upstream/variants.h"
 
 namespace mesh::forward {
 
@@ -29,6 +30,7 @@ struct Extras {
 
   // What the request brings to the choice of its host, at each try.
   balance::PickContext pick;
+  upstream::Variants::Use variant;       // of the cluster, where it has them
   std::vector<std::string> set_cookies;  // made for its hash, to go with the answer
 
   // Retries.

@@ -68,6 +68,8 @@ Result<void> Forwarder::rebuild() {
   cold_.reset();
   warm_timer_.cancel();
   newest_ = snapshot.get();
+  for (const ListenerSpec& listener : newest_->listeners)
+    if (listener.config->original_dst) own_connections_.watch();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
   health_.use(*newest_, config_->outlier_event_log);
   for (auto& worker : workers_) worker->apply(*newest_);
@@ -140,6 +142,7 @@ void Forwarder::on_snapshot_in_force(size_t, const Snapshot& snapshot) {
 
 // The queue's last are served: closing would reset them.
 void Forwarder::close(const ListenerSpec& listener) {
+  if (!listener.socket) return;
   for (int i = 0; i < kLastAccepted && !listener.socket->stopped(); ++i) {
     if (listener.socket->shared()) break;  // they are another's
     net::Accepted accepted = net::accept(listener.socket->fd());

@@ -123,6 +123,7 @@ class Forwarder final : public Worker::Host {
   void on_drained(size_t worker) override;
   Worker& least_loaded() override;
   const OverloadState& overload() const override { return overload_.state(); }
+  upstream::OwnConnections& own_connections() override { return own_connections_; }
 
   Result<void> rebuild();
   void rebuild_later();
@@ -156,6 +157,7 @@ class Forwarder final : public Worker::Host {
   HealthKeeper health_;
   // Tasks that workers posted look at it: false once we are gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
   std::vector<std::unique_ptr<Worker>> workers_;
 };

@@ -19,6 +19,20 @@ const ListenerSpec* Snapshot::listener(std::string_view name) const {
   return nullptr;
 }
 
+const ListenerSpec* Snapshot::listener_at(const net::Address& address) const {
+  const std::string port = std::to_string(address.port());
+  for (const std::string& text :
+       {address.to_string(), (address.family() == AF_INET6 ? "[::]:" : "0.0.0.0:") + port,
+        "[::]:" + port}) {
+    const auto found = by_address.find(text);
+    if (found == by_address.end()) continue;
+    const ListenerSpec& listener = listeners[found->second];
+    const bool v6 = listener.address.family() == AF_INET6;
+    if (!v6 || address.family() == AF_INET6 || listener.config->ipv4_compat) return &listener;
+  }
+  return nullptr;
+}
+
 Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config& config,
                                                                Secrets& secrets,
                                                                const Snapshot* previous) {
@@ -38,6 +52,11 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
       continue;
     }
     if (!built) return std::move(built).error().during("listener " + value->name);
+    const std::string address = built->address.to_string();
+    const bool fresh = snapshot->by_address.emplace(address, snapshot->listeners.size()).second;
+    if (!fresh && !value->bind_to_port)
+      return Error{Errc::Invalid,
+                   "listener " + value->name + ": another has the address " + address};
     snapshot->listeners.push_back(*std::move(built));
   }
   prepared_.clear();
@@ -47,7 +66,7 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
 Result<void> SnapshotBuilder::prepare(const std::shared_ptr<const xds::Listener>& config,
                                       const xds::Config& all, Secrets& secrets) {
   MESH_TRY(auto built, listener(config, all, secrets));
-  prepared_.push_back(std::move(built.socket));
+  if (built.socket) prepared_.push_back(std::move(built.socket));
   return {};
 }
 
@@ -104,11 +123,14 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
   auto& known = learned_[config->name];
   spec.learned = known.lock();
   if (!spec.learned) known = spec.learned = std::make_shared<Learned>();
-  MESH_TRY(const auto address, upstream::to_address(config->address));
-  MESH_TRY(spec.socket, sockets_.bind(config->name, address,
-                                      {.mode = config->mode,
-                                       .freebind = config->freebind,
-                                       .ipv4_compat = config->ipv4_compat}));
+  MESH_TRY(spec.address, upstream::to_address(config->address));
+  if (config->bind_to_port) {
+    MESH_TRY(spec.socket, sockets_.bind(config->name, spec.address,
+                                        {.mode = config->mode,
+                                         .freebind = config->freebind,
+                                         .transparent = config->transparent,
+                                         .ipv4_compat = config->ipv4_compat}));
+  }
   spec.config = std::move(config);
   return spec;
 }

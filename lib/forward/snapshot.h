@@ -5,7 +5,6 @@
 // worker uses it any more.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "forward/chain_match.h"
 #include "forward/filter/pipeline.h"
 #include "forward/filter/shared.h"
+#include "forward/learned.h"
 #include "forward/log_sink.h"
 #include "forward/secrets.h"
 #include "net/listener.h"
@@ -35,15 +35,11 @@ struct ChainSpec {
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 
-// What connections have taught about a listener; outlives configurations.
-struct Learned {
-  // Clients waited for the server: those to come are not kept waiting.
-  std::atomic<bool> server_first{false};
-};
 
 struct ListenerSpec {
   std::shared_ptr<const xds::Listener> config;
-  std::shared_ptr<const net::ListenSocket> socket;
+  std::shared_ptr<const net::ListenSocket> socket;  // null: not bound to its port
+  net::Address address;                             // as configured
   std::vector<ChainSpec> chains;  // as configured, the default one last
   ChainMatch match;
   std::vector<net::Cidr> proxy_peers;  // who may speak the PROXY protocol
@@ -63,6 +59,9 @@ class Snapshot {
   std::map<std::string, std::shared_ptr<const upstream::ClusterSpec>, std::less<>> clusters;
 
   const ListenerSpec* listener(std::string_view name) const;
+  // Of that address, else of its port on all addresses; null: none.
+  const ListenerSpec* listener_at(const net::Address& address) const;
+  std::map<std::string, size_t, std::less<>> by_address;  // in `listeners`
 };
 
 // What building a snapshot draws on, and what outlives each: sockets, sinks,

@@ -29,7 +29,8 @@ class Sniffer {
   };
 
   // `listener` outlives us.
-  Sniffer(const ListenerSpec& listener, int fd);
+  // `destination`: of a connection that was redirected; else AF_UNSPEC.
+  Sniffer(const ListenerSpec& listener, int fd, const net::Address& destination);
 
   // The listener under a new configuration, which outlives us too.
   void rebind(const ListenerSpec& listener) { listener_ = &listener; }

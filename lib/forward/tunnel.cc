@@ -5,6 +5,7 @@
 
 #include "balance/hash.h"
 #include "forward/connection.h"
+#include "forward/destination.h"
 #include "forward/worker.h"
 
 namespace mesh::forward {
@@ -66,12 +67,22 @@ void Tunnel::connect() {
   ++attempts_;
   balance::PickContext context;
   context.tried = tried_;
+  upstream::Cluster* cluster = entry->cluster.get();
+  Destination destination;
+  if (cluster->variants() != nullptr) {
+    destination = destination_of(*cluster, connection_, nullptr);
+    if (destination.error == DestinationError::Unknown)
+      return give_up(Flag::NoHealthyUpstream, "no_healthy_upstream");
+    if (destination.error == DestinationError::TooMany)
+      return give_up(Flag::UpstreamOverflow, "upstream_overflow");
+    cluster = &destination.use.cluster();
+  }
   if (config_->hash_source_ip) context.hash = balance::hash64(connection_.remote_host());
-  if (!upstream::TcpConnection::wants_client(*entry->cluster))
-    return upstream_.start(*entry->cluster, worker_.random(), context);
+  if (!upstream::TcpConnection::wants_client(*cluster))
+    return upstream_.start(*cluster, worker_.random(), context);
   const upstream::TcpConnection::Client client{.source = connection_.remote_address(),
                                                .destination = connection_.local_address()};
-  upstream_.start(*entry->cluster, worker_.random(), context, &client);
+  upstream_.start(*cluster, worker_.random(), context, &client);
 }
 
 void Tunnel::on_upstream_connected() {
@@ -118,7 +129,9 @@ void Tunnel::end(std::string_view why) {
 }
 
 void Tunnel::on_pipe_active() {
-  if (!std::exchange(active_, true)) arm();
+  if (std::exchange(active_, true)) return;
+  if (received() == 0 && up_.received() > 0) connection_.on_server_first();
+  arm();
 }
 
 // First the cause is noted: the other side is reset next, and is none.

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "forward/capture.h"
 #include "forward/connection.h"
 #include "forward/exchange.h"
 
@@ -37,12 +38,14 @@ Worker::Worker(size_t index, Host& host, const Local& local)
   connections_total_ = &registry_.number("mesh_forwarder_downstream_connections_total", none);
   connections_refused_ =
       &registry_.number("mesh_forwarder_downstream_connections_refused_total", none);
+  loops_refused_ = &registry_.number("mesh_forwarder_capture_loops_refused_total", none);
   connections_active_ =
       &registry_.number("mesh_forwarder_downstream_connections_active", none, true);
   connections_resting_ =
       &registry_.number("mesh_forwarder_downstream_connections_resting", none, true);
   upgrades_total_ = &registry_.number("mesh_forwarder_downstream_cx_upgrades_total", none);
   upgrades_active_ = &registry_.number("mesh_forwarder_downstream_cx_upgrades_active", none, true);
+  endpoints_.use(host_.own_connections());
   sweep_deadline_.arm(kSweepEvery);
 }
 
@@ -124,6 +127,7 @@ void Worker::accept_from_leaving(const Snapshot& next) {
 void Worker::update_acceptors(const Snapshot& snapshot) {
   std::vector<std::unique_ptr<Acceptor>> kept;
   for (const ListenerSpec& spec : snapshot.listeners) {
+    if (!spec.socket) continue;
     const auto same = std::find_if(acceptors_.begin(), acceptors_.end(), [&](const auto& a) {
       return a && a->listener() == spec.config->name && &a->socket() == spec.socket.get();
     });
@@ -186,15 +190,26 @@ void Worker::serve(const std::string& listener, UniqueFd fd) {
     spec = view->snapshot().listener(listener);
   }
   if (spec == nullptr) return;
-  auto connection = std::make_unique<Connection>(*this, *view, *spec);
+  Captured captured{.listener = spec, .destination = {}};
+  if (spec->config->original_dst)
+    captured = capture(view->snapshot(), *spec, fd.get(), host_.own_connections());
+  if (captured.listener == nullptr) return refuse_loop(*spec);
+  auto connection = std::make_unique<Connection>(*this, *view, *captured.listener);
   connection->slot = connections_.size();
   Connection& started = *connection;
   connections_.push_back(std::move(connection));
   load_.fetch_add(1, std::memory_order_relaxed);
   connections_total_->add();
   connections_active_->set(connections_.size());
-  started.start(std::move(fd));
+  started.start(std::move(fd), captured.destination);
   if (view != view_ || draining_) started.drain("the listener has gone");
+}
+
+void Worker::refuse_loop(const ListenerSpec& listener) {
+  loops_refused_->add();
+  if (may_log())
+    log::warning("a connection of our own was redirected to us: exclude the forwarder's user",
+                 {{"listener", listener.config->name}});
 }
 
 void Worker::remove(Connection& connection) {

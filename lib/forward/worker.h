@@ -46,7 +46,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual void on_drained(size_t worker) = 0;
     virtual Worker& least_loaded() = 0;
     virtual size_t connections() const = 0;             // from downstream, over all workers
-    virtual const OverloadState& overload() const = 0;  // outlives the workers
+    virtual const OverloadState& overload() const = 0;  // outlives the workers, as the next
+    virtual upstream::OwnConnections& own_connections() = 0;
 
    protected:
     ~Host() = default;
@@ -112,6 +113,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void accept_from_leaving(const Snapshot& next);
   bool refuses_connection() const;
   void serve(const std::string& listener, UniqueFd fd);
+  void refuse_loop(const ListenerSpec& listener);
   void begin_drain(Duration longest);
   void finish_drain();
   void close_all(std::string_view why);
@@ -149,6 +151,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   telemetry::Counter* connections_active_;
   telemetry::Counter* connections_resting_;
   telemetry::Counter* connections_refused_;
+  telemetry::Counter* loops_refused_;
   telemetry::Counter* upgrades_total_;
   telemetry::Counter* upgrades_active_;
   size_t tunnels_ = 0;

@@ -48,10 +48,12 @@ Result<std::shared_ptr<const ListenSocket>> ListenerSet::bind(const std::string&
   for (auto& [known, bound] : bound_)
     if (bound.asked == address && (known == name || address.port() != 0 || address.is_unix()))
       if (auto socket = bound.socket.lock(); socket && !socket->stopped()) {
+        if (options.transparent) MESH_TRY_VOID(set_transparent(socket->fd(), address));
         bound_[name] = {address, socket};
         return socket;
       }
   if (auto given = provided(name, address)) {
+    if (options.transparent) MESH_TRY_VOID(set_transparent(given->fd.get(), address));
     const Address actual = address.is_unix() ? address : Address::local_of(given->fd.get());
     auto socket = std::make_shared<const ListenSocket>(std::move(given->fd), actual, given->shared);
     bound_[name] = {address, socket};

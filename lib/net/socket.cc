@@ -35,11 +35,38 @@ Result<void> clear_path(const Address& address) {
   return {};
 }
 
+// The kernel chooses the port when it connects, so that ports are not used up by
+// connections to other places.
+Result<void> bind_source(int fd, const Source& source, const Address& address) {
+  const int on = 1;
+  const Address& from = source.address;
+  if (from.family() != address.family())
+    return Error{Errc::Unavailable, "connect to " + address.to_string() +
+                                        ": the source address " + from.host() +
+                                        " is of another family"};
+  if (from.port() == 0) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (source.freebind) setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  if (::bind(fd, from.data(), from.size()) == 0) return {};
+  Error error = errno_error("connect from " + from.to_string());
+  error.kind = Errc::Unavailable;
+  return error;
+}
+
 }  // namespace
 
-Result<UniqueFd> connect(const Address& address) {
+Result<void> set_transparent(int fd, const Address& address) {
+  const int on = 1;
+  const bool v6 = address.family() == AF_INET6;
+  if (setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on,
+                 sizeof on) == 0)
+    return {};
+  return errno_error("listen transparently on " + address.to_string() + " (CAP_NET_ADMIN)");
+}
+
+Result<UniqueFd> connect(const Address& address, const Source* source) {
   MESH_TRY(UniqueFd fd, open_socket(address));
   set_nodelay(fd.get());
+  if (source != nullptr) MESH_TRY_VOID(bind_source(fd.get(), *source, address));
   if (::connect(fd.get(), address.data(), address.size()) == 0 || errno == EINPROGRESS) return fd;
   Error error = errno_error("connect to " + address.to_string());
   error.kind = Errc::Unavailable;
@@ -60,6 +87,8 @@ Result<UniqueFd> listen(const Address& address, const ListenOptions& options) {
   if (!address.is_unix()) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.freebind && !address.is_unix())
     setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  if (options.transparent && !address.is_unix())
+    MESH_TRY_VOID(set_transparent(fd.get(), address));
   if (address.family() == AF_INET6) {
     const int only = options.ipv4_compat ? 0 : 1;
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);

@@ -11,7 +11,12 @@ namespace mesh::net {
 // Begins to connect. The descriptor becomes writable when it is decided:
 // connect_error() then tells. Errors at once: Errc::Unavailable (refused, no
 // route, no such Unix socket), Errc::System (no descriptor left, ...).
-Result<UniqueFd> connect(const Address& address);
+// `source`: the address it comes from; its family is the other's, its port may be 0.
+struct Source {
+  Address address;
+  bool freebind = false;  // an address that the host may not have
+};
+Result<UniqueFd> connect(const Address& address, const Source* source = nullptr);
 
 // 0 when the connection stands, else its errno. Ask once it is writable.
 int connect_error(int fd);
@@ -20,8 +25,12 @@ struct ListenOptions {
   int backlog = 4096;
   uint32_t mode = 0;         // of a Unix socket's file; 0: as umask says
   bool freebind = false;     // an address that the host may not have yet
+  bool transparent = false;  // connections to other hosts' addresses (TPROXY); CAP_NET_ADMIN
   bool ipv4_compat = false;  // IPv6: IPv4 clients too (IPV6_V6ONLY off), else IPv6 alone
 };
+
+// IP_TRANSPARENT of a listening TCP socket; Errc::System where it is not permitted.
+Result<void> set_transparent(int fd, const Address& address);
 
 // Binds and listens with SO_REUSEADDR. A Unix path in the way is removed when
 // it is a socket that nobody answers; a live one is Errc::Unavailable, as is a

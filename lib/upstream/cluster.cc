@@ -1,6 +1,7 @@
 #include "upstream/cluster.h"
 
 #include "base/check.h"
+#include "upstream/variants.h"
 
 namespace mesh::upstream {
 namespace {
@@ -37,7 +38,8 @@ balance::Callers callers_of(const ClusterSpec& spec) {
 EndpointTable::~EndpointTable() = default;
 
 Endpoint& EndpointTable::find(const ClusterSpec& cluster, const EndpointSpec& spec) {
-  const std::string key = cluster.name() + " " + spec.text;
+  std::string key = cluster.name() + " " + spec.text;
+  if (cluster.variant && cluster.protocol == xds::UpstreamProtocol::Http2) key += " HTTP/2";
   auto& found = endpoints_[key];
   if (!found) found = std::make_unique<Endpoint>(loop_, blocks_, telemetry_, *this, key);
   return *found;
@@ -82,6 +84,7 @@ Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, 
   balancer_ = std::make_unique<balance::Balancer>(config_of(*spec_, random.next()),
                                                   std::move(hosts), spec_->groups);
   if (spec_->local && spec_->assignment) balancer_->set_callers(callers_of(*spec_));
+  if (Variants::wanted(*spec_)) variants_ = std::make_unique<Variants>(spec_, table, random);
 }
 
 Cluster::~Cluster() {
@@ -138,6 +141,12 @@ void Cluster::refresh(Instant now) {
 
 void Cluster::count_drop() {
   telemetry_.number("envoy_cluster_upstream_rq_drop_overload", {{"cluster_name", spec_->name()}})
+      .add();
+}
+
+void Cluster::count_invalid_destination() {
+  telemetry_
+      .number("envoy_cluster_original_dst_host_invalid", {{"cluster_name", spec_->name()}})
       .add();
 }
 

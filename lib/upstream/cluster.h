@@ -33,6 +33,10 @@ class EndpointTable final : public Endpoint::Owner {
 
   uint32_t worker() const override { return worker_; }
   size_t size() const { return endpoints_.size(); }
+  event::Loop& loop() { return loop_; }
+  // Where connections that are made are known from then on; outlives us.
+  void use(OwnConnections& own) { own_ = &own; }
+  OwnConnections* own_connections() override { return own_; }
   telemetry::Registry& telemetry() { return telemetry_; }
   size_t connection_count() const;
 
@@ -45,8 +49,11 @@ class EndpointTable final : public Endpoint::Owner {
   telemetry::Registry& telemetry_;
   Random& random_;
   const uint32_t worker_;
+  OwnConnections* own_ = nullptr;
   std::map<std::string, std::unique_ptr<Endpoint>, std::less<>> endpoints_;
 };
+
+class Variants;
 
 class Cluster {
  public:
@@ -65,8 +72,13 @@ class Cluster {
   balance::HostIndex pick(Random& random, const balance::PickContext& context, Instant now);
   Endpoint& endpoint(balance::HostIndex host) { return *endpoints_[host]; }
 
+  // Not null: requests are not for this cluster itself, but for one of these.
+  Variants* variants() { return variants_.get(); }
+
   // A request was refused by drop_overloads.
   void count_drop();
+  // A request's header should have been an address, and was not (ORIGINAL_DST).
+  void count_invalid_destination();
   // What share each priority gets, as of the last pick.
   std::span<const balance::PriorityShare> priority_shares() const { return balancer_->shares(); }
 
@@ -88,6 +100,7 @@ class Cluster {
   uint64_t seen_events_ = 0;
   balance::Stats exported_;
   std::array<telemetry::Counter*, balance::Stats::kEvents> counters_{};
+  std::unique_ptr<Variants> variants_;
 };
 
 }  // namespace mesh::upstream

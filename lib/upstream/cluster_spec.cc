@@ -78,6 +78,24 @@ void set_keepalive(int fd, const xds::TcpKeepalive& keepalive) {
                      int(keepalive.interval_s.value_or(0)));
 }
 
+std::shared_ptr<const ClusterSpec> with_hosts(const std::shared_ptr<const ClusterSpec>& cluster) {
+  if (cluster->config->discovery != xds::Cluster::Discovery::OriginalDst) return cluster;
+  auto seen = std::make_shared<ClusterSpec>(*cluster);
+  auto assignment = std::make_shared<xds::ClusterLoadAssignment>();
+  assignment->groups.emplace_back();
+  for (auto& [text, shared] : cluster->shared->original_hosts.list()) {
+    auto address = net::Address::parse(text);
+    if (!address) continue;
+    EndpointSpec& host = seen->endpoints.emplace_back();
+    host.address = *address;
+    host.text = text;
+    host.shared = std::move(shared);
+    assignment->endpoints.emplace_back();
+  }
+  seen->assignment = std::move(assignment);
+  return seen;
+}
+
 Result<net::Address> to_address(const xds::SocketAddress& address) {
   if (!address.path.empty()) return net::Address::unix_path(address.path);
   return net::Address::ip(address.host, address.port);
@@ -91,7 +109,14 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
   std::erase_if(clusters_, [](const auto& entry) { return entry.second.expired(); });
 
   auto spec = std::make_shared<ClusterSpec>();
+  if (!config->source_address.host.empty()) {
+    MESH_TRY(const auto from, to_address(config->source_address));
+    spec->source = net::Source{.address = from, .freebind = config->source_freebind};
+  }
   spec->needs_tls = config->tls.has_value();
+  spec->protocol = config->protocol == xds::UpstreamProtocol::Downstream
+                       ? xds::UpstreamProtocol::Http1
+                       : config->protocol;
   spec->tls = std::move(tls);
   spec->shared = find_or_make(clusters_, config->name);
   if (config->outlier) spec->outlier = *config->outlier;

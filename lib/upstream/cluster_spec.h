@@ -9,17 +9,20 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "balance/hash_tables.h"
 #include "balance/host.h"
 #include "net/address.h"
+#include "net/socket.h"
 #include "resilience/limits.h"
 #include "resilience/outlier.h"
 #include "resilience/retry_budget.h"
 #include "telemetry/labels.h"
 #include "tls/context.h"
+#include "upstream/original_hosts.h"
 #include "upstream/stats.h"
 #include "xds/values.h"
 
@@ -58,6 +61,7 @@ struct SharedCluster {
   std::atomic<uint64_t> check_epoch{0};  // goes up with each change of a host's `check`
   ClusterStats stats;
   balance::HashTables tables;
+  OriginalHosts original_hosts;  // of a cluster of type ORIGINAL_DST
   // Of health checks. Written by the main thread.
   struct {
     telemetry::Counter attempt, success, failure, passive_failure, network_failure;
@@ -100,6 +104,10 @@ struct ClusterSpec {
   // then needs_tls is true and connecting fails.
   std::shared_ptr<const tls::Context> tls;
   bool needs_tls = false;
+  // What is spoken; of a cluster that speaks its clients' protocol HTTP/1, of its variant
+  // for HTTP/2 that.
+  xds::UpstreamProtocol protocol = xds::UpstreamProtocol::Http1;
+  bool variant = false;  // see Variants
   std::vector<balance::Group> groups;         // of the assignment
   std::shared_ptr<const LocalCluster> local;  // for zone-aware routing; else null
   bool counts_shared = false;                 // bounded load: of all workers
@@ -116,6 +124,9 @@ struct ClusterSpec {
   }
   resilience::Usage& usage(bool high) const { return high ? shared->high_usage : shared->usage; }
   const std::string& name() const { return config->name; }
+  // Where connections come from; null: anywhere.
+  const net::Source* connects_from() const { return source ? &*source : nullptr; }
+  std::optional<net::Source> source;
 };
 
 // Finds shared state, and keeps it as long as a spec refers to it. Main thread.
@@ -134,6 +145,10 @@ class SharedState {
 
 // Keep-alive probes of a TCP socket; nothing of a Unix one.
 void set_keepalive(int fd, const xds::TcpKeepalive& keepalive);
+
+// The cluster with the hosts that it has at the moment, where they are not configured
+// (ORIGINAL_DST); else the cluster itself. For reports; any thread.
+std::shared_ptr<const ClusterSpec> with_hosts(const std::shared_ptr<const ClusterSpec>& cluster);
 
 // xDS's address as the kernel wants it. Errc::Invalid where it is no IP literal,
 // localhost or path: names need a discovery type that resolves them.

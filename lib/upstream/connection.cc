@@ -28,12 +28,13 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   const xds::Cluster& config = *cluster.config;
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
-  MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  MESH_TRY(UniqueFd fd, net::connect(spec.address, cluster.connects_from()));
+  own_.enter(endpoint_.own_connections(), fd.get(), spec.address);
   if (config.tcp_keepalive) set_keepalive(fd.get(), *config.tcp_keepalive);
   requests_max_ = config.max_requests_per_connection;
   streams_max_ = config.max_concurrent_streams;
   secure_ = spec.tls;
-  prefer_http2_ = config.protocol == xds::UpstreamProtocol::Http2;
+  prefer_http2_ = cluster.protocol == xds::UpstreamProtocol::Http2;
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
     MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), config.tls->sni));

@@ -12,6 +12,7 @@
 #include "resilience/limits.h"
 #include "upstream/keepalive.h"
 #include "transport/transport.h"
+#include "upstream/own_connections.h"
 
 namespace mesh::upstream {
 
@@ -90,6 +91,7 @@ class Connection final : private Transport::Owner,
   std::unique_ptr<Keepalive> keepalive_;  // null: not configured
   event::Deadline connect_deadline_;
   ConnectionPermits permits_;
+  OwnConnection own_;
   uint64_t streams_opened_ = 0;
   uint32_t requests_max_ = 0;  // max_requests_per_connection; 0: none, as the next
   uint32_t streams_max_ = 0;   // at once

@@ -23,7 +23,7 @@ Endpoint::~Endpoint() { MESH_CHECK(first_ == nullptr); }
 void Endpoint::configure(std::shared_ptr<const ClusterSpec> cluster, size_t index) {
   const bool changed =
       cluster_ && (cluster_->tls != cluster->tls || spec().tls != cluster->endpoints[index].tls ||
-                   cluster_->config->protocol != cluster->config->protocol);
+                   cluster_->protocol != cluster->protocol);
   cluster_ = std::move(cluster);
   index_ = index;
   host_counts_ = &spec().shared->stats.of(owner_.worker());
@@ -50,7 +50,8 @@ void Endpoint::drain_all() {
 
 bool Endpoint::shares() const {
   if (known_http1_) return false;
-  switch (cluster_->config->protocol) {
+  switch (cluster_->protocol) {
+    case xds::UpstreamProtocol::Downstream:
     case xds::UpstreamProtocol::Http1: return false;
     case xds::UpstreamProtocol::Http2: return true;
     case xds::UpstreamProtocol::Auto: return spec().tls;

@@ -20,6 +20,7 @@
 #include "telemetry/registry.h"
 #include "upstream/cluster_spec.h"
 #include "upstream/connection.h"
+#include "upstream/own_connections.h"
 
 namespace mesh::upstream {
 
@@ -59,6 +60,8 @@ class Endpoint final : private event::Deadline::Owner {
     // The worker that we belong to, and its chance.
     virtual uint32_t worker() const = 0;
     virtual Random& random() = 0;
+    // May be null.
+    virtual OwnConnections* own_connections() = 0;
 
    protected:
     ~Owner() = default;
@@ -114,6 +117,7 @@ class Endpoint final : private event::Deadline::Owner {
   Instant up_since() const { return up_since_; }
   void set_up_since(Instant now) { up_since_ = now; }
   Random& random() { return owner_.random(); }
+  OwnConnections* own_connections() { return owner_.own_connections(); }
   size_t connection_count() const { return connections_.size(); }
 
   // Called by our connections.

@@ -102,7 +102,7 @@ Result<void> HealthProbe::connect() {
   if (host.tls && !cluster_->tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
   MESH_TRY(const auto to, address());
-  MESH_TRY(UniqueFd fd, net::connect(to));
+  MESH_TRY(UniqueFd fd, net::connect(to, cluster_->connects_from()));
   std::unique_ptr<net::Stream> stream;
   if (host.tls) {
     MESH_TRY(stream, transport::TlsStream::make(cluster_->tls, std::move(fd), cluster_->config->tls->sni));

@@ -59,7 +59,8 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
                                     const Client* client) {
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
-  MESH_TRY(UniqueFd fd, net::connect(spec.address));
+  MESH_TRY(UniqueFd fd, net::connect(spec.address, cluster.connects_from()));
+  own_.enter(endpoint_->own_connections(), fd.get(), spec.address);
   if (cluster.config->tcp_keepalive) set_keepalive(fd.get(), *cluster.config->tcp_keepalive);
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
@@ -126,6 +127,7 @@ void TcpConnection::finish() {
   deadline_.cancel();
   permit_.reset();
   host_permit_.reset();
+  own_.leave();
   if (transport_) {
     transport_->close();
     transport_->set_codec(nullptr);

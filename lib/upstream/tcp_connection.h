@@ -88,6 +88,7 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
   resilience::Permit permit_;
   resilience::Permit host_permit_;
   event::Deadline deadline_;
+  OwnConnection own_;
   std::string host_text_;
   balance::HostIndex host_ = balance::kNoHost;
   telemetry::PeerId peer_ = telemetry::kUnknownPeer;

@@ -129,6 +129,10 @@ Result<void> decode_classic(const pb::Cluster& cluster, std::string_view path, O
     case pb::Cluster::MAGLEV:
       into.algorithm = Algorithm::Maglev;
       return decode_table_size(cluster.maglev_lb_config(), path_of(path, "maglev_lb_config"), into);
+    case pb::Cluster::CLUSTER_PROVIDED:
+      // Its hosts are not picked: each request says which it is for.
+      if (cluster.type() == pb::Cluster::ORIGINAL_DST) return {};
+      return refuse(path_of(path, "lb_policy"), "CLUSTER_PROVIDED is for type ORIGINAL_DST");
     default:
       return refuse(path_of(path, "lb_policy"),
                     "supported are ROUND_ROBIN, RANDOM, LEAST_REQUEST, RING_HASH, MAGLEV and"

@@ -83,8 +83,24 @@ Result<void> decode_discovery(const pb::Cluster& cluster, std::string_view path,
     }
     case pb::Cluster::STRICT_DNS:
     case pb::Cluster::LOGICAL_DNS: return decode_dns(cluster, path, into);
-    default:
-      return refuse(path_of(path, "type"), "supported are STATIC, STRICT_DNS, LOGICAL_DNS and EDS");
+    case pb::Cluster::ORIGINAL_DST:
+      into.discovery = Cluster::Discovery::OriginalDst;
+      return decode_original_dst(cluster, path, into);
+    default: return refuse(path_of(path, "type"), "is not known");
+  }
+}
+
+// Those of the choice that was made, and the name of its field.
+const core::Http2ProtocolOptions& http2_options(const HttpProtocolOptions& options,
+                                                std::string& field) {
+  switch (options.upstream_protocol_options_case()) {
+    case HttpProtocolOptions::kExplicitHttpConfig:
+      field = "explicit_http_config";
+      return options.explicit_http_config().http2_protocol_options();
+    case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+      field = "use_downstream_protocol_config";
+      return options.use_downstream_protocol_config().http2_protocol_options();
+    default: field = "auto_config"; return options.auto_config().http2_protocol_options();
   }
 }
 
@@ -103,15 +119,17 @@ Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, 
                             : UpstreamProtocol::Http1;
         break;
       case HttpProtocolOptions::kAutoConfig: into.protocol = UpstreamProtocol::Auto; break;
-      default: return refuse(at, "expected explicit_http_config or auto_config");
+      case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+        into.protocol = UpstreamProtocol::Downstream;
+        break;
+      default:
+        return refuse(
+            at, "expected explicit_http_config, auto_config or use_downstream_protocol_config");
     }
-    const bool fixed = options.has_explicit_http_config();
-    const auto& http2 = fixed ? options.explicit_http_config().http2_protocol_options()
-                              : options.auto_config().http2_protocol_options();
+    std::string field;
+    const auto& http2 = http2_options(options, field);
     into.max_concurrent_streams = http2.max_concurrent_streams().value();
-    MESH_TRY(into.http2,
-             decode_http2(http2, path_of(at, fixed ? "explicit_http_config.http2_protocol_options"
-                                                   : "auto_config.http2_protocol_options")));
+    MESH_TRY(into.http2, decode_http2(http2, path_of(at, field + ".http2_protocol_options")));
     const auto& common = options.common_http_protocol_options();
     if (common.has_max_requests_per_connection())
       into.max_requests_per_connection = common.max_requests_per_connection().value();
@@ -214,6 +232,7 @@ Result<std::shared_ptr<const Cluster>> decode_cluster(const pb::Cluster& cluster
   result->service = service_name(cluster);
   set_caller(cluster, *result);
   MESH_TRY_VOID(decode_discovery(cluster, path, *result));
+  MESH_TRY_VOID(decode_bind(cluster, path, *result));
   MESH_TRY_VOID(decode_balancing(cluster, path, result->balancing));
   if (cluster.has_connect_timeout()) {
     MESH_TRY(result->connect_timeout,

@@ -18,4 +18,12 @@ Result<std::shared_ptr<const ClusterLoadAssignment>> decode_assignment(
     const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, std::string_view path,
     bool names);
 
+// Of type ORIGINAL_DST.
+Result<void> decode_original_dst(const envoy::config::cluster::v3::Cluster& cluster,
+                                 std::string_view path, Cluster& into);
+
+// upstream_bind_config.
+Result<void> decode_bind(const envoy::config::cluster::v3::Cluster& cluster, std::string_view path,
+                         Cluster& into);
+
 }  // namespace mesh::xds

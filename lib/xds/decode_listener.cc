@@ -129,9 +129,12 @@ Result<FilterChain> decode_chain(const pb::FilterChain& chain, const std::string
   result.name = chain.name();
   MESH_TRY(result.match,
            decode_chain_match(chain.filter_chain_match(), path_of(path, "filter_chain_match")));
-  if (chain.filters_size() != 1)
-    return refuse(path_of(path, "filters"), "exactly one network filter is supported");
-  MESH_TRY_VOID(decode_filter(chain.filters(0), path_of(path, "filters", 0), result));
+  const int last = chain.filters_size() - 1;
+  if (last < 0) return refuse(path_of(path, "filters"), "is empty");
+  for (int i = 0; i < last; ++i)
+    MESH_TRY_VOID(
+        decode_connection_filter(chain.filters(i), path_of(path, "filters", i), result));
+  MESH_TRY_VOID(decode_filter(chain.filters(last), path_of(path, "filters", last), result));
   if (!chain.has_transport_socket()) return result;
   const auto& socket = chain.transport_socket().typed_config();
   const std::string at = path_of(path, "transport_socket.typed_config");
@@ -185,6 +188,15 @@ Result<void> decode_binding(const pb::Listener& listener, std::string_view path,
   into.mode = listener.address().pipe().mode();
   into.ipv4_compat = listener.address().socket_address().ipv4_compat();
   into.freebind = listener.freebind().value();
+  into.transparent = listener.transparent().value();
+  if (listener.has_bind_to_port()) into.bind_to_port = listener.bind_to_port().value();
+  into.use_original_dst = listener.use_original_dst().value();
+  into.original_dst |= into.use_original_dst || !into.bind_to_port;
+  if (!into.original_dst) return {};
+  if (!into.address.path.empty()) return refuse(path_of(path, "address"), "is no IP address");
+  if (into.proxy_protocol)
+    return refuse(path_of(path, "listener_filters"),
+                  "the PROXY protocol and the original destination contradict each other");
   return {};
 }
 

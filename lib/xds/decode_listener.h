@@ -20,6 +20,10 @@ Result<FilterChainMatch> decode_chain_match(
 Result<void> decode_tcp_proxy(const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy&,
                               const std::string& path, FilterChain& into);
 
+// A network filter before the last one: connection_limit or local_ratelimit.
+Result<void> decode_connection_filter(const envoy::config::listener::v3::Filter& filter,
+                                      const std::string& path, FilterChain& into);
+
 // The listener filters, into `into`'s settings of them.
 Result<void> decode_listener_filters(const envoy::config::listener::v3::Listener& listener,
                                      std::string_view path, Listener& into);

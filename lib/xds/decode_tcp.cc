@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "mesh/xds/v1/proxy_protocol.pb.h"
@@ -91,6 +92,8 @@ Result<void> decode_listener_filters(const pb::Listener& listener, std::string_v
       into.tls_inspector = true;
     } else if (config.Is<filters::http_inspector::v3::HttpInspector>()) {
       into.http_inspector = true;
+    } else if (config.Is<filters::original_dst::v3::OriginalDst>()) {
+      into.original_dst = true;
     } else if (config.Is<filters::proxy_protocol::v3::ProxyProtocol>()) {
       MESH_TRY(const auto from, unpack<filters::proxy_protocol::v3::ProxyProtocol>(config, inner));
       MESH_TRY(into.proxy_protocol, decode_proxy_protocol(from, inner));

@@ -13,9 +13,12 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
 #include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
@@ -59,10 +62,13 @@ const auto& known() {
       ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
       ext::filters::listener::http_inspector::v3::HttpInspector::descriptor(),
+      ext::filters::listener::original_dst::v3::OriginalDst::descriptor(),
       ext::filters::listener::proxy_protocol::v3::ProxyProtocol::descriptor(),
       mesh::xds::v1::ProxyProtocol::descriptor(),
       ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
+      ext::filters::network::connection_limit::v3::ConnectionLimit::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
+      ext::filters::network::local_ratelimit::v3::LocalRateLimit::descriptor(),
       ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
       ext::filters::http::stateful_session::v3::StatefulSession::descriptor(),
       ext::filters::http::stateful_session::v3::StatefulSessionPerRoute::descriptor(),

@@ -21,6 +21,13 @@ inline constexpr std::string_view kOutboundTcp = "outbound_tcp";
 // Who may speak the PROXY protocol to inbound listeners: CIDRs with commas.
 inline constexpr std::string_view kProxyProtocolPeers = "proxy_protocol_peers";
 
+// Where connections that the kernel redirects come in, ADDRESS:PORT, and how:
+// "tproxy", or by REDIRECT. Absent: none do.
+inline constexpr std::string_view kCaptureOutbound = "capture_outbound";
+inline constexpr std::string_view kCaptureOutboundMode = "capture_outbound_mode";
+inline constexpr std::string_view kCaptureInbound = "capture_inbound";
+inline constexpr std::string_view kCaptureInboundMode = "capture_inbound_mode";
+
 // The file of the access log of all listeners.
 inline constexpr std::string_view kAccessLog = "access_log";
 

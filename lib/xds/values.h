@@ -173,11 +173,33 @@ struct TcpProxy {
   bool hash_source_ip = false;
 };
 
+// envoy.filters.network.connection_limit: connections at once, over all workers.
+struct ConnectionLimit {
+  std::string stat_prefix;
+  uint64_t most = 1;
+  Duration delay{0};  // before one over the limit is closed
+  bool operator==(const ConnectionLimit&) const = default;
+};
+
+// envoy.filters.network.local_ratelimit: new connections in time, over all workers.
+struct ConnectionRate {
+  std::string stat_prefix;
+  uint32_t tokens_max = 1;
+  uint32_t tokens_per_fill = 1;
+  Duration fill_interval{0};
+  std::string share_key;  // not empty: one bucket for all that give it
+  bool operator==(const ConnectionRate&) const = default;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
   FilterChainMatch match;
   std::optional<TlsContext> tls;
+  // Network filters before the last one.
+  std::optional<ConnectionLimit> connection_limit;
+  std::optional<ConnectionRate> connection_rate;
+  bool rate_before_limit = false;
 
   std::string stat_prefix;
   // One of both: a route configuration by name (RDS), or inline.
@@ -228,6 +250,14 @@ struct Listener {
   SocketAddress address;
   bool ipv4_compat = false;  // an IPv6 listener takes IPv4 as well
   bool freebind = false;     // the address may come later
+  bool transparent = false;  // connections to other hosts' addresses come in (TPROXY)
+  // False: no socket; connections come from a listener that has use_original_dst.
+  bool bind_to_port = true;
+  // Connections go on at the listener of their original destination, where there is one.
+  bool use_original_dst = false;
+  // Listener filter original_dst, or the above: chains and clusters see the original
+  // destination.
+  bool original_dst = false;
   uint32_t mode = 0;         // of a Unix socket; 0: as umask says
   TrafficDirection direction = TrafficDirection::Unspecified;
   Duration listener_filters_timeout = std::chrono::seconds(15);
@@ -335,7 +365,20 @@ struct Dns {
   bool operator==(const Dns&) const = default;
 };
 
-enum class UpstreamProtocol : uint8_t { Http1, Http2, Auto /* by ALPN */ };
+enum class UpstreamProtocol : uint8_t {
+  Http1,
+  Http2,
+  Auto,       // by ALPN
+  Downstream  // that of the request
+};
+
+// Of a cluster of type ORIGINAL_DST.
+struct OriginalDst {
+  std::string header;                                // lower case; empty: no header is looked at
+  uint16_t port = 0;                                 // instead of the destination's; 0: that one
+  Duration cleanup_interval = std::chrono::seconds(5);  // hosts unused for as long go
+  bool operator==(const OriginalDst&) const = default;
+};
 
 struct Cluster {
   std::string name;
@@ -346,7 +389,17 @@ struct Cluster {
   // what Config says. Empty: as Config says.
   std::string caller_locality;
   std::string caller_cluster;
-  enum class Discovery : uint8_t { Static, Eds, StrictDns, LogicalDns } discovery = Discovery::Eds;
+  enum class Discovery : uint8_t {
+    Static,
+    Eds,
+    StrictDns,
+    LogicalDns,
+    OriginalDst
+  } discovery = Discovery::Eds;
+  OriginalDst original_dst;
+  // upstream_bind_config: where connections come from; AF_UNSPEC as an empty host: anywhere.
+  SocketAddress source_address;
+  bool source_freebind = false;
   balance::Config balancing;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration idle_timeout = std::chrono::hours(1);

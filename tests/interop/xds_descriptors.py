@@ -25,6 +25,7 @@ OFFICIAL_MODULES = """
 envoy.config.listener.v3.listener_pb2
 envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2
 envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2
+envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2
 envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2
 envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2
 envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
@@ -33,6 +34,8 @@ envoy.extensions.filters.network.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.jwt_authn.v3.config_pb2
 envoy.extensions.path.match.uri_template.v3.uri_template_match_pb2
+envoy.extensions.filters.network.connection_limit.v3.connection_limit_pb2
+envoy.extensions.filters.network.local_ratelimit.v3.local_rate_limit_pb2
 envoy.extensions.filters.http.router.v3.router_pb2
 envoy.extensions.filters.http.fault.v3.fault_pb2
 envoy.extensions.filters.http.cors.v3.cors_pb2

@@ -75,6 +75,12 @@ void validate(const Sidecar& sidecar, Checker& checker) {
   }
   checker.expect(sidecar.ingress_size() + sidecar.egress_size() > 0, "spec",
                  "expected ingress or egress");
+  checker.expect(!sidecar.has_outbound_traffic_policy(), "spec.outboundTrafficPolicy",
+                 "not supported yet");
+  for (int i = 0; i < sidecar.egress_size(); ++i)
+    checker.expect(!sidecar.egress(i).has_port() && sidecar.egress(i).bind().empty() &&
+                       sidecar.egress(i).capture_mode() == 0,
+                   at_index("spec.egress", i), "not supported yet: port, bind, captureMode");
   check_ingress(sidecar, checker);
   check_egress(sidecar, checker);
 }

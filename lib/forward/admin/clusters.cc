@@ -157,8 +157,9 @@ Page clusters(const Forwarder& forwarder, const Query& query) {
   json::Writer w;
   if (as_json) w.object().key("cluster_statuses").list();
   if (const Snapshot* const snapshot = forwarder.snapshot()) {
-    for (const auto& [name, cluster] : snapshot->clusters) {
+    for (const auto& [name, configured] : snapshot->clusters) {
       if (!(*wanted)(name)) continue;
+      const auto cluster = upstream::with_hosts(configured);
       if (as_json)
         json_of(*cluster, w);
       else

@@ -241,8 +241,7 @@ TEST_CASE("object: the other kinds", "[config]") {
        "aggression: 2}, localityLbSetting: {failover: [{from: eu, to: us}]}}}",
        ""},
       {"TLS of others", "host: a, trafficPolicy: {tls: {mode: SIMPLE}}",
-       "spec.trafficPolicy.tls.mode: SIMPLE is not supported: TLS towards services outside of the "
-       "mesh; use ISTIO_MUTUAL or DISABLE"},
+       "spec.trafficPolicy.tls.mode: not supported yet: SIMPLE and MUTUAL"},
       {"a name without TLS", "host: a, trafficPolicy: {tls: {sni: x}}",
        "spec.trafficPolicy.tls: mode DISABLE, the default, has neither sni nor subjectAltNames"},
   };
