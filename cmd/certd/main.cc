@@ -21,15 +21,24 @@ Result<void> check(const google::protobuf::Message& message) {
   return {};
 }
 
-// A root that ends takes every identity of the host with it: it is said at
+// An issuer that ends takes every identity of the host with it: it is said at
 // each start of its last fifth.
-void say_root(const ca::Authority& authority, WallTime now) {
-  const identity::Certificate& root = authority.root();
-  const Duration life = root.not_after() - root.not_before();
-  const bool ends = root.remaining(now) < life / 5;
-  log::write(ends ? log::Level::Warning : log::Level::Info, ends ? "the root ends soon" : "root",
-             {{"trust_domain", authority.limits().trust_domain},
-              {"remaining", text::format_age(root.remaining(now))},
+void say_issuer(const ca::Authority& authority, WallTime now) {
+  const std::string& domain = authority.limits().trust_domain;
+  const char* const sort = authority.limits().intermediate ? "intermediate" : "root";
+  const identity::Certificate* const issuer = authority.issuer();
+  if (issuer == nullptr) {
+    log::warning("waiting for the issuing certificate",
+                 {{"trust_domain", domain}, {"next", "mesh cert request --host"}});
+    return;
+  }
+  const Duration life = issuer->not_after() - issuer->not_before();
+  const bool ends = issuer->remaining(now) < life / 5;
+  log::write(ends ? log::Level::Warning : log::Level::Info,
+             ends ? "the issuing certificate ends soon" : "issuing certificate",
+             {{"trust_domain", domain},
+              {"authority", sort},
+              {"remaining", text::format_age(issuer->remaining(now))},
               {"leaves", authority.ledger().leaves().size()}});
 }
 
@@ -38,7 +47,7 @@ Result<void> start(daemon::Runtime& runtime) {
   MESH_TRY(auto settings, certd::settings_of(runtime.settings_as<Certd>(), state_dir));
   const WallTime now = runtime.clock().wall();
   MESH_TRY(auto authority, ca::Authority::open(state_dir, settings.limits, now));
-  say_root(authority, now);
+  say_issuer(authority, now);
   MESH_TRY_VOID(daemon::make_dir(settings.tokens.directory(), 0700, "tokens directory"));
   runtime.keep(std::make_unique<certd::Service>(runtime.loop(), runtime.clock(), *runtime.server(),
                                                 state_dir, std::move(settings),

@@ -1,9 +1,23 @@
 #include "cmd/certd/messages.h"
 
 namespace mesh::certd {
+namespace {
+constexpr int kCertificatesMax = 16;
+}  // namespace
 
 int64_t unix_ms(WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+Result<std::vector<identity::Certificate>> certificates_of(
+    const google::protobuf::RepeatedPtrField<std::string>& ders) {
+  if (ders.size() > kCertificatesMax) return Error{Errc::TooBig, "over 16 certificates"};
+  std::vector<identity::Certificate> all;
+  for (const std::string& der : ders) {
+    MESH_TRY(identity::Certificate one, identity::Certificate::from_der(der));
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 v1::Svid to_message(const ca::Leaf& leaf, const std::vector<identity::Certificate>& chain) {

@@ -7,6 +7,7 @@
 #include "ca/enrolment.h"
 #include "cmd/certd/messages.h"
 #include "identity/csr.h"
+#include "identity/digest.h"
 
 namespace mesh::certd {
 namespace {
@@ -18,6 +19,7 @@ constexpr const char* kBundleType = "type.googleapis.com/mesh.certd.v1.Bundle";
 constexpr const char* kSvidType = "type.googleapis.com/mesh.certd.v1.Svid";
 constexpr size_t kTokenBytesMax = 256;
 constexpr size_t kKeysAWatchMax = 64;
+constexpr std::chrono::hours kIssuerLifeMost{10 * 365 * 24};
 // How often what is due is looked at anew although no deadline says so: the
 // wall clock may have been set, or the host was suspended.
 constexpr std::chrono::seconds kLookAgain{30};
@@ -35,12 +37,15 @@ Service::Service(event::Loop& loop, const Clock& clock, bus::Server& server, std
       policy_(std::move(settings.policy)),
       tokens_(std::move(settings.tokens)),
       random_(Random::from_system()),
-      bundles_(authority_.bundle()),
       svids_(*this),
       renewal_(loop, [this] { renew_due(); }) {
+  bundles_.set(authority_.bundle());
   // All that certd answers, and to whom. Who a workload is, enroll() decides.
   server.answer(Allow::Workload, this, &Service::enroll);
   server.answer(Allow::Anyone, this, &Service::list);
+  server.answer(Allow::Operator, this, &Service::issuer);
+  server.answer(Allow::Operator, this, &Service::sign_issuer);
+  server.answer(Allow::Operator, this, &Service::install_issuer);
   server.serve(Allow::Workload, kBundleType, bundles_);
   server.serve(Allow::Workload, kSvidType, svids_);
 }
@@ -87,7 +92,7 @@ Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, cons
 
   msg::EnrollReply reply;
   *reply.mutable_svid() = to_message(leaf, authority_.chain(leaf));
-  *reply.mutable_bundle() = to_message(authority_.bundle());
+  *reply.mutable_bundle() = to_message(*authority_.bundle());
   return reply;
 }
 
@@ -96,8 +101,62 @@ Result<msg::ListReply> Service::list(const msg::ListRequest&, const bus::Peer&) 
   for (const auto& [key, leaf] : authority_.ledger().leaves())
     *reply.add_leaves() = to_list(leaf, svids_.watchers(key));
   reply.set_trust_domain(authority_.limits().trust_domain);
-  reply.set_root_not_after_unix_ms(unix_ms(authority_.root().not_after()));
+  if (const auto bundle = authority_.bundle())
+    reply.set_root_not_after_unix_ms(unix_ms(bundle->roots().front().not_after()));
+  if (const identity::Certificate* const issuer = authority_.issuer()) {
+    reply.set_issuer_not_after_unix_ms(unix_ms(issuer->not_after()));
+    if (issuer->namespaces())
+      for (const std::string& ns : *issuer->namespaces()) reply.add_issuer_namespaces(ns);
+  }
   reply.set_now_unix_ms(unix_ms(clock_.wall()));
+  return reply;
+}
+
+// ---- The issuer
+
+Result<msg::IssuerReply> Service::issuer(const msg::IssuerRequest&, const bus::Peer&) {
+  msg::IssuerReply reply;
+  MESH_TRY(*reply.mutable_csr_der(), authority_.request());
+  return reply;
+}
+
+Result<msg::SignIssuerReply> Service::sign_issuer(const msg::SignIssuerRequest& request,
+                                                  const bus::Peer& peer) {
+  const std::chrono::seconds life(request.lifetime_seconds());
+  if (life < std::chrono::minutes(1) || life > kIssuerLifeMost)
+    return Error{Errc::Invalid, "lifetime: expected a minute to ten years"};
+  MESH_TRY(const identity::Csr csr, identity::Csr::parse(request.csr_der()));
+  const std::vector<std::string> namespaces(request.namespaces().begin(),
+                                            request.namespaces().end());
+  MESH_TRY(const auto chain, authority_.sign_issuer(csr.key(), namespaces, life, clock_.wall()));
+  log::info("signed another host's issuer",
+            {{"key", csr.key().fingerprint()},
+             {"serial", chain.front().serial()},
+             {"namespaces", namespaces.empty() ? "all" : text::join(namespaces, ",")},
+             {"until", text::format_time(chain.front().not_after())},
+             {"uid", peer.uid}});
+  msg::SignIssuerReply reply;
+  for (const auto& one : chain) reply.add_chain_der(one.der());
+  for (const auto& root : authority_.bundle()->roots()) reply.add_root_der(root.der());
+  return reply;
+}
+
+Result<msg::InstallIssuerReply> Service::install_issuer(const msg::InstallIssuerRequest& request,
+                                                        const bus::Peer& peer) {
+  MESH_TRY(auto chain, certificates_of(request.chain_der()));
+  MESH_TRY(auto roots, certificates_of(request.root_der()));
+  msg::InstallIssuerReply reply;
+  const auto* const before = authority_.issuer();
+  const std::string fingerprint = before != nullptr ? before->fingerprint() : std::string();
+  MESH_TRY_VOID(authority_.install(std::move(chain), std::move(roots), clock_.wall()));
+  reply.set_changed(authority_.issuer()->fingerprint() != fingerprint);
+  log::info("issuing certificate installed",
+            {{"serial", authority_.issuer()->serial()},
+             {"until", text::format_time(authority_.issuer()->not_after())},
+             {"uid", peer.uid}});
+  bundles_.set(authority_.bundle());
+  stuck_.clear();
+  renew_due();
   return reply;
 }
 
@@ -108,7 +167,7 @@ void Service::renew_due() {
   std::vector<std::string> due;
   for (const auto& [key, watchers] : svids_.watched()) {
     const ca::Leaf* leaf = authority_.find(key, now);
-    if (leaf != nullptr && leaf->renew_at <= now) due.push_back(key);
+    if (leaf != nullptr && (leaf->renew_at <= now || is_orphan(*leaf))) due.push_back(key);
   }
   for (const std::string& key : due) {
     const ca::Leaf leaf = *authority_.find(key, now);
@@ -141,13 +200,18 @@ Result<void> Service::renew(const std::string& key, const ca::Leaf& leaf) {
   return {};
 }
 
+// Signed by an issuer that is no longer ours.
+bool Service::is_orphan(const ca::Leaf& leaf) const {
+  return authority_.issuer() != nullptr && !authority_.is_ours(leaf);
+}
+
 void Service::arm_renewal() {
   const WallTime now = clock_.wall();
   Duration wait = kLookAgain;
   for (const auto& [key, watchers] : svids_.watched()) {
     const ca::Leaf* leaf = authority_.find(key, now);
     if (leaf == nullptr) continue;
-    const Duration until = leaf->renew_at - now;
+    const Duration until = is_orphan(*leaf) ? kSoonest : leaf->renew_at - now;
     wait = std::min(wait, stuck_.contains(key) ? std::max<Duration>(until, kRetry) : until);
   }
   renewal_.arm(std::max<Duration>(wait, kSoonest));
@@ -155,18 +219,28 @@ void Service::arm_renewal() {
 
 // ---- Watches
 
-Service::Bundles::Bundles(const identity::TrustBundle& bundle)
-    : version_(bundle.roots().front().fingerprint()),
-      body_(std::make_shared<const std::string>(to_message(bundle).SerializeAsString())) {}
+void Service::Bundles::set(const std::optional<identity::TrustBundle>& bundle) {
+  if (!bundle) return;
+  body_ = std::make_shared<const std::string>(to_message(*bundle).SerializeAsString());
+  version_ = text::to_hex(identity::sha256(*body_));
+  for (bus::Watcher* watcher : watchers_) offer(*watcher);
+}
+
+void Service::Bundles::offer(bus::Watcher& watcher) const {
+  if (body_ != nullptr) watcher.offer(kBundleName, version_, body_);
+}
 
 void Service::Bundles::on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (name == kBundleName || name == bus::kAll)
-      watcher.offer(kBundleName, version_, body_);
-    else
+    if (name != kBundleName && name != bus::kAll)
       watcher.withdraw(name);
+    else
+      watchers_.insert(&watcher);
   }
-  watcher.complete();
+  if (!watchers_.contains(&watcher)) return watcher.complete();
+  offer(watcher);
+  // What the watcher holds from before stands while there is nothing else.
+  if (body_ != nullptr) watcher.complete();
 }
 
 Result<void> Service::Svids::on_open(bus::Watcher& watcher) {

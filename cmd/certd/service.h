@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -29,15 +30,19 @@ class Service final : public daemon::Service {
   Result<void> reload(const google::protobuf::Message& settings) override;
 
  private:
-  // The trust bundle, "default". Never changes while we run.
+  // The trust bundle, "default": none while this host's issuer waits.
   class Bundles final : public bus::WatchProvider {
    public:
-    explicit Bundles(const identity::TrustBundle& bundle);
+    void set(const std::optional<identity::TrustBundle>& bundle);
     void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+    void on_gone(bus::Watcher& watcher) override { watchers_.erase(&watcher); }
 
    private:
-    std::string version_;
-    std::shared_ptr<const std::string> body_;
+    void offer(bus::Watcher& watcher) const;
+
+    std::string version_;                      // of the body's digest
+    std::shared_ptr<const std::string> body_;  // null: no bundle
+    std::set<bus::Watcher*> watchers_;
   };
 
   // The leaf of each watched key, renewed as long as it is watched.
@@ -65,10 +70,16 @@ class Service final : public daemon::Service {
 
   Result<msg::EnrollReply> enroll(const msg::EnrollRequest& request, const bus::Peer& peer);
   Result<msg::ListReply> list(const msg::ListRequest& request, const bus::Peer& peer);
+  Result<msg::IssuerReply> issuer(const msg::IssuerRequest& request, const bus::Peer& peer);
+  Result<msg::SignIssuerReply> sign_issuer(const msg::SignIssuerRequest& request,
+                                           const bus::Peer& peer);
+  Result<msg::InstallIssuerReply> install_issuer(const msg::InstallIssuerRequest& request,
+                                                 const bus::Peer& peer);
 
   // Renews what is due and watched, and arms the timer for what is due next.
   void renew_due();
   Result<void> renew(const std::string& key, const ca::Leaf& leaf);
+  bool is_orphan(const ca::Leaf& leaf) const;
   void arm_renewal();
 
   event::Loop& loop_;

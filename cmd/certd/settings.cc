@@ -56,6 +56,11 @@ Result<Settings> settings_of(const settings::v1::Certd& message, const std::stri
   if (!message.trust_domain().empty()) limits.trust_domain = message.trust_domain();
   if (const auto domain = identity::SpiffeId::for_trust_domain(limits.trust_domain); !domain)
     return Error{Errc::Invalid, "trust_domain: " + domain.error().text};
+  if (!message.authority().empty() && message.authority() != "root" &&
+      message.authority() != "intermediate")
+    return Error{Errc::Invalid, "authority: expected root or intermediate, got " +
+                                    text::quoted(message.authority())};
+  limits.intermediate = message.authority() == "intermediate";
   MESH_TRY_VOID(take(message.leaf_lifetime(), message.has_leaf_lifetime(), "leaf_lifetime",
                      seconds(1), hours(30 * 24), limits.leaf_lifetime));
   MESH_TRY_VOID(take(message.root_lifetime(), message.has_root_lifetime(), "root_lifetime",

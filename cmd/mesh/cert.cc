@@ -7,6 +7,7 @@
 #include "ca/tokens.h"
 #include "cli/table.h"
 #include "cmd/mesh/ask.h"
+#include "cmd/mesh/cert.h"
 #include "cmd/mesh/commands.h"
 #include "daemon/paths.h"
 #include "identity/csr.h"
@@ -22,7 +23,6 @@ using cli::Exit;
 using identity::Certificate;
 namespace msg = mesh::certd::v1;
 
-constexpr size_t kPemBytesMax = 1024 * 1024;
 constexpr size_t kShortSerial = 8;
 
 WallTime from_ms(int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); }
@@ -94,6 +94,15 @@ void warn(const cli::Context& context, const msg::ListReply& reply, WallTime now
     else if (until - now < (until - from) / 5)
       context.say("warning: " + who + " has under 20% of its life left" + why);
   }
+  if (reply.issuer_not_after_unix_ms() == 0)
+    return context.say(
+        "warning: this host's issuer is not signed yet: nobody gets a certificate; "
+        "next: mesh cert request --host");
+  const WallTime issuer_end = from_ms(reply.issuer_not_after_unix_ms());
+  if (reply.issuer_not_after_unix_ms() < reply.root_not_after_unix_ms() &&
+      issuer_end - now < std::chrono::hours(24 * 14))
+    context.say("warning: this host's issuing certificate ends " + text::format_time(issuer_end) +
+                ": have it signed again (mesh cert request --host)");
   const WallTime root_end = from_ms(reply.root_not_after_unix_ms());
   if (root_end - now < std::chrono::hours(24 * 90))
     context.say("warning: the root of " + reply.trust_domain() + " ends " +
@@ -126,10 +135,6 @@ Exit list(cli::Context& context) {
 }
 
 // ---- show
-
-Result<std::string> read_input(const std::string& path) {
-  return file::read(path == "-" ? "/dev/stdin" : path, kPemBytesMax);
-}
 
 void show_one(const cli::Context& context, const Certificate& one, WallTime now) {
   const std::string names = [&] {
@@ -167,7 +172,7 @@ void show_one(const cli::Context& context, const Certificate& one, WallTime now)
 }
 
 Exit show(cli::Context& context, const std::string& path) {
-  const auto pem = read_input(path);
+  const auto pem = read_pem(path);
   if (!pem) return context.fail(pem.error());
   const auto all = identity::certificates_from_pem(*pem);
   if (!all) return context.fail(Exit::No, path + ": " + all.error().text);
@@ -203,16 +208,6 @@ Result<identity::Key> key_in(const std::string& directory) {
   return fresh;
 }
 
-Result<std::vector<Certificate>> parsed(
-    const google::protobuf::RepeatedPtrField<std::string>& ders) {
-  std::vector<Certificate> all;
-  for (const std::string& der : ders) {
-    MESH_TRY(Certificate one, Certificate::from_der(der));
-    all.push_back(std::move(one));
-  }
-  return all;
-}
-
 // Enrols the key of a directory, and writes what certd answers beside it.
 Result<identity::Svid> enroll(const cli::Context& context, const std::string& directory) {
   MESH_TRY_VOID(daemon::make_dir(directory, 0700, "directory"));
@@ -223,8 +218,8 @@ Result<identity::Svid> enroll(const cli::Context& context, const std::string& di
   request.set_name("mesh-cert");
   MESH_TRY(const auto reply,
            bus::call_blocking<msg::EnrollReply>(context.socket("certd"), request, context.timeout));
-  MESH_TRY(auto chain, parsed(reply.svid().chain_der()));
-  MESH_TRY(auto roots, parsed(reply.bundle().root_der()));
+  MESH_TRY(auto chain, certificates_of(reply.svid().chain_der()));
+  MESH_TRY(auto roots, certificates_of(reply.bundle().root_der()));
   MESH_TRY(auto svid, identity::Svid::make(key, std::move(chain)));
   MESH_TRY_VOID(file::write(directory + "/bundle.crt", identity::to_pem(roots), 0644));
   MESH_TRY_VOID(file::write(directory + "/svid.crt", identity::to_pem(svid.chain()), 0644));
@@ -262,13 +257,19 @@ Exit run(cli::Context& context) {
   const auto words = context.arguments.words();
   const std::string& verb = words[0];
   if (verb == "list" && words.size() == 1) return list(context);
+  if (verb == "request" && words.size() == 1 && context.arguments.has("--host"))
+    return request_issuer(context);
   if (words.size() == 2) {
     if (verb == "show") return show(context, words[1]);
     if (verb == "request") return request(context, words[1]);
     if (verb == "token") return token(context, words[1]);
+    if (verb == "sign") return sign_issuer(context, words[1]);
+    if (verb == "install") return install_issuer(context, words[1]);
   }
-  constexpr std::string_view kVerbs[] = {"list", "show", "request", "token"};
-  std::string said = "expected list, show FILE, request DIR or token NAMESPACE/ACCOUNT";
+  constexpr std::string_view kVerbs[] = {"list", "show", "request", "token", "sign", "install"};
+  std::string said =
+      "expected list, show FILE, request DIR, request --host, sign FILE, install FILE or token "
+      "NAMESPACE/ACCOUNT";
   if (const std::string_view near = text::nearest(verb, kVerbs); !near.empty() && near != verb)
     said += "; did you mean " + std::string(near) + "?";
   return context.fail(Exit::Usage, said);
@@ -277,27 +278,39 @@ Exit run(cli::Context& context) {
 }  // namespace
 
 cli::Command cert_command() {
-  return {.name = "cert",
-          .summary = "certificates: what certd has signed, what a file holds, a new one",
-          .words = "list | show FILE | request DIR | token NAMESPACE/ACCOUNT",
-          .words_min = 1,
-          .words_max = 2,
-          .example = "mesh cert list -o wide",
-          .more =
-              "list         every leaf certd has signed: who, how old, what is left of it;\n"
-              "             warns of those with under 20% of their life\n"
-              "show FILE    the certificates of a PEM file; - is stdin\n"
-              "request DIR  makes DIR/svid.key where there is none, has certd sign it, writes\n"
-              "             DIR/svid.crt and DIR/bundle.crt; prints the identity. Who you are\n"
-              "             certd knows from your UID, from --token-file, or from the key\n"
-              "token NAMESPACE/ACCOUNT\n"
-              "             a one-time token for that identity, on stdout; for certd's user",
-          .options = {{"--token-file", "FILE", "a one-time token to request with (mode 0600)"},
-                      {"--tokens-dir", "DIR", "where certd looks (STATE_DIR/certd/tokens)"}},
-          .reading = true,
-          .waiting = true,
-          .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
-          .run = run};
+  return {
+      .name = "cert",
+      .summary = "certificates: what certd has signed, new ones, and hosts that join",
+      .words =
+          "list | show FILE | request DIR | request --host | sign FILE | install FILE | "
+          "token NS/ACCOUNT",
+      .words_min = 1,
+      .words_max = 2,
+      .example = "mesh cert request --host | ssh ROOT mesh cert sign - | mesh cert install -",
+      .more =
+          "list         every leaf certd has signed: who, how old, what is left of it;\n"
+          "             warns of those with under 20% of their life\n"
+          "show FILE    the certificates of a PEM file; - is stdin\n"
+          "request DIR  makes DIR/svid.key where there is none, has certd sign it, writes\n"
+          "             DIR/svid.crt and DIR/bundle.crt; prints the identity. Who you are\n"
+          "             certd knows from your UID, from --token-file, or from the key\n"
+          "request --host\n"
+          "             the request to sign this host's issuing key, PEM, on stdout\n"
+          "sign FILE    signs such a request of another host (- is stdin) as an issuer below\n"
+          "             this host's root, or the one in --root; its chain on stdout, PEM\n"
+          "install FILE has this host's certd sign with that chain from now on\n"
+          "token NAMESPACE/ACCOUNT\n"
+          "             a one-time token for that identity, on stdout; for certd's user",
+      .options = {{"--token-file", "FILE", "a one-time token to request with (mode 0600)"},
+                  {"--tokens-dir", "DIR", "where certd looks (STATE_DIR/certd/tokens)"},
+                  {"--host", "", "the request of this host's certd"},
+                  {"--namespaces", "NS,...", "the issuer signed may name only workloads of these"},
+                  {"--lifetime", "DURATION", "of the issuer signed (2160h)"},
+                  {"--root", "DIR", "sign with DIR/root.key and root.crt, without certd"}},
+      .reading = true,
+      .waiting = true,
+      .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
+      .run = run};
 }
 
 }  // namespace mesh::cmd

@@ -220,8 +220,9 @@ Result<void> CertClient::take_bundle(TrustBundle bundle) {
   if (bundle_ && same(*bundle_, bundle)) return {};
   MESH_TRY_VOID(file::write(path("bundle.crt"), bundle.pem(), 0644));
   bundle_ = std::move(bundle);
-  // A chain of another root is of no use under this bundle.
-  if (svid_ && !bundle_->verify(svid_->chain(), clock_.wall())) {
+  // Before the first chain, certd can sign now; and one of another root is of no
+  // use under this bundle.
+  if (!svid_ || !bundle_->verify(svid_->chain(), clock_.wall())) {
     enroll_soon(Duration::zero());
     return {};
   }

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "identity/digest.h"
+#include "identity/namespaces.h"
 #include "identity/openssl.h"
 
 namespace mesh::identity {
@@ -73,6 +74,8 @@ Result<Certificate::Facts> Certificate::read(x509_st* x509) {
   facts.subject = name_text(X509_get_subject_name(x509));
   facts.issuer = name_text(X509_get_issuer_name(x509));
   facts.is_ca = X509_check_ca(x509) == 1;
+  facts.self_signed = X509_self_signed(x509, 1) == 1;
+  MESH_TRY(facts.namespaces, read_namespaces(x509));
   MESH_TRY(facts.not_before, time_of(X509_get0_notBefore(x509)));
   MESH_TRY(facts.not_after, time_of(X509_get0_notAfter(x509)));
   MESH_TRY_VOID(read_sans(x509, facts.uri_sans, facts.dns_sans));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +49,12 @@ class Certificate {
   const std::vector<std::string>& uri_sans() const { return facts_->uri_sans; }
   const std::vector<std::string>& dns_sans() const { return facts_->dns_sans; }
 
+  // Whose workloads an issuing certificate may name: the namespaces that
+  // issue_intermediate() was given; none: all of its trust domain.
+  const std::optional<std::vector<std::string>>& namespaces() const { return facts_->namespaces; }
+  // Signed by its own key: a root.
+  bool is_self_signed() const { return facts_->self_signed; }
+
   // The identity of an X.509-SVID: exactly one URI SAN, a SPIFFE ID
   // (X509-SVID standard, section 2). Errc::Invalid otherwise.
   Result<SpiffeId> spiffe_id() const;
@@ -62,7 +69,9 @@ class Certificate {
     std::string der, fingerprint, key_fingerprint, serial, subject, issuer;
     WallTime not_before, not_after;
     std::vector<std::string> uri_sans, dns_sans;
+    std::optional<std::vector<std::string>> namespaces;
     bool is_ca = false;
+    bool self_signed = false;
   };
   static Result<Facts> read(x509_st* x509);
 
@@ -81,9 +90,21 @@ struct Validity {
   WallTime not_after;
 };
 
-// A self-signed issuing certificate for a trust domain: CA:TRUE, pathlen 0,
-// keyCertSign and cRLSign, one URI SAN spiffe://TRUST-DOMAIN.
+// A self-signed issuing certificate for a trust domain: CA:TRUE, pathlen 1 (it
+// signs workloads, and issuers that sign workloads), keyCertSign and cRLSign, one
+// URI SAN spiffe://TRUST-DOMAIN.
 Result<Certificate> issue_root(const Key& key, const SpiffeId& trust_domain, Validity validity);
+
+// An issuing certificate below `issuer`, for another host: CA:TRUE, pathlen 0,
+// name constraints (RFC 5280, section 4.2.1.10) to the issuer's trust domain,
+// and, unless `namespaces` is empty, to the workloads of these: 1 to 64, in an
+// extension of our own that is not critical. check_bounds() of trust_bundle.h
+// obeys it; who does not know it sees the trust domain as the bound. Its life is
+// cut to the issuer's. Errc::Refused when the issuer may not sign issuers.
+Result<Certificate> issue_intermediate(const Certificate& issuer, const Key& issuer_key,
+                                       const PublicKey& subject_key,
+                                       const std::vector<std::string>& namespaces,
+                                       Validity validity);
 
 // An X.509-SVID for `subject_key`: exactly one URI SAN, CA:FALSE,
 // digitalSignature, serverAuth and clientAuth, a random serial of 128 bits.

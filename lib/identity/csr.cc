@@ -1,5 +1,7 @@
 #include "identity/csr.h"
 
+#include <openssl/pem.h>
+
 #include "identity/openssl.h"
 
 namespace mesh::identity {
@@ -11,6 +13,22 @@ Result<std::string> Csr::create(const Key& key) {
       X509_REQ_sign(request.get(), key.native(), EVP_sha256()) <= 0)
     return openssl::error(Errc::Internal, "make certificate request");
   return openssl::to_der(request.get(), i2d_X509_REQ);
+}
+
+Result<Csr> Csr::from_pem(std::string_view pem) {
+  if (pem.size() > 2 * kBytesMax) return Error{Errc::TooBig, "certificate request is over 16 KiB"};
+  const openssl::Bio bio = openssl::reader(pem);
+  const openssl::Request request(bio ? PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr)
+                                     : nullptr);
+  if (!request) return openssl::error(Errc::Invalid, "no certificate request in PEM text");
+  return parse(openssl::to_der(request.get(), i2d_X509_REQ));
+}
+
+std::string Csr::to_pem(std::string_view der) {
+  const openssl::Bio bio(BIO_new(BIO_s_mem()));
+  MESH_CHECK(bio && PEM_write_bio(bio.get(), PEM_STRING_X509_REQ, "", openssl::bytes_of(der),
+                                  long(der.size())) > 0);
+  return openssl::collected(bio.get());
 }
 
 Result<Csr> Csr::parse(std::string_view der) {

@@ -19,6 +19,11 @@ class Csr {
   // DER, signed by `key`, with an empty subject.
   static Result<std::string> create(const Key& key);
 
+  // Between "BEGIN CERTIFICATE REQUEST" and its end (RFC 7468, section 7): what
+  // travels between hosts. Exactly one request; errors as parse().
+  static Result<Csr> from_pem(std::string_view pem);
+  static std::string to_pem(std::string_view der);
+
   // Errc::TooBig over kBytesMax; Errc::Invalid unless it is exactly one DER
   // request of a P-256 key whose signature is right.
   static Result<Csr> parse(std::string_view der);

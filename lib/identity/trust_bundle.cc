@@ -1,6 +1,7 @@
 #include "identity/trust_bundle.h"
 
 #include "base/text.h"
+#include "identity/namespaces.h"
 #include "identity/openssl.h"
 
 namespace mesh::identity {
@@ -23,6 +24,40 @@ Result<openssl::Store> store_of(std::span<const Certificate> roots) {
   return store;
 }
 
+// A chain that was verified, and what its context views.
+struct Verification {
+  openssl::Store store;
+  openssl::CertificateStack others;
+  openssl::StoreContext context;  // ends first
+};
+
+Result<Verification> verify_chain(std::span<const Certificate> roots,
+                                  std::span<const Certificate> chain, WallTime now) {
+  if (chain.empty()) return Error{Errc::Refused, "peer presented no certificate"};
+  Verification v;
+  MESH_TRY(v.store, store_of(roots));
+  v.others.reset(sk_X509_new_null());
+  if (!v.others) return openssl::error(Errc::Internal, "verify certificate");
+  for (const Certificate& one : chain.subspan(1))
+    if (sk_X509_push(v.others.get(), one.native()) <= 0)
+      return openssl::error(Errc::Internal, "verify certificate");
+  v.context.reset(X509_STORE_CTX_new());
+  if (!v.context || X509_STORE_CTX_init(v.context.get(), v.store.get(), chain.front().native(),
+                                        v.others.get()) != 1)
+    return openssl::error(Errc::Internal, "verify certificate");
+  X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(v.context.get());
+  X509_VERIFY_PARAM_set_time(param, std::chrono::system_clock::to_time_t(now));
+  X509_VERIFY_PARAM_set_depth(param, 8);
+  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
+  const bool good = X509_verify_cert(v.context.get()) == 1;
+  const int code = X509_STORE_CTX_get_error(v.context.get());
+  ERR_clear_error();
+  if (!good)
+    return Error{Errc::Refused,
+                 explain_verify_error(code, X509_STORE_CTX_get_current_cert(v.context.get()), now)};
+  return v;
+}
+
 }  // namespace
 
 Result<TrustBundle> TrustBundle::make(std::string trust_domain, std::vector<Certificate> roots) {
@@ -38,34 +73,27 @@ Result<TrustBundle> TrustBundle::make(std::string trust_domain, std::vector<Cert
 }
 
 Result<SpiffeId> TrustBundle::verify(std::span<const Certificate> chain, WallTime now) const {
-  if (chain.empty()) return Error{Errc::Refused, "peer presented no certificate"};
-  MESH_TRY(const openssl::Store store, store_of(roots_));
-  const openssl::CertificateStack others(sk_X509_new_null());
-  if (!others) return openssl::error(Errc::Internal, "verify certificate");
-  for (const Certificate& one : chain.subspan(1))
-    if (sk_X509_push(others.get(), one.native()) <= 0)
-      return openssl::error(Errc::Internal, "verify certificate");
-  const openssl::StoreContext context(X509_STORE_CTX_new());
-  if (!context ||
-      X509_STORE_CTX_init(context.get(), store.get(), chain.front().native(), others.get()) != 1)
-    return openssl::error(Errc::Internal, "verify certificate");
-  X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(context.get());
-  X509_VERIFY_PARAM_set_time(param, std::chrono::system_clock::to_time_t(now));
-  X509_VERIFY_PARAM_set_depth(param, 8);
-  X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
-  const bool good = X509_verify_cert(context.get()) == 1;
-  const int code = X509_STORE_CTX_get_error(context.get());
-  ERR_clear_error();
-  if (!good)
-    return Error{Errc::Refused,
-                 explain_verify_error(code, X509_STORE_CTX_get_current_cert(context.get()), now)};
+  MESH_TRY(const Verification verified, verify_chain(roots_, chain, now));
   if (chain.front().is_ca())
     return Error{Errc::Refused, "peer showed an issuing certificate as its own"};
   auto id = chain.front().spiffe_id();
   if (!id) return Error{Errc::Refused, id.error().text};
   if (id->trust_domain() != trust_domain_ || id->path().empty())
     return Error{Errc::Refused, id->uri() + " is no workload of trust domain " + trust_domain_};
+  MESH_TRY_VOID(check_bounds(verified.context.get(), *id));
   return id;
+}
+
+Result<void> TrustBundle::verify_issuer(std::span<const Certificate> chain, WallTime now) const {
+  MESH_TRY_VOID(verify_chain(roots_, chain, now));
+  const Certificate& issuer = chain.front();
+  const auto id = issuer.spiffe_id();
+  if (!issuer.is_ca() || !id || !id->path().empty())
+    return Error{Errc::Refused, "it is no issuing certificate"};
+  if (id->trust_domain() != trust_domain_)
+    return Error{Errc::Refused,
+                 "it is an issuer of " + id->uri() + ", not of trust domain " + trust_domain_};
+  return {};
 }
 
 std::string explain_verify_error(int error, x509_st* certificate, WallTime now) {

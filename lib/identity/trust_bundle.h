@@ -31,6 +31,10 @@ class TrustBundle {
   // for people: "certificate of spiffe://... expired 3m ago".
   Result<SpiffeId> verify(std::span<const Certificate> chain, WallTime now) const;
 
+  // Whether the chain (the issuer's own first, without the root) is of an issuing
+  // certificate of our trust domain below a root of ours; errors as verify().
+  Result<void> verify_issuer(std::span<const Certificate> chain, WallTime now) const;
+
  private:
   TrustBundle(std::string trust_domain, std::vector<Certificate> roots)
       : trust_domain_(std::move(trust_domain)), roots_(std::move(roots)) {}

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "identity/namespaces.h"
 #include "identity/openssl.h"
 #include "tls/context.h"
 #include "tls/session.h"
@@ -80,10 +81,21 @@ struct Hooks {
     X509* peer = X509_STORE_CTX_get0_cert(store);
     X509_up_ref(peer);
     const auto certificate = identity::Certificate::adopt(peer);
-    if (certificate && judge(session, *certificate)) return 1;
+    if (certificate && judge(session, *certificate) && bounded(session, store, *certificate))
+      return 1;
     if (!certificate) reject(session, certificate.error().text);
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
+  }
+
+  // An issuer may be bounded to some namespaces; who bears no identity is bounded by
+  // nothing of ours.
+  static bool bounded(Session& session, X509_STORE_CTX* store,
+                      const identity::Certificate& certificate) {
+    const auto id = certificate.spiffe_id();
+    if (!id) return true;
+    const auto good = identity::check_bounds(store, *id);
+    return good || reject(session, "peer's " + good.error().text);
   }
 
   static bool judge(Session& session, const identity::Certificate& certificate) {

@@ -8,7 +8,7 @@ setup() {
 }
 
 teardown() {
-  [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
+  for each in $pid ${joining:-}; do kill -KILL "$each" 2>/dev/null || true; done
 }
 
 # Starts certd and waits until it is ready, at most 10 s.
@@ -111,4 +111,71 @@ token() {
   [ "$before" = "$after" ]
   # The key is known: it needs no token.
   mesh cert request web --run-dir run -q
+}
+
+# A second host's certd, below the root of the first; its pid in $joining.
+start_joining() {
+  mkdir -p b
+  echo "authority: intermediate" >b/certd.yaml
+  certd --user root --run-dir b/run --state-dir b/state --config-dir b 2>b/err 3>&- &
+  joining=$!
+  local deadline=$((SECONDS + 10))
+  until grep -q ready b/err; do
+    ((SECONDS < deadline)) && kill -0 "$joining" || { cat b/err; return 1; }
+    read -rt 0.02 <> <(:) || true
+  done
+}
+
+@test "a host joins by one pipe, and its certificates are worth as much as the root's" {
+  start
+  start_joining
+  run mesh cert list --run-dir b/run
+  [[ $output == *"not signed yet"*"mesh cert request --host"* ]]
+  mesh cert token shop/web --state-dir b/state >web.token 2>/dev/null
+  chmod 600 web.token
+  run mesh cert request web --token-file web.token --run-dir b/run
+  [ "$status" -ne 0 ]
+  mesh cert request --host --run-dir b/run |
+    mesh cert sign - --namespaces shop --lifetime 24h --run-dir run -q |
+    mesh cert install - --run-dir b/run
+  mesh cert request web --token-file web.token --run-dir b/run -q
+  cmp web/bundle.crt state/certd/root.crt
+  openssl verify -CAfile state/certd/root.crt -untrusted web/svid.crt web/svid.crt
+  # Only what it may name.
+  mesh cert token bank/web --state-dir b/state >bank.token 2>/dev/null
+  chmod 600 bank.token
+  run mesh cert request bank --token-file bank.token --run-dir b/run
+  [ "$status" -eq 77 ]
+  [[ $output == *"may not name spiffe://cluster.local/ns/bank/sa/web"* ]]
+}
+
+@test "the root's key may be offline: mesh cert sign --root" {
+  start
+  kill "$pid"
+  wait "$pid" || true
+  pid=
+  start_joining
+  mesh cert request --host --run-dir b/run >b.csr
+  openssl req -in b.csr -noout -verify
+  mesh cert sign b.csr --root state/certd >b.crt
+  run mesh cert install b.crt --run-dir b/run
+  [ "$status" -eq 0 ]
+  run mesh cert install b.crt --run-dir b/run
+  [ "$status" -eq 0 ]
+  [[ $output == *unchanged* ]]
+}
+
+@test "what is not for this host is not installed" {
+  start
+  start_joining
+  run mesh cert request --host --run-dir run
+  [ "$status" -ne 0 ]
+  [[ $output == *"authority: intermediate"* ]]
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -subj / -out other.csr 2>/dev/null
+  mesh cert sign other.csr --run-dir run -q >other.crt
+  run mesh cert install other.crt --run-dir b/run
+  [ "$status" -eq 1 ]
+  [[ $output == *"for another key"* ]]
+  run mesh cert sign err --run-dir run
+  [ "$status" -eq 1 ]
 }

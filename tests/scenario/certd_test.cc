@@ -7,9 +7,11 @@
 #include <csignal>
 
 #include "base/file.h"
+#include "bus/call_blocking.h"
 #include "bus/client.h"
 #include "ca/tokens.h"
 #include "client/cert_client.h"
+#include "mesh/certd.pb.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 #include "support/wait.h"
@@ -192,4 +194,52 @@ TEST_CASE("scenario: wrong settings are told by their key", "[certd]") {
       CHECK_THAT(ran.err, Catch::Contains(row.want));
     }
   }
+}
+
+TEST_CASE("scenario: a workload of a host that joins is signed when the host's issuer is",
+          "[certd]") {
+  Host root("leaf_lifetime: 1h\n");
+  Host host("authority: intermediate\nleaf_lifetime: 1h\n");
+  root.start();
+  host.start();
+  Workload web(host, "web", host.token("web"));
+  REQUIRE(support::run_until(web.loop, [&] { return !web.certs->trouble().empty(); }));
+  CHECK_THAT(web.certs->trouble(), Catch::Contains("not signed yet"));
+
+  const auto ask = [](const Host& where, const auto& request, auto reply) {
+    auto answer =
+        bus::call_blocking<decltype(reply)>(where.dir.file("run/certd.sock"), request, 5s);
+    REQUIRE(answer);
+    return *answer;
+  };
+  namespace msg = mesh::certd::v1;
+  const auto install = [&](const char* ns) {
+    msg::SignIssuerRequest sign;
+    sign.set_csr_der(ask(host, msg::IssuerRequest(), msg::IssuerReply()).csr_der());
+    sign.add_namespaces(ns);
+    sign.set_lifetime_seconds(3600);
+    const auto chain = ask(root, sign, msg::SignIssuerReply());
+    msg::InstallIssuerRequest take;
+    *take.mutable_chain_der() = chain.chain_der();
+    *take.mutable_root_der() = chain.root_der();
+    CHECK(ask(host, take, msg::InstallIssuerReply()).changed());
+    CHECK_FALSE(ask(host, take, msg::InstallIssuerReply()).changed());
+  };
+  install("default");
+  REQUIRE(web.until(1));
+  CHECK(web.identity == "spiffe://cluster.local/ns/default/sa/web");
+
+  // A workload of the root's host believes it, and the reverse.
+  Workload peer(root, "peer", root.token("peer"));
+  REQUIRE(peer.until(1));
+  CHECK(peer.certs->bundle()->verify(web.certs->svid()->chain(), web.clock.wall()));
+  CHECK(web.certs->bundle()->verify(peer.certs->svid()->chain(), web.clock.wall()));
+  CHECK(web.certs->svid()->chain().size() == 2);
+
+  // Signed anew: what is served goes on, with the same identity.
+  install("default");
+  host.kill();
+  host.start();
+  Workload later(host, "later", host.token("later"));
+  REQUIRE(later.until(1));
 }

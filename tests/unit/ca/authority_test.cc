@@ -47,19 +47,19 @@ TEST_CASE("authority: the root is made once and stays", "[ca]") {
   struct stat status {};
   REQUIRE(::stat((dir.path + "/root.key").c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0600);
-  CHECK(first->root().is_ca());
+  CHECK(first->issuer()->is_ca());
   const auto second = Authority::open(dir.path, {}, kNow + 1h);
   REQUIRE(second);
-  CHECK(second->root().fingerprint() == first->root().fingerprint());
+  CHECK(second->issuer()->fingerprint() == first->issuer()->fingerprint());
 }
 
 TEST_CASE("authority: a crash between key and certificate is gone on from", "[ca]") {
   const Directory dir;
-  const std::string key = Authority::open(dir.path, {}, kNow)->root().key_fingerprint();
+  const std::string key = Authority::open(dir.path, {}, kNow)->issuer()->key_fingerprint();
   fs::remove(dir.path + "/root.crt");
   const auto again = Authority::open(dir.path, {}, kNow);
   REQUIRE(again);
-  CHECK(again->root().key_fingerprint() == key);
+  CHECK(again->issuer()->key_fingerprint() == key);
 }
 
 TEST_CASE("authority: what is wrong on disk is said, not repaired", "[ca]") {
@@ -112,7 +112,7 @@ TEST_CASE("authority: a leaf is remembered over a restart", "[ca]") {
   CHECK(leaf->certificate.not_after() == kNow + 1h);
   CHECK(leaf->certificate.not_before() <= kNow);
   const auto chain = authority->chain(*leaf);
-  CHECK(authority->bundle().verify(chain, kNow)->uri() == web().uri());
+  CHECK(authority->bundle()->verify(chain, kNow)->uri() == web().uri());
 
   const auto later = Authority::open(dir.path, limits, kNow + 1min);
   REQUIRE(later);
@@ -205,4 +205,64 @@ TEST_CASE("ledger: names go into a file and a table", "[ca]") {
   CHECK(ca::printable_name("web@host") == "web@host");
   CHECK(ca::printable_name("a\nb c\x01\xff") == "a_b_c__");
   CHECK(ca::printable_name(std::string(500, 'x')).size() == 128);
+}
+
+TEST_CASE("authority: an issuer waits for its certificate, and signs below the root", "[ca]") {
+  const Directory root_dir;
+  const Directory dir;
+  Random random(1);
+  Limits limits;
+  limits.intermediate = true;
+  const auto root = Authority::open(root_dir.path, {}, kNow);
+  auto host = Authority::open(dir.path, limits, kNow);
+  REQUIRE(root);
+  REQUIRE(host);
+  CHECK(host->issuer() == nullptr);
+  CHECK_FALSE(host->bundle());
+  CHECK_FALSE(root->request());
+  const Key key = *Key::generate();
+  CHECK(host->issue(key.public_key(), web(), holder(), kNow, random).error().kind ==
+        Errc::Unavailable);
+
+  const auto csr = identity::Csr::parse(*host->request());
+  REQUIRE(csr);
+  const auto chain = root->sign_issuer(csr->key(), {"default"}, 720h, kNow);
+  REQUIRE(chain);
+  const auto roots = root->bundle()->roots();
+  SECTION("it takes what is for it, and over a restart") {
+    REQUIRE(host->install(*chain, roots, kNow));
+    auto again = Authority::open(dir.path, limits, kNow);
+    REQUIRE(again);
+    const auto leaf = again->issue(key.public_key(), web(), holder(), kNow, random);
+    REQUIRE(leaf);
+    CHECK(again->is_ours(*leaf));
+    CHECK(again->chain(*leaf).size() == 2);
+    CHECK(root->bundle()->verify(again->chain(*leaf), kNow)->uri() == web().uri());
+    // Out of its bounds.
+    CHECK(again
+              ->issue(key.public_key(), *SpiffeId::for_workload("cluster.local", "shop", "web"),
+                      holder(), kNow, random)
+              .error()
+              .kind == Errc::Refused);
+    // It signs no issuer.
+    CHECK(again->sign_issuer(key.public_key(), {}, 1h, kNow).error().kind == Errc::Refused);
+    // One that has ended is no obstacle to starting, and to the next.
+    const auto later = Authority::open(dir.path, limits, kNow + 800h);
+    REQUIRE(later);
+    CHECK(later->issuer() != nullptr);
+  }
+  SECTION("it refuses what is not") {
+    const Directory other_dir;
+    const auto other = Authority::open(other_dir.path, {}, kNow);
+    CHECK_FALSE(host->install(*chain, other->bundle()->roots(), kNow));
+    CHECK_FALSE(host->install(*root->sign_issuer(key.public_key(), {}, 1h, kNow), roots, kNow));
+    CHECK_FALSE(host->install({}, roots, kNow));
+    CHECK_FALSE(host->install(*chain, {}, kNow));
+    CHECK_FALSE(host->install(*chain, roots, kNow + 800h));
+    CHECK(host->issuer() == nullptr);
+  }
+  SECTION("a root and an issuer do not share a directory") {
+    CHECK_FALSE(Authority::open(dir.path, {}, kNow));
+    CHECK_FALSE(Authority::open(root_dir.path, limits, kNow));
+  }
 }

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "identity/csr.h"
 #include "identity/svid.h"
 #include "identity/trust_bundle.h"
 
@@ -166,4 +167,82 @@ TEST_CASE("svid: key and chain belong together", "[identity]") {
   CHECK_FALSE(Svid::make(*Key::generate(), {*ca.leaf(key)}));
   CHECK_FALSE(Svid::make(key, {}));
   CHECK_FALSE(Svid::make(ca.key, {ca.root}));
+}
+
+TEST_CASE("certificate: an issuer below a root signs workloads, within its bounds", "[identity]") {
+  const Ca ca;
+  const Key host = *Key::generate();
+  const Key key = *Key::generate();
+  const Validity hour{kNow - 1min, kNow + 1h};
+  const auto id = [](std::string_view ns) { return *SpiffeId::for_workload("td", ns, "web"); };
+
+  SECTION("all of the trust domain") {
+    const auto issuer = issue_intermediate(ca.root, ca.key, host.public_key(), {}, hour);
+    REQUIRE(issuer);
+    CHECK(issuer->is_ca());
+    CHECK_FALSE(issuer->is_self_signed());
+    CHECK(ca.root.is_self_signed());
+    CHECK_FALSE(issuer->namespaces());
+    CHECK(ca.bundle().verify_issuer({{*issuer}}, kNow));
+    CHECK_FALSE(ca.bundle().verify({{*issuer}}, kNow));
+    const auto leaf = issue_leaf(*issuer, host, key.public_key(), id("shop"), hour);
+    REQUIRE(leaf);
+    CHECK_FALSE(ca.bundle().verify({{*leaf}}, kNow));
+    CHECK(ca.bundle().verify({{*leaf, *issuer}}, kNow)->uri() == "spiffe://td/ns/shop/sa/web");
+    CHECK_FALSE(ca.bundle().verify({{*leaf, *issuer}}, kNow + 2h));
+    CHECK_FALSE(Ca().bundle().verify_issuer({{*issuer}}, kNow));
+    // Nothing goes below it.
+    const Key third = *Key::generate();
+    CHECK(issue_intermediate(*issuer, host, third.public_key(), {}, hour).error().kind ==
+          Errc::Refused);
+  }
+  SECTION("some namespaces") {
+    const auto issuer =
+        issue_intermediate(ca.root, ca.key, host.public_key(), {"shop", "bank"}, hour);
+    REQUIRE(issuer);
+    CHECK(*issuer->namespaces() == std::vector<std::string>{"shop", "bank"});
+    CHECK(issue_leaf(*issuer, host, key.public_key(), id("shop"), hour));
+    const auto refused = issue_leaf(*issuer, host, key.public_key(), id("default"), hour);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Errc::Refused);
+
+    // A host that does not obey its bounds: its certd would sign, nobody believes it.
+    const auto unbounded = issue_intermediate(ca.root, ca.key, host.public_key(), {}, hour);
+    const auto forged = issue_leaf(*unbounded, host, key.public_key(), id("default"), hour);
+    REQUIRE(forged);
+    const auto judged = ca.bundle().verify({{*forged, *issuer}}, kNow);
+    REQUIRE_FALSE(judged);
+    CHECK_THAT(judged.error().text, Catch::Contains("may not name its namespace"));
+  }
+  SECTION("another trust domain") {
+    const auto issuer = issue_intermediate(ca.root, ca.key, host.public_key(), {}, hour);
+    CHECK_FALSE(issue_leaf(*issuer, host, key.public_key(),
+                           *SpiffeId::for_workload("other", "shop", "web"), hour));
+  }
+  SECTION("what is no namespace") {
+    CHECK_FALSE(issue_intermediate(ca.root, ca.key, host.public_key(), {"a,b"}, hour));
+    CHECK_FALSE(issue_intermediate(ca.root, ca.key, host.public_key(), {""}, hour));
+    CHECK_FALSE(issue_intermediate(ca.root, ca.key, host.public_key(),
+                                   std::vector<std::string>(65, "a"), hour));
+  }
+  SECTION("never longer than its root") {
+    const auto issuer =
+        issue_intermediate(ca.root, ca.key, host.public_key(), {}, {kNow - 48h, kNow + 48h});
+    REQUIRE(issuer);
+    CHECK(issuer->not_after() == ca.root.not_after());
+    CHECK(issuer->not_before() == ca.root.not_before());
+  }
+}
+
+TEST_CASE("csr: a request travels as PEM", "[identity]") {
+  const Key key = *Key::generate();
+  const std::string der = *identity::Csr::create(key);
+  const std::string pem = identity::Csr::to_pem(der);
+  CHECK(pem.starts_with("-----BEGIN CERTIFICATE REQUEST-----\n"));
+  const auto read = identity::Csr::from_pem(pem);
+  REQUIRE(read);
+  CHECK(read->der() == der);
+  CHECK_FALSE(identity::Csr::from_pem("garbage"));
+  CHECK_FALSE(identity::Csr::from_pem(pem.substr(0, pem.size() / 2)));
+  CHECK(identity::Csr::from_pem(std::string(20'000, 'x')).error().kind == Errc::TooBig);
 }
