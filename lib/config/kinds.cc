@@ -10,6 +10,7 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/networking/v1alpha3/workload_group.pb.h"
+#include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
@@ -32,7 +33,6 @@ struct Foreign {
   std::string_view instead;
 };
 constexpr Foreign kForeign[] = {
-    {"AuthorizationPolicy", "roles are not enforced yet"},
     {"Deployment", "workloads are systemd's; write a WorkloadEntry for each instance"},
     {"EnvoyFilter", "patches of a proxy; see ServicePolicy, RateLimit and MeshConfig"},
     {"Gateway", "listeners at the edge"},
@@ -67,6 +67,8 @@ Error unknown_kind(std::string_view word) {
 
 std::span<const Kind> kinds() {
   static const std::array table{
+      Kind{"AuthorizationPolicy", "ap", "authorizationpolicies", kSecurity,
+           &security::AuthorizationPolicy::default_instance()},
       Kind{"CircuitBreaker", "cb", "circuitbreakers", kMesh,
            &::mesh::v1::CircuitBreaker::default_instance()},
       Kind{"DestinationRule", "dr", "destinationrules", kNetworking,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "forward/client_cert.h"
 #include "forward/exchange.h"
+#include "forward/filter/rbac.h"
 #include "forward/tunnel.h"
 #include "forward/worker.h"
 #include "http1/server_codec.h"
@@ -181,6 +182,8 @@ void Connection::use_chain(const ConnectionFacts& facts) {
 void Connection::on_established() {
   enter(State::Serving, "established");
   if (chain_->config->tcp) return begin_tunnel();
+  if (!chain_->guards.empty())
+    if (const auto why = refusal(*chain_); !why.empty()) return close(why);
   const std::string_view alpn = transport_.stream().alpn();
   if (alpn == "h2") set_codec(true);
   if (alpn == "http/1.1") set_codec(false);
@@ -266,7 +269,10 @@ void Connection::rebind(View& view) {
     if (sniffer_) sniffer_->rebind(*spec);
     return use(view, *spec, nullptr);
   }
-  if (spec == nullptr || spec->config != listener_->config) return drain("listener changed");
+  if (spec == nullptr || spec->config != listener_->config) {
+    if (spec != nullptr && revoke_tunnel(*spec)) return;
+    return drain("listener changed");
+  }
   const ChainSpec* chain = nullptr;
   if (chain_ != nullptr) chain = &spec->chains[size_t(chain_ - listener_->chains.data())];
   // A new certificate or trust bundle: the peer is to be verified anew.
@@ -448,6 +454,28 @@ const authz::Connection& Connection::facts() {
            .destination = authz::Ip::parse(local.host()),
            .destination_port = local.port()};
   return *facts;
+}
+
+std::string_view Connection::refusal(const ChainSpec& chain) {
+  for (const ConnectionGuard& guard : chain.guards) {
+    const authz::Request request{.connection = facts(), .remote = facts().remote};
+    const std::string_view why = filter::judge(*guard.config, request, *guard.counts);
+    if (!why.empty()) return why;
+  }
+  return {};
+}
+
+// A tunnel goes on under the configuration that it began with, but not where the policies
+// of the new one refuse it.
+bool Connection::revoke_tunnel(const ListenerSpec& listener) {
+  if (!codec_ || chain_ == nullptr || !chain_->config->tcp) return false;
+  for (const ChainSpec& chain : listener.chains) {
+    if (chain.config->name != chain_->config->name) continue;
+    const std::string_view why = refusal(chain);
+    if (!why.empty()) static_cast<Tunnel&>(*codec_).refuse(why);
+    return !why.empty();
+  }
+  return false;
 }
 
 net::Address Connection::remote_address() {

@@ -87,6 +87,9 @@ class Connection final : private transport::Transport::Owner,
   net::Address local_address();
   // What policies are asked about. Valid as long as we are.
   const authz::Connection& facts();
+  // Why policies of connections refuse this one under `chain`: RESPONSE_CODE_DETAILS, of the
+  // chain's configuration; empty: they do not.
+  std::string_view refusal(const ChainSpec& chain);
   // AF_UNSPEC where nobody redirected it.
   net::Address original_destination() const {
     return addresses_ ? addresses_->original : net::Address();
@@ -104,6 +107,7 @@ class Connection final : private transport::Transport::Owner,
   void use_chain(const ConnectionFacts& facts);
   void set_codec(bool http2);
   void begin_tunnel();
+  bool revoke_tunnel(const ListenerSpec& listener);  // true: it is closed
   Duration idle_timeout() const;
   bool spent() const;             // it had the requests that it may have
   Duration serving_time() const;  // until it is to be looked at again

@@ -217,6 +217,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   overload_.add_numbers(into);
   filter::add_numbers(builder_.filters().rate_limits(), into);
   filter::add_numbers(builder_.filters().adaptive_limits(), into);
+  filter::add_numbers(builder_.filters().rbacs(), into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "forward/filter/rbac.h"
 #include "forward/local_cluster.h"
 
 namespace mesh::forward {
@@ -149,6 +150,8 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
       spec.routes = found->second;
   MESH_TRY(spec.filters,
            filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
+  for (const auto& rbac : config.network_rbac)
+    spec.guards.push_back({rbac, filters_.rbac(listener + "/" + rbac->stat_prefix, *rbac)});
   for (const xds::AccessLog& log : config.access_logs) {
     MESH_TRY(auto sink, sinks_.open(log));
     spec.logs.push_back(std::move(sink));

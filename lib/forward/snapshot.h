@@ -24,6 +24,12 @@
 
 namespace mesh::forward {
 
+// A network filter of access control, and what it counts.
+struct ConnectionGuard {
+  std::shared_ptr<const authz::Rbac> config;
+  std::shared_ptr<filter::RbacCounts> counts;
+};
+
 struct ChainSpec {
   const xds::FilterChain* config = nullptr;
   // Null in clear text, and while the certificate is not there yet: then
@@ -32,6 +38,7 @@ struct ChainSpec {
   // Null while the route configuration is not there yet: nothing is routed.
   std::shared_ptr<const route::Table> routes;
   filter::Pipeline filters;
+  std::vector<ConnectionGuard> guards;  // in order
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 

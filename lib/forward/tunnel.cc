@@ -56,6 +56,8 @@ void Tunnel::start() {
     return give_up(Flag::NoClusterFound, "cluster_not_found");
   }
   scope_ = &view.scope(*entry, connection_.inbound());
+  if (const auto why = connection_.refusal(connection_.chain()); !why.empty())
+    return give_up({}, why);
   arm();
   connect();
 }

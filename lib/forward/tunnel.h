@@ -39,6 +39,8 @@ class Tunnel final : public upstream::PipeEnd,
 
   // Chooses the cluster and connects. The connection may be closed when it returns.
   void start();
+  // Policies refuse the connection now: both sides are closed. `details` as in logs.
+  void refuse(std::string_view details) { give_up({}, details); }
 
  private:
   void connect();

@@ -31,6 +31,8 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", decode_local_ratelimit},
+    {"envoy.extensions.filters.http.rbac.v3.RBAC", decode_rbac},
+    {"envoy.extensions.filters.http.rbac.v3.RBACPerRoute", decode_rbac},
     {"mesh.xds.v1.CircuitBreaker", decode_circuit_breaker},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", decode_stateful_session},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
@@ -89,11 +91,14 @@ Result<std::vector<HttpFilter>> decode_http_filters(
     if (router) break;
     if (filter.typed_config().Is<GrpcStats>()) continue;  // see decode_grpc_stats()
     HttpFilter value{.name = filter.name(), .config = {}, .disabled = filter.disabled()};
-    const auto same = [&](const HttpFilter& other) { return other.name == value.name; };
-    if (std::any_of(result.begin(), result.end(), same))
-      return refuse(path_of(at, "name"), text::quoted(value.name) + " is there already");
     MESH_TRY(value.config,
              decode(filter.typed_config(), path_of(at, "typed_config"), FilterLevel::Chain));
+    // Istio calls each of its RBAC filters by one name; what routes say of it is for all.
+    const auto same = [&](const HttpFilter& other) {
+      return other.name == value.name && other.config->type != value.config->type;
+    };
+    if (std::any_of(result.begin(), result.end(), same))
+      return refuse(path_of(at, "name"), text::quoted(value.name) + " is there already");
     result.push_back(std::move(value));
   }
   if (count == 0) return refuse(path_of(path, "http_filters"), "the router is missing");

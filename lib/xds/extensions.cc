@@ -10,6 +10,7 @@
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
@@ -19,6 +20,7 @@
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
 #include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
@@ -27,6 +29,7 @@
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
 #include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
+#include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
@@ -60,6 +63,8 @@ const auto& known() {
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
       ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
       ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
+      ext::filters::http::rbac::v3::RBAC::descriptor(),
+      ext::filters::http::rbac::v3::RBACPerRoute::descriptor(),
       ext::filters::http::router::v3::Router::descriptor(),
       ext::filters::listener::http_inspector::v3::HttpInspector::descriptor(),
       ext::filters::listener::original_dst::v3::OriginalDst::descriptor(),
@@ -69,7 +74,9 @@ const auto& known() {
       ext::filters::network::connection_limit::v3::ConnectionLimit::descriptor(),
       ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
       ext::filters::network::local_ratelimit::v3::LocalRateLimit::descriptor(),
+      ext::filters::network::rbac::v3::RBAC::descriptor(),
       ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
+      ext::path::match::uri_template::v3::UriTemplateMatchConfig::descriptor(),
       ext::filters::http::stateful_session::v3::StatefulSession::descriptor(),
       ext::filters::http::stateful_session::v3::StatefulSessionPerRoute::descriptor(),
       ext::http::stateful_session::cookie::v3::CookieBasedSessionState::descriptor(),

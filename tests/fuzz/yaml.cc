@@ -5,6 +5,7 @@
 // modules: api:mesh/options.proto api:mesh/config.proto
 // modules: api:mesh/settings_forwarder.proto
 // modules: api:istio/type/v1beta1/selector.proto
+// modules: api:istio/security/v1beta1/authorization_policy.proto
 // modules: api:istio/security/v1beta1/peer_authentication.proto
 // modules: api:istio/networking/v1alpha3/virtual_service.proto
 // modules: api:istio/networking/v1alpha3/destination_rule.proto

@@ -7,6 +7,7 @@
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/networking/v1alpha3/workload_group.pb.h"
+#include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
@@ -36,6 +37,11 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
   checker.labels("metadata.labels", object.labels());
   if (const auto* entry = dynamic_cast<const networking::WorkloadEntry*>(&spec); entry != nullptr)
     return validate(*entry, "spec", checker);
+  using ::istio::security::v1beta1::AuthorizationPolicy;
+  if (const auto* policy = dynamic_cast<const AuthorizationPolicy*>(&spec); policy != nullptr)
+    return validate(*policy, object, checker);
+  checker.expect(!object.annotations().contains("istio.io/dry-run"), "metadata.annotations",
+                 "istio.io/dry-run is for an AuthorizationPolicy alone");
   const bool known = validate_as<networking::VirtualService>(spec, checker) ||
                      validate_as<networking::DestinationRule>(spec, checker) ||
                      validate_as<networking::ServiceEntry>(spec, checker) ||

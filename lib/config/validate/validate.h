@@ -17,8 +17,10 @@ class WorkloadEntry;
 class WorkloadGroup;
 }  // namespace istio::networking::v1alpha3
 namespace istio::security::v1beta1 {
+class AuthorizationPolicy;
 class PeerAuthentication;
-}
+class RequestAuthentication;
+}  // namespace istio::security::v1beta1
 namespace mesh::v1 {
 class CircuitBreaker;
 class MeshConfig;
@@ -36,7 +38,11 @@ void validate(const ::istio::networking::v1alpha3::ServiceEntry& service, Checke
 void validate(const ::istio::networking::v1alpha3::Sidecar& sidecar, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::VirtualService& service, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::WorkloadGroup& group, Checker& checker);
+// `object` has the annotations.
+void validate(const ::istio::security::v1beta1::AuthorizationPolicy& policy,
+              const v1::Object& object, Checker& checker);
 void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Checker& checker);
+void validate(const ::istio::security::v1beta1::RequestAuthentication& policy, Checker& checker);
 void validate(const ::mesh::v1::CircuitBreaker& breaker, Checker& checker);
 void validate(const ::mesh::v1::MeshConfig& config, Checker& checker);
 void validate(const ::mesh::v1::RateLimit& limit, Checker& checker);

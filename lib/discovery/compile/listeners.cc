@@ -1,6 +1,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
 #include "base/text.h"
+#include "discovery/compile/authorization.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/origin.h"
@@ -68,7 +69,10 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   auto& stats = *manager.add_http_filters();
   stats.set_name("envoy.filters.http.grpc_stats");
   pack(counted, *stats.mutable_typed_config());
-  if (!outbound) add_inbound_filters(model, node, manager);
+  if (!outbound) {
+    if (const auto target = target_of(model, node)) add_authorization(model, *target, manager);
+    add_inbound_filters(model, node, manager);
+  }
   if (outbound) {
     auto& cors = *manager.add_http_filters();
     cors.set_name(kCors);
@@ -116,6 +120,8 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
 
 void add_filter(const Model& model, const Node& node, const InboundPort& port,
                 pb::FilterChain& chain) {
+  if (!port.http)
+    if (const auto target = target_of(model, node)) add_authorization(model, *target, chain);
   auto& filter = *chain.add_filters();
   if (port.http) {
     filter.set_name("envoy.filters.network.http_connection_manager");

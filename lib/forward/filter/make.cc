@@ -8,6 +8,7 @@
 #include "forward/filter/fault.h"
 #include "forward/filter/local_ratelimit.h"
 #include "forward/filter/pipeline.h"
+#include "forward/filter/rbac.h"
 #include "forward/filter/stateful_session.h"
 
 namespace mesh::forward::filter {
@@ -43,6 +44,12 @@ Made make_local_ratelimit(const Config& config, const std::string& key, Shared& 
   return LocalRateLimit::make({config, limit}, shared.rate_limit(key, *limit));
 }
 
+Made make_rbac(const Config& config, const std::string& key, Shared& shared) {
+  const auto* const rbac = route::value_of<authz::Rbac>(config.get());
+  MESH_CHECK(rbac != nullptr);
+  return RbacFilter::make({config, rbac}, shared.rbac(key, *rbac));
+}
+
 Made make_stateful_session(const Config& config, const std::string&, Shared&) {
   const auto* const session = route::value_of<route::StatefulSession>(config.get());
   MESH_CHECK(session != nullptr);
@@ -57,6 +64,7 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.Cors", make_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", make_local_ratelimit},
+    {"envoy.extensions.filters.http.rbac.v3.RBAC", make_rbac},
     {"mesh.xds.v1.CircuitBreaker", make_circuit_breaker},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", make_stateful_session},
 });

@@ -68,6 +68,18 @@ void add_numbers(const std::vector<AdaptiveReport>& limits, telemetry::Snapshot&
   }
 }
 
+void add_numbers(const std::vector<RbacReport>& filters, telemetry::Snapshot& into) {
+  for (const RbacReport& f : filters)
+    for (const auto& [result, value] :
+         {std::pair<std::string, uint64_t>{f.prefix + "allowed", f.allowed},
+          {f.prefix + "denied", f.denied},
+          {f.prefix + "logged", f.logged},
+          {f.shadow_prefix + "shadow_allowed", f.shadow_allowed},
+          {f.shadow_prefix + "shadow_denied", f.shadow_denied}})
+      into.numbers[{
+          "mesh_rbac_decisions_total", {{"filter", f.name}, {"result", result}}, false}] += value;
+}
+
 std::string to_json(const std::vector<BreakerReport>& breakers) {
   json::Writer out;
   out.list();

@@ -15,6 +15,8 @@ void add_numbers(const std::vector<BreakerReport>& breakers, telemetry::Snapshot
 void add_numbers(const std::vector<RateLimitReport>& limits, telemetry::Snapshot& into);
 // mesh_adaptive_concurrency_*.
 void add_numbers(const std::vector<AdaptiveReport>& limits, telemetry::Snapshot& into);
+// mesh_rbac_decisions_total.
+void add_numbers(const std::vector<RbacReport>& filters, telemetry::Snapshot& into);
 
 // A JSON array, one object a breaker; the admin page /breakers.
 std::string to_json(const std::vector<BreakerReport>& breakers);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "forward/filter/local_ratelimit.h"
+#include "forward/filter/rbac.h"
 
 namespace mesh::forward::filter {
 
@@ -66,6 +67,36 @@ std::vector<RateLimitReport> Shared::rate_limits() const {
   }
   std::vector<RateLimitReport> reports;
   for (auto& [name, sum] : sums) reports.push_back(std::move(sum));
+  return reports;
+}
+
+std::shared_ptr<RbacCounts> Shared::rbac(const std::string& key, const authz::Rbac& config) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(rbacs_, [](const auto& entry) { return entry.second.counts.expired(); });
+  KnownRbac& known = rbacs_[key];
+  known.prefix = config.rules_stat_prefix;
+  known.shadow_prefix = config.shadow_stat_prefix;
+  auto counts = known.counts.lock();
+  if (counts == nullptr) known.counts = counts = std::make_shared<RbacCounts>();
+  return counts;
+}
+
+std::vector<RbacReport> Shared::rbacs() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<RbacReport> reports;
+  for (const auto& [name, known] : rbacs_) {
+    const auto shared = known.counts.lock();
+    if (shared == nullptr) continue;
+    const auto& counts = shared->counts;
+    reports.push_back({.name = name,
+                       .prefix = known.prefix,
+                       .shadow_prefix = known.shadow_prefix,
+                       .allowed = counts.sum(RbacCounts::Allowed),
+                       .denied = counts.sum(RbacCounts::Denied),
+                       .logged = counts.sum(RbacCounts::Logged),
+                       .shadow_allowed = counts.sum(RbacCounts::ShadowAllowed),
+                       .shadow_denied = counts.sum(RbacCounts::ShadowDenied)});
+  }
   return reports;
 }
 

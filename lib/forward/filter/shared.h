@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "authz/rules.h"
 #include "base/random.h"
 #include "resilience/adaptive_limit.h"
 #include "resilience/breaker.h"
@@ -22,6 +23,7 @@
 namespace mesh::forward::filter {
 
 struct RateLimitState;
+struct RbacCounts;
 
 // A breaker as all workers share it.
 struct NamedBreaker {
@@ -49,6 +51,18 @@ struct RateLimitReport {
   uint64_t enforced = 0;  // refused
 };
 
+// What a filter of access control has decided.
+struct RbacReport {
+  std::string name;           // the listener and the filter
+  std::string prefix;         // of the counts of what is in force, as configured
+  std::string shadow_prefix;  // of the others
+  uint64_t allowed = 0;
+  uint64_t denied = 0;
+  uint64_t logged = 0;  // that a policy of action LOG matched
+  uint64_t shadow_allowed = 0;
+  uint64_t shadow_denied = 0;
+};
+
 // An adaptive limit of requests under way.
 struct AdaptiveReport {
   std::string name;  // the listener and the filter
@@ -73,6 +87,10 @@ class Shared {
                                              const route::LocalRateLimit& config);
   std::vector<RateLimitReport> rate_limits() const;
 
+  // The same for the same key; the prefixes are for reports, and the newest are told.
+  std::shared_ptr<RbacCounts> rbac(const std::string& key, const authz::Rbac& config);
+  std::vector<RbacReport> rbacs() const;
+
   // The same for the same key.
   std::shared_ptr<resilience::AdaptiveLimit> adaptive(const std::string& key);
   std::vector<AdaptiveReport> adaptive_limits() const;
@@ -83,6 +101,12 @@ class Shared {
     resilience::BreakerPolicy policy;
   };
 
+  struct KnownRbac {
+    std::weak_ptr<RbacCounts> counts;
+    std::string prefix;
+    std::string shadow_prefix;
+  };
+
   mutable std::mutex mutex_;
   Random random_ = Random::from_system();
   std::map<std::string, Known> breakers_;
@@ -91,6 +115,7 @@ class Shared {
            std::pair<std::string, std::weak_ptr<RateLimitState>>>
       rate_limits_;
   std::map<std::string, std::weak_ptr<resilience::AdaptiveLimit>> adaptive_;
+  std::map<std::string, KnownRbac> rbacs_;
 };
 
 }  // namespace mesh::forward::filter

@@ -1,0 +1,22 @@
+#include "discovery/compile/policy_target.h"
+
+#include <algorithm>
+
+namespace mesh::discovery {
+
+std::optional<PolicyTarget> target_of(const Model& model, const Node& node) {
+  const Workload* const workload = model.workload_of(node);
+  if (workload == nullptr) return std::nullopt;
+  return PolicyTarget{workload->ns, workload->labels, workload};
+}
+
+bool serves(const Model& model, const PolicyTarget& target, const std::string& entry) {
+  if (target.workload == nullptr) return false;
+  const std::string object = "ServiceEntry/" + target.ns + "/" + entry;
+  return std::any_of(model.services().begin(), model.services().end(), [&](const Service& service) {
+    return service.object == object && std::find(service.workloads.begin(), service.workloads.end(),
+                                                 target.workload) != service.workloads.end();
+  });
+}
+
+}  // namespace mesh::discovery

@@ -1,0 +1,135 @@
+// What the kinds of security.istio.io may say: mesh-authorization(7).
+#include <catch2/catch.hpp>
+
+#include <span>
+
+#include "config/object.h"
+
+using namespace mesh;
+
+namespace {
+
+// All that is said of an object named x, after its name; empty: accepted.
+std::string said(const std::string& kind, const std::string& spec,
+                 const std::string& metadata = "name: x") {
+  config::Problems problems("f.yaml");
+  std::vector<config::v1::Object> objects;
+  config::read_objects("apiVersion: security.istio.io/v1\nkind: " + kind + "\nmetadata: {" +
+                           metadata + "}\nspec: {" + spec + "}\n",
+                       problems, objects);
+  std::string all;
+  for (const std::string& line : problems.lines()) all += (all.empty() ? "" : "\n") + line;
+  const std::string mark = kind + " default/x: ";
+  const size_t at = all.find(mark);
+  return at == std::string::npos ? all : all.substr(at + mark.size());
+}
+
+struct Row {
+  const char* because;
+  std::string spec;
+  const char* want;
+};
+
+void check(const std::string& kind, std::span<const Row> rows) {
+  for (const Row& row : rows) DYNAMIC_SECTION(kind << ": " << row.because) {
+      CHECK(said(kind, row.spec) == row.want);
+    }
+}
+
+std::string source(const std::string& s) { return "rules: [{from: [{source: {" + s + "}}]}]"; }
+std::string operation(const std::string& s) { return "rules: [{to: [{operation: {" + s + "}}]}]"; }
+std::string when(const std::string& key, const std::string& values) {
+  return "rules: [{when: [{key: \"" + key + "\", values: [" + values + "]}]}]";
+}
+
+}  // namespace
+
+TEST_CASE("object: AuthorizationPolicy", "[config]") {
+  const Row rows[] = {
+      {"allow nothing", "", ""},
+      {"allow everything", "rules: [{}]", ""},
+      {"every field",
+       "selector: {matchLabels: {app: a}}, action: DENY, rules: [{from: [{source: {principals: "
+       "[\"*\"], notPrincipals: [a/ns/b/sa/c], requestPrincipals: [\"i/*\"], "
+       "notRequestPrincipals: [i/s], namespaces: [a], notNamespaces: [b], ipBlocks: [10.0.0.0/8], "
+       "notIpBlocks: [10.0.0.1], remoteIpBlocks: [\"::1\"], notRemoteIpBlocks: "
+       "[\"2001:db8::/32\"], trustDomains: [a], notTrustDomains: [\"*.b\"]}}, {source: "
+       "{serviceAccounts: [a, b/c], notServiceAccounts: [d]}}], to: [{operation: {hosts: "
+       "[\"*.a\"], notHosts: [b], ports: [\"80\"], notPorts: [\"81\"], methods: [GET], notMethods: "
+       "[PUT], paths: [\"/a*\", \"/b/{*}/{**}\"], notPaths: [\"*/c\"]}}], when: [{key: "
+       "\"request.auth.claims[a][b]\", values: [c], notValues: [d]}]}]",
+       ""},
+      {"custom", "action: CUSTOM, rules: [{}]",
+       "spec.action: CUSTOM is not supported: external authorization; use ALLOW or DENY policies, "
+       "with RequestAuthentication for tokens"},
+      {"deny nothing", "action: DENY",
+       "spec.rules: DENY without rules never denies; write an empty rule, {}, to deny everything"},
+      {"two ways to choose",
+       "selector: {matchLabels: {a: b}}, targetRefs: [{group: networking.istio.io, kind: "
+       "ServiceEntry, name: a}]",
+       "spec: expected one of selector, targetRef and targetRefs"},
+      {"another target", "targetRefs: [{kind: Service, name: a}]",
+       "spec.targetRefs[0]: expected a ServiceEntry of networking.istio.io, got \"/Service\"; use "
+       "a selector for others"},
+      {"no source", "rules: [{from: [{}]}]", "spec.rules[0].from[0]: expected source"},
+      {"an empty source", source(""), "spec.rules[0].from[0].source: expected at least one field"},
+      {"an empty value", source("principals: [\"\"]"),
+       "spec.rules[0].from[0].source.principals[0]: expected a value, got \"\""},
+      {"a star within", source("principals: [a*b]"),
+       "spec.rules[0].from[0].source.principals[0]: expected a text, \"prefix*\", \"*suffix\" or "
+       "\"*\", got \"a*b\""},
+      {"no address", source("ipBlocks: [10.0.0.0/33]"),
+       "spec.rules[0].from[0].source.ipBlocks[0]: expected an IP address or a CIDR range, got "
+       "\"10.0.0.0/33\""},
+      {"accounts with namespaces", source("serviceAccounts: [a], namespaces: [b]"),
+       "spec.rules[0].from[0].source: serviceAccounts name their namespace: not together with "
+       "principals or namespaces"},
+      {"an account in three parts", source("notServiceAccounts: [a/b/c]"),
+       "spec.rules[0].from[0].source.notServiceAccounts[0]: expected SERVICE-ACCOUNT or "
+       "NAMESPACE/SERVICE-ACCOUNT, got \"a/b/c\""},
+      {"a trust domain with a path", source("trustDomains: [a/b]"),
+       "spec.rules[0].from[0].source.trustDomains[0]: expected a trust domain, with * at most at "
+       "one end, got \"a/b\""},
+      {"an empty operation", operation(""),
+       "spec.rules[0].to[0].operation: expected at least one field"},
+      {"no port", operation("ports: [http]"),
+       "spec.rules[0].to[0].operation.ports[0]: expected a port from 0 to 65535, got \"http\""},
+      {"a template within a segment", operation("paths: [\"/a{*}\"]"),
+       "spec.rules[0].to[0].operation.paths[0]: expected segments of {*}, {**} or text, got "
+       "\"/a{*}\""},
+      {"another template", operation("paths: [\"/{a}\"]"),
+       "spec.rules[0].to[0].operation.paths[0]: expected {*} or {**}, a segment each, got "
+       "\"/{a}\""},
+      {"the rest, not at the end", operation("notPaths: [\"/{**}/a\"]"),
+       "spec.rules[0].to[0].operation.notPaths[0]: expected {**} at the end, got \"/{**}/a\""},
+      {"no values", "rules: [{when: [{key: source.ip}]}]",
+       "spec.rules[0].when[0]: expected values or notValues"},
+      {"an unknown key", when("source.ips", "a"),
+       "spec.rules[0].when[0].key: unknown attribute \"source.ips\"; did you mean source.ip?"},
+      {"a header without a name", when("request.headers[]", "a"),
+       "spec.rules[0].when[0].key: expected request.headers[NAME], got \"request.headers[]\""},
+      {"a claim without an end", when("request.auth.claims[a", "a"),
+       "spec.rules[0].when[0].key: expected request.auth.claims[NAME] or [NAME][NAME], got "
+       "\"request.auth.claims[a\""},
+      {"Envoy's metadata", when("experimental.envoy.filters.a[b]", "a"),
+       "spec.rules[0].when[0].key: not supported: what other filters have found out; use claims of "
+       "tokens or headers"},
+      {"no address in when", when("remote.ip", "a"),
+       "spec.rules[0].when[0].values[0]: expected an IP address or a CIDR range, got \"a\""},
+  };
+  check("AuthorizationPolicy", rows);
+}
+
+TEST_CASE("object: a dry run is of ALLOW and DENY policies", "[config]") {
+  const auto annotated = [](const std::string& value) {
+    return "name: x, annotations: {\"istio.io/dry-run\": \"" + value + "\"}";
+  };
+  CHECK(said("AuthorizationPolicy", "", annotated("true")).empty());
+  CHECK(said("AuthorizationPolicy", "", annotated("1")) ==
+        "metadata.annotations[\"istio.io/dry-run\"]: expected \"true\" or \"false\", got \"1\"");
+  CHECK(said("AuthorizationPolicy", "action: AUDIT", annotated("true")) ==
+        "metadata.annotations[\"istio.io/dry-run\"]: is for ALLOW and DENY alone: AUDIT refuses "
+        "nothing");
+  CHECK(said("PeerAuthentication", "", annotated("true")) ==
+        "metadata.annotations: istio.io/dry-run is for an AuthorizationPolicy alone");
+}
