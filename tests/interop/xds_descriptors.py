@@ -99,7 +99,8 @@ def stand_in(message):
 
 def field_facts(field):
     name = field.type_name if not field.type_name.endswith("Entry") else "map"
-    return field.number, field.name, field.type, field.label, name
+    # A name that C++ has as a keyword has an underscore behind it here.
+    return field.number, field.name.rstrip("_"), field.type, field.label, name
 
 
 def compare(ours):
