@@ -44,7 +44,7 @@ TEST_CASE("an origin is found in its file, by its part or by what holds that") {
   CHECK(places.place("VirtualService/demo/shop http[1].timeout") == "sample.yaml:12:5");
   CHECK(places.place("VirtualService/demo/shop http[2].route[0].destination.host") ==
         "sample.yaml:15:13");
-  CHECK(places.place("VirtualService/demo/leaf http[0].match[0]") == "sample.yaml:24:7");
+  CHECK(places.place("VirtualService/demo/leaf http[0].match[0]") == "sample.yaml:23:7");
   CHECK(places.place("VirtualService/demo/shop http[9]").starts_with("sample.yaml:6:"));
   CHECK(places.place("VirtualService/demo/other http[0]").empty());
   CHECK(places.place("").empty());
