@@ -137,7 +137,8 @@ Result<msg::SignIssuerReply> Service::sign_issuer(const msg::SignIssuerRequest& 
              {"uid", peer.uid}});
   msg::SignIssuerReply reply;
   for (const auto& one : chain) reply.add_chain_der(one.der());
-  for (const auto& root : authority_.bundle()->roots()) reply.add_root_der(root.der());
+  const auto bundle = authority_.bundle();
+  for (const auto& root : bundle->roots()) reply.add_root_der(root.der());
   return reply;
 }
 
