@@ -5,7 +5,7 @@
 namespace mesh::authz {
 namespace {
 
-constexpr std::string_view kPathChars = "a-zA-Z0-9._~%!$&'()+,;:@=-";
+constexpr std::string_view kPathChars = "a-zA-Z0-9._~%!$&'()+,;:@=\\-";
 
 bool is_path_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
