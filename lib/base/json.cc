@@ -3,29 +3,12 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
+
 namespace mesh::json {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-// How many bytes of a well-formed UTF-8 sequence `s` begins with (RFC 3629); 0: none.
-size_t sequence(std::string_view s) {
-  const auto byte = [&](size_t i) { return i < s.size() ? uint8_t(s[i]) : uint8_t(0); };
-  const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  if (first < 0xE0) return follows(1) ? 2 : 0;
-  const uint8_t second = byte(1);
-  if (first < 0xF0) {
-    if (first == 0xE0 && second < 0xA0) return 0;
-    if (first == 0xED && second > 0x9F) return 0;  // surrogates
-    return follows(1) && follows(2) ? 3 : 0;
-  }
-  if (first == 0xF0 && second < 0x90) return 0;
-  if (first == 0xF4 && second > 0x8F) return 0;
-  return follows(1) && follows(2) && follows(3) ? 4 : 0;
-}
 
 void append_escape(char c, std::string& out) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -59,7 +42,7 @@ void append_string(std::string_view text, std::string& out) {
       text.remove_prefix(1);
       continue;
     }
-    n = sequence(text);
+    n = utf8::front_bytes(text);
     out += n == 0 ? kReplacement : text.substr(0, n);
     text.remove_prefix(n == 0 ? 1 : n);
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.h"
+
 namespace mesh::json {
 namespace {
 
@@ -24,26 +26,6 @@ void append_utf8(uint32_t code, std::string& out) {
     out += char(0x80 | (code >> 6 & 0x3f));
     out += char(0x80 | (code & 0x3f));
   }
-}
-
-// The bytes of the UTF-8 character at the front (RFC 3629); 0: it is none.
-size_t utf8_size(std::string_view s) {
-  const auto byte = [&](size_t i) { return i < s.size() ? uint8_t(s[i]) : uint8_t(0); };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return tail(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    if (first == 0xe0 && byte(1) < 0xa0) return 0;
-    if (first == 0xed && byte(1) > 0x9f) return 0;  // surrogates
-    return tail(1) && tail(2) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    if (first == 0xf0 && byte(1) < 0x90) return 0;
-    if (first == 0xf4 && byte(1) > 0x8f) return 0;
-    return tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
 }
 
 class Parser {
@@ -158,7 +140,7 @@ class Parser {
         continue;
       }
       if (uint8_t(text_[at_]) < 0x20) return wrong("a control byte in a string");
-      const size_t size = utf8_size(text_.substr(at_));
+      const size_t size = utf8::front_bytes(text_.substr(at_));
       if (size == 0) return wrong("not UTF-8");
       out.append(text_, at_, size);
       at_ += size;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/utf8.h"
+
 namespace mesh::text {
 namespace {
 
@@ -218,15 +220,21 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string quoted(std::string_view s) {
   constexpr size_t kShownMax = 80;
   std::string out = "\"";
-  for (const char c : s.substr(0, kShownMax)) {
-    if (uint8_t(c) < 0x20 || c == 0x7f) {
-      out += "\\x" + to_hex(std::string_view(&c, 1));
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
+  size_t i = 0;
+  while (i < s.size() && i < kShownMax) {
+    const std::string_view rest = s.substr(i);
+    const size_t bytes = utf8::front_bytes(rest);
+    const char c = rest.front();
+    if (bytes == 0 || uint8_t(c) < 0x20 || c == 0x7f) {
+      out += "\\x" + to_hex(rest.substr(0, 1));
+      ++i;
+      continue;
     }
+    if (c == '"' || c == '\\') out += '\\';
+    out += rest.substr(0, bytes);
+    i += bytes;
   }
-  out += s.size() > kShownMax ? "...\"" : "\"";
+  out += i < s.size() ? "...\"" : "\"";
   return out;
 }
 

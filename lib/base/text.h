@@ -50,7 +50,8 @@ std::string format_time(WallTime t);
 // length and never over 3), or empty: for "did you mean".
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
-// Quotes for a message: "..." with control bytes as \xNN, cut after 80 bytes.
+// Quotes for a message: "..." with control bytes and what is not UTF-8 as \xNN,
+// cut after 80 bytes.
 std::string quoted(std::string_view s);
 
 }  // namespace mesh::text

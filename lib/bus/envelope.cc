@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 namespace mesh::bus {
 namespace {
 
@@ -77,24 +78,9 @@ std::string clean(std::string_view text, size_t bytes_max) {
   out.reserve(std::min(text.size(), bytes_max));
   for (size_t i = 0; i < text.size() && out.size() < bytes_max;) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const size_t length = c < 0x80                ? 1
-                          : c >= 0xC2 && c < 0xE0 ? 2
-                          : c >= 0xE0 && c < 0xF0 ? 3
-                          : c >= 0xF0 && c < 0xF5 ? 4
-                                                  : 0;
-    bool whole = length != 0 && i + length <= text.size();
-    for (size_t k = 1; whole && k < length; ++k)
-      whole = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
-    if (whole && length == 3) {
-      const auto second = static_cast<unsigned char>(text[i + 1]);
-      whole = !(c == 0xE0 && second < 0xA0) && !(c == 0xED && second >= 0xA0);
-    }
-    if (whole && length == 4) {
-      const auto second = static_cast<unsigned char>(text[i + 1]);
-      whole = !(c == 0xF0 && second < 0x90) && !(c == 0xF4 && second >= 0x90);
-    }
+    const size_t length = utf8::front_bytes(text.substr(i));
     const bool control = length == 1 && (c < 0x20 || c == 0x7F) && c != '\n' && c != '\t';
-    if (!whole || control) {
+    if (length == 0 || control) {
       out += '?';
       ++i;
       continue;

@@ -1,0 +1,14 @@
+// UTF-8 as RFC 3629, section 4 has it: no surrogates, nothing overlong, nothing
+// beyond U+10FFFF.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace mesh::utf8 {
+
+// The bytes of the well-formed character at the front of `s`: 1 to 4; 0: there is
+// none, or `s` is empty. Any thread.
+size_t front_bytes(std::string_view s);
+
+}  // namespace mesh::utf8

@@ -1,0 +1,48 @@
+#include "base/utf8.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace mesh::utf8 {
+namespace {
+
+TEST_CASE("utf8: the character at the front", "[base]") {
+  struct Row {
+    std::string text;
+    size_t want;
+  };
+  const Row rows[] = {
+      {"", 0},
+      {std::string(1, '\0'), 1},
+      {"a", 1},
+      {"\x7f", 1},
+      {"\xc2\x80", 2},
+      {"\xdf\xbf rest", 2},
+      {"\xe0\xa0\x80", 3},
+      {"\xed\x9f\xbf", 3},
+      {"\xef\xbf\xbd", 3},
+      {"\xf0\x90\x80\x80", 4},
+      {"\xf4\x8f\xbf\xbf", 4},
+      {"\x80", 0},              // a tail alone
+      {"\xc1\xbf", 0},          // overlong
+      {"\xe0\x9f\xbf", 0},      // overlong
+      {"\xf0\x8f\xbf\xbf", 0},  // overlong
+      {"\xed\xa0\x80", 0},      // a surrogate
+      {"\xf4\x90\x80\x80", 0},  // beyond the last
+      {"\xf5\x80\x80\x80", 0},
+      {"\xff", 0},
+      {"\xc2", 0},  // cut
+      {"\xe2\x82", 0},
+      {"\xf0\x9f\x92", 0},
+      {"\xe2\x82"
+       "a",
+       0},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    CHECK(front_bytes(row.text) == row.want);
+  }
+}
+
+}  // namespace
+}  // namespace mesh::utf8
