@@ -23,6 +23,7 @@ except ImportError as error:
 UNSUPPORTED_MESSAGE = 50816  # lib/api/mesh/xds_options.proto
 OFFICIAL_MODULES = """
 envoy.config.listener.v3.listener_pb2
+envoy.service.discovery.v3.discovery_pb2
 envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2
 envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2
 envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2
