@@ -243,6 +243,11 @@ void Server::Impl::deliver(const OpenCalls::Call& call, const std::string& type_
     ++stats.undelivered;
 }
 
+void Server::Impl::on_writable() {
+  for (const uint64_t id : std::exchange(blocked_, {}))
+    if (const auto at = watchers_.find(id); at != watchers_.end()) touched(*at->second);
+}
+
 void Server::Impl::on_turn_end() {
   const auto touched_now = std::exchange(touched_, {});
   for (const uint64_t id : touched_now)
@@ -274,8 +279,6 @@ void Server::Impl::sweep() {
     stats.lapsed += peer->second.watches.size();
     drop_peer(peer);
   }
-  for (const auto& [id, watcher] : watchers_)
-    if (!watcher->unsent.empty()) touched(*watcher);
   if (!file_->intact()) {
     log::warning("bus: the socket was removed or replaced, making it anew",
                  {{"path", options.path}});

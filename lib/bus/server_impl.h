@@ -62,7 +62,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
 
   // Messages (server.cc)
   void on_message(const Socket::Message& message) override;
-  void on_writable() override {}
+  void on_writable() override;
   void on_turn_end() override;
   PeerState* touch(std::string_view routing_id, const Peer& peer, bool new_connection);
   bool make_room();
@@ -101,6 +101,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
   std::map<uint64_t, std::unique_ptr<ServerWatcher>> watchers_;
   uint64_t watcher_id_ = 0;
   std::set<uint64_t> touched_;  // watchers with something to send or to end
+  std::set<uint64_t> blocked_;  // watchers whose peer's queue had no room
   std::set<std::string> gone_;  // connections found dead while sending
   Instant swept_{};
   event::Timer sweep_timer_;

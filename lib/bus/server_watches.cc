@@ -108,10 +108,12 @@ void Server::Impl::flush(ServerWatcher& watcher) {
     if (!response) return;
     watcher.unsent = response->SerializeAsString();
   }
-  // Blocked: the sweep tries again. No peer: it is dropped at the turn's end.
-  if (send(watcher.routing, wire::KIND_WATCH_RESPONSE, watcher.theirs, watcher.type_url(),
-           watcher.unsent) == Socket::Sent::Yes)
-    watcher.unsent = {};
+  switch (send(watcher.routing, wire::KIND_WATCH_RESPONSE, watcher.theirs, watcher.type_url(),
+               watcher.unsent)) {
+    case Socket::Sent::Yes: watcher.unsent = {}; return;
+    case Socket::Sent::Blocked: blocked_.insert(watcher.id()); return;
+    case Socket::Sent::NoPeer: return;  // dropped at the turn's end
+  }
 }
 
 void Server::Impl::end_watch(uint64_t id) {

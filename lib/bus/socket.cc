@@ -15,6 +15,8 @@ namespace {
 constexpr int kHandshakeMs = 2000;
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMsMax = 500;
+constexpr Duration kUnblockPause = std::chrono::milliseconds(10);
+constexpr Duration kUnblockPauseMax = std::chrono::seconds(1);
 
 Error zmq_error(const char* doing) {
   const int code = zmq_errno();
@@ -77,7 +79,9 @@ Socket::Socket(event::Loop& loop, void* socket, const Limits& limits, Owner& own
     : socket_(socket),
       messages_a_turn_max_(limits.messages_a_turn_max),
       owner_(owner),
-      watch_(loop, *this) {}
+      watch_(loop, *this),
+      unblock_(loop, [this] { owner_.on_writable(); }),
+      pause_(kUnblockPause) {}
 
 Socket::~Socket() {
   watch_.stop();
@@ -111,6 +115,11 @@ Socket::Sent Socket::send(std::initializer_list<std::string_view> frames) {
     // The frames before it are rolled back by libzmq.
     sent = zmq_errno() == EHOSTUNREACH ? Sent::NoPeer : Sent::Blocked;
     break;
+  }
+  if (sent == Sent::Yes) pause_ = kUnblockPause;
+  if (sent == Sent::Blocked && !unblock_.armed()) {
+    unblock_.arm(pause_);
+    pause_ = std::min(2 * pause_, kUnblockPauseMax);
   }
   if ((events() & ZMQ_POLLIN) != 0) watch_.again(true, false);
   return sent;

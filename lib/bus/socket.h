@@ -4,7 +4,8 @@
 // ZMQ_FD is edge-triggered and only a hint: it says "commands wait inside", any
 // call into the socket may swallow that edge, and after it only ZMQ_EVENTS tells
 // the truth. So ZMQ_EVENTS is read again after every receive and every send, and
-// what is left over makes its own next turn.
+// what is left over makes its own next turn. Of a peer whose full queue has room again
+// it does not tell whose: what was blocked is also tried again by the clock.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 #include "base/unique_fd.h"
 #include "bus/limits.h"
 #include "event/loop.h"
+#include "event/timer.h"
 #include "event/watch.h"
 
 namespace mesh::bus {
@@ -78,6 +80,8 @@ class Socket final : private event::Watch::Handler {
   const size_t messages_a_turn_max_;
   Owner& owner_;
   event::Watch watch_;
+  event::Timer unblock_;  // armed: something was blocked
+  Duration pause_;        // of the next such try
 };
 
 }  // namespace mesh::bus
