@@ -11,7 +11,8 @@ Result<void> set(bool has, const google::protobuf::Duration& from, const char* k
   if (!has) return {};
   to = std::chrono::seconds(from.seconds()) + std::chrono::nanoseconds(from.nanos());
   if (to < Duration(0) || to > max)
-    return Error{Errc::Invalid, std::string(key) + ": expected 0s to " + text::format_duration(max)};
+    return Error{Errc::Invalid,
+                 std::string(key) + ": expected 0s to " + text::format_duration(max)};
   return {};
 }
 

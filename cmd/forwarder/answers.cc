@@ -66,8 +66,7 @@ Result<v1::HeldReply> Answers::held(const v1::HeldRequest& request, const bus::P
   reply.set_node(node_.id);
   reply.set_namespace_(node_.workload_namespace);
   reply.set_workload(node_.workload);
-  if (const auto* const svid = forwarder_.secrets().svid())
-    reply.set_identity(svid->id().uri());
+  if (const auto* const svid = forwarder_.secrets().svid()) reply.set_identity(svid->id().uri());
   reply.set_generation(forwarder_.generation_in_force());
   const auto types = set_of(request.types());
   const auto names = set_of(request.names());

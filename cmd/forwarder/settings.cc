@@ -94,8 +94,8 @@ Result<Duration> within(const google::protobuf::Duration& message, bool given, D
   if (!given) return otherwise;
   const Duration d = std::chrono::seconds(message.seconds()) + Duration(message.nanos());
   if (d <= Duration(0) || d > most)
-    return Error{Errc::Invalid,
-                 std::string(key) + ": expected more than 0s, at most " + text::format_duration(most)};
+    return Error{Errc::Invalid, std::string(key) + ": expected more than 0s, at most " +
+                                    text::format_duration(most)};
   return d;
 }
 

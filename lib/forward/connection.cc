@@ -102,16 +102,14 @@ void Connection::start(UniqueFd fd, const net::Address& destination) {
     // Never without a bound, whatever the configuration says.
     const Duration wait = listener_->config->listener_filters_timeout;
     const bool learned = listener_->learned->server_first(sniffer_->facts().destination.port());
-    deadline_.arm(learned                    ? kLearnedSniff
-                  : wait > Duration::zero() ? wait
-                                            : kSniffingMax);
+    deadline_.arm(learned ? kLearnedSniff : wait > Duration::zero() ? wait : kSniffingMax);
     started = transport_.start(std::move(stream), Transport::Begin::Sniffing);
   } else {
     started = transport_.start(std::move(stream), Transport::Begin::Open);
     ConnectionFacts facts;
     if (!listener_->match.trivial()) {
-      facts.destination = destination.family() == AF_UNSPEC ? net::Address::local_of(socket)
-                                                            : destination;
+      facts.destination =
+          destination.family() == AF_UNSPEC ? net::Address::local_of(socket) : destination;
       facts.source = facts.direct_source = net::Address::peer_of(socket);
     }
     if (started) use_chain(facts);

@@ -22,8 +22,8 @@
 #include "forward/view.h"
 #include "http/codec.h"
 #include "telemetry/registry.h"
-#include "upstream/keepalive.h"
 #include "transport/transport.h"
+#include "upstream/keepalive.h"
 
 namespace mesh::forward {
 

@@ -42,12 +42,11 @@ struct ChainSpec {
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 
-
 struct ListenerSpec {
   std::shared_ptr<const xds::Listener> config;
   std::shared_ptr<const net::ListenSocket> socket;  // null: not bound to its port
   net::Address address;                             // as configured
-  std::vector<ChainSpec> chains;  // as configured, the default one last
+  std::vector<ChainSpec> chains;                    // as configured, the default one last
   ChainMatch match;
   std::vector<net::Cidr> proxy_peers;  // who may speak the PROXY protocol
   std::shared_ptr<Learned> learned;

@@ -24,8 +24,7 @@ bool is_token(char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; }
 Sniffer::Sniffer(const ListenerSpec& listener, int fd, const net::Address& destination)
     : listener_(&listener) {
   facts_.direct_source = facts_.source = net::Address::peer_of(fd);
-  facts_.destination =
-      destination.family() == AF_UNSPEC ? net::Address::local_of(fd) : destination;
+  facts_.destination = destination.family() == AF_UNSPEC ? net::Address::local_of(fd) : destination;
   const auto& config = *listener.config;
   if (!config.proxy_protocol) return;
   proxy_ = config.proxy_protocol->any_peer ||

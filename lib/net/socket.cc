@@ -41,9 +41,8 @@ Result<void> bind_source(int fd, const Source& source, const Address& address) {
   const int on = 1;
   const Address& from = source.address;
   if (from.family() != address.family())
-    return Error{Errc::Unavailable, "connect to " + address.to_string() +
-                                        ": the source address " + from.host() +
-                                        " is of another family"};
+    return Error{Errc::Unavailable, "connect to " + address.to_string() + ": the source address " +
+                                        from.host() + " is of another family"};
   if (from.port() == 0) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   if (source.freebind) setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
   if (::bind(fd, from.data(), from.size()) == 0) return {};
@@ -87,8 +86,7 @@ Result<UniqueFd> listen(const Address& address, const ListenOptions& options) {
   if (!address.is_unix()) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.freebind && !address.is_unix())
     setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-  if (options.transparent && !address.is_unix())
-    MESH_TRY_VOID(set_transparent(fd.get(), address));
+  if (options.transparent && !address.is_unix()) MESH_TRY_VOID(set_transparent(fd.get(), address));
   if (address.family() == AF_INET6) {
     const int only = options.ipv4_compat ? 0 : 1;
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);

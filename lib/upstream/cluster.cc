@@ -145,8 +145,7 @@ void Cluster::count_drop() {
 }
 
 void Cluster::count_invalid_destination() {
-  telemetry_
-      .number("envoy_cluster_original_dst_host_invalid", {{"cluster_name", spec_->name()}})
+  telemetry_.number("envoy_cluster_original_dst_host_invalid", {{"cluster_name", spec_->name()}})
       .add();
 }
 

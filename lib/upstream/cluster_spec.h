@@ -107,7 +107,7 @@ struct ClusterSpec {
   // What is spoken; of a cluster that speaks its clients' protocol HTTP/1, of its variant
   // for HTTP/2 that.
   xds::UpstreamProtocol protocol = xds::UpstreamProtocol::Http1;
-  bool variant = false;  // see Variants
+  bool variant = false;                       // see Variants
   std::vector<balance::Group> groups;         // of the assignment
   std::shared_ptr<const LocalCluster> local;  // for zone-aware routing; else null
   bool counts_shared = false;                 // bounded load: of all workers

@@ -4,10 +4,10 @@
 #include "http2/client_codec.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
+#include "transport/tls_stream.h"
 #include "upstream/cluster_spec.h"
 #include "upstream/endpoint.h"
 #include "upstream/header_stream.h"
-#include "transport/tls_stream.h"
 
 namespace mesh::upstream {
 

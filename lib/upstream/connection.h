@@ -10,8 +10,8 @@
 #include "event/loop.h"
 #include "http/codec.h"
 #include "resilience/limits.h"
-#include "upstream/keepalive.h"
 #include "transport/transport.h"
+#include "upstream/keepalive.h"
 #include "upstream/own_connections.h"
 
 namespace mesh::upstream {

@@ -7,8 +7,8 @@
 #include "http1/client_codec.h"
 #include "http2/client_codec.h"
 #include "net/socket.h"
-#include "upstream/grpc_health.h"
 #include "transport/tls_stream.h"
+#include "upstream/grpc_health.h"
 
 namespace mesh::upstream {
 
@@ -105,7 +105,8 @@ Result<void> HealthProbe::connect() {
   MESH_TRY(UniqueFd fd, net::connect(to, cluster_->connects_from()));
   std::unique_ptr<net::Stream> stream;
   if (host.tls) {
-    MESH_TRY(stream, transport::TlsStream::make(cluster_->tls, std::move(fd), cluster_->config->tls->sni));
+    MESH_TRY(stream,
+             transport::TlsStream::make(cluster_->tls, std::move(fd), cluster_->config->tls->sni));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

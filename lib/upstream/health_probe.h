@@ -13,8 +13,8 @@
 #include "event/loop.h"
 #include "http/codec.h"
 #include "resilience/health_check.h"
-#include "upstream/cluster_spec.h"
 #include "transport/transport.h"
+#include "upstream/cluster_spec.h"
 
 namespace mesh::upstream {
 

@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
-#include "upstream/header_stream.h"
 #include "transport/tls_stream.h"
+#include "upstream/header_stream.h"
 
 namespace mesh::upstream {
 
@@ -64,7 +64,8 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
   if (cluster.config->tcp_keepalive) set_keepalive(fd.get(), *cluster.config->tcp_keepalive);
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
-    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
+    MESH_TRY(stream,
+             transport::TlsStream::make(cluster.tls, std::move(fd), cluster.config->tls->sni));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

@@ -12,9 +12,9 @@
 #include "base/random.h"
 #include "event/loop.h"
 #include "resilience/limits.h"
+#include "transport/transport.h"
 #include "upstream/attempt_failure.h"
 #include "upstream/cluster.h"
-#include "transport/transport.h"
 
 namespace mesh::upstream {
 

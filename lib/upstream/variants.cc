@@ -36,7 +36,10 @@ void Variants::Use::reset() {
 }
 
 Variants::Variants(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random)
-    : spec_(std::move(spec)), table_(table), random_(random), cleanup_(table.loop().wheel(), *this) {}
+    : spec_(std::move(spec)),
+      table_(table),
+      random_(random),
+      cleanup_(table.loop().wheel(), *this) {}
 
 Variants::~Variants() {
   for (const auto& [key, variant] : variants_) MESH_CHECK(variant->uses == 0);

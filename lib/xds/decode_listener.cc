@@ -132,8 +132,7 @@ Result<FilterChain> decode_chain(const pb::FilterChain& chain, const std::string
   const int last = chain.filters_size() - 1;
   if (last < 0) return refuse(path_of(path, "filters"), "is empty");
   for (int i = 0; i < last; ++i)
-    MESH_TRY_VOID(
-        decode_connection_filter(chain.filters(i), path_of(path, "filters", i), result));
+    MESH_TRY_VOID(decode_connection_filter(chain.filters(i), path_of(path, "filters", i), result));
   MESH_TRY_VOID(decode_filter(chain.filters(last), path_of(path, "filters", last), result));
   if (!chain.has_transport_socket()) return result;
   const auto& socket = chain.transport_socket().typed_config();

@@ -258,7 +258,7 @@ struct Listener {
   // Listener filter original_dst, or the above: chains and clusters see the original
   // destination.
   bool original_dst = false;
-  uint32_t mode = 0;         // of a Unix socket; 0: as umask says
+  uint32_t mode = 0;  // of a Unix socket; 0: as umask says
   TrafficDirection direction = TrafficDirection::Unspecified;
   Duration listener_filters_timeout = std::chrono::seconds(15);
   bool continue_on_listener_filters_timeout = false;
@@ -374,8 +374,8 @@ enum class UpstreamProtocol : uint8_t {
 
 // Of a cluster of type ORIGINAL_DST.
 struct OriginalDst {
-  std::string header;                                // lower case; empty: no header is looked at
-  uint16_t port = 0;                                 // instead of the destination's; 0: that one
+  std::string header;                                   // lower case; empty: no header is looked at
+  uint16_t port = 0;                                    // instead of the destination's; 0: that one
   Duration cleanup_interval = std::chrono::seconds(5);  // hosts unused for as long go
   bool operator==(const OriginalDst&) const = default;
 };

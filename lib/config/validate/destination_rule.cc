@@ -53,9 +53,9 @@ void check_outlier(const OutlierDetection& outlier, const std::string& path, Che
 }
 
 void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {
-  checker.expect(tls.mode() == ClientTLSSettings::DISABLE ||
-                     tls.mode() == ClientTLSSettings::ISTIO_MUTUAL,
-                 path + ".mode", "not supported yet: SIMPLE and MUTUAL");
+  checker.expect(
+      tls.mode() == ClientTLSSettings::DISABLE || tls.mode() == ClientTLSSettings::ISTIO_MUTUAL,
+      path + ".mode", "not supported yet: SIMPLE and MUTUAL");
   const bool set = tls.subject_alt_names_size() > 0 || !tls.sni().empty();
   checker.expect(!set || tls.mode() != ClientTLSSettings::DISABLE, path,
                  "mode DISABLE, the default, has neither sni nor subjectAltNames");

@@ -4,9 +4,7 @@
 #include "forward/admin/pages.h"
 
 namespace mesh::forward::admin {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 std::string health_flags(const upstream::EndpointSpec& endpoint, const xds::Endpoint& said) {
   using Shared = upstream::SharedEndpoint;
