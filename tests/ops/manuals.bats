@@ -9,6 +9,19 @@ setup() {
   command -v mandoc >/dev/null || skip "no mandoc here"
 }
 
+# The details that the forwarder's sources give an answer, or the end of a connection: the first
+# text in a call that ends it, what is assigned to a member of that name, the table of failures.
+details_of_sources() {
+  cat lib/forward/*.cc lib/forward/filter/*.cc lib/authz/rules.h | tr '\n' ' ' |
+    grep -oP '(\b(reply|give_up|fail_midway|refuse|try_timed_out)\([^;"]*|details_? = |kDeniedByNone = |AttemptFailure::Kind::\w+, Flag::\w+,\s*)"\K[a-z_]+(\{\w+\}|\[\w+\])?(?=")' |
+    sed 's/\[none\]/[NAME]/' | sort -u
+}
+# The same of mesh-metrics(7).
+details_of_page() {
+  sed -n '/^\.Sh ANSWERS OF THE FORWARDER/,/^\.Sh ACCESS LOG/p' man/mesh-metrics.7 |
+    sed -nE 's/^\.It [^A].* Ta ([a-z].*)$/\1/p; s/^\.Li ([a-z_]+)( [.,;])?$/\1/p' | sort -u
+}
+
 daemons=(certd configd discoveryd statsd forwarder)
 
 page() { mandoc -T ascii "man/$1" | sed 's/.\x08//g'; }
@@ -55,6 +68,11 @@ missing_options() {
     grep -qE "^ +.*\b$command\b" <<<"$text" || { echo "mesh $command is not in the page"; return 1; }
     "$build/mesh" help "$command" | missing_options mesh.1
   done
+}
+
+@test "the details of answers that the forwarder gives are those of mesh-metrics(7)" {
+  [ "$(details_of_sources | wc -l)" -gt 30 ]
+  diff -u <(details_of_page) <(details_of_sources)
 }
 
 @test "all settings are in the pages, and in the examples" {
