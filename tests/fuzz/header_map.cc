@@ -3,7 +3,7 @@
 // is lines, "NAME VALUE" of the head; those that begin with an operator are edits.
 //
 // modules: forward/head_rules.cc route/rewrite.cc route/match.cc route/text_match.cc
-// modules: route/field_matchers.cc net/address.cc telemetry http base
+// modules: route/field_matchers.cc authz/ip_range.cc net/address.cc telemetry http base
 // libraries: re2
 
 #include <algorithm>
