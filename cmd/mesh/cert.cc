@@ -282,8 +282,7 @@ cli::Command cert_command() {
       .name = "cert",
       .summary = "certificates: what certd has signed, new ones, and hosts that join",
       .words =
-          "list | show FILE | request DIR | request --host | sign FILE | install FILE | "
-          "token NS/ACCOUNT",
+          "list | show FILE | request DIR | sign FILE | install FILE | token ID",
       .words_min = 1,
       .words_max = 2,
       .example = "mesh cert request --host | ssh ROOT mesh cert sign - | mesh cert install -",
@@ -296,11 +295,11 @@ cli::Command cert_command() {
           "             certd knows from your UID, from --token-file, or from the key\n"
           "request --host\n"
           "             the request to sign this host's issuing key, PEM, on stdout\n"
-          "sign FILE    signs such a request of another host (- is stdin) as an issuer below\n"
-          "             this host's root, or the one in --root; its chain on stdout, PEM\n"
+          "sign FILE    signs such a request of another host (- is stdin), as an issuer\n"
+          "             below this host's root or the one in --root; chain on stdout, PEM\n"
           "install FILE has this host's certd sign with that chain from now on\n"
-          "token NAMESPACE/ACCOUNT\n"
-          "             a one-time token for that identity, on stdout; for certd's user",
+          "token ID     a one-time token for the identity NAMESPACE/ACCOUNT, on stdout;\n"
+          "             for certd's user",
       .options = {{"--token-file", "FILE", "a one-time token to request with (mode 0600)"},
                   {"--tokens-dir", "DIR", "where certd looks (STATE_DIR/certd/tokens)"},
                   {"--host", "", "the request of this host's certd"},

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kBytesMax = config::Limits{}.bytes_max;
 
-Result<std::string> read_stdin() {
+Result<std::string> read_stdin(size_t bytes_max) {
   std::string text;
   char buffer[16 * 1024];
   while (true) {
@@ -22,13 +22,17 @@ Result<std::string> read_stdin() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_error("read stdin");
     if (n == 0) return text;
-    if (text.size() + size_t(n) > kBytesMax)
-      return Error{Errc::TooBig, "stdin is over " + std::to_string(kBytesMax) + " bytes"};
+    if (text.size() + size_t(n) > bytes_max)
+      return Error{Errc::TooBig, "stdin is over " + std::to_string(bytes_max) + " bytes"};
     text.append(buffer, size_t(n));
   }
 }
 
 }  // namespace
+
+Result<std::string> read_input(const std::string& path, size_t bytes_max) {
+  return path == "-" ? read_stdin(bytes_max) : file::read(path, bytes_max);
+}
 
 Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths) {
   std::vector<InputFile> files;
@@ -38,7 +42,7 @@ Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths) {
     if (path == "-") {
       if (stdin_read) return Error{Errc::Invalid, "- is given twice; stdin is read once"};
       stdin_read = true;
-      MESH_TRY(std::string text, read_stdin());
+      MESH_TRY(std::string text, read_input(path, kBytesMax));
       files.push_back({"stdin", std::move(text)});
     } else if (std::filesystem::is_directory(path, ignored)) {
       MESH_TRY(auto reading, config::read_directory(path));
