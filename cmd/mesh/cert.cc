@@ -281,8 +281,7 @@ cli::Command cert_command() {
   return {
       .name = "cert",
       .summary = "certificates: what certd has signed, new ones, and hosts that join",
-      .words =
-          "list | show FILE | request DIR | sign FILE | install FILE | token ID",
+      .words = "list | show FILE | request DIR | sign FILE | install FILE | token ID",
       .words_min = 1,
       .words_max = 2,
       .example = "mesh cert request --host | ssh ROOT mesh cert sign - | mesh cert install -",
