@@ -13,18 +13,16 @@ Forwarder::Forwarder(event::Loop& loop, Local local)
     : loop_(loop),
       local_(std::move(local)),
       dns_(loop, [this] { rebuild_later(); }),
-      warm_timer_(loop,
-                  [this] {
-                    dns_.stop_waiting();
-                    rebuild_later();
-                  }),
+      warm_timer_(loop, [this] { stop_warming(); }),
       rebuild_timer_(loop,
                      [this] {
                        if (auto rebuilt = rebuild(); !rebuilt)
                          log::error("configuration refused", {{"error", rebuilt.error().text}});
                      }),
       retry_timer_(loop, [this] { retry_left_out(); }),
-      health_(loop) {
+      health_(loop, [this] {
+        if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
+      }) {
   builder_.resolve_by([this](const std::string& cluster) { return dns_.assignment(cluster); });
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
   for (uint32_t i = 0; i < count; ++i)
@@ -42,6 +40,7 @@ Forwarder::~Forwarder() {
 
 Result<void> Forwarder::apply(std::shared_ptr<const xds::Config> config) {
   const auto former = std::exchange(config_, std::move(config));
+  warmed_ = false;
   dns_.set(*config_);
   if (auto built = rebuild(); !built) {
     config_ = former;
@@ -60,12 +59,14 @@ Result<void> Forwarder::rebuild() {
   const auto config = closed_ ? without_closed() : config_;
   MESH_TRY(auto snapshot, builder_.build(*config, secrets_, newest_));
   if (!builder_.left_out().empty()) retry_timer_.arm(kListenAgain);
-  if (!dns_.warm()) {
+  if (!warmed_ && (!dns_.warm() || !cold_clusters(*snapshot, newest_).empty())) {
     cold_ = std::move(snapshot);
+    health_.warm(*cold_, newest_);
     if (!warm_timer_.armed()) warm_timer_.arm(kWarmMax);
     return {};
   }
   cold_.reset();
+  warmed_ = false;
   warm_timer_.cancel();
   newest_ = snapshot.get();
   for (const ListenerSpec& listener : newest_->listeners)
@@ -74,6 +75,15 @@ Result<void> Forwarder::rebuild() {
   health_.use(*newest_, config_->outlier_event_log);
   for (auto& worker : workers_) worker->apply(*newest_);
   return {};
+}
+
+void Forwarder::stop_warming() {
+  dns_.stop_waiting();
+  if (cold_)
+    for (const std::string& cluster : cold_clusters(*cold_, newest_))
+      log::warning("going on before the first health check of all hosts", {{"cluster", cluster}});
+  warmed_ = true;
+  rebuild_later();
 }
 
 // A listener that is closed for good is one that no configuration has.

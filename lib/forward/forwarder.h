@@ -28,7 +28,8 @@ namespace mesh::forward {
 class Forwarder final : public Worker::Host {
  public:
   static constexpr uint32_t kWorkersMax = 64;
-  // How long a configuration with names that nobody has resolved yet waits.
+  // How long a configuration waits for names that nobody has resolved yet, and for the
+  // first health checks of clusters that are new or changed.
   static constexpr Duration kWarmMax = std::chrono::seconds(5);
   static constexpr Duration kListenAgain = std::chrono::seconds(1);
   static constexpr int kLastAccepted = 4096;  // from the queue of a listener that closes
@@ -127,6 +128,7 @@ class Forwarder final : public Worker::Host {
 
   Result<void> rebuild();
   void rebuild_later();
+  void stop_warming();
   void retry_left_out();
   std::shared_ptr<const xds::Config> without_closed() const;
   void post(std::function<void()> task);
@@ -140,8 +142,10 @@ class Forwarder final : public Worker::Host {
   Secrets secrets_;
   SnapshotBuilder builder_;
   DnsClusters dns_;
-  // Built, and not used before the names of its clusters are resolved; holds its sockets.
+  // Built, and not used before the names of its clusters are resolved and their hosts
+  // were checked once; holds its sockets.
   std::unique_ptr<const Snapshot> cold_;
+  bool warmed_ = false;  // the time for that is over
   event::Timer warm_timer_;
   event::Timer rebuild_timer_;
   event::Timer retry_timer_;  // of listeners that were left out

@@ -11,10 +11,11 @@ using resilience::HostTotals;
 using resilience::OutlierEvent;
 using upstream::HostCount;
 
-HealthKeeper::HealthKeeper(event::Loop& loop)
+HealthKeeper::HealthKeeper(event::Loop& loop, std::function<void()> checked)
     : loop_(loop),
       random_(Random::from_system()),
       timer_(loop, [this] { sweep(); }),
+      checked_timer_(loop, std::move(checked)),
       checker_(loop, random_, log_, *this) {}
 
 HealthKeeper::~HealthKeeper() = default;
@@ -33,8 +34,25 @@ void HealthKeeper::use(const Snapshot& snapshot, const std::string& event_log) {
     for (const upstream::EndpointSpec& e : cluster->endpoints) hosts.push_back(&e.shared->health);
     cluster->shared->outlier.set_hosts(std::move(hosts));
   }
-  checker_.use(snapshot.clusters);
+  checker_.use(&snapshot.clusters);
   arm();
+}
+
+void HealthKeeper::warm(const Snapshot& next, const Snapshot* now) {
+  checker_.use(now == nullptr ? nullptr : &now->clusters, &next.clusters);
+}
+
+std::vector<std::string> cold_clusters(const Snapshot& next, const Snapshot* now) {
+  std::vector<std::string> cold;
+  for (const auto& [name, cluster] : next.clusters) {
+    if (!upstream::awaits_first_check(*cluster)) continue;
+    if (now != nullptr)
+      if (const auto known = now->clusters.find(name);
+          known != now->clusters.end() && known->second->config == cluster->config)
+        continue;
+    cold.push_back(name);
+  }
+  return cold;
 }
 
 void HealthKeeper::on_ejection() {

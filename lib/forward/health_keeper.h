@@ -5,6 +5,7 @@
 // All state that outlives a configuration is in upstream::SharedEndpoint. Main thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,13 +22,17 @@ namespace mesh::forward {
 
 class HealthKeeper final : private upstream::HealthChecker::Owner {
  public:
-  // `loop` outlives us.
-  explicit HealthKeeper(event::Loop& loop);
+  // `loop` outlives us. `checked`: a host was checked for the first time; outside of any
+  // call of ours.
+  HealthKeeper(event::Loop& loop, std::function<void()> checked);
   ~HealthKeeper();
 
   // The configuration from now on. Before workers hear of it. `event_log`: a file for
   // ejections and returns, or empty.
   void use(const Snapshot& snapshot, const std::string& event_log);
+  // Checks the hosts of a configuration that is not used yet too, until the next use().
+  // `now` may be null: none is in use.
+  void warm(const Snapshot& next, const Snapshot* now);
   // A worker ejected a host, or an answer failed one at once: that is to be told, and its return to
   // be waited for.
   void on_ejection();
@@ -39,6 +44,7 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   };
 
   void on_unejected() override { sweep(); }
+  void on_first_check() override { checked_timer_.arm(Duration::zero()); }
   void sweep();
   void sweep(const upstream::ClusterSpec& cluster, bool interval_passed);
   void tell(const upstream::ClusterSpec& cluster, const resilience::OutlierEvent& event);
@@ -49,8 +55,14 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   event::Timer timer_;
   upstream::EventLog log_;
   std::string event_log_;
+  event::Timer checked_timer_;
   upstream::HealthChecker checker_;
   std::map<std::string, Kept, std::less<>> outliers_;  // clusters that have a policy
 };
+
+// The clusters of `next` that are cold: new, or configured otherwise than in `now` (null:
+// all are), with a host that no health check has looked at yet. Envoy warms a cluster so
+// before it takes it in use; hosts that come to one in use are not waited for.
+std::vector<std::string> cold_clusters(const Snapshot& next, const Snapshot* now);
 
 }  // namespace mesh::forward

@@ -50,10 +50,12 @@ class HealthChecker::Session final : private HealthProbe::Owner, private event::
   }
 
   void configure(std::shared_ptr<const ClusterSpec> cluster, size_t host) {
-    const bool anew = cluster->config->health_checks != cluster_->config->health_checks;
+    const bool anew = cluster->config->health_checks != cluster_->config->health_checks ||
+                      (cluster_->needs_tls && !cluster_->tls && cluster->tls);
     cluster_ = std::move(cluster);
     host_ = host;
-    // Other checks may say otherwise: not to wait for a long interval of the former.
+    // Other checks may say otherwise, and so may the same with a certificate: not to
+    // wait for a long interval of the former.
     if (anew && !probe_.busy() && !waiting) due_.arm(Duration::zero());
   }
 
@@ -106,6 +108,7 @@ class HealthChecker::Session final : private HealthProbe::Owner, private event::
     due_.arm(resilience::next_check(policy().policy, is_success(result), transition, traffic,
                                     checker_.random_));
     checker_.finished();
+    if (first) checker_.owner_.on_first_check();
   }
 
   void count(CheckResult result) {
@@ -185,13 +188,12 @@ HealthChecker::HealthChecker(event::Loop& loop, Random& random, EventLog& log, O
 
 HealthChecker::~HealthChecker() = default;
 
-void HealthChecker::use(const Clusters& clusters) {
-  std::set<std::pair<std::string, std::string>> wanted;
+void HealthChecker::check(const Clusters& clusters, std::set<Key>& wanted) {
   for (const auto& [name, cluster] : clusters) {
     if (cluster->config->health_checks.empty()) continue;
     for (size_t i = 0; i < cluster->endpoints.size(); ++i) {
       if (cluster->assignment->endpoints[i].health_check_disabled) continue;
-      const auto key = std::pair(name, cluster->endpoints[i].text);
+      const Key key(name, cluster->endpoints[i].text);
       if (!wanted.insert(key).second) continue;
       auto& session = sessions_[key];
       if (session)
@@ -200,6 +202,12 @@ void HealthChecker::use(const Clusters& clusters) {
         session = std::make_unique<Session>(*this, cluster, i);
     }
   }
+}
+
+void HealthChecker::use(const Clusters* clusters, const Clusters* cold) {
+  std::set<Key> wanted;
+  if (clusters != nullptr) check(*clusters, wanted);
+  if (cold != nullptr) check(*cold, wanted);
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     if (wanted.contains(it->first)) {
       ++it;
@@ -238,6 +246,16 @@ void HealthChecker::finished() {
     ++running_;
     next.run();
   }
+}
+
+bool awaits_first_check(const ClusterSpec& cluster) {
+  if (cluster.config->health_checks.empty()) return false;
+  for (size_t i = 0; i < cluster.endpoints.size(); ++i)
+    if (!cluster.assignment->endpoints[i].health_check_disabled &&
+        (cluster.endpoints[i].shared->check.load(std::memory_order_acquire) &
+         SharedEndpoint::kPendingCheck) != 0)
+      return true;
+  return false;
 }
 
 }  // namespace mesh::upstream

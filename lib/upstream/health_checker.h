@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,8 @@ class HealthChecker {
    public:
     // A check succeeded that brings the host back from its ejection.
     virtual void on_unejected() = 0;
+    // A host was checked for the first time, whatever came of it.
+    virtual void on_first_check() = 0;
 
    protected:
     ~Owner() = default;
@@ -40,8 +43,9 @@ class HealthChecker {
   ~HealthChecker();
 
   using Clusters = std::map<std::string, std::shared_ptr<const ClusterSpec>, std::less<>>;
-  // The clusters from now on. Not inside a call of ours.
-  void use(const Clusters& clusters);
+  // The clusters from now on, and those of a configuration that waits until its hosts
+  // are checked; null: none does. Not inside a call of ours.
+  void use(const Clusters* clusters, const Clusters* cold = nullptr);
   // A worker may have failed a host at once: takes that over.
   void look();
 
@@ -50,6 +54,8 @@ class HealthChecker {
  private:
   class Session;
   friend class Session;
+  using Key = std::pair<std::string, std::string>;
+  void check(const Clusters& clusters, std::set<Key>& wanted);
   void want(Session& session);
   void finished();
 
@@ -58,9 +64,12 @@ class HealthChecker {
   Random& random_;
   EventLog& log_;
   Owner& owner_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Session>> sessions_;
+  std::map<Key, std::unique_ptr<Session>> sessions_;  // by cluster and address
   std::deque<Session*> waiting_;
   size_t running_ = 0;
 };
+
+// Whether a host of the cluster awaits its first check.
+bool awaits_first_check(const ClusterSpec& cluster);
 
 }  // namespace mesh::upstream
