@@ -1,5 +1,6 @@
 #include "cmd/forwarder/service.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/log.h"
@@ -95,9 +96,21 @@ void Service::on_in_force(const std::string& generation) {
   for (const auto& [name, error] : forwarder_.listeners_left_out())
     status += "; listener " + name + ": " + error;
   runtime_.status(status);
+  tell_listeners();
   if (!ready_timer_.armed()) return;
   ready_timer_.cancel();
   runtime_.ready();
+}
+
+// discoveryd was told that a listener's address is taken. When it is ours at last, all is
+// told anew: a refusal cannot be taken back by itself.
+void Service::tell_listeners() {
+  std::set<std::string> now;
+  for (const auto& [name, error] : forwarder_.listeners_left_out()) now.insert(name);
+  const std::set<std::string> before = std::exchange(left_out_, now);
+  const bool bound = std::any_of(before.begin(), before.end(),
+                                 [&](const std::string& name) { return !now.contains(name); });
+  if (bound && !draining_) discovery_.restart(node_now(false));
 }
 
 void Service::report() {

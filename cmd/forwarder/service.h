@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "bus/client.h"
@@ -37,6 +38,7 @@ class Service final : public daemon::Service {
 
  private:
   void on_in_force(const std::string& generation);
+  void tell_listeners();
   void report();
   void leave(std::function<void()> done);
   forward::admin::Host admin_host();
@@ -58,6 +60,7 @@ class Service final : public daemon::Service {
   event::Timer ready_timer_;
   std::unique_ptr<event::Timer> leave_timer_;
   bool draining_ = false;
+  std::set<std::string> left_out_;  // listeners that cannot be bound
 };
 
 }  // namespace mesh::forwarder

@@ -27,12 +27,14 @@ constexpr Duration kAnswerWithin = std::chrono::seconds(2);
 
 struct Row {
   std::string name;
-  std::string state = "stopped";  // up, starting, draining, silent, down, gone, stopped
+  // up, starting, draining, overloaded, silent, down, gone, stopped
+  std::string state = "stopped";
   pid_t pid = 0;
   WallTime since{};
   std::string generation;  // configd: accepted; discoveryd: served; forwarder: in force
   bool counts = false;
   uint64_t requests = 0;
+  std::vector<std::string> shed;  // overload actions in force
 
   bool runs() const { return state != "down" && state != "gone" && state != "stopped"; }
   bool well() const {
@@ -148,12 +150,35 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
   }
 }
 
-void add_requests(const cli::Context& context, std::vector<Row>& rows) {
+std::string label(const statsd::v1::Number& number, const std::string& name) {
+  const auto found = number.labels().find(name);
+  return found == number.labels().end() ? "" : found->second;
+}
+
+void add_overload(const statsd::v1::TotalsReply& totals, std::vector<Row>& rows) {
+  for (const auto& number : totals.numbers()) {
+    Row* const row = find(rows, number.source());
+    if (row == nullptr || !row->runs() || number.value() == 0) continue;
+    row->state = "overloaded";
+    row->shed.push_back(label(number, "action"));
+  }
+}
+
+// What forwarders report: requests, what they shed, and listeners that they lack.
+void add_reports(const cli::Context& context, std::vector<Row>& rows) {
   if (!find(rows, "statsd")->runs()) return;
   cli::Context once = context;
   once.timeout = std::min(kAnswerWithin, context.timeout);
-  const auto totals = ask<statsd::v1::TotalsReply>(once, "statsd", statsd::v1::TotalsRequest());
+  statsd::v1::TotalsRequest request;
+  request.set_numbers_prefix("mesh_overload_active");
+  const auto totals = ask<statsd::v1::TotalsReply>(once, "statsd", request);
   if (!totals) return;
+  add_overload(*totals, rows);
+  request.set_numbers_prefix("mesh_listener_down");
+  if (const auto listeners = ask<statsd::v1::TotalsReply>(once, "statsd", request))
+    for (const auto& number : listeners->numbers())
+      context.say(number.source() + ": listener " + label(number, "listener") + ": " +
+                  label(number, "error"));
   for (const auto& source : totals->sources()) {
     Row* const row = find(rows, source.name());
     if (row == nullptr) continue;
@@ -181,7 +206,7 @@ Exit run(cli::Context& context) {
                             "; start it (systemctl start mesh.target, or mesh up DIR), or name its "
                             "directory: --run-dir DIR");
   add_generations(context, rows);
-  add_requests(context, rows);
+  add_reports(context, rows);
 
   cli::Table table({{.title = "NAME"},
                     {.title = "STATE"},
@@ -191,6 +216,7 @@ Exit run(cli::Context& context) {
                     {.title = "REQUESTS", .number = true}});
   const WallTime now = SystemClock().wall();
   for (const Row& row : rows) {
+    for (const std::string& action : row.shed) context.say(row.name + " sheds load: " + action);
     const bool shown = context.format == cli::Format::Wide || context.format == cli::Format::Json ||
                        context.format == cli::Format::Yaml;
     if (row.state == "gone" && !shown) continue;
@@ -220,13 +246,15 @@ cli::Command status_command() {
           .summary = "what runs, and in which generation",
           .example = "mesh status -o json",
           .more =
-              "STATE is up, starting, draining, stopped (in order, or never started here),\n"
-              "down (died), or silent (there, and does not answer). A forwarder that died\n"
+              "STATE is up, starting, draining, overloaded (it sheds load, and says which),\n"
+              "stopped (in order, or never started here), down (died), or silent (there, and\n"
+              "does not answer). A forwarder that died\n"
               "is missed while its workload is configured or registered; after that it is\n"
               "gone, and listed with -o wide, json and yaml only. GENERATION is what\n"
               "configd accepted, discoveryd serves, a forwarder has in force. REQUESTS\n"
-              "are all that passed a forwarder, either way. Exit status 1 when something\n"
-              "is down, silent or not ready yet.",
+              "are all that passed a forwarder, either way. Listeners that cannot be\n"
+              "bound are told with their error. Exit status 1 when something is down,\n"
+              "silent, overloaded or not ready yet.",
           .reading = true,
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::NotAllowed},

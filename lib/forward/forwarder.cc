@@ -228,6 +228,8 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   filter::add_numbers(builder_.filters().rate_limits(), into);
   filter::add_numbers(builder_.filters().adaptive_limits(), into);
   filter::add_numbers(builder_.filters().rbacs(), into);
+  for (const auto& [name, error] : builder_.left_out())
+    into.numbers[{"mesh_listener_down", {{"error", error}, {"listener", name}}, true}] = 1;
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

@@ -301,6 +301,16 @@ PY
   [ "$status" -ne 0 ]
   [[ $output == *"web@"*"127.0.0.1:$origin_port"*"Address already in use"* ]]
   alive "$forwarder"
+  start statsd
+  told() { run mesh status; [[ $output == *"listener outbound: "*"Address already in use"* ]]; }
+  until_true told
+  kill "$origin"
+  # Bound once it is free; then nobody complains of it any more.
+  until_true log_says forwarder "listening now.*outbound"
+  quiet() { run mesh status; [[ $output != *"Address already in use"* ]]; }
+  until_true quiet
+  run mesh apply -f <(policy c STRICT) --wait --timeout 10s
+  [ "$status" -eq 0 ]
 }
 
 @test "certificate files of a bootstrap: missing, unreadable by rule, broken" {
