@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/http2_peer.h"
 #include "support/http_peer.h"
 
 namespace mesh::scenario {
@@ -13,8 +14,13 @@ namespace mesh::scenario {
 // A connection that said goodbye is opened anew; anything but a 200 counts as lost.
 class Load {
  public:
-  Load(uint16_t port, int clients) {
-    for (int i = 0; i < clients; ++i) threads_.emplace_back([this, port] { run(port); });
+  enum class Protocol { Http1, Http2 };
+
+  Load(uint16_t port, int clients, Protocol protocol = Protocol::Http1) {
+    for (int i = 0; i < clients; ++i)
+      threads_.emplace_back([this, port, protocol] {
+        protocol == Protocol::Http1 ? run_http1(port) : run_http2(port);
+      });
   }
   ~Load() { stop(); }
   void stop() {
@@ -26,7 +32,9 @@ class Load {
   size_t lost() const { return lost_; }
 
  private:
-  void run(uint16_t port) {
+  static constexpr int kStreams = 4;  // of HTTP/2, at once
+
+  void run_http1(uint16_t port) {
     std::optional<support::Wire> wire;
     while (!stopping_) {
       if (!wire) wire = support::Wire::try_connect(port);
@@ -34,6 +42,22 @@ class Load {
       const support::Message answer = sent ? wire->read() : support::Message{};
       ++(answer.status == 200 ? answered_ : lost_);
       if (answer.status == 0 || answer.field("connection") == "close") wire.reset();
+    }
+  }
+
+  // What the peer says that it did not do is asked again, as any client does.
+  void run_http2(uint16_t port) {
+    std::optional<support::H2Client> client;
+    while (!stopping_) {
+      if (!client) client = support::H2Client::try_connect(port);
+      if (!client) {
+        ++lost_;
+        continue;
+      }
+      const auto outcome = client->ask(kStreams);
+      answered_ += size_t(outcome.good);
+      lost_ += size_t(outcome.lost);
+      if (client->over()) client.reset();
     }
   }
 

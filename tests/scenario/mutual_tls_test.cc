@@ -1,9 +1,7 @@
 // Two forwarders, mutual TLS and HTTP/2 between them; and who is refused.
 #include <catch2/catch.hpp>
-#include <filesystem>
 
-#include "identity/certificate.h"
-#include "identity/key.h"
+#include "scenario/authority.h"
 #include "scenario/proxy.h"
 #include "support/http_peer.h"
 #include "support/wait.h"
@@ -18,54 +16,6 @@ namespace {
 
 constexpr const char* kWeb = "spiffe://cluster.local/ns/default/sa/web";
 constexpr const char* kReviews = "spiffe://cluster.local/ns/default/sa/reviews";
-
-// A small authority that lasts as long as the test.
-class Authority {
- public:
-  explicit Authority(const std::string& name)
-      : folder_name_(name),
-        key_(*identity::Key::generate()),
-        root_(*identity::issue_root(key_, *identity::SpiffeId::for_trust_domain("cluster.local"),
-                                    validity())) {
-    folder_.write(name + "-root.pem", root_.pem());
-  }
-
-  // Names of secrets "own" and "roots" of a bootstrap, as files.
-  std::string secrets(const std::string& spiffe_id, const Authority& trusted) const {
-    const auto key = *identity::Key::generate();
-    const auto leaf = *identity::issue_leaf(root_, key_, key.public_key(),
-                                            *identity::SpiffeId::parse(spiffe_id), validity());
-    static int serial = 0;
-    const std::string name = std::to_string(++serial);
-    const auto key_file = folder_.write(name + ".key", key.pem());
-    std::filesystem::permissions(key_file, std::filesystem::perms(0600));
-    const auto chain_file = folder_.write(name + ".pem", leaf.pem());
-    return R"(
-  secrets:
-  - name: own
-    tls_certificate:
-      certificate_chain: { filename: ")" +
-           chain_file + R"(" }
-      private_key: { filename: ")" +
-           key_file + R"(" }
-  - name: roots
-    validation_context:
-      trusted_ca: { filename: ")" +
-           trusted.folder_.file(trusted.folder_name_ + "-root.pem") +
-           R"(" }
-)";
-  }
-
- private:
-  static identity::Validity validity() {
-    const auto now = std::chrono::system_clock::now();
-    return {now - std::chrono::hours(1), now + std::chrono::hours(1)};
-  }
-  const std::string folder_name_;
-  support::TempDir folder_;
-  identity::Key key_;
-  identity::Certificate root_;
-};
 
 std::string tls_context(const std::string& kind, const std::string& peer) {
   const bool server = kind == "Downstream";

@@ -27,15 +27,31 @@ std::shared_ptr<const xds::Config> read(const support::TempDir& folder, const st
 
 uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
 
-Proxy::Proxy(const std::string& bootstrap, uint32_t workers) {
+Proxy::Proxy(uint32_t workers) {
   forward::Local local;
   local.workers = workers;
   local.self.workload = "web-1";
   forwarder_ = std::make_unique<forward::Forwarder>(loop_, local);
   forwarder_->on_in_force([this](const std::string&) { ++in_force_; });
+}
+
+Proxy::Proxy(const std::string& bootstrap, uint32_t workers) : Proxy(workers) {
   std::string error;
   const auto config = read(folder_, bootstrap, error);
-  if (config)
+  begin(config, error);
+}
+
+Proxy::Proxy(const Config& config, const std::optional<Identity>& identity, uint32_t workers)
+    : Proxy(workers) {
+  std::string error;
+  if (identity)
+    if (auto taken = forwarder_->set_identity(identity->svid, identity->bundle); !taken)
+      error = taken.error().text;
+  begin(config, error);
+}
+
+void Proxy::begin(const Config& config, std::string error) {
+  if (config && error.empty())
     if (auto applied = forwarder_->apply(config); !applied) error = applied.error().text;
   if (!error.empty()) {
     forwarder_.reset();
@@ -76,10 +92,24 @@ uint16_t Proxy::port(const std::string& listener) {
 
 std::string Proxy::apply(const std::string& bootstrap) {
   std::string error;
+  const auto config = read(folder_, bootstrap, error);
+  return config ? apply(config) : error;
+}
+
+std::string Proxy::apply(const Config& config) {
+  return change([&](forward::Forwarder& f) { return f.apply(config); });
+}
+
+std::string Proxy::identify(const Identity& identity) {
+  return change(
+      [&](forward::Forwarder& f) { return f.set_identity(identity.svid, identity.bundle); });
+}
+
+std::string Proxy::change(const std::function<Result<void>(forward::Forwarder&)>& what) {
+  std::string error;
   const uint64_t before = in_force_;
   run([&](forward::Forwarder& f) {
-    if (const auto config = read(folder_, bootstrap, error))
-      if (auto applied = f.apply(config); !applied) error = applied.error().text;
+    if (auto changed = what(f); !changed) error = changed.error().text;
   });
   if (error.empty() && !support::wait_for([&] { return in_force_ > before; }))
     error = "not in force in time";

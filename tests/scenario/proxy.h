@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,13 +21,23 @@ uint32_t workers();
 
 class Proxy {
  public:
+  using Config = std::shared_ptr<const xds::Config>;
+  struct Identity {
+    identity::Svid svid;
+    identity::TrustBundle bundle;
+  };
+
   // Throws where the bootstrap is refused.
   Proxy(const std::string& bootstrap, uint32_t workers);
+  // On resources that are decoded already, as one of a mesh.
+  Proxy(const Config& config, const std::optional<Identity>& identity, uint32_t workers);
   ~Proxy();
 
   uint16_t port(const std::string& listener = "front");
   // The error's text, or empty.
   std::string apply(const std::string& bootstrap);
+  std::string apply(const Config& config);
+  std::string identify(const Identity& identity);
   // Runs on the proxy's main thread, and waits for it.
   void run(const std::function<void(forward::Forwarder&)>& what);
   bool drain(Duration longest);  // true once drained
@@ -34,6 +45,10 @@ class Proxy {
   uint64_t in_force() const { return in_force_; }
 
  private:
+  explicit Proxy(uint32_t workers);
+  void begin(const Config& config, std::string error);
+  std::string change(const std::function<Result<void>(forward::Forwarder&)>& what);
+
   support::TempDir folder_;
   event::Loop loop_;
   std::unique_ptr<forward::Forwarder> forwarder_;
