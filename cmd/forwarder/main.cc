@@ -18,14 +18,18 @@
 namespace {
 
 using namespace mesh;
+using forwarder::number_of;
 using settings::v1::Forwarder;
 
 // The bootstrap, where the file named is one.
 std::optional<xds::Bootstrap> bootstrap;
 std::string bootstrap_file;
+bool in_mesh = false;  // serving by settings: no reload makes it one that stands alone
 
 Result<void> read_any(const std::string& path, google::protobuf::Message& settings) {
   if (!forwarder::is_bootstrap(path)) return config::read_settings(path, settings);
+  if (in_mesh)
+    return Error{Errc::Invalid, path + ": a bootstrap; this forwarder was started with settings"};
   MESH_TRY(bootstrap, xds::read_bootstrap(path));
   bootstrap_file = path;
   return {};
@@ -38,20 +42,12 @@ Result<void> check(const google::protobuf::Message& message) {
   return {};
 }
 
-Result<uint64_t> number(const cli::Arguments& arguments, std::string_view option,
-                        uint64_t otherwise, uint64_t most) {
-  if (!arguments.has(option)) return otherwise;
-  auto value = text::parse_uint(arguments.get(option), most);
-  if (!value) return std::move(value).error().during(option);
-  return value;
-}
-
 // Envoy's epochs and base ids name a place as --takeover does; only where one is
 // given does the process take part.
 Result<void> takeover_options(const cli::Arguments& given,
                               forwarder::Standalone::Options& options) {
-  MESH_TRY(const auto epoch, number(given, "--restart-epoch", 0, UINT32_MAX));
-  MESH_TRY(const auto base, number(given, "--base-id", 0, UINT32_MAX));
+  MESH_TRY(const auto epoch, number_of(given, "--restart-epoch", 0, UINT32_MAX));
+  MESH_TRY(const auto base, number_of(given, "--base-id", 0, UINT32_MAX));
   options.takeover = given.get("--takeover");
   const bool by_id = given.has("--restart-epoch") || given.has("--base-id");
   if (by_id && !options.takeover.empty())
@@ -77,9 +73,9 @@ Result<void> log_level(const cli::Arguments& given) {
 Result<void> start_alone(daemon::Runtime& runtime, std::vector<net::Inherited> inherited) {
   forwarder::Standalone::Options options;
   const uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  MESH_TRY(const auto workers, number(runtime.arguments(), "--concurrency", cores, 64));
-  MESH_TRY(const auto drain, number(runtime.arguments(), "--drain-time-s", 10, 3600));
-  MESH_TRY(const auto parent, number(runtime.arguments(), "--parent-shutdown-time-s", 0, 3600));
+  MESH_TRY(const auto workers, number_of(runtime.arguments(), "--concurrency", cores, 64));
+  MESH_TRY(const auto drain, number_of(runtime.arguments(), "--drain-time-s", 10, 3600));
+  MESH_TRY(const auto parent, number_of(runtime.arguments(), "--parent-shutdown-time-s", 0, 3600));
   options.workers = uint32_t(workers);
   options.drain = std::chrono::seconds(drain);
   options.parent_shutdown = std::chrono::seconds(parent);
@@ -102,17 +98,12 @@ Result<void> start(daemon::Runtime& runtime) {
       return Error{Errc::Invalid, std::string(alone) +
                                       ": only with a bootstrap; in a mesh, let"
                                       " systemd hold the sockets"};
-  MESH_TRY(auto settings, forwarder::settings_of(runtime.settings_as<Forwarder>(), runtime.name()));
-  MESH_TRY(const auto workers,
-           number(runtime.arguments(), "--concurrency", settings.local.workers, 64));
-  settings.local.workers = uint32_t(workers);
-  if (runtime.arguments().has("--drain-time-s")) {
-    MESH_TRY(const auto drain, number(runtime.arguments(), "--drain-time-s", 10, 3600));
-    settings.drain = std::chrono::seconds(drain);
-  }
+  MESH_TRY(auto settings, forwarder::settings_of(runtime.settings_as<Forwarder>(), runtime.name(),
+                                                 runtime.arguments()));
   auto service = std::make_unique<forwarder::Service>(runtime, std::move(settings));
   MESH_TRY_VOID(service->start(std::move(inherited)));
   runtime.keep(std::move(service));
+  in_mesh = true;
   return {};
 }
 

@@ -20,6 +20,9 @@ client::CertClient::Options identity_options(const daemon::Paths& paths, const S
           .service_account = settings.service_account};
 }
 
+// Beyond the drain itself: for leaving the mesh, and the last report.
+constexpr Duration kDrainSpare = std::chrono::seconds(2);
+
 uint64_t new_boot_id() { return Random::from_system().next() | 1; }
 
 }  // namespace
@@ -60,7 +63,8 @@ forward::admin::Host Service::admin_host() {
   host.quit = [this] { runtime_.stop("asked by admin"); };
   host.node = [this] { return std::pair(settings_.node.id, settings_.node.workload); };
   host.on_health = [this](bool ill) {
-    if (!draining_) discovery_.restart(node_now(ill));
+    ill_ = ill;
+    if (!draining_) discovery_.restart(node_now());
   };
   host.config_dump = [this](const forward::admin::DumpQuery& query) {
     return xds::dump({}, discovery_.resources(), {query.resource, query.name, query.endpoints},
@@ -70,16 +74,16 @@ forward::admin::Host Service::admin_host() {
 }
 
 // As the mesh sees us; one that goes, or says that it is ill, is no endpoint.
-bus::Node Service::node_now(bool away) const {
+bus::Node Service::node_now() const {
   bus::Node node = settings_.node;
-  if (away) node.metadata[std::string(xds::node::kDraining)] = "true";
+  if (draining_ || ill_) node.metadata[std::string(xds::node::kDraining)] = "true";
   return node;
 }
 
 Result<void> Service::start(std::vector<net::Inherited> inherited) {
   for (net::Inherited& each : inherited) forwarder_.sockets().provide(std::move(each));
   forwarder_.tolerate_taken_addresses();
-  runtime_.set_drain_limit(settings_.drain + std::chrono::seconds(2));
+  runtime_.set_drain_limit(settings_.drain + kDrainSpare);
   runtime_.hold_ready();
   runtime_.status("waiting for the first configuration");
   ready_timer_.arm(kReadyAfter);
@@ -87,6 +91,18 @@ Result<void> Service::start(std::vector<net::Inherited> inherited) {
   MESH_TRY_VOID(identity_.start());
   discovery_.start(settings_.node);
   report_timer_.arm(settings_.report_interval);
+  return {};
+}
+
+Result<void> Service::reload(const google::protobuf::Message& message) {
+  const auto& fresh = static_cast<const settings::v1::Forwarder&>(message);
+  MESH_TRY_VOID(check_change(runtime_.settings_as<settings::v1::Forwarder>(), fresh));
+  MESH_TRY(auto settings, settings_of(fresh, runtime_.name(), runtime_.arguments()));
+  const bus::Node before = std::exchange(settings_, std::move(settings)).node;
+  runtime_.set_drain_limit(settings_.drain + kDrainSpare);
+  forwarder_.set_overload(settings_.overload);
+  report_timer_.arm(settings_.report_interval);
+  if (before.metadata != settings_.node.metadata) discovery_.restart(node_now());
   return {};
 }
 
@@ -110,7 +126,7 @@ void Service::tell_listeners() {
   const std::set<std::string> before = std::exchange(left_out_, now);
   const bool bound = std::any_of(before.begin(), before.end(),
                                  [&](const std::string& name) { return !now.contains(name); });
-  if (bound && !draining_) discovery_.restart(node_now(false));
+  if (bound && !draining_) discovery_.restart(node_now());
 }
 
 void Service::report() {
@@ -123,7 +139,7 @@ void Service::report() {
 // Peers hear first that we go; what they still send in the meantime is served.
 void Service::drain(std::function<void()> done) {
   if (std::exchange(draining_, true)) return;
-  discovery_.restart(node_now(true));
+  discovery_.restart(node_now());
   leave_timer_ = std::make_unique<event::Timer>(
       runtime_.loop(), [this, done = std::move(done)]() mutable { leave(std::move(done)); });
   leave_timer_->arm(std::min<Duration>(kLeave, settings_.drain / 4));

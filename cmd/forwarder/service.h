@@ -34,6 +34,8 @@ class Service final : public daemon::Service {
   // Errors: the state directory, the admin address.
   Result<void> start(std::vector<net::Inherited> inherited);
 
+  // What discoveryd is told, limits and times; forwarder(8), "SIGNALS".
+  Result<void> reload(const google::protobuf::Message& message) override;
   void drain(std::function<void()> done) override;
 
  private:
@@ -42,10 +44,10 @@ class Service final : public daemon::Service {
   void report();
   void leave(std::function<void()> done);
   forward::admin::Host admin_host();
-  bus::Node node_now(bool away) const;
+  bus::Node node_now() const;
 
   daemon::Runtime& runtime_;
-  const Settings settings_;
+  Settings settings_;
   bus::Client certd_;
   bus::Client discoveryd_;
   bus::Client statsd_;
@@ -60,6 +62,7 @@ class Service final : public daemon::Service {
   event::Timer ready_timer_;
   std::unique_ptr<event::Timer> leave_timer_;
   bool draining_ = false;
+  bool ill_ = false;                // the admin page said so
   std::set<std::string> left_out_;  // listeners that cannot be bound
 };
 

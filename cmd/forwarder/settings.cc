@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <google/protobuf/util/message_differencer.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -136,8 +138,8 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   settings.local.workers = message.concurrency() != 0
                                ? message.concurrency()
                                : std::max(1U, std::thread::hardware_concurrency());
-  settings.local.connections_max = message.connections_max();
   MESH_TRY(settings.overload, overload_of(message.overload()));
+  settings.overload.connections_max = message.connections_max();
   MESH_TRY(settings.subscription, subscription_of(message.subscription()));
   if (!message.workload_group().empty() && message.address().empty())
     return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
@@ -177,6 +179,47 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
     ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);
   tell(xds::node::kPorts, ports);
   return settings;
+}
+
+Result<uint64_t> number_of(const cli::Arguments& given, std::string_view option, uint64_t otherwise,
+                           uint64_t most) {
+  if (!given.has(option)) return otherwise;
+  auto value = text::parse_uint(given.get(option), most);
+  if (!value) return std::move(value).error().during(option);
+  return value;
+}
+
+Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name,
+                             const cli::Arguments& given) {
+  MESH_TRY(auto settings, settings_of(message, name));
+  MESH_TRY(const auto workers, number_of(given, "--concurrency", settings.local.workers, 64));
+  settings.local.workers = uint32_t(workers);
+  if (given.has("--drain-time-s")) {
+    MESH_TRY(const auto drain, number_of(given, "--drain-time-s", 10, 3600));
+    settings.drain = std::chrono::seconds(drain);
+  }
+  return settings;
+}
+
+Result<void> check_change(const settings::v1::Forwarder& before,
+                          const settings::v1::Forwarder& after) {
+  // What is told to discoveryd or looked at each time; and the token, which is read once.
+  static constexpr std::string_view kChanging[] = {
+      "outbound",   "outbound_mode",   "outbound_tcp",    "proxy_protocol_peers",
+      "access_log", "locality",        "connections_max", "overload",
+      "drain",      "report_interval", "token_file",
+  };
+  const auto* const descriptor = settings::v1::Forwarder::descriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto* const field = descriptor->field(i);
+    if (std::find(std::begin(kChanging), std::end(kChanging), field->name()) != std::end(kChanging))
+      continue;
+    google::protobuf::util::MessageDifferencer differencer;
+    std::vector<const google::protobuf::FieldDescriptor*> one = {field};
+    if (!differencer.CompareWithFields(before, after, one, one))
+      return Error{Errc::Invalid, field->name() + ": changes with a restart only"};
+  }
+  return {};
 }
 
 }  // namespace mesh::forwarder

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "bus/watch.h"
+#include "cli/options.h"
 #include "forward/local.h"
 #include "mesh/settings_forwarder.pb.h"
 #include "resilience/overload.h"
@@ -34,5 +35,16 @@ struct Settings {
 
 // Errc::Invalid begins with the key. `name` is the instance's by default.
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name);
+// The same where options of the command line (--concurrency, --drain-time-s) stand above it.
+Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name,
+                             const cli::Arguments& given);
+// The value of such an option, at most `most`.
+Result<uint64_t> number_of(const cli::Arguments& given, std::string_view option, uint64_t otherwise,
+                           uint64_t most);
+
+// Whether one can become the other while the forwarder runs; Errc::Invalid names the first key
+// that cannot: who it is, and what is made once at start.
+Result<void> check_change(const settings::v1::Forwarder& before,
+                          const settings::v1::Forwarder& after);
 
 }  // namespace mesh::forwarder
