@@ -16,6 +16,7 @@
 #include "forward/dns_clusters.h"
 #include "forward/health_keeper.h"
 #include "forward/local.h"
+#include "forward/memory_trimmer.h"
 #include "forward/overload.h"
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
@@ -163,6 +164,7 @@ class Forwarder final : public Worker::Host {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
+  MemoryTrimmer trimmer_{loop_, [this] { return connections(); }};
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
