@@ -165,6 +165,36 @@ TEST_CASE("scenario: few long connections are spread over the workers", "[forwar
   }));
 }
 
+TEST_CASE("scenario: connections to an endpoint outlive changes around it", "[forwarder]") {
+  Origin a("a");
+  Origin b("b");
+  const auto yaml = [&](const std::string& more, std::initializer_list<uint16_t> endpoints) {
+    return Front{
+        .route = R"(
+              - match: { prefix: "/" }
+                route: { cluster: svc)" +
+                 more + " }",
+        .endpoints = ports(endpoints),
+        .cluster = "\n    lb_policy: " + std::string(more.empty() ? "RANDOM" : "ROUND_ROBIN")}
+        .yaml();
+  };
+  Proxy proxy(yaml("", {a.port()}), 1);
+  Wire client = Wire::connect(proxy.port());
+  const auto ask = [&] {
+    client.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
+    return client.read().body;
+  };
+  CHECK(ask() == "a");
+  for (int round = 0; round < 5; ++round) {
+    REQUIRE(proxy.apply(yaml(", timeout: 5s", {a.port(), b.port()})) == "");
+    CHECK(!ask().empty());
+    CHECK(!ask().empty());
+    REQUIRE(proxy.apply(yaml("", {a.port()})) == "");
+    CHECK(ask() == "a");
+  }
+  CHECK(a.connections() == 1);
+}
+
 TEST_CASE("scenario: a configuration that cannot be is refused, traffic goes on", "[forwarder]") {
   Origin a("a");
   const std::string good = Front{.endpoints = ports({a.port()})}.yaml();

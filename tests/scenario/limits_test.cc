@@ -145,6 +145,34 @@ TEST_CASE("scenario: a connection takes so many requests and no more", "[forward
   CHECK(stat(proxy, "upstream_cx_max_requests") == 3);
 }
 
+TEST_CASE("scenario: an upstream's connection has its time, and no request is lost by its end",
+          "[forwarder]") {
+  const uint32_t count = workers();
+  const bool http2 = GENERATE(false, true);
+  Origin origin("a");
+  // Of HTTP/2 it is another forwarder.
+  Proxy callee(Front{.endpoints = ports({origin.port()})}.yaml(), 1);
+  Proxy proxy(
+      Front{.endpoints = ports({http2 ? callee.port() : origin.port()}),
+            .cluster = std::string(R"(
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        common_http_protocol_options: { max_connection_duration: 0.05s }
+        explicit_http_config: { )") +
+                       (http2 ? "http2_protocol_options" : "http_protocol_options") + ": {} }"}
+          .yaml(),
+      count);
+  Load load(proxy.port(), 3);
+  const char* const made = http2 ? "upstream_cx_http2_total" : "upstream_cx_http1_total";
+  CHECK(support::wait_for([&] { return stat(proxy, made) >= 10; }));
+  load.stop();
+  CHECK(load.lost() == 0);
+  CHECK(load.answered() > 0);
+  // Those that nobody uses go as well.
+  CHECK(support::wait_for([&] { return stat(proxy, "upstream_cx_active") == 0; }));
+}
+
 TEST_CASE("scenario: keep-alive probes are set on the sockets", "[forwarder]") {
   Origin origin("a");
   Proxy proxy(Front{.endpoints = ports({origin.port()}), .cluster = R"(

@@ -112,7 +112,12 @@ TEST_CASE("mesh: a new instance warms up, and is then one like the others", "[fo
   CHECK(answers(web.port("outbound"), "reviews", 4) == Answers{{"old", 4}});
   support::wait_for([&] { return std::chrono::steady_clock::now() - begin > kWindow * 1.2; });
   const auto came = std::chrono::steady_clock::now();
-  mesh.apply(yaml(at("reviews", "reviews-b", fresh, "r/z1")));
+  const std::string both = yaml(at("reviews", "reviews-b", fresh, "r/z1"));
+  mesh.apply(both);
+  // A change of another kind does not have it begin anew, nor the old one with it.
+  mesh.apply(both + object("VirtualService", "reviews",
+                           "{hosts: [reviews], http: [{timeout: 9s, route: [{destination: {host: "
+                           "reviews}}]}]}"));
   auto seen = answers(web.port("outbound"), "reviews", 60);
   // With half of its weight it would get 20 of 60; a machine that is slow tells nothing.
   if (std::chrono::steady_clock::now() - came < kWindow / 2) CHECK(seen["fresh"] < 24);
