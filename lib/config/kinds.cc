@@ -50,6 +50,13 @@ constexpr Foreign kForeign[] = {
     {"WasmPlugin", "plug-ins on the path of requests"},
 };
 
+// What the group's objects may be written in beside v1; they mean the same.
+bool is_version(std::string_view group, std::string_view version) {
+  if (version == "v1") return true;
+  if (group == kNetworking) return version == "v1beta1" || version == "v1alpha3";
+  return group == kSecurity && version == "v1beta1";
+}
+
 Error unknown_kind(std::string_view word) {
   for (const Foreign& foreign : kForeign)
     if (text::iequals(foreign.kind, word))
@@ -108,8 +115,7 @@ Result<const Kind*> find_kind(std::string_view api_version, std::string_view kin
   const size_t slash = api_version.find('/');
   const std::string_view version =
       slash == std::string_view::npos ? "" : api_version.substr(slash + 1);
-  const bool istio = found->group != kMesh && (version == "v1beta1" || version == "v1alpha3");
-  if (api_version.substr(0, slash) != found->group || (version != "v1" && !istio))
+  if (api_version.substr(0, slash) != found->group || !is_version(found->group, version))
     return Error{Errc::Invalid, "expected " + config::api_version(*found) + " for a " +
                                     std::string(kind) + ", got " + text::quoted(api_version)};
   return found;

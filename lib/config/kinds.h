@@ -26,8 +26,8 @@ std::span<const Kind> kinds();
 // name, or with a word on a kind of Istio's that we have not.
 Result<const Kind*> find_kind(std::string_view word);
 
-// The kind that an object names: exact spelling, any version of its group (of
-// Istio's v1, v1beta1, v1alpha3 mean the same; ours have v1).
+// The kind that an object names: exact spelling, any version that its group has had
+// (networking.istio.io: v1, v1beta1, v1alpha3; ours have v1), which mean the same.
 Result<const Kind*> find_kind(std::string_view api_version, std::string_view kind);
 
 // "networking.istio.io/v1".

@@ -23,6 +23,19 @@ std::string text_of(const Node& document, std::string_view key) {
   return node != nullptr && node->kind == Node::Kind::Scalar ? node->text : std::string();
 }
 
+constexpr std::string_view kPassedOver = "passed over: state of a Kubernetes cluster";
+
+// What `kubectl get -o yaml` prints beside what people wrote.
+bool is_state(std::string_view key) {
+  constexpr std::string_view kKeys[] = {"creationTimestamp", "deletionGracePeriodSeconds",
+                                        "deletionTimestamp", "finalizers",
+                                        "generation",        "managedFields",
+                                        "ownerReferences",   "resourceVersion",
+                                        "selfLink",          "uid"};
+  return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
+}
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
 class ObjectReader {
  public:
   ObjectReader(Problems& problems, std::vector<v1::Object>& objects)
@@ -52,13 +65,14 @@ class ObjectReader {
     const size_t before = problems_.count();
     const Entry* spec_entry = nullptr;
     const Entry* metadata_entry = nullptr;
+    const Entry* status_entry = nullptr;
     for (const Entry& entry : node.entries) {
       if (entry.key == "spec") {
         spec_entry = &entry;
       } else if (entry.key == "metadata") {
         metadata_entry = &entry;
       } else if (entry.key == "status") {
-        problems_.add(entry.at, "status", "not supported: state of a cluster; leave it out");
+        status_entry = &entry;
       } else if (entry.key != "apiVersion" && entry.key != "kind") {
         problems_.add(entry.at, "",
                       "unknown field " + text::quoted(entry.key) +
@@ -73,6 +87,7 @@ class ObjectReader {
     object.set_kind(std::string((*kind)->name));
     Places places;
     metadata(node, metadata_entry, object, places);
+    if (status_entry != nullptr) problems_.warn(status_entry->at, "status", kPassedOver);
     const std::unique_ptr<google::protobuf::Message> spec((*kind)->prototype->New());
     if (spec_entry != nullptr) {
       places.push_back({"spec", spec_entry->at, false});
@@ -103,7 +118,7 @@ class ObjectReader {
       problems_.set_subject(object.kind() + " " + (ns.empty() ? "default" : ns) + "/" +
                             text_of(entry->value, "name"));
       places.push_back({"metadata", entry->at, false});
-      fill(entry->value, entry->at, "metadata", metadata, problems_, &places);
+      fill(without_state(entry->value), entry->at, "metadata", metadata, problems_, &places);
     } else {
       problems_.add(node.at, "metadata", "expected a mapping with a name");
     }
@@ -111,6 +126,27 @@ class ObjectReader {
     object.set_namespace_(metadata.namespace_().empty() ? "default" : metadata.namespace_());
     *object.mutable_labels() = metadata.labels();
     *object.mutable_annotations() = metadata.annotations();
+  }
+
+  // Metadata as people write it; says in one warning what is left out.
+  Node without_state(const Node& metadata) {
+    Node kept = metadata;
+    Position first{};
+    std::string names;
+    const auto leave_out = [&](std::vector<Entry>& entries, const auto& is_left_out) {
+      std::erase_if(entries, [&](const Entry& entry) {
+        if (!is_left_out(entry.key)) return false;
+        if (names.empty()) first = entry.at;
+        names += (names.empty() ? "" : ", ") + entry.key;
+        return true;
+      });
+    };
+    leave_out(kept.entries, is_state);
+    for (Entry& entry : kept.entries)
+      if (entry.key == "annotations")
+        leave_out(entry.value.entries, [](std::string_view key) { return key == kLastApplied; });
+    if (!names.empty()) problems_.warn(first, "metadata", names + ": " + std::string(kPassedOver));
+    return kept;
   }
 
   void keep(v1::Object object, const google::protobuf::Message& spec, const Places& places,

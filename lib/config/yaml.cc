@@ -11,9 +11,11 @@
 namespace mesh::config {
 namespace {
 
-Position position(const yaml_mark_t& mark) {
-  return {uint32_t(mark.line + 1), uint32_t(mark.column + 1)};
-}
+// A part of the text that libyaml takes as a whole, and where it begins.
+struct Piece {
+  std::string_view text;
+  Position at{1, 1};
+};
 
 std::string_view view(const yaml_char_t* text, size_t length) {
   return {reinterpret_cast<const char*>(text), length};
@@ -28,7 +30,7 @@ class Event {
   ~Event() { yaml_event_delete(&event_); }
 
   yaml_event_type_t type() const { return event_.type; }
-  Position at() const { return position(event_.start_mark); }
+  const yaml_mark_t& mark() const { return event_.start_mark; }
   const yaml_event_t& operator*() const { return event_; }
   yaml_event_t* raw() { return &event_; }
 
@@ -38,35 +40,42 @@ class Event {
 
 class Parser {
  public:
-  Parser(std::string_view text, Problems& problems, const Limits& limits)
-      : text_(text), problems_(problems), limits_(limits) {
+  // `nodes` counts over all parts of a text.
+  Parser(const Piece& piece, Problems& problems, const Limits& limits, size_t& nodes)
+      : text_(piece.text), begin_(piece.at), problems_(problems), limits_(limits), nodes_(nodes) {
     MESH_CHECK(yaml_parser_initialize(&parser_) == 1);  // fails without memory only
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
-                                 text.size());
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text_.data()),
+                                 text_.size());
   }
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
   ~Parser() { yaml_parser_delete(&parser_); }
 
-  std::vector<Node> documents() {
-    std::vector<Node> documents;
+  // False after a mistake.
+  bool documents(std::vector<Node>& documents) {
     while (true) {
       Event event;
-      if (!next(event) || event.type() == YAML_STREAM_END_EVENT) return documents;
+      if (!next(event)) return false;
+      if (event.type() == YAML_STREAM_END_EVENT) return true;
       if (event.type() != YAML_DOCUMENT_START_EVENT) continue;
-      if (documents.size() == limits_.documents_max) {
-        fail(event.at(), "more than " + std::to_string(limits_.documents_max) + " documents");
-        return documents;
-      }
+      if (documents.size() == limits_.documents_max)
+        return fail(position(event.mark()),
+                    "more than " + std::to_string(limits_.documents_max) + " documents");
       Event first;
       Node node;
-      if (!next(first) || !build(first, 1, node)) return documents;
+      if (!next(first) || !build(first, 1, node)) return false;
       if (node.kind != Node::Kind::Scalar || !node.is_null()) documents.push_back(std::move(node));
     }
   }
 
  private:
+  Position position(const yaml_mark_t& mark) const {
+    const auto line = uint32_t(mark.line);
+    const auto column = uint32_t(mark.column);
+    return {begin_.line + line, line == 0 ? begin_.column + column : column + 1};
+  }
+
   bool fail(Position at, std::string_view what) {
     problems_.add(at, "", what);
     return false;
@@ -78,14 +87,14 @@ class Parser {
     std::string what = parser_.problem != nullptr ? parser_.problem : "not YAML";
     if (parser_.error == YAML_READER_ERROR) at = {};
     // libyaml's words for a tab do not say what to do.
-    if (indented_by_tab(at)) what = "a tab in the indentation; use blanks";
+    if (indented_by_tab(parser_.problem_mark)) what = "a tab in the indentation; use blanks";
     if (parser_.context != nullptr) what += std::string(" ") + parser_.context;
     return fail(at, what);
   }
 
-  bool indented_by_tab(Position at) const {
+  bool indented_by_tab(const yaml_mark_t& mark) const {
     size_t begin = 0;
-    for (uint32_t line = 1; line < at.line; ++line) {
+    for (size_t line = 0; line < mark.line; ++line) {
       begin = text_.find('\n', begin);
       if (begin == std::string_view::npos) return false;
       ++begin;
@@ -97,7 +106,7 @@ class Parser {
 
   // Fills `node` from the event that begins it. Depth bounds the recursion.
   bool build(const Event& event, size_t depth, Node& node) {
-    node.at = event.at();
+    node.at = position(event.mark());
     if (depth > limits_.depth_max)
       return fail(node.at, "nested over " + std::to_string(limits_.depth_max) + " levels");
     if (++nodes_ > limits_.nodes_max)
@@ -151,7 +160,8 @@ class Parser {
       if (key.type() == YAML_MAPPING_END_EVENT) return true;
       Entry& entry = node.entries.emplace_back();
       if (!build(key, depth + 1, entry.value)) return false;
-      if (entry.value.kind != Node::Kind::Scalar) return fail(key.at(), "a key must be plain text");
+      if (entry.value.kind != Node::Kind::Scalar)
+        return fail(position(key.mark()), "a key must be plain text");
       entry.key = std::move(entry.value.text);
       entry.at = entry.value.at;
       entry.value = Node{};
@@ -162,12 +172,59 @@ class Parser {
     }
   }
 
-  std::string_view text_;
+  const std::string_view text_;
+  const Position begin_;
   Problems& problems_;
   const Limits& limits_;
   yaml_parser_t parser_;
-  size_t nodes_ = 0;
+  size_t& nodes_;
 };
+
+// JSON texts one after the other (as `-o json` prints them) are documents: cut where a
+// mapping of the outermost level ends. Anything else is one part, and so is what comes
+// after `pieces_max`.
+std::vector<Piece> cut(std::string_view text, size_t pieces_max) {
+  std::vector<Piece> pieces{{.text = text, .at = {1, 1}}};
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '{') return pieces;
+  Position at{1, 1};
+  size_t depth = 0;
+  size_t begin = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++at.column, ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{') {
+      if (depth++ == 0 && i != first && pieces.size() <= pieces_max) {
+        // A tab between texts would be one of indentation.
+        pieces.back().text =
+            text.substr(begin, text.find_last_not_of(" \t\r\n", i - 1) + 1 - begin);
+        pieces.push_back({.text = text.substr(i), .at = at});
+        begin = i;
+      }
+    } else if (c == '}' && depth > 0) {
+      --depth;
+    } else if (depth == 0 && i > first && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
+      return {{.text = text, .at = {1, 1}}};
+    }
+    if (c == '\n') {
+      ++at.line;
+      at.column = 1;
+    } else if ((uint8_t(c) & 0xc0) != 0x80) {
+      ++at.column;
+    }
+  }
+  return pieces;
+}
+
+// libyaml compares each with all before it.
+bool has_tag_directive(std::string_view text) {
+  return text.starts_with("%TAG") || text.find("\n%TAG") != std::string_view::npos;
+}
 
 }  // namespace
 
@@ -190,7 +247,15 @@ std::vector<Node> parse_yaml(std::string_view text, Problems& problems, const Li
     problems.add(bad->at, "", bad->what);
     return {};
   }
-  return Parser(text, problems, limits).documents();
+  if (has_tag_directive(text)) {
+    problems.add({}, "", "%TAG is refused; quote text, write numbers plain");
+    return {};
+  }
+  std::vector<Node> documents;
+  size_t nodes = 0;
+  for (const Piece& piece : cut(text, limits.documents_max))
+    if (!Parser(piece, problems, limits, nodes).documents(documents)) break;
+  return documents;
 }
 
 ScalarKind kind_of_plain(std::string_view s) {

@@ -3,7 +3,8 @@
 // YAML 1.2 as Kubernetes objects use it. Refused, because two readers could
 // take it differently or because it can grow without bound: anchors and
 // aliases, tags, keys that are not plain text, duplicate keys, invalid UTF-8,
-// NUL and control bytes, tabs for indentation. The only wrapper of libyaml.
+// NUL and control bytes, tabs for indentation. JSON texts may follow one another, with
+// nothing but white space between them. The only wrapper of libyaml.
 #pragma once
 
 #include <string>

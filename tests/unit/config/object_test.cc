@@ -80,11 +80,16 @@ TEST_CASE("object: the envelope", "[config]") {
       {"no name",
        "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {}\n" + spec,
        "f.yaml:3:1: PeerAuthentication default/: metadata.name: expected a name"},
-      {"state of a cluster",
-       "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, uid: b}\n" +
+      {"a version that its group never had",
+       "apiVersion: security.istio.io/v1alpha3\nkind: PeerAuthentication\nmetadata: {name: a}\n" +
            spec,
-       "f.yaml:3:21: PeerAuthentication default/a: metadata.uid: not supported: state of a "
-       "Kubernetes cluster; leave it out"},
+       "f.yaml:1:1: expected security.istio.io/v1 for a PeerAuthentication, got "
+       "\"security.istio.io/v1alpha3\""},
+      {"a name made by a server",
+       "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {generateName: b}\n" +
+           spec,
+       "f.yaml:3:12: PeerAuthentication default/: metadata.generateName: not supported: names made "
+       "by the server; write a name"},
       {"a list of objects",
        "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: security.istio.io/v1, kind: "
        "PeerAuthentication, metadata: {name: a}}\n",
