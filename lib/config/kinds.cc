@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/service_entry.pb.h"
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
@@ -35,7 +36,6 @@ struct Foreign {
 constexpr Foreign kForeign[] = {
     {"Deployment", "workloads are systemd's; write a WorkloadEntry for each instance"},
     {"EnvoyFilter", "patches of a proxy; see ServicePolicy, RateLimit and MeshConfig"},
-    {"Gateway", "listeners at the edge"},
     {"GatewayClass", "there is one implementation; leave it out"},
     {"Namespace", "namespaces are made by naming them; leave it out"},
     {"ProxyConfig", "settings of a proxy; use the forwarder's settings file"},
@@ -80,6 +80,7 @@ std::span<const Kind> kinds() {
            &::mesh::v1::CircuitBreaker::default_instance()},
       Kind{"DestinationRule", "dr", "destinationrules", kNetworking,
            &networking::DestinationRule::default_instance()},
+      Kind{"Gateway", "gw", "gateways", kNetworking, &networking::Gateway::default_instance()},
       Kind{"MeshConfig", "mc", "meshconfigs", kMesh, &::mesh::v1::MeshConfig::default_instance()},
       Kind{"PeerAuthentication", "pa", "peerauthentications", kSecurity,
            &security::PeerAuthentication::default_instance()},

@@ -15,6 +15,23 @@ Result<std::string> load(const xds::PemSource& source) {
   return file::read(source.file, kPemBytesMax);
 }
 
+// The secret of a name that says where it lies (xds/decode_tls.h); nothing where it is
+// another name.
+std::optional<xds::Secret> secret_of_files(std::string_view name) {
+  constexpr std::string_view kCertificate = "file-cert:";
+  constexpr std::string_view kRoot = "file-root:";
+  xds::Secret secret;
+  if (name.starts_with(kRoot)) {
+    secret.trusted_ca.file = name.substr(kRoot.size());
+    return secret;
+  }
+  const size_t tilde = name.find('~');
+  if (!name.starts_with(kCertificate) || tilde == std::string_view::npos) return std::nullopt;
+  secret.certificate_chain.file = name.substr(kCertificate.size(), tilde - kCertificate.size());
+  secret.private_key.file = name.substr(tilde + 1);
+  return secret;
+}
+
 // Ours or root's, for us and our group: a key that others may read is none.
 Result<std::string> load_key(const xds::PemSource& source) {
   if (source.file.empty()) return source.text;
@@ -114,22 +131,22 @@ std::optional<WallTime> Secrets::first_expiry() const {
 
 Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Static& statics) {
   Material pem;
-  const auto find = [&](const std::string& name) -> Result<const xds::Secret*> {
+  const auto find = [&](const std::string& name) -> Result<xds::Secret> {
     const auto found = statics.find(name);
-    if (found == statics.end())
-      return Error{Errc::Invalid, "secret " + text::quoted(name) + " is not defined"};
-    return found->second.get();
+    if (found != statics.end()) return *found->second;
+    if (auto files = secret_of_files(name)) return *std::move(files);
+    return Error{Errc::Invalid, "secret " + text::quoted(name) + " is not defined"};
   };
   if (!config.certificate_secret.empty()) {
-    MESH_TRY(const auto* secret, find(config.certificate_secret));
-    MESH_TRY(pem.chain, load(secret->certificate_chain));
-    pem.chain_path = secret->certificate_chain.file;
-    MESH_TRY(pem.key, load_key(secret->private_key));
+    MESH_TRY(const auto secret, find(config.certificate_secret));
+    MESH_TRY(pem.chain, load(secret.certificate_chain));
+    pem.chain_path = secret.certificate_chain.file;
+    MESH_TRY(pem.key, load_key(secret.private_key));
   }
   if (!config.validation_secret.empty()) {
-    MESH_TRY(const auto* secret, find(config.validation_secret));
-    MESH_TRY(pem.roots, load(secret->trusted_ca));
-    pem.roots_path = secret->trusted_ca.file;
+    MESH_TRY(const auto secret, find(config.validation_secret));
+    MESH_TRY(pem.roots, load(secret.trusted_ca));
+    pem.roots_path = secret.trusted_ca.file;
   }
   return pem;
 }

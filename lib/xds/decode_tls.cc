@@ -64,11 +64,20 @@ Result<void> check_cipher(const std::string& name, std::string_view path) {
   return {};
 }
 
+// Keys do not travel: what a watch brings may only say where they lie.
+Result<std::string> name_of_files(const Secret& secret, std::string_view path) {
+  for (const PemSource* source :
+       {&secret.certificate_chain, &secret.private_key, &secret.trusted_ca})
+    if (!source->text.empty() || source->file.find('~') != std::string::npos)
+      return refuse(path, "a text in place is for a static bootstrap; name a file without ~");
+  if (!secret.trusted_ca.empty()) return "file-root:" + secret.trusted_ca.file;
+  return "file-cert:" + secret.certificate_chain.file + "~" + secret.private_key.file;
+}
+
 // A certificate or trust bundle in place becomes a secret under the owner's name.
 Result<std::string> keep(const TlsOwner& owner, std::string_view what, Secret secret,
                          std::string_view path) {
-  if (owner.secrets == nullptr)
-    return refuse(path, "certificates in place are for a static bootstrap; name an SDS secret");
+  if (owner.secrets == nullptr) return name_of_files(secret, path);
   secret.name = owner.name + "/" + std::string(what);
   std::string name = secret.name;
   owner.secrets->insert_or_assign(name, std::make_shared<const Secret>(std::move(secret)));

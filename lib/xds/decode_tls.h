@@ -9,8 +9,10 @@
 
 namespace mesh::xds {
 
-// `secrets` null: certificates in place are refused. Otherwise they become
-// secrets named after `owner`, which is unique among contexts.
+// `secrets` null (a watch's resource): of certificates in place only files are
+// taken, by the names that Istio's agent has for them, "file-cert:CHAIN~KEY" and
+// "file-root:CA". Otherwise they become secrets named after `owner`, which is unique
+// among contexts.
 struct TlsOwner {
   std::string name;
   Secrets* secrets = nullptr;

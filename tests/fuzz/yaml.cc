@@ -12,6 +12,7 @@
 // modules: api:istio/networking/v1alpha3/service_entry.proto
 // modules: api:istio/networking/v1alpha3/workload_entry.proto
 // modules: api:istio/networking/v1alpha3/workload_group.proto
+// modules: api:istio/networking/v1alpha3/gateway.proto
 // modules: api:istio/networking/v1alpha3/sidecar.proto
 // modules: api:mesh/v1/adaptive_concurrency.proto api:mesh/v1/circuit_breaker.proto
 // modules: api:mesh/v1/mesh_config.proto api:mesh/v1/rate_limit.proto

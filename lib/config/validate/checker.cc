@@ -172,6 +172,19 @@ bool Checker::regex(const std::string& path, std::string_view pattern) {
   return expect(room, path, "the regexes of this file are too large together");
 }
 
+void Checker::gateways(const std::string& path, const Strings& names) {
+  for (int i = 0; i < names.size(); ++i) {
+    const size_t slash = names[i].find('/');
+    const std::string_view name =
+        std::string_view(names[i]).substr(slash == std::string::npos ? 0 : slash + 1);
+    const bool ns_good =
+        slash == std::string::npos || is_dns_label(std::string_view(names[i]).substr(0, slash));
+    expect(ns_good && is_dns_name(name), at_index(path, i),
+           "expected \"mesh\", the name of a Gateway or NAMESPACE/NAME, got " +
+               text::quoted(names[i]));
+  }
+}
+
 void Checker::ip_address(const std::string& path, const std::string& address) {
   expect(is_ip_address(address), path, "expected an IP address, got " + text::quoted(address));
 }

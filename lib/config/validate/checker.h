@@ -49,6 +49,8 @@ class Checker {
   void labels(const std::string& path, const Labels& labels);
   // ".", "*" or namespaces.
   void export_to(const std::string& path, const Strings& names);
+  // "mesh", NAME or NAMESPACE/NAME.
+  void gateways(const std::string& path, const Strings& names);
   void ip_address(const std::string& path, const std::string& address);
   // A regex in RE2's syntax of 1 to kPatternBytesMax bytes that compiles within bounds.
   bool regex(const std::string& path, std::string_view pattern);

@@ -117,6 +117,7 @@ void check_match(const HTTPMatchRequest& match, const std::string& path, Checker
   }
   if (match.port() != 0) checker.port(path + ".port", match.port());
   checker.labels(path + ".sourceLabels", match.source_labels());
+  checker.gateways(path + ".gateways", match.gateways());
   if (!match.source_namespace().empty())
     checker.label_name(path + ".sourceNamespace", match.source_namespace());
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/service_entry.pb.h"
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
@@ -47,6 +48,7 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
                      validate_as<networking::ServiceEntry>(spec, checker) ||
                      validate_as<networking::Sidecar>(spec, checker) ||
                      validate_as<networking::WorkloadGroup>(spec, checker) ||
+                     validate_as<networking::Gateway>(spec, checker) ||
                      validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
                      validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
                      validate_as<::mesh::v1::MeshConfig>(spec, checker) ||

@@ -9,6 +9,7 @@
 
 namespace istio::networking::v1alpha3 {
 class DestinationRule;
+class Gateway;
 class ServiceEntry;
 class Sidecar;
 class TrafficPolicy;
@@ -34,6 +35,7 @@ namespace mesh::config {
 void validate(const v1::Object& object, const google::protobuf::Message& spec, Checker& checker);
 
 void validate(const ::istio::networking::v1alpha3::DestinationRule& rule, Checker& checker);
+void validate(const ::istio::networking::v1alpha3::Gateway& gateway, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::ServiceEntry& service, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::Sidecar& sidecar, Checker& checker);
 void validate(const ::istio::networking::v1alpha3::VirtualService& service, Checker& checker);

@@ -114,9 +114,7 @@ void check_l4(const Match& match, const std::string& path, Checker& checker) {
   checker.labels(path + ".sourceLabels", match.source_labels());
   if (!match.source_namespace().empty())
     checker.label_name(path + ".sourceNamespace", match.source_namespace());
-  for (int i = 0; i < match.gateways_size(); ++i)
-    checker.expect(match.gateways(i) == "mesh", at_index(path + ".gateways", i),
-                   "not supported: gateways; only \"mesh\"");
+  checker.gateways(path + ".gateways", match.gateways());
   for (int i = 0; i < match.destination_subnets_size(); ++i) {
     const std::string& subnet = match.destination_subnets(i);
     const size_t slash = subnet.find('/');
@@ -160,9 +158,7 @@ void check_hosts(const VirtualService& service, Checker& checker) {
     if (is_ip_address(host) || checker.host(path, host, true))
       checker.expect(hosts.insert(host).second, path, "the host " + host + " is there twice");
   }
-  for (int i = 0; i < service.gateways_size(); ++i)
-    checker.expect(service.gateways(i) == "mesh", at_index("spec.gateways", i),
-                   "not supported: gateways; only \"mesh\"");
+  checker.gateways("spec.gateways", service.gateways());
 }
 
 }  // namespace

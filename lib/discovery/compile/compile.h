@@ -27,12 +27,14 @@ struct Resource {
 // "outbound|80|v1|reviews"; the subset may be empty.
 std::string outbound_name(uint32_t port, std::string_view subset, std::string_view host);
 
-// The node's listeners: "outbound" where it has an outbound address, and
-// "inbound|ADDRESS|PORT" for each port of its workload.
+// The node's listeners: "outbound" where it has an outbound address, "gateway|ADDRESS|PORT"
+// for each place of the Gateways that select it, and "inbound|ADDRESS|PORT" for each port of
+// its workload.
 std::vector<Resource> compile_listeners(const Model& model, const Node& node);
 
 // The route configuration "outbound": a virtual host for each HTTP port of each
-// visible service, and for each host that only a VirtualService names.
+// visible service, and for each host that only a VirtualService names. And those of its
+// gateways, "http.PORT" and "https.PORT.PORTNAME.GATEWAY.NAMESPACE".
 std::vector<Resource> compile_routes(const Model& model, const Node& node);
 
 // "outbound|PORT|SUBSET|HOST" for each port and subset of each visible service,

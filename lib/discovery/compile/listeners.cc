@@ -1,13 +1,14 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 
 #include "base/text.h"
+#include "discovery/compile/access_log.h"
 #include "discovery/compile/authorization.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
+#include "discovery/compile/gateway.h"
 #include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tcp.h"
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
@@ -31,16 +32,6 @@ constexpr const char* kFault = "envoy.filters.http.fault";
 constexpr const char* kRouter = "envoy.filters.http.router";
 // How long a peer may take to show whether it speaks TLS.
 constexpr Duration kSniffTimeout = std::chrono::seconds(10);
-
-template <class Logs>
-void add_access_log(const Node& node, Logs& logs) {
-  if (node.access_log.empty()) return;
-  ext::access_loggers::file::v3::FileAccessLog file;
-  file.set_path(node.access_log);
-  auto& log = *logs.Add();
-  log.set_name("envoy.access_loggers.file");
-  pack(file, *log.mutable_typed_config());
-}
 
 void set_path_normalization(const v1::MeshConfig& mesh, Manager& manager) {
   using Normalization = v1::MeshConfig::PathNormalization;
@@ -90,7 +81,8 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   auto& router = *manager.add_http_filters();
   router.set_name(kRouter);
   pack(ext::filters::http::router::v3::Router(), *router.mutable_typed_config());
-  add_access_log(node, *manager.mutable_access_log());
+  add_access_log(model, node, outbound ? Direction::Client : Direction::Server,
+                 *manager.mutable_access_log());
   return manager;
 }
 
@@ -131,7 +123,7 @@ void add_filter(const Model& model, const Node& node, const InboundPort& port,
   ext::filters::network::tcp_proxy::v3::TcpProxy proxy;
   proxy.set_stat_prefix(inbound_name(port));
   proxy.set_cluster(inbound_name(port));
-  add_access_log(node, *proxy.mutable_access_log());
+  add_access_log(model, node, Direction::Server, *proxy.mutable_access_log());
   filter.set_name("envoy.filters.network.tcp_proxy");
   pack(proxy, *filter.mutable_typed_config());
 }
@@ -213,10 +205,16 @@ Resource outbound_listener(const Model& model, const Node& node) {
 
 }  // namespace
 
+HttpManager outbound_manager(const Model& model, const Node& node, std::string stat_prefix) {
+  return manager_for(model, node, std::move(stat_prefix), true);
+}
+
 std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
   std::vector<Resource> result;
   if (!node.outbound.empty()) result.push_back(outbound_listener(model, node));
   for (auto& listener : compile_tcp_listeners(model, node)) result.push_back(std::move(listener));
+  for (auto& listener : compile_gateway_listeners(model, node))
+    result.push_back(std::move(listener));
   const Workload* workload = model.workload_of(node);
   for (const auto& port : inbound_ports(model, node))
     result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));

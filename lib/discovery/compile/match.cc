@@ -82,7 +82,10 @@ void set_match(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
 void set_text(const istio::StringMatch& match, StringMatcher& into) { set_value(match, into); }
 
 bool is_for(const istio::HTTPMatchRequest& match, const Node& node) {
-  if (!for_mesh(match.gateways())) return false;
+  return for_mesh(match.gateways()) && is_for_caller(match, node);
+}
+
+bool is_for_caller(const istio::HTTPMatchRequest& match, const Node& node) {
   if (!match.source_namespace().empty() && match.source_namespace() != node.ns) return false;
   return selects(match.source_labels(), node.labels);
 }

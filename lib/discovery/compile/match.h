@@ -12,6 +12,8 @@ void set_match(const istio::HTTPMatchRequest& match, envoy::config::route::v3::R
 // Whether the match is for this forwarder at all: its gateways, source labels and source
 // namespace are decided here, where Istio decides them.
 bool is_for(const istio::HTTPMatchRequest& match, const Node& node);
+// The same but for its gateways.
+bool is_for_caller(const istio::HTTPMatchRequest& match, const Node& node);
 
 // Whether the route takes every request, so that none after it is reached.
 bool takes_all(const envoy::config::route::v3::RouteMatch& match);

@@ -3,6 +3,7 @@
 
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
+#include "discovery/compile/gateway.h"
 #include "discovery/compile/match.h"
 #include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
@@ -18,7 +19,9 @@ constexpr uint32_t kHttpPort = 80;
 
 class Compiler {
  public:
-  Compiler(const Model& model, const Node& node) : model_(model), node_(node) {}
+  // `gateway` is NAMESPACE/NAME; empty: the calls of the node itself.
+  Compiler(const Model& model, const Node& node, std::string gateway = {})
+      : model_(model), node_(node), gateway_(std::move(gateway)) {}
 
   Resource compile() {
     config_.set_name("outbound");
@@ -35,7 +38,30 @@ class Compiler {
     return resource(config_.name(), config_);
   }
 
+  void add_routes(const VirtualService& object, uint32_t port, pb::VirtualHost& host) {
+    for (int i = 0; i < object.spec.http_size(); ++i) {
+      const auto& http = object.spec.http(i);
+      if (http.match().empty()) {
+        add_route(object, http, istio::HTTPMatchRequest(), port, {i, -1}, host);
+        return;  // it takes all requests
+      }
+      for (int m = 0; m < http.match_size(); ++m) {
+        const auto& match = http.match(m);
+        if (match.port() != 0 && match.port() != port) continue;
+        if (!is_meant(object, match)) continue;
+        if (add_route(object, http, match, port, {i, m}, host)) return;
+      }
+    }
+  }
+
  private:
+  bool is_meant(const VirtualService& object, const istio::HTTPMatchRequest& match) const {
+    if (gateway_.empty()) return is_for(match, node_);
+    if (!match.gateways().empty() && !names_gateway(match.gateways(), object.ns, gateway_))
+      return false;
+    return is_for_caller(match, node_);
+  }
+
   void add_service(const Service& service, const Port& port) {
     auto& host = *config_.add_virtual_hosts();
     host.set_name(service.host + ":" + std::to_string(port.number));
@@ -116,22 +142,6 @@ class Compiler {
     route.mutable_route()->mutable_timeout();  // none, as Istio; but a gRPC caller's own
     route.mutable_route()->mutable_max_grpc_timeout();
     set_default_retries(*route.mutable_route());
-  }
-
-  void add_routes(const VirtualService& object, uint32_t port, pb::VirtualHost& host) {
-    for (int i = 0; i < object.spec.http_size(); ++i) {
-      const auto& http = object.spec.http(i);
-      if (http.match().empty()) {
-        add_route(object, http, istio::HTTPMatchRequest(), port, {i, -1}, host);
-        return;  // it takes all requests
-      }
-      for (int m = 0; m < http.match_size(); ++m) {
-        const auto& match = http.match(m);
-        if (match.port() != 0 && match.port() != port) continue;
-        if (!is_for(match, node_)) continue;
-        if (add_route(object, http, match, port, {i, m}, host)) return;
-      }
-    }
   }
 
   // True where no request gets past it.
@@ -232,16 +242,22 @@ class Compiler {
 
   const Model& model_;
   const Node& node_;
+  const std::string gateway_;
   pb::RouteConfiguration config_;
   std::set<std::string> domains_;  // of all virtual hosts: each is somebody's once
 };
 
 }  // namespace
 
+void add_gateway_host_routes(const Model& model, const Node& node, const VirtualService& object,
+                             uint32_t port, const std::string& gateway, pb::VirtualHost& host) {
+  Compiler(model, node, gateway).add_routes(object, port, host);
+}
+
 std::vector<Resource> compile_routes(const Model& model, const Node& node) {
-  if (node.outbound.empty()) return {};
   std::vector<Resource> result;
-  result.push_back(Compiler(model, node).compile());
+  if (!node.outbound.empty()) result.push_back(Compiler(model, node).compile());
+  for (auto& one : compile_gateway_routes(model, node)) result.push_back(std::move(one));
   return result;
 }
 

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/text.h"
+#include "discovery/compile/access_log.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 
@@ -196,13 +196,7 @@ class Listeners {
     for (const auto& name : names) chain.mutable_filter_chain_match()->add_server_names(name);
     proxy.set_stat_prefix(outbound_name(target.port->number, "", target.service->host));
     set_idle(model_, node_, target, proxy);
-    if (!node_.access_log.empty()) {
-      ext::access_loggers::file::v3::FileAccessLog file;
-      file.set_path(node_.access_log);
-      auto& log = *proxy.add_access_log();
-      log.set_name("envoy.access_loggers.file");
-      pack(file, *log.mutable_typed_config());
-    }
+    add_access_log(model_, node_, Direction::Client, *proxy.mutable_access_log());
     auto& filter = *chain.add_filters();
     filter.set_name("envoy.filters.network.tcp_proxy");
     pack(proxy, *filter.mutable_typed_config());

@@ -1,4 +1,4 @@
-// What WorkloadGroups may say: mesh-config(5), "KINDS".
+// What WorkloadGroups and Gateways may say: mesh-config(5), "KINDS".
 #include "unit/config/said.h"
 
 using namespace mesh;
@@ -37,4 +37,78 @@ TEST_CASE("object: WorkloadGroup", "[config]") {
        "spec.probe.httpGet.scheme: expected HTTP or HTTPS, got \"ftp\""},
   };
   testing::check_sayings("networking.istio.io/v1", "WorkloadGroup", rows);
+}
+
+TEST_CASE("object: Gateway", "[config]") {
+  const auto server = [](const std::string& more, const std::string& protocol = "HTTPS",
+                         const std::string& hosts = "[a.example]") {
+    return "selector: {app: edge}, servers: [{port: {number: 443, name: p, protocol: " + protocol +
+           "}, hosts: " + hosts + more + "}]";
+  };
+  const std::string files = "serverCertificate: /c.pem, privateKey: /k.pem";
+  const auto tls = [&](const std::string& t) { return server(", tls: {" + t + "}"); };
+  const Saying rows[] = {
+      {"plain HTTP", server("", "HTTP", "[\"*\", ./b.example, demo/*.c.example, \"*/d\"]"), ""},
+      {"a redirect to https", server(", tls: {httpsRedirect: true}", "HTTP"), ""},
+      {"a certificate", tls("mode: SIMPLE, " + files), ""},
+      {"all of it",
+       tls("mode: MUTUAL, caCertificates: /ca.pem, subjectAltNames: [spiffe://a/b], "
+           "minProtocolVersion: TLSV1_2, maxProtocolVersion: TLSV1_3, cipherSuites: "
+           "[ECDHE-RSA-AES128-GCM-SHA256], " +
+           files),
+       ""},
+      {"our own identity", tls("mode: ISTIO_MUTUAL"), ""},
+      {"passed through", tls("mode: PASSTHROUGH"), ""},
+      {"a path",
+       "selector: {a: b}, servers: [{port: {name: p, protocol: HTTP}, hosts: [a], bind: "
+       "\"unix:///run/edge\"}]",
+       ""},
+      {"no selector", "servers: [{port: {number: 1, name: p, protocol: TCP}, hosts: [\"*\"]}]",
+       "spec.selector: expected the labels of the forwarders that listen"},
+      {"no servers", "selector: {a: b}", "spec.servers: expected at least one server"},
+      {"no hosts", server("", "HTTP", "[]"), "spec.servers[0].hosts: expected at least one host"},
+      {"a host that is none", server("", "HTTP", "[a/b/c]"),
+       "spec.servers[0].hosts[0]: expected a host name, got \"b/c\""},
+      {"a protocol", server("", "UDP"),
+       "spec.servers[0].port.protocol: expected HTTP, HTTPS, GRPC, GRPC-WEB, HTTP2, MONGO, TCP or "
+       "TLS, got \"UDP\""},
+      {"HTTPS without TLS", server(""), "spec.servers[0].tls: is needed with protocol HTTPS"},
+      {"HTTP with TLS", server(", tls: {mode: ISTIO_MUTUAL}", "HTTP"),
+       "spec.servers[0].tls: protocol HTTP has no TLS; use HTTPS or TLS\n"
+       "spec.servers[0].tls.mode: is for protocols HTTPS and TLS"},
+      {"a redirect of https", tls("httpsRedirect: true"),
+       "spec.servers[0].tls.httpsRedirect: is for ports of protocol HTTP"},
+      {"no certificate", tls("mode: SIMPLE, privateKey: /k.pem"),
+       "spec.servers[0].tls.serverCertificate: expected the path of a PEM file, which begins with "
+       "/ and has no ~, got \"\""},
+      {"a secret of Kubernetes", tls("mode: SIMPLE, credentialName: a"),
+       "spec.servers[0].tls.credentialName: not supported: a Kubernetes secret; use the files "
+       "serverCertificate, privateKey and caCertificates"},
+      {"clients without an authority", tls("mode: MUTUAL, " + files),
+       "spec.servers[0].tls.caCertificates: expected the path of a PEM file, which begins with / "
+       "and has no ~, got \"\""},
+      {"names of clients that are not asked", tls("mode: SIMPLE, subjectAltNames: [a], " + files),
+       "spec.servers[0].tls.subjectAltNames: clients show no certificate with mode SIMPLE; use "
+       "MUTUAL"},
+      {"files with our own identity", tls("mode: ISTIO_MUTUAL, privateKey: /k.pem"),
+       "spec.servers[0].tls.privateKey: does nothing with mode ISTIO_MUTUAL"},
+      {"between networks", tls("mode: AUTO_PASSTHROUGH"),
+       "spec.servers[0].tls.mode: AUTO_PASSTHROUGH is not supported: routing by cluster names in "
+       "the server name, between networks; use PASSTHROUGH with a VirtualService"},
+      {"an old version", tls("mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_0"),
+       "spec.servers[0].tls.minProtocolVersion: TLSV1_0 is not supported: TLS 1.0 is broken; use "
+       "TLSV1_2"},
+      {"versions backwards",
+       tls("mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2"),
+       "spec.servers[0].tls.maxProtocolVersion: is below minProtocolVersion"},
+      {"a cipher suite", tls("mode: SIMPLE, cipherSuites: [RC4], " + files),
+       "spec.servers[0].tls.cipherSuites[0]: expected a cipher suite such as "
+       "ECDHE-RSA-AES128-GCM-SHA256, got \"RC4\""},
+      {"two servers",
+       "selector: {a: b}, servers: [{port: {number: 80, name: p, protocol: HTTP}, hosts: [a]}, "
+       "{port: {number: 80, name: p, protocol: TLS}, hosts: [b], tls: {mode: PASSTHROUGH}}]",
+       "spec.servers[1].port.name: the name p is there twice\n"
+       "spec.servers[1].port.number: port 80 is there with TLS and without; use another port"},
+  };
+  testing::check_sayings("networking.istio.io/v1", "Gateway", rows);
 }

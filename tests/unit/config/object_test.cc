@@ -130,8 +130,10 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.hosts[1]: the host a is there twice"},
       {"a host that is none", "hosts: [a_b], http: [{" + to + "}]",
        "spec.hosts[0]: expected a host name, got \"a_b\""},
-      {"gateways", "gateways: [x], " + http(to),
-       "spec.gateways[0]: not supported: gateways; only \"mesh\""},
+      {"gateways", "hosts: [a], gateways: [mesh, edge, demo/edge], http: [{" + to + "}]", ""},
+      {"a gateway that is none", "hosts: [a], gateways: [a/b/c], http: [{" + to + "}]",
+       "spec.gateways[0]: expected \"mesh\", the name of a Gateway or NAMESPACE/NAME, got "
+       "\"a/b/c\""},
       {"a TCP route to nowhere", "hosts: [a], tcp: [{match: [{port: 1}]}]",
        "spec.tcp[0].route: expected at least one destination"},
       {"a TLS route without names",

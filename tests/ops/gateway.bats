@@ -1,0 +1,157 @@
+#!/usr/bin/env bats
+# A Gateway as its clients see it: a real mesh, curl and openssl outside of it.
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  mkdir -p "$dir/config" "$dir/forwarders"
+  echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
+  # A client only, as gateways are; it takes every host's resources.
+  cat >"$dir/forwarders/edge.yaml" <<'YAML'
+namespace: demo
+service_account: edge
+labels: {app: edge}
+concurrency: 1
+YAML
+  pids=()
+  http=$(free_port) https=$(free_port) other=$(free_port) origin=$(free_port)
+  certificate ca
+  certificate server ca DNS:a.example,DNS:b.example
+  certificate client ca URI:spiffe://outside/client
+  certificate stranger
+  serve_origin
+}
+
+teardown() {
+  local pid
+  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# certificate NAME [AUTHORITY] [NAMES]: NAME.pem and NAME.key; by itself without an authority.
+certificate() {
+  local key=("-newkey" "ec" "-pkeyopt" "ec_paramgen_curve:P-256" "-nodes" "-keyout" "$dir/$1.key")
+  if [[ -z ${2:-} ]]; then
+    openssl req -x509 "${key[@]}" -subj "/CN=$1" -days 1 -out "$dir/$1.pem" 2>/dev/null
+  else
+    openssl req "${key[@]}" -subj "/CN=$1" -out "$dir/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$dir/$1.csr" -CA "$dir/$2.pem" -CAkey "$dir/$2.key" -CAcreateserial \
+      -days 1 -extfile <(echo "subjectAltName=$3") -out "$dir/$1.pem" 2>/dev/null
+  fi
+  chmod 600 "$dir/$1.key"
+}
+
+serve_origin() {
+  mkdir -p "$dir/www"
+  echo 'hello from the origin' >"$dir/www/index.html"
+  python3 -m http.server --bind 127.0.0.1 --directory "$dir/www" "$origin" >"$dir/origin.log" 2>&1 3>&- &
+  pids+=("$!")
+}
+
+# objects SERVERS: the gateway with these servers, a service, and what binds them.
+objects() {
+  cat >"$dir/config/edge.yaml" <<YAML
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: site, namespace: demo}
+spec:
+  hosts: [site.internal]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 127.0.0.1, ports: {http: $origin}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: door, namespace: demo}
+spec:
+  selector: {app: edge}
+  servers:
+$1
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: site, namespace: demo}
+spec:
+  hosts: [a.example, b.example]
+  gateways: [door]
+  http:
+  - match: [{uri: {prefix: /who}}]
+    directResponse: {status: 200, body: {string: "the gateway\n"}}
+  - route: [{destination: {host: site.internal}}]
+YAML
+}
+
+# until_true COMMAND...: waits for it to succeed, at most 20 s.
+until_true() {
+  local deadline=$((SECONDS + 20))
+  until "$@"; do
+    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+}
+
+start() {
+  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
+  pids+=("$!")
+  until_true grep -qx ready "$dir/out"
+}
+
+# get HOST PORT PATH [CURL OPTION...]: the answer's status, or 000.
+get() {
+  local scheme=http
+  [[ $2 != "$https" ]] || scheme=https
+  curl -sS --max-time 5 -o "$dir/body" -w '%{http_code}' --cacert "$dir/ca.pem" \
+    --resolve "$1:$2:127.0.0.1" "${@:4}" "$scheme://$1:$2$3" 2>>"$dir/curl.log" || true
+}
+answers() { [[ $(get "${@:2}") == "$1" ]]; }
+
+@test "a gateway serves the hosts bound to it, and nothing else" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}"
+  start
+  until_true answers 200 a.example "$http" /index.html
+  [ "$(cat "$dir/body")" = 'hello from the origin' ]
+  answers 200 a.example "$http" /who
+  [ "$(cat "$dir/body")" = 'the gateway' ]
+  answers 404 b.example "$http" /who
+  answers 404 site.internal "$http" /
+}
+
+@test "a gateway ends TLS, sends plain requests there, and asks clients who they are" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: ['*'], bind: 127.0.0.1, tls: {httpsRedirect: true}}
+  - port: {number: $https, name: open, protocol: HTTPS}
+    hosts: [a.example]
+    bind: 127.0.0.1
+    tls: {mode: SIMPLE, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, minProtocolVersion: TLSV1_3}
+  - port: {number: $https, name: closed, protocol: HTTPS}
+    hosts: [b.example]
+    bind: 127.0.0.1
+    tls: {mode: MUTUAL, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, caCertificates: $dir/ca.pem, subjectAltNames: ['spiffe://outside/client']}"
+  start
+  until_true answers 200 a.example "$https" /index.html
+  answers 200 a.example "$https" /who --http2
+  answers 200 a.example "$https" /who --http1.1
+  answers 301 a.example "$http" /who
+  answers 000 a.example "$https" /who --tls-max 1.2
+  answers 000 b.example "$https" /who
+  answers 000 b.example "$https" /who --cert "$dir/stranger.pem" --key "$dir/stranger.key"
+  answers 000 b.example "$https" /who --cert "$dir/server.pem" --key "$dir/server.key"
+  answers 200 b.example "$https" /who --cert "$dir/client.pem" --key "$dir/client.key"
+  # The name in the request may be another than the one of the handshake, but not its routes.
+  answers 404 a.example "$https" /who -H 'Host: c.example'
+}
+
+@test "a gateway that cannot read its key says so, and the configuration before it stays" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}"
+  start
+  until_true answers 200 a.example "$http" /who
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}
+  - {port: {number: $other, name: tls, protocol: HTTPS}, hosts: [a.example], bind: 127.0.0.1, tls: {mode: SIMPLE, serverCertificate: $dir/server.pem, privateKey: $dir/nowhere.key}}"
+  until_true grep -q 'nowhere.key' "$dir/run/log/edge.log"
+  answers 200 a.example "$http" /who
+}
