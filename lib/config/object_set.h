@@ -50,10 +50,8 @@ struct SetProblems {
   std::vector<std::string> warnings;
 };
 
-// A subset that no DestinationRule has (of a route or a fallback), two
-// VirtualServices for one host, two policies for one namespace are errors; a host
-// that no ServiceEntry has is a warning, because services are registered too, and
-// so is a policy that lacks what it works on. In the order of the objects.
+// What analyze() (config/analyze/) finds: errors are what no set is accepted with. In the
+// order of the objects.
 SetProblems check_set(const ObjectSet& set);
 
 }  // namespace mesh::config

@@ -18,7 +18,7 @@ each() {
 status_of() { local status=0; "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?; echo "$status"; }
 
 @test "the table has all commands" {
-  for command in up status apply get delete validate wait services endpoints register deregister \
+  for command in up status apply get delete validate analyze wait services endpoints register deregister \
     cert top breakers completion help; do
     grep -qx "$command" <<<"$commands" || { echo "no $command"; return 1; }
   done
@@ -55,7 +55,7 @@ refuses_words() {
   [ "$(status_of "$mesh" "$1" a b c d e f g h i j)" != 0 ]
 }
 @test "no command takes any number of words without a complaint" {
-  commands=$(grep -vxE 'validate|delete|get' <<<"$commands")
+  commands=$(grep -vxE 'validate|analyze|delete|get' <<<"$commands")
   each refuses_words
 }
 

@@ -171,13 +171,8 @@ void validate(const VirtualService& service, Checker& checker) {
     check_tcp(service.tcp(i), at_index("spec.tcp", i), checker);
   for (int i = 0; i < service.tls_size(); ++i)
     check_tls(service.tls(i), at_index("spec.tls", i), checker);
-  for (int i = 0; i < service.http_size(); ++i) {
-    const std::string path = at_index("spec.http", i);
-    check_route(service.http(i), path, checker);
-    if (service.http(i).match().empty() && i + 1 < service.http_size())
-      checker.warn(at_index("spec.http", i + 1),
-                   "never reached: http[" + std::to_string(i) + "] before it takes every request");
-  }
+  for (int i = 0; i < service.http_size(); ++i)
+    check_route(service.http(i), at_index("spec.http", i), checker);
   checker.export_to("spec.exportTo", service.export_to());
 }
 

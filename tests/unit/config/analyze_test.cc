@@ -1,0 +1,304 @@
+// What the objects of a set say together: mesh-analyze(1).
+#include "config/analyze/analyze.h"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "config/analyze/shadow.h"
+
+using namespace mesh;
+
+namespace {
+
+config::ObjectSet set_of(const std::string& yaml) {
+  config::Problems problems("f.yaml");
+  std::vector<config::v1::Object> objects;
+  config::read_objects(yaml, problems, objects);
+  for (const auto& line : problems.lines()) FAIL(line);
+  config::ObjectSet set;
+  for (auto& object : objects) set.put(std::move(object));
+  return set;
+}
+
+std::string object(const std::string& kind, const std::string& name, const std::string& spec,
+                   const std::string& ns = "default") {
+  std::string group = "networking.istio.io";
+  if (kind == "PeerAuthentication" || kind == "AuthorizationPolicy") group = "security.istio.io";
+  return "---\napiVersion: " + group + "/v1\nkind: " + kind + "\nmetadata: {name: " + name +
+         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
+}
+
+// "web" with ports 80 (HTTP) and 9000 (TCP), and one workload of app=web.
+const std::string kWeb =
+    object("ServiceEntry", "web",
+           "hosts: [web], resolution: STATIC, location: MESH_INTERNAL, ports: [{number: 80, name: "
+           "http, protocol: HTTP}, {number: 9000, name: raw, protocol: TCP}], workloadSelector: "
+           "{labels: {app: web}}") +
+    object("WorkloadEntry", "web-1", "address: 127.0.0.2, labels: {app: web}");
+
+const std::string kTo = "route: [{destination: {host: web, port: {number: 80}}}]";
+
+std::string service(const std::string& http, const std::string& name = "x",
+                    const std::string& more = "hosts: [web]") {
+  return object("VirtualService", name, more + ", http: [" + http + "]");
+}
+
+const std::string kDoor =
+    "selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: "
+    "[\"*.example\"]}]";
+
+// "CODE path: text" of each.
+std::vector<std::string> found(const std::string& yaml,
+                               const config::AnalyzeOptions& options = {}) {
+  std::vector<std::string> lines;
+  for (const auto& finding : config::analyze(set_of(yaml), options).findings) {
+    CHECK(finding.file == "f.yaml");
+    CHECK(finding.at.line > 0);
+    lines.push_back(std::string(finding.rule->code) + " " + finding.path + ": " + finding.text);
+  }
+  return lines;
+}
+
+using Lines = std::vector<std::string>;
+
+struct Row {
+  const char* because;
+  std::string yaml;
+  Lines want;
+};
+
+void check(std::initializer_list<Row> rows) {
+  for (const Row& row : rows) DYNAMIC_SECTION(row.because) {
+      CHECK(found(row.yaml) == row.want);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("analyze: references", "[config]") {
+  const std::string rule = object("DestinationRule", "web", "host: web, subsets: [{name: v1}]");
+  check({
+      {"all is there", kWeb + rule + service(kTo), {}},
+      {"a host by its short name",
+       object("ServiceEntry", "a",
+              "hosts: [a.default.svc.mesh.internal], resolution: STATIC, location: MESH_INTERNAL, "
+              "ports: [{number: 80, name: http, protocol: HTTP}]") +
+           object("DestinationRule", "a", "host: a, subsets: [{name: v1}]") +
+           service("route: [{destination: {host: a, subset: v1}}]", "a", "hosts: [a]"),
+       {}},
+      {"a host",
+       kWeb + service("route: [{destination: {host: wep}}]"),
+       {"M101 spec.http[0].route[0].destination.host: no ServiceEntry has the host wep"}},
+      {"a subset",
+       kWeb + rule + service("route: [{destination: {host: web, subset: v2}}]"),
+       {"M102 spec.http[0].route[0].destination.subset: no DestinationRule for web has the subset "
+        "v2"}},
+      {"a port",
+       kWeb + service("route: [{destination: {host: web, port: {number: 81}}}]"),
+       {"M103 spec.http[0].route[0].destination.port: web has no port 81: ServiceEntry default/web "
+        "(f.yaml:1:1)"}},
+      {"a mirror",
+       kWeb + service(kTo + ", mirror: {host: wep}"),
+       {"M101 spec.http[0].mirror.host: no ServiceEntry has the host wep"}},
+      {"a gateway",
+       kWeb + service(kTo, "x", "hosts: [a.example], gateways: [door]"),
+       {"M104 spec.gateways[0]: there is no Gateway default/door"}},
+      {"a delegate",
+       kWeb + service("delegate: {name: nobody}"),
+       {"M105 spec.http[0].delegate: there is no VirtualService default/nobody"}},
+      {"routes of a protocol that no port has",
+       object("ServiceEntry", "raw",
+              "hosts: [raw], resolution: STATIC, ports: [{number: 9000, name: raw, protocol: "
+              "TCP}]") +
+           service("directResponse: {status: 200}", "x", "hosts: [raw]"),
+       {"M208 spec.http: has no effect: no port is HTTP: ServiceEntry default/raw (f.yaml:1:1)"}},
+  });
+}
+
+TEST_CASE("analyze: delegates", "[config]") {
+  const std::string leaf = object("VirtualService", "leaf", "http: [" + kTo + "]");
+  check({
+      {"well", kWeb + leaf + service("delegate: {name: leaf}"), {}},
+      {"unused", kWeb + leaf, {"M206 : has no hosts, and no VirtualService delegates to it"}},
+      {"to itself",
+       kWeb + service("delegate: {name: x}"),
+       {"M107 spec.http[0].delegate: it delegates to itself"}},
+      {"around",
+       service("delegate: {name: b}", "a", "hosts: [a]") +
+           service("delegate: {name: a}", "b", "hosts: [b]"),
+       {"M107 spec.http[0].delegate: a loop of delegates: default/b delegates back to default/a",
+        "M107 spec.http[0].delegate: a loop of delegates: default/a delegates back to default/b"}},
+      {"over two",
+       kWeb + service("delegate: {name: b}", "a", "hosts: [a]") +
+           service("delegate: {name: leaf}", "b", "hosts: [b]") + leaf,
+       {"M106 spec.http[0].delegate: a delegate has no hosts, and this one has: VirtualService "
+        "default/b (f.yaml:16:1)",
+        "M106 spec.http[0].delegate: delegates do not delegate, and this one does: VirtualService "
+        "default/b (f.yaml:16:1)"}},
+  });
+}
+
+TEST_CASE("analyze: two for one", "[config]") {
+  const std::string strict = "mtls: {mode: STRICT}";
+  check({
+      {"VirtualServices",
+       kWeb + service(kTo, "a") + service(kTo, "b"),
+       {"M108 spec.hosts[0]: another one is for host web: VirtualService default/a (f.yaml:11:1)"}},
+      {"VirtualServices, one at a gateway",
+       object("Gateway", "door", kDoor) + kWeb + service(kTo, "a", "hosts: [a.example]") +
+           service(kTo, "b", "hosts: [a.example], gateways: [door]") +
+           service(kTo, "c", "hosts: [a.example], gateways: [door]"),
+       {}},
+      {"PeerAuthentications",
+       object("PeerAuthentication", "a", strict) + object("PeerAuthentication", "b", strict) +
+           object("PeerAuthentication", "c", strict, "other"),
+       {"M109 : another one is for the namespace without a selector: PeerAuthentication default/a "
+        "(f.yaml:1:1)"}},
+      {"DestinationRules",
+       kWeb + object("DestinationRule", "a", "host: web") +
+           object("DestinationRule", "b", "host: web"),
+       {"M207 spec.host: another one is for host web, and is used in its place: DestinationRule "
+        "default/a (f.yaml:11:1)"}},
+  });
+}
+
+TEST_CASE("analyze: gateways", "[config]") {
+  const auto tls = [](const std::string& host) {
+    return "selector: {app: edge}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, "
+           "hosts: [" +
+           host +
+           "], tls: {mode: SIMPLE, serverCertificate: /nowhere/c.pem, privateKey: "
+           "/nowhere/k.pem}}]";
+  };
+  const std::string bound = kWeb + service(kTo, "x", "hosts: [a.example], gateways: [door]");
+  check({
+      {"bound", object("Gateway", "door", kDoor) + bound, {}},
+      {"not bound",
+       object("Gateway", "door", kDoor),
+       {"M205 : nothing is bound to it: its clients get 404, or are closed"}},
+      {"other hosts",
+       object("Gateway", "door", kDoor) + kWeb +
+           service(kTo, "x", "hosts: [web], gateways: [door, mesh]"),
+       {"M205 : nothing is bound to it: its clients get 404, or are closed",
+        "M204 spec.gateways[0]: none of the hosts is one of the servers' of Gateway default/door"}},
+      {"another namespace's hosts",
+       object("Gateway", "door",
+              "selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, "
+              "hosts: [other/a.example]}]") +
+           bound,
+       {"M205 : nothing is bound to it: its clients get 404, or are closed",
+        "M204 spec.gateways[0]: none of the hosts is one of the servers' of Gateway default/door"}},
+      {"one name twice",
+       object("Gateway", "door", tls("a.example")) + bound +
+           object("Gateway", "other", tls("a.example")) +
+           service(kTo, "y", "hosts: [a.example], gateways: [other]"),
+       {"M110 spec.servers[0]: port 443, host a.example is served otherwise by Gateway "
+        "default/door (f.yaml:1:1), which comes first"}},
+      {"with TLS and without",
+       object("Gateway", "door", tls("a.example")) + bound +
+           object("Gateway", "plain",
+                  "selector: {app: edge}, servers: [{port: {number: 443, name: http, protocol: "
+                  "HTTP}, hosts: [b.example], tls: {httpsRedirect: true}}]"),
+       {"M110 spec.servers[0]: port 443 is served otherwise by Gateway default/door (f.yaml:1:1), "
+        "which comes first"}},
+  });
+  config::AnalyzeOptions options;
+  options.file_exists = [](const std::string& path) { return path == "/nowhere/c.pem"; };
+  CHECK(found(object("Gateway", "door", tls("a.example")) + bound, options) ==
+        Lines{"M209 spec.servers[0].tls.privateKey: /nowhere/k.pem is not on this host"});
+}
+
+TEST_CASE("analyze: policies that select nothing", "[config]") {
+  const auto policy = [](const std::string& label, const std::string& ns = "default") {
+    return object("PeerAuthentication", "x",
+                  "selector: {matchLabels: {" + label + "}}, mtls: {mode: STRICT}", ns);
+  };
+  check({
+      {"it does", kWeb + policy("app: web"), {}},
+      {"a label",
+       kWeb + policy("app: wep"),
+       {"M202 spec.selector: no workload of namespace default has the labels app=wep, unless it "
+        "registers itself"}},
+      {"both labels",
+       kWeb + policy("app: web, version: v1"),
+       {"M202 spec.selector: no workload of namespace default has the labels app=web,version=v1, "
+        "unless it registers itself"}},
+      {"the namespace",
+       kWeb + policy("app: web", "other"),
+       {"M202 spec.selector: no workload of namespace other has the labels app=web, unless it "
+        "registers itself"}},
+      {"the root namespace", kWeb + policy("app: web", "istio-system"), {}},
+      {"those that register themselves",
+       object("WorkloadGroup", "g", "template: {labels: {app: late}}") + policy("app: late"),
+       {}},
+      {"a Sidecar",
+       kWeb + object("Sidecar", "x",
+                     "workloadSelector: {labels: {app: wep}}, egress: [{hosts: "
+                     "[\"*/*\"]}]"),
+       {"M202 spec.workloadSelector: no workload of namespace default has the labels app=wep, "
+        "unless it registers itself"}},
+      {"a subset",
+       kWeb + object("DestinationRule", "x",
+                     "host: web, subsets: [{name: v1, labels: {version: v1}}]"),
+       {"M202 spec.subsets[0].labels: no workload has the labels version=v1, unless it registers "
+        "itself"}},
+      {"a service",
+       object("AuthorizationPolicy", "x",
+              "targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: "
+              "nobody}]"),
+       {"M202 spec.targetRefs[0]: there is no ServiceEntry default/nobody"}},
+  });
+}
+
+TEST_CASE("analyze: rules that are never reached", "[config]") {
+  const auto routes = [](const std::string& first, const std::string& second) {
+    return kWeb + service("{match: [" + first + "], " + kTo + "}, {match: [" + second + "], " +
+                          kTo + "}, {" + kTo + "}");
+  };
+  const std::string says = ": never reached: http[0] before it takes every such request";
+  const Lines whole{"M201 spec.http[1]" + says};
+  check({
+      {"a longer prefix", routes("{uri: {prefix: /a}}", "{uri: {prefix: /a/b}}"), whole},
+      {"a shorter prefix", routes("{uri: {prefix: /a/b}}", "{uri: {prefix: /a}}"), {}},
+      {"in any case", routes("{uri: {prefix: /a}, ignoreUriCase: true}", "{uri: {exact: /A/b}}"),
+       whole},
+      {"a narrower caller", routes("{uri: {prefix: /}}", "{sourceLabels: {app: b}}"), whole},
+      {"a header",
+       routes("{headers: {a: {}}, uri: {prefix: /a}}",
+              "{headers: {a: {exact: b}, c: {}}, uri: {exact: /a}}"),
+       whole},
+      {"another header", routes("{headers: {a: {exact: b}}}", "{headers: {a: {exact: c}}}"), {}},
+      {"what is excluded", routes("{withoutHeaders: {a: {}}}", "{uri: {prefix: /a}}"), {}},
+      {"one of two matches",
+       routes("{uri: {prefix: /a}}", "{uri: {exact: /a}}, {uri: {exact: /b}}"),
+       {"M201 spec.http[1].match[0]" + says}},
+      {"after all", kWeb + service("{" + kTo + "}, {match: [{uri: {exact: /a}}], " + kTo + "}"),
+       whole},
+      {"what a delegate leaves",
+       kWeb +
+           object("VirtualService", "leaf", "http: [{match: [{uri: {exact: /b}}], " + kTo + "}]") +
+           service(
+               "{match: [{uri: {prefix: /a}}], delegate: {name: leaf}}, {match: [{uri: {prefix: "
+               "/a/b}}], " +
+               kTo + "}"),
+       {}},
+  });
+}
+
+TEST_CASE("analyze: a set that is too large to be compared is told in part", "[config]") {
+  std::string many;
+  for (int i = 0; i < 12'000; ++i)
+    many += "{match: [{uri: {exact: /" + std::to_string(i) + "}}], " + kTo + "}, ";
+  const auto analysis = config::analyze(set_of(kWeb + service(many)));
+  CHECK_FALSE(analysis.complete);
+  CHECK(analysis.findings.empty());
+}
+
+TEST_CASE("analyze: codes are said once", "[config]") {
+  std::set<std::string_view> codes, names;
+  for (const auto& rule : config::rules()) {
+    CHECK(codes.insert(rule.code).second);
+    CHECK(names.insert(rule.name).second);
+    CHECK((rule.severity == config::Severity::Error || !rule.refused));
+  }
+}
