@@ -96,9 +96,9 @@ TEST_CASE("analyze: references", "[config]") {
       {"a port",
        kWeb + service("route: [{destination: {host: web, port: {number: 81}}}]"),
        {"M103 spec.http[0].route[0].destination.port: web has no port 81: ServiceEntry default/web "
-        "(f.yaml:1:1)"}},
+        "(f.yaml:2:1)"}},
       {"a mirror",
-       kWeb + service(kTo + ", mirror: {host: wep}"),
+       kWeb + service("{" + kTo + ", mirror: {host: wep}}"),
        {"M101 spec.http[0].mirror.host: no ServiceEntry has the host wep"}},
       {"a gateway",
        kWeb + service(kTo, "x", "hosts: [a.example], gateways: [door]"),
@@ -111,7 +111,7 @@ TEST_CASE("analyze: references", "[config]") {
               "hosts: [raw], resolution: STATIC, ports: [{number: 9000, name: raw, protocol: "
               "TCP}]") +
            service("directResponse: {status: 200}", "x", "hosts: [raw]"),
-       {"M208 spec.http: has no effect: no port is HTTP: ServiceEntry default/raw (f.yaml:1:1)"}},
+       {"M208 spec.http: has no effect: no port is HTTP: ServiceEntry default/raw (f.yaml:2:1)"}},
   });
 }
 
@@ -132,9 +132,9 @@ TEST_CASE("analyze: delegates", "[config]") {
        kWeb + service("delegate: {name: b}", "a", "hosts: [a]") +
            service("delegate: {name: leaf}", "b", "hosts: [b]") + leaf,
        {"M106 spec.http[0].delegate: a delegate has no hosts, and this one has: VirtualService "
-        "default/b (f.yaml:16:1)",
+        "default/b (f.yaml:17:1)",
         "M106 spec.http[0].delegate: delegates do not delegate, and this one does: VirtualService "
-        "default/b (f.yaml:16:1)"}},
+        "default/b (f.yaml:17:1)"}},
   });
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("analyze: two for one", "[config]") {
   check({
       {"VirtualServices",
        kWeb + service(kTo, "a") + service(kTo, "b"),
-       {"M108 spec.hosts[0]: another one is for host web: VirtualService default/a (f.yaml:11:1)"}},
+       {"M108 spec.hosts[0]: another one is for host web: VirtualService default/a (f.yaml:12:1)"}},
       {"VirtualServices, one at a gateway",
        object("Gateway", "door", kDoor) + kWeb + service(kTo, "a", "hosts: [a.example]") +
            service(kTo, "b", "hosts: [a.example], gateways: [door]") +
@@ -153,12 +153,12 @@ TEST_CASE("analyze: two for one", "[config]") {
        object("PeerAuthentication", "a", strict) + object("PeerAuthentication", "b", strict) +
            object("PeerAuthentication", "c", strict, "other"),
        {"M109 : another one is for the namespace without a selector: PeerAuthentication default/a "
-        "(f.yaml:1:1)"}},
+        "(f.yaml:2:1)"}},
       {"DestinationRules",
        kWeb + object("DestinationRule", "a", "host: web") +
            object("DestinationRule", "b", "host: web"),
        {"M207 spec.host: another one is for host web, and is used in its place: DestinationRule "
-        "default/a (f.yaml:11:1)"}},
+        "default/a (f.yaml:12:1)"}},
   });
 }
 
@@ -193,13 +193,13 @@ TEST_CASE("analyze: gateways", "[config]") {
            object("Gateway", "other", tls("a.example")) +
            service(kTo, "y", "hosts: [a.example], gateways: [other]"),
        {"M110 spec.servers[0]: port 443, host a.example is served otherwise by Gateway "
-        "default/door (f.yaml:1:1), which comes first"}},
+        "default/door (f.yaml:2:1), which comes first"}},
       {"with TLS and without",
        object("Gateway", "door", tls("a.example")) + bound +
            object("Gateway", "plain",
                   "selector: {app: edge}, servers: [{port: {number: 443, name: http, protocol: "
                   "HTTP}, hosts: [b.example], tls: {httpsRedirect: true}}]"),
-       {"M110 spec.servers[0]: port 443 is served otherwise by Gateway default/door (f.yaml:1:1), "
+       {"M110 spec.servers[0]: port 443 is served otherwise by Gateway default/door (f.yaml:2:1), "
         "which comes first"}},
   });
   config::AnalyzeOptions options;
@@ -262,7 +262,9 @@ TEST_CASE("analyze: rules that are never reached", "[config]") {
       {"a shorter prefix", routes("{uri: {prefix: /a/b}}", "{uri: {prefix: /a}}"), {}},
       {"in any case", routes("{uri: {prefix: /a}, ignoreUriCase: true}", "{uri: {exact: /A/b}}"),
        whole},
-      {"a narrower caller", routes("{uri: {prefix: /}}", "{sourceLabels: {app: b}}"), whole},
+      {"a narrower caller",
+       routes("{uri: {prefix: /}}", "{sourceLabels: {app: b}}"),
+       {"M201 spec.http[1]" + says, "M201 spec.http[2]" + says}},
       {"a header",
        routes("{headers: {a: {}}, uri: {prefix: /a}}",
               "{headers: {a: {exact: b}, c: {}}, uri: {exact: /a}}"),
