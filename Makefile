@@ -53,7 +53,7 @@ include lib/layers.mk
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)';)
 
 PROTOS   := $(sort $(shell find lib/api -name '*.proto'))
-GEN_H    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.h)
+GEN_H    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.h) $(B)/gen/kinds_descriptors.h
 GEN_O    := $(PROTOS:lib/api/%.proto=$(B)/gen/%.pb.o)
 sources   = $(sort $(wildcard $(1)/*.cc) $(wildcard $(1)/*/*.cc))
 objects   = $(patsubst %.cc,$(B)/obj/%.o,$(call sources,$(1)))
@@ -138,6 +138,13 @@ unit-%: $(B)/test/unit-%
 
 $(B)/gen/%.pb.cc $(B)/gen/%.pb.h &: lib/api/%.proto
 	$(call say,PROTO,$<)mkdir -p $(B)/gen && protoc -Ilib/api --cpp_out=$(B)/gen $<
+
+# The messages of the configuration's kinds with their comments, as the bytes of an array.
+KINDS := $(filter lib/api/istio/% lib/api/k8s/% lib/api/mesh/v1/%,$(PROTOS))
+$(B)/gen/kinds_descriptors.h: $(KINDS)
+	$(call say,PROTO,$(@F))mkdir -p $(@D) && \
+	  protoc -Ilib/api --include_imports --include_source_info -o $(@:.h=.bin) $(KINDS) && \
+	  od -An -v -tu1 $(@:.h=.bin) | sed -E 's/[0-9]+/&,/g' >$@
 
 # Generated headers are system headers, so that they do not warn; -MD follows
 # them all the same, and what lies under /usr is dropped again.

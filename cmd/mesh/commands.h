@@ -15,6 +15,7 @@ cli::Command get_command();         // get.cc
 cli::Command delete_command();      // delete.cc
 cli::Command validate_command();    // validate.cc
 cli::Command analyze_command();     // analyze.cc
+cli::Command explain_command();     // explain.cc
 cli::Command wait_command();        // wait.cc
 cli::Command services_command();    // services.cc
 cli::Command endpoints_command();   // endpoints.cc
