@@ -13,6 +13,8 @@
 #include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "k8s/gateway/v1/grpc_route.pb.h"
+#include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
 #include "mesh/v1/rate_limit.pb.h"
@@ -23,9 +25,11 @@ namespace {
 
 namespace networking = istio::networking::v1alpha3;
 namespace security = istio::security::v1beta1;
+namespace gateway_api = k8s::gateway::v1;
 
 constexpr std::string_view kNetworking = "networking.istio.io";
 constexpr std::string_view kSecurity = "security.istio.io";
+constexpr std::string_view kGatewayApi = "gateway.networking.k8s.io";
 constexpr std::string_view kMesh = "mesh";  // kinds of our own
 
 // Kinds that are found beside ours in the YAML of others, and what to use instead.
@@ -54,6 +58,7 @@ constexpr Foreign kForeign[] = {
 bool is_version(std::string_view group, std::string_view version) {
   if (version == "v1") return true;
   if (group == kNetworking) return version == "v1beta1" || version == "v1alpha3";
+  if (group == kGatewayApi) return version == "v1beta1" || version == "v1alpha2";
   return group == kSecurity && version == "v1beta1";
 }
 
@@ -80,7 +85,11 @@ std::span<const Kind> kinds() {
            &::mesh::v1::CircuitBreaker::default_instance()},
       Kind{"DestinationRule", "dr", "destinationrules", kNetworking,
            &networking::DestinationRule::default_instance()},
+      Kind{"GRPCRoute", "grpcroute", "grpcroutes", kGatewayApi,
+           &gateway_api::GRPCRoute::default_instance()},
       Kind{"Gateway", "gw", "gateways", kNetworking, &networking::Gateway::default_instance()},
+      Kind{"HTTPRoute", "httproute", "httproutes", kGatewayApi,
+           &gateway_api::HTTPRoute::default_instance()},
       Kind{"MeshConfig", "mc", "meshconfigs", kMesh, &::mesh::v1::MeshConfig::default_instance()},
       Kind{"PeerAuthentication", "pa", "peerauthentications", kSecurity,
            &security::PeerAuthentication::default_instance()},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "discovery/delegates.h"
+#include "discovery/gateway_api.h"
 #include "mesh/config.pb.h"
 
 namespace mesh::discovery {
@@ -39,6 +40,7 @@ Objects Objects::parse(std::string generation,
                        std::vector<std::string>& problems) {
   Objects objects;
   objects.generation = std::move(generation);
+  GatewayApiRoutes routes;
   auto places = std::make_shared<Provenance>();
   for (const auto& [name, body] : bodies) {
     Message message;
@@ -54,6 +56,10 @@ Objects Objects::parse(std::string generation,
       add(message, objects.workload_entries, name, problems);
     } else if (kind == "WorkloadGroup") {
       add(message, objects.workload_groups, name, problems);
+    } else if (kind == "HTTPRoute") {
+      add(message, routes.http, name, problems);
+    } else if (kind == "GRPCRoute") {
+      add(message, routes.grpc, name, problems);
     } else if (kind == "Gateway") {
       add(message, objects.gateways, name, problems);
     } else if (kind == "Telemetry") {
@@ -90,6 +96,9 @@ Objects Objects::parse(std::string generation,
   sort(objects.telemetries);
   sort(objects.virtual_services);
   resolve_delegates(objects.virtual_services);
+  sort(routes.http);
+  sort(routes.grpc);
+  add_gateway_api(routes, objects);
   sort(objects.destination_rules);
   sort(objects.sidecars);
   sort(objects.peer_authentications);

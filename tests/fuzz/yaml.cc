@@ -14,6 +14,8 @@
 // modules: api:istio/networking/v1alpha3/workload_group.proto
 // modules: api:istio/networking/v1alpha3/gateway.proto
 // modules: api:istio/networking/v1alpha3/sidecar.proto
+// modules: api:k8s/gateway/v1/common.proto api:k8s/gateway/v1/http_route.proto
+// modules: api:k8s/gateway/v1/grpc_route.proto
 // modules: api:mesh/v1/adaptive_concurrency.proto api:mesh/v1/circuit_breaker.proto
 // modules: api:mesh/v1/mesh_config.proto api:mesh/v1/rate_limit.proto
 // modules: api:mesh/v1/service_policy.proto

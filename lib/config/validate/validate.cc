@@ -10,6 +10,8 @@
 #include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "k8s/gateway/v1/grpc_route.pb.h"
+#include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
 #include "mesh/v1/rate_limit.pb.h"
@@ -50,6 +52,8 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
                      validate_as<networking::WorkloadGroup>(spec, checker) ||
                      validate_as<networking::Gateway>(spec, checker) ||
                      validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
+                     validate_as<::k8s::gateway::v1::GRPCRoute>(spec, checker) ||
+                     validate_as<::k8s::gateway::v1::HTTPRoute>(spec, checker) ||
                      validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
                      validate_as<::mesh::v1::MeshConfig>(spec, checker) ||
                      validate_as<::mesh::v1::RateLimit>(spec, checker) ||

@@ -22,6 +22,10 @@ class AuthorizationPolicy;
 class PeerAuthentication;
 class RequestAuthentication;
 }  // namespace istio::security::v1beta1
+namespace k8s::gateway::v1 {
+class GRPCRoute;
+class HTTPRoute;
+}  // namespace k8s::gateway::v1
 namespace mesh::v1 {
 class CircuitBreaker;
 class MeshConfig;
@@ -45,6 +49,8 @@ void validate(const ::istio::security::v1beta1::AuthorizationPolicy& policy,
               const v1::Object& object, Checker& checker);
 void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Checker& checker);
 void validate(const ::istio::security::v1beta1::RequestAuthentication& policy, Checker& checker);
+void validate(const ::k8s::gateway::v1::GRPCRoute& route, Checker& checker);
+void validate(const ::k8s::gateway::v1::HTTPRoute& route, Checker& checker);
 void validate(const ::mesh::v1::CircuitBreaker& breaker, Checker& checker);
 void validate(const ::mesh::v1::MeshConfig& config, Checker& checker);
 void validate(const ::mesh::v1::RateLimit& limit, Checker& checker);
