@@ -13,6 +13,7 @@
 #include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "istio/security/v1beta1/request_authentication.pb.h"
 #include "k8s/gateway/v1/grpc_route.pb.h"
 #include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
@@ -44,7 +45,6 @@ constexpr Foreign kForeign[] = {
     {"Namespace", "namespaces are made by naming them; leave it out"},
     {"ProxyConfig", "settings of a proxy; use the forwarder's settings file"},
     {"ReferenceGrant", "names of other namespaces need no grant; leave it out"},
-    {"RequestAuthentication", "tokens are not verified yet"},
     {"Service", "services are declared by a ServiceEntry"},
     {"ServiceAccount", "identities are certd's; name serviceAccount in a WorkloadEntry"},
     {"TCPRoute", "use tcp of a VirtualService"},
@@ -94,6 +94,8 @@ std::span<const Kind> kinds() {
       Kind{"PeerAuthentication", "pa", "peerauthentications", kSecurity,
            &security::PeerAuthentication::default_instance()},
       Kind{"RateLimit", "rl", "ratelimits", kMesh, &::mesh::v1::RateLimit::default_instance()},
+      Kind{"RequestAuthentication", "ra", "requestauthentications", kSecurity,
+           &security::RequestAuthentication::default_instance()},
       Kind{"ServiceEntry", "se", "serviceentries", kNetworking,
            &networking::ServiceEntry::default_instance()},
       Kind{"ServicePolicy", "sp", "servicepolicies", kMesh,

@@ -31,6 +31,8 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", decode_local_ratelimit},
+    {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", decode_jwt_authn},
+    {"envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", decode_jwt_authn},
     {"envoy.extensions.filters.http.rbac.v3.RBAC", decode_rbac},
     {"envoy.extensions.filters.http.rbac.v3.RBACPerRoute", decode_rbac},
     {"mesh.xds.v1.CircuitBreaker", decode_circuit_breaker},

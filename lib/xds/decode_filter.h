@@ -56,6 +56,8 @@ Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::stri
                                      FilterLevel level);
 Result<FilterConfigPtr> decode_local_ratelimit(const google::protobuf::Any& any,
                                                std::string_view path, FilterLevel level);
+Result<FilterConfigPtr> decode_jwt_authn(const google::protobuf::Any& any, std::string_view path,
+                                         FilterLevel level);
 Result<FilterConfigPtr> decode_rbac(const google::protobuf::Any& any, std::string_view path,
                                     FilterLevel level);
 Result<FilterConfigPtr> decode_stateful_session(const google::protobuf::Any& any,

@@ -9,6 +9,7 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
+#include "envoy/extensions/filters/http/jwt_authn/v3/jwt_authn.pb.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
@@ -62,6 +63,8 @@ const auto& known() {
       ext::filters::http::adaptive_concurrency::v3::AdaptiveConcurrency::descriptor(),
       ext::filters::http::fault::v3::HTTPFault::descriptor(),
       ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
+      ext::filters::http::jwt_authn::v3::JwtAuthentication::descriptor(),
+      ext::filters::http::jwt_authn::v3::PerRouteConfig::descriptor(),
       ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
       ext::filters::http::rbac::v3::RBAC::descriptor(),
       ext::filters::http::rbac::v3::RBACPerRoute::descriptor(),

@@ -10,6 +10,7 @@
 #include "istio/networking/v1alpha3/workload_group.pb.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
+#include "istio/security/v1beta1/request_authentication.pb.h"
 #include "k8s/gateway/v1/grpc_route.pb.h"
 #include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
@@ -45,19 +46,21 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
     return validate(*policy, object, checker);
   checker.expect(!object.annotations().contains("istio.io/dry-run"), "metadata.annotations",
                  "istio.io/dry-run is for an AuthorizationPolicy alone");
-  const bool known = validate_as<networking::VirtualService>(spec, checker) ||
-                     validate_as<networking::DestinationRule>(spec, checker) ||
-                     validate_as<networking::ServiceEntry>(spec, checker) ||
-                     validate_as<networking::Sidecar>(spec, checker) ||
-                     validate_as<networking::WorkloadGroup>(spec, checker) ||
-                     validate_as<networking::Gateway>(spec, checker) ||
-                     validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
-                     validate_as<::k8s::gateway::v1::GRPCRoute>(spec, checker) ||
-                     validate_as<::k8s::gateway::v1::HTTPRoute>(spec, checker) ||
-                     validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
-                     validate_as<::mesh::v1::MeshConfig>(spec, checker) ||
-                     validate_as<::mesh::v1::RateLimit>(spec, checker) ||
-                     validate_as<::mesh::v1::ServicePolicy>(spec, checker);
+  const bool known =
+      validate_as<networking::VirtualService>(spec, checker) ||
+      validate_as<networking::DestinationRule>(spec, checker) ||
+      validate_as<networking::ServiceEntry>(spec, checker) ||
+      validate_as<networking::Sidecar>(spec, checker) ||
+      validate_as<networking::WorkloadGroup>(spec, checker) ||
+      validate_as<networking::Gateway>(spec, checker) ||
+      validate_as<::istio::security::v1beta1::PeerAuthentication>(spec, checker) ||
+      validate_as<::istio::security::v1beta1::RequestAuthentication>(spec, checker) ||
+      validate_as<::k8s::gateway::v1::GRPCRoute>(spec, checker) ||
+      validate_as<::k8s::gateway::v1::HTTPRoute>(spec, checker) ||
+      validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
+      validate_as<::mesh::v1::MeshConfig>(spec, checker) ||
+      validate_as<::mesh::v1::RateLimit>(spec, checker) ||
+      validate_as<::mesh::v1::ServicePolicy>(spec, checker);
   MESH_CHECK(known);  // every kind of kinds.cc has its validator
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "discovery/compile/access_log.h"
+#include "discovery/compile/authentication.h"
 #include "discovery/compile/authorization.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/filters.h"
@@ -61,7 +62,10 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   stats.set_name("envoy.filters.http.grpc_stats");
   pack(counted, *stats.mutable_typed_config());
   if (!outbound) {
-    if (const auto target = target_of(model, node)) add_authorization(model, *target, manager);
+    if (const auto target = target_of(model, node)) {
+      add_authentication(model, *target, manager);
+      add_authorization(model, *target, manager);
+    }
     add_inbound_filters(model, node, manager);
   }
   if (outbound) {

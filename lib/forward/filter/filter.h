@@ -50,8 +50,8 @@ struct Context {
   WallTime wall{};                   // only with kWall
   const authz::Connection* connection = nullptr;  // only with kConnection
   authz::Ip remote_ip{};  // the client as X-Forwarded-For is believed; only with kRemoteIp
-  // What verified tokens say: of on_request(), added to by whoever verifies them. The
-  // payloads live until the next request of this exchange.
+  // What verified tokens say: of on_request(), added to by whoever verifies them, for the
+  // filters behind it. The payloads are the verifier's, until its next request.
   std::vector<authz::TokenClaims>* claims = nullptr;
   std::string_view upstream_host{};  // who was asked, "10.0.0.1:80"; empty: nobody
   // Of on_request(), to be set: the host that is to answer, kept in `scratch`, and

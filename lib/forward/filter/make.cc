@@ -6,6 +6,7 @@
 #include "forward/filter/circuit_breaker.h"
 #include "forward/filter/cors.h"
 #include "forward/filter/fault.h"
+#include "forward/filter/jwt_authn.h"
 #include "forward/filter/local_ratelimit.h"
 #include "forward/filter/pipeline.h"
 #include "forward/filter/rbac.h"
@@ -44,6 +45,12 @@ Made make_local_ratelimit(const Config& config, const std::string& key, Shared& 
   return LocalRateLimit::make({config, limit}, shared.rate_limit(key, *limit));
 }
 
+Made make_jwt_authn(const Config& config, const std::string& key, Shared& shared) {
+  const auto* const jwt = route::value_of<xds::JwtAuthn>(config.get());
+  MESH_CHECK(jwt != nullptr);
+  return JwtAuthnFilter::make({config, jwt}, shared.jwt(key));
+}
+
 Made make_rbac(const Config& config, const std::string& key, Shared& shared) {
   const auto* const rbac = route::value_of<authz::Rbac>(config.get());
   MESH_CHECK(rbac != nullptr);
@@ -64,6 +71,7 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.cors.v3.Cors", make_cors},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", make_local_ratelimit},
+    {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", make_jwt_authn},
     {"envoy.extensions.filters.http.rbac.v3.RBAC", make_rbac},
     {"mesh.xds.v1.CircuitBreaker", make_circuit_breaker},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", make_stateful_session},

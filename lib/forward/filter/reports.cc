@@ -80,6 +80,19 @@ void add_numbers(const std::vector<RbacReport>& filters, telemetry::Snapshot& in
           "mesh_rbac_decisions_total", {{"filter", f.name}, {"result", result}}, false}] += value;
 }
 
+void add_numbers(const std::vector<JwtReport>& filters, telemetry::Snapshot& into) {
+  for (const JwtReport& f : filters) {
+    const auto add = [&](const char* name, std::string_view result, uint64_t value) {
+      into.numbers[{name, {{"filter", f.name}, {"result", std::string(result)}}, false}] += value;
+    };
+    add("mesh_jwt_authn_requests_total", "allowed", f.allowed);
+    add("mesh_jwt_authn_requests_total", "denied", f.denied);
+    add("mesh_jwt_authn_requests_total", "cors_preflight_bypassed", f.preflight_bypassed);
+    add("mesh_jwt_authn_cache_total", "hit", f.cache_hits);
+    add("mesh_jwt_authn_cache_total", "miss", f.cache_misses);
+  }
+}
+
 std::string to_json(const std::vector<BreakerReport>& breakers) {
   json::Writer out;
   out.list();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forward/filter/jwt_authn.h"
 #include "forward/filter/local_ratelimit.h"
 #include "forward/filter/rbac.h"
 
@@ -96,6 +97,32 @@ std::vector<RbacReport> Shared::rbacs() const {
                        .logged = counts.sum(RbacCounts::Logged),
                        .shadow_allowed = counts.sum(RbacCounts::ShadowAllowed),
                        .shadow_denied = counts.sum(RbacCounts::ShadowDenied)});
+  }
+  return reports;
+}
+
+std::shared_ptr<JwtCounts> Shared::jwt(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(jwts_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = jwts_[key];
+  auto counts = known.lock();
+  if (counts == nullptr) known = counts = std::make_shared<JwtCounts>();
+  return counts;
+}
+
+std::vector<JwtReport> Shared::jwts() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<JwtReport> reports;
+  for (const auto& [name, known] : jwts_) {
+    const auto shared = known.lock();
+    if (shared == nullptr) continue;
+    const auto& counts = shared->counts;
+    reports.push_back({.name = name,
+                       .allowed = counts.sum(JwtCounts::Allowed),
+                       .denied = counts.sum(JwtCounts::Denied),
+                       .preflight_bypassed = counts.sum(JwtCounts::PreflightBypassed),
+                       .cache_hits = counts.sum(JwtCounts::CacheHit),
+                       .cache_misses = counts.sum(JwtCounts::CacheMiss)});
   }
   return reports;
 }

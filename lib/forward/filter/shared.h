@@ -23,6 +23,7 @@
 namespace mesh::forward::filter {
 
 struct RateLimitState;
+struct JwtCounts;
 struct RbacCounts;
 
 // A breaker as all workers share it.
@@ -63,6 +64,16 @@ struct RbacReport {
   uint64_t shadow_denied = 0;
 };
 
+// What a filter has found of the tokens of requests.
+struct JwtReport {
+  std::string name;  // the listener and the filter
+  uint64_t allowed = 0;
+  uint64_t denied = 0;
+  uint64_t preflight_bypassed = 0;
+  uint64_t cache_hits = 0;
+  uint64_t cache_misses = 0;
+};
+
 // An adaptive limit of requests under way.
 struct AdaptiveReport {
   std::string name;  // the listener and the filter
@@ -92,6 +103,10 @@ class Shared {
   std::vector<RbacReport> rbacs() const;
 
   // The same for the same key.
+  std::shared_ptr<JwtCounts> jwt(const std::string& key);
+  std::vector<JwtReport> jwts() const;
+
+  // The same for the same key.
   std::shared_ptr<resilience::AdaptiveLimit> adaptive(const std::string& key);
   std::vector<AdaptiveReport> adaptive_limits() const;
 
@@ -116,6 +131,7 @@ class Shared {
       rate_limits_;
   std::map<std::string, std::weak_ptr<resilience::AdaptiveLimit>> adaptive_;
   std::map<std::string, KnownRbac> rbacs_;
+  std::map<std::string, std::weak_ptr<JwtCounts>> jwts_;
 };
 
 }  // namespace mesh::forward::filter

@@ -120,6 +120,41 @@ TEST_CASE("object: AuthorizationPolicy", "[config]") {
   check("AuthorizationPolicy", rows);
 }
 
+TEST_CASE("object: RequestAuthentication", "[config]") {
+  const std::string keys =
+      "jwks: '{\"keys\": [{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": "
+      "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}'";
+  const auto rule = [&](const std::string& more) {
+    return "jwtRules: [{issuer: i, " + keys + (more.empty() ? "" : ", ") + more + "}]";
+  };
+  const Row rows[] = {
+      {"nothing", "", ""},
+      {"the least", rule(""), ""},
+      {"every field",
+       rule("audiences: [a], fromHeaders: [{name: x-a, prefix: \"B \"}], fromParams: [t], "
+            "fromCookies: [c], outputPayloadToHeader: x-p, forwardOriginalToken: true, "
+            "outputClaimToHeaders: [{header: x-b, claim: a.b}], spaceDelimitedClaims: [roles]"),
+       ""},
+      {"no issuer", "jwtRules: [{" + keys + "}]",
+       "spec.jwtRules[0].issuer: expected the issuer of the tokens"},
+      {"no keys", "jwtRules: [{issuer: i}]",
+       "spec.jwtRules[0].jwks: expected the keys, {\"keys\": [...]}"},
+      {"secrets as keys", "jwtRules: [{issuer: i, jwks: '{\"keys\": [{\"kty\": \"oct\"}]}'}]",
+       "spec.jwtRules[0].jwks: expected a set of keys: no key that signatures can be verified "
+       "with"},
+      {"keys elsewhere", "jwtRules: [{issuer: i, jwksUri: \"https://i/keys\"}]",
+       "spec.jwtRules[0].jwksUri: not supported: keys that are fetched; write the keys themselves "
+       "as jwks"},
+      {"no header", rule("fromHeaders: [{name: \"a b\"}]"),
+       "spec.jwtRules[0].fromHeaders[0].name: expected the name of a header, got \"a b\""},
+      {"an empty audience", rule("audiences: [\"\"]"),
+       "spec.jwtRules[0].audiences[0]: expected an audience, got \"\""},
+      {"a claim without a name", rule("outputClaimToHeaders: [{header: a}]"),
+       "spec.jwtRules[0].outputClaimToHeaders[0].claim: expected the name of a claim"},
+  };
+  check("RequestAuthentication", rows);
+}
+
 TEST_CASE("object: a dry run is of ALLOW and DENY policies", "[config]") {
   const auto annotated = [](const std::string& value) {
     return "name: x, annotations: {\"istio.io/dry-run\": \"" + value + "\"}";

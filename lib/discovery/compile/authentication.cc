@@ -1,0 +1,92 @@
+#include "discovery/compile/authentication.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "discovery/compile/build.h"
+#include "envoy/extensions/filters/http/jwt_authn/v3/jwt_authn.pb.h"
+
+namespace mesh::discovery {
+namespace {
+
+namespace pb = envoy::extensions::filters::http::jwt_authn::v3;
+using istio_security::JWTRule;
+
+constexpr const char* kFilter = "envoy.filters.http.jwt_authn";
+constexpr const char* kPayload = "payload";  // by which policies know the claims, as in Istio
+
+// Of all policies that name the workload, in the order of their issuers.
+std::vector<const JWTRule*> rules_for(const Model& model, const PolicyTarget& target) {
+  std::vector<const JWTRule*> rules;
+  for (const auto& policy : model.objects().request_authentications) {
+    if (!is_about(model, policy, target)) continue;
+    for (const JWTRule& rule : policy.spec.jwt_rules()) rules.push_back(&rule);
+  }
+  std::stable_sort(rules.begin(), rules.end(),
+                   [](const JWTRule* a, const JWTRule* b) { return a->issuer() < b->issuer(); });
+  return rules;
+}
+
+pb::JwtProvider provider_of(const JWTRule& rule) {
+  pb::JwtProvider provider;
+  provider.set_issuer(rule.issuer());
+  *provider.mutable_audiences() = rule.audiences();
+  provider.mutable_local_jwks()->set_inline_string(rule.jwks());
+  provider.set_forward(rule.forward_original_token());
+  provider.set_forward_payload_header(text::to_lower(rule.output_payload_to_header()));
+  provider.set_payload_in_metadata(kPayload);
+  std::set<std::string> lists{"permission", "scope"};
+  lists.insert(rule.space_delimited_claims().begin(), rule.space_delimited_claims().end());
+  for (const std::string& claim : lists)
+    provider.mutable_normalize_payload_in_metadata()->add_space_delimited_claims(claim);
+  for (const auto& output : rule.output_claim_to_headers()) {
+    auto& header = *provider.add_claim_to_headers();
+    header.set_header_name(text::to_lower(output.header()));
+    header.set_claim_name(output.claim());
+  }
+  for (const auto& from : rule.from_headers()) {
+    auto& header = *provider.add_from_headers();
+    header.set_name(text::to_lower(from.name()));
+    header.set_value_prefix(from.prefix());
+  }
+  *provider.mutable_from_params() = rule.from_params();
+  *provider.mutable_from_cookies() = rule.from_cookies();
+  return provider;
+}
+
+void set_or_missing(const std::string& provider, pb::JwtRequirement& into) {
+  auto& any = *into.mutable_requires_any();
+  any.add_requirements()->set_provider_name(provider);
+  any.add_requirements()->mutable_allow_missing();
+}
+
+}  // namespace
+
+void add_authentication(const Model& model, const PolicyTarget& target, HttpManager& manager) {
+  const auto rules = rules_for(model, target);
+  if (rules.empty()) return;
+  pb::JwtAuthentication filter;
+  filter.set_bypass_cors_preflight(true);
+  auto& rule = *filter.add_rules();
+  rule.mutable_match()->set_prefix("/");
+  const auto name = [](size_t i) { return "origins-" + std::to_string(i); };
+  for (size_t i = 0; i < rules.size(); ++i)
+    (*filter.mutable_providers())[name(i)] = provider_of(*rules[i]);
+  if (rules.size() == 1) {
+    set_or_missing(name(0), *rule.mutable_requires_());
+  } else {
+    // A token that one of them finds good, or none anywhere that is bad.
+    auto& any = *rule.mutable_requires_()->mutable_requires_any();
+    for (size_t i = 0; i < rules.size(); ++i) any.add_requirements()->set_provider_name(name(i));
+    auto& all = *any.add_requirements()->mutable_requires_all();
+    for (size_t i = 0; i < rules.size(); ++i) set_or_missing(name(i), *all.add_requirements());
+  }
+  auto& added = *manager.add_http_filters();
+  added.set_name(kFilter);
+  pack(filter, *added.mutable_typed_config());
+}
+
+}  // namespace mesh::discovery
