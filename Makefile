@@ -19,7 +19,7 @@ endif
 
 PACKAGES_BUILD := g++ make pkg-config libevent-dev libssl-dev libnghttp2-dev libzmq3-dev \
   cppzmq-dev libprotobuf-dev protobuf-compiler libyaml-dev libre2-dev libcli11-dev \
-  nlohmann-json3-dev libxxhash-dev libcap-dev python3 perl curl openssl
+  nlohmann-json3-dev libcurl4-openssl-dev libxxhash-dev libcap-dev python3 perl curl openssl
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 bats clang libclang-rt-14-dev clang-format \
   mandoc iproute2 socat nghttp2-client python3-protobuf
 PACKAGES_BENCH := $(PACKAGES_BUILD) haproxy nginx-light wrk nghttp2-client nghttp2-proxy
@@ -44,7 +44,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Werror \
 STANDARD := -std=c++20 -Ilib -I. -Itests -isystem $(B)/gen -MD -MP -fno-plt \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -DMESH_SANITIZED) \
   $(if $(filter thread,$(SAN)),-U__SANITIZE_THREAD__)
-LIBRARIES := -levent_core -lssl -lcrypto -lnghttp2 -lzmq -lprotobuf -lyaml -lre2 -lxxhash -lcap -pthread
+LIBRARIES := -levent_core -lssl -lcrypto -lnghttp2 -lzmq -lprotobuf -lyaml -lre2 -lxxhash -lcurl -lcap -pthread
 LINK = $(CXX) -std=c++20 $(CXXFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
 
 include lib/layers.mk

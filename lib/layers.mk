@@ -18,6 +18,7 @@ $(eval $(call module,api,,google/protobuf))
 
 # rank 1: pure, or the loop
 $(eval $(call module,event,base,event2))
+$(eval $(call module,fetch,base event,curl))
 $(eval $(call module,identity,base,openssl))
 $(eval $(call module,http,base,))
 $(eval $(call module,balance,base,xxhash.h))

@@ -1,0 +1,186 @@
+#include "fetch/fetcher.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+
+namespace mesh::fetch {
+namespace {
+
+constexpr long kRedirectsMax = 5;
+constexpr size_t kParallelMax = 16;
+constexpr int kPollMs = 1000;
+
+struct FreeEasy {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct FreeMulti {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+
+}  // namespace
+
+class Fetcher::Thread {
+ public:
+  // Runs on the thread.
+  using Answered = std::function<void(Result<std::string>)>;
+
+  Thread() : multi_(curl_multi_init()) {
+    MESH_CHECK(multi_ != nullptr);
+    // Signals are the main thread's.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  ~Thread() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    curl_multi_wakeup(multi_.get());
+    thread_.join();
+    for (auto& [easy, transfer] : transfers_) curl_multi_remove_handle(multi_.get(), easy);
+  }
+
+  // False: too many wait.
+  bool add(Request request, Answered answered) {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() >= kWaitingMax) return false;
+    waiting_.push_back({std::move(request), std::move(answered)});
+    curl_multi_wakeup(multi_.get());
+    return true;
+  }
+
+ private:
+  struct Task {
+    Request request;
+    Answered answered;
+  };
+  struct Transfer {
+    Task task;
+    std::unique_ptr<CURL, FreeEasy> easy;
+    std::string body = {};
+    bool too_big = false;
+    char error[CURL_ERROR_SIZE] = {};
+  };
+
+  void run() {
+    while (true) {
+      std::deque<Task> begun;
+      {
+        const std::lock_guard lock(mutex_);
+        if (ending_) return;
+        while (!waiting_.empty() && transfers_.size() + begun.size() < kParallelMax) {
+          begun.push_back(std::move(waiting_.front()));
+          waiting_.pop_front();
+        }
+      }
+      for (Task& task : begun) begin(std::move(task));
+      int running = 0;
+      curl_multi_perform(multi_.get(), &running);
+      int left = 0;
+      bool ended = false;
+      while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+        if (message->msg != CURLMSG_DONE) continue;
+        end(message->easy_handle, message->data.result);
+        ended = true;
+      }
+      if (!ended) curl_multi_poll(multi_.get(), nullptr, 0, kPollMs, nullptr);
+    }
+  }
+
+  void begin(Task task) {
+    auto transfer = std::make_unique<Transfer>();
+    transfer->task = std::move(task);
+    transfer->easy.reset(curl_easy_init());
+    CURL* const easy = transfer->easy.get();
+    if (easy == nullptr)
+      return transfer->task.answered(Error{Errc::Internal, "curl_easy_init failed"});
+    const Request& request = transfer->task.request;
+    const bool secure = request.url.starts_with("https:");
+    curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
+    curl_easy_setopt(
+        easy, CURLOPT_TIMEOUT_MS,
+        long(std::chrono::duration_cast<std::chrono::milliseconds>(request.timeout).count()));
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, long(CURL_SSLVERSION_TLSv1_2));
+    if (!request.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "mesh");
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Thread::take);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
+    curl_multi_add_handle(multi_.get(), easy);
+    transfers_.emplace(easy, std::move(transfer));
+  }
+
+  static size_t take(char* data, size_t size, size_t count, void* of) {
+    auto& transfer = *static_cast<Transfer*>(of);
+    const size_t bytes = size * count;
+    transfer.too_big = transfer.body.size() + bytes > transfer.task.request.bytes_max;
+    if (transfer.too_big) return 0;
+    transfer.body.append(data, bytes);
+    return bytes;
+  }
+
+  void end(CURL* easy, CURLcode code) {
+    const auto found = transfers_.find(easy);
+    const std::unique_ptr<Transfer> transfer = std::move(found->second);
+    transfers_.erase(found);
+    curl_multi_remove_handle(multi_.get(), easy);
+    const auto answer = [&](Errc kind, const std::string& what) {
+      transfer->task.answered(Error{kind, "GET " + transfer->task.request.url + ": " + what});
+    };
+    if (transfer->too_big)
+      return answer(Errc::TooBig,
+                    "over " + std::to_string(transfer->task.request.bytes_max) + " bytes");
+    if (code != CURLE_OK)
+      return answer(code == CURLE_OPERATION_TIMEDOUT ? Errc::Timeout : Errc::Unavailable,
+                    transfer->error[0] == '\0' ? curl_easy_strerror(code) : transfer->error);
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200) return answer(Errc::Unavailable, "status " + std::to_string(status));
+    transfer->task.answered(std::move(transfer->body));
+  }
+
+  std::mutex mutex_;
+  std::deque<Task> waiting_;  // under it, as
+  bool ending_ = false;       // is this
+  // The rest is the thread's alone.
+  const std::unique_ptr<CURLM, FreeMulti> multi_;
+  std::map<CURL*, std::unique_ptr<Transfer>> transfers_;
+  std::thread thread_;
+};
+
+Fetcher::Fetcher(event::Loop& loop) : loop_(loop) {
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  MESH_CHECK(ready == CURLE_OK);
+}
+
+Fetcher::~Fetcher() = default;
+
+void Fetcher::get(Request request, Done done) {
+  if (thread_ == nullptr) thread_ = std::make_unique<Thread>();
+  const auto tell = [&loop = loop_, alive = std::weak_ptr(alive_),
+                     done = std::move(done)](Result<std::string> result) {
+    loop.post([alive, done, result = std::move(result)]() mutable {
+      if (!alive.expired()) done(std::move(result));
+    });
+  };
+  if (!thread_->add(std::move(request), tell))
+    tell(Error{Errc::TooBig, "too many documents wait to be fetched"});
+}
+
+}  // namespace mesh::fetch
