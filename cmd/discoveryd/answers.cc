@@ -132,6 +132,7 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
   reply.set_from_disk(source_.from_disk());
   reply.set_registrations(uint32_t(registry_.registrations()));
   for (const auto& problem : problems_) reply.add_problems(problem);
+  for (const auto& problem : keys_.problems()) reply.add_problems(problem);
   if (const auto& model = publisher_.model()) {
     reply.set_generation(model->objects().generation);
     reply.set_services(uint32_t(model->services().size()));

@@ -41,13 +41,19 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
       source_(configd_, runtime.paths().state_dir + "/objects",
               [this](auto objects, auto problems) {
                 on_config(std::move(objects), std::move(problems));
-              }) {}
+              }),
+      keys_(runtime.loop(), clock_, runtime.paths().state_dir + "/keys",
+            [this] { set_options(); }) {
+  keys_.configure(settings_.jwks);
+}
 
 Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   MESH_TRY(auto settings, settings_of(runtime.settings_as<settings::v1::Discoveryd>()));
   auto service = std::make_unique<Service>(runtime, std::move(settings));
   service->restore();
   service->restore_roster();
+  service->keys_.restore();
+  service->settings_.model.token_keys = service->keys_.keys();
   service->source_.start();
   bus::Server& server = *runtime.server();
   using bus::Allow;
@@ -67,12 +73,17 @@ Result<void> Service::reload(const google::protobuf::Message& message) {
   MESH_TRY(auto settings, settings_of(static_cast<const settings::v1::Discoveryd&>(message)));
   settings_ = std::move(settings);
   registry_.set_limits(settings_.registry);
-  if (objects_) {
-    // Other options are other resources: as with a new generation.
-    objects_ = std::make_shared<const discovery::Objects>(*objects_);
-    touch();
-  }
+  keys_.configure(settings_.jwks);
+  set_options();
   return {};
+}
+
+void Service::set_options() {
+  settings_.model.token_keys = keys_.keys();
+  if (!objects_) return;
+  // Other options are other resources: as with a new generation.
+  objects_ = std::make_shared<const discovery::Objects>(*objects_);
+  touch();
 }
 
 void Service::drain(std::function<void()> done) {
@@ -147,6 +158,8 @@ void Service::on_config(std::shared_ptr<const discovery::Objects> objects,
   objects_ = std::move(objects);
   problems_ = std::move(problems);
   for (const auto& problem : problems_) log::warning("left out", {{"object", problem}});
+  keys_.want(*objects_);
+  settings_.model.token_keys = keys_.keys();
   rebuild();
 }
 

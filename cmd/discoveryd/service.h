@@ -8,6 +8,7 @@
 
 #include "bus/client.h"
 #include "cmd/discoveryd/config_source.h"
+#include "cmd/discoveryd/key_keeper.h"
 #include "cmd/discoveryd/publisher.h"
 #include "cmd/discoveryd/settings.h"
 #include "daemon/runtime.h"
@@ -40,6 +41,8 @@ class Service final : public daemon::Service {
   // all changes of a moment.
   void touch();
   void rebuild();
+  // Settings, or keys that were fetched, are others now.
+  void set_options();
   void save();
   void save_roster();
   void arm_expiry();
@@ -74,6 +77,7 @@ class Service final : public daemon::Service {
   Publisher publisher_;
   bus::Client configd_;
   ConfigSource source_;
+  KeyKeeper keys_;
 };
 
 }  // namespace mesh::discoveryd

@@ -20,6 +20,7 @@ Result<void> set(bool has, const google::protobuf::Duration& from, const char* k
 
 Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
   constexpr Duration kGraceMax = std::chrono::hours(1);
+  constexpr Duration kRefreshMin = std::chrono::milliseconds(100);
   Settings settings;
   if (!message.trust_domain().empty()) {
     const auto id = identity::SpiffeId::for_trust_domain(message.trust_domain());
@@ -44,6 +45,11 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
     MESH_TRY_VOID(set(message.dns().has_ttl(), message.dns().ttl(), "dns.ttl",
                       std::chrono::hours(24), settings.dns->ttl));
   }
+  MESH_TRY_VOID(set(message.jwks().has_refresh(), message.jwks().refresh(), "jwks.refresh",
+                    std::chrono::hours(24), settings.jwks.refresh));
+  if (settings.jwks.refresh < kRefreshMin)
+    return Error{Errc::Invalid, "jwks.refresh: expected 100ms at least"};
+  settings.jwks.ca_file = message.jwks().ca_file();
   return settings;
 }
 

@@ -18,10 +18,16 @@ struct Dns {
   Duration ttl = std::chrono::seconds(5);
 };
 
+struct Jwks {
+  Duration refresh = std::chrono::minutes(20);
+  std::string ca_file;  // empty: the system's
+};
+
 struct Settings {
   discovery::Model::Options model;
   discovery::Registry::Limits registry;
   std::optional<Dns> dns;
+  Jwks jwks;
 };
 
 // Errc::Invalid begins with the key.

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -95,6 +96,8 @@ class Model {
     std::string trust_domain = "cluster.local";
     std::string root_namespace = "istio-system";
     std::string domain = "cluster.local";  // completes short names
+    // Sets of keys that were fetched, by key_source(); null: none.
+    std::shared_ptr<const std::map<std::string, std::string>> token_keys = {};
   };
 
   // `registered` are the registry's; `state_of` gives the state of configured

@@ -31,6 +31,12 @@ void check_text(const StringMatch& match, const std::string& path, Checker& chec
 template <class Map>
 void check_fields(const Map& fields, const std::string& path, Checker& checker) {
   for (const auto& [name, match] : fields) {
+    if (name.starts_with("@request.auth.")) {
+      checker.fail(at_key(path, name),
+                   "not supported: routes by what tokens say; an AuthorizationPolicy with "
+                   "request.auth.claims chooses who may call");
+      continue;
+    }
     checker.expect(is_field_name(name), at_key(path, name), "expected the name of a header");
     if (match.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET)
       check_text(match, at_key(path, name), checker);

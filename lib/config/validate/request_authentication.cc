@@ -1,5 +1,7 @@
 #include "istio/security/v1beta1/request_authentication.pb.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "config/validate/validate.h"
 #include "config/validate/workload_choice.h"
@@ -43,21 +45,42 @@ void check_outputs(const security::JWTRule& rule, const std::string& path, Check
   }
 }
 
+bool is_url(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"})
+    if (text.starts_with(scheme)) {
+      text.remove_prefix(scheme.size());
+      const std::string_view authority = text.substr(0, text.find_first_of("/?#"));
+      return !authority.empty() && authority.find('@') == std::string_view::npos &&
+             std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    }
+  return false;
+}
+
+void check_keys(const security::JWTRule& rule, const std::string& path, Checker& checker) {
+  const std::string& uri = rule.jwks_uri();
+  if (!rule.jwks().empty()) {
+    const auto keys = identity::Jwks::parse(rule.jwks());
+    if (!keys) checker.fail(path + ".jwks", "expected a set of keys: " + keys.error().text);
+    if (!uri.empty()) checker.warn(path + ".jwksUri", "is not asked: jwks has the keys");
+  } else if (!uri.empty()) {
+    checker.expect(is_url(uri), path + ".jwksUri",
+                   "expected http://HOST... or https://HOST..., got " + text::quoted(uri));
+  } else {
+    checker.expect(is_url(rule.issuer()), path,
+                   "expected jwks or jwksUri: the issuer is no URL that could be asked for them");
+  }
+  if (rule.has_timeout()) {
+    checker.duration(path + ".timeout", rule.timeout(), false);
+    checker.expect(rule.timeout().seconds() <= 60, path + ".timeout", "expected at most 60s");
+  }
+}
+
 void check_rule(const security::JWTRule& rule, const std::string& path, Checker& checker) {
   checker.expect(!rule.issuer().empty(), path + ".issuer", "expected the issuer of the tokens");
   for (int i = 0; i < rule.audiences_size(); ++i)
     checker.expect(!rule.audiences(i).empty(), at_index(path + ".audiences", i),
                    "expected an audience, got \"\"");
-  checker.expect(!rule.has_timeout(), path + ".timeout",
-                 "not supported: of fetching keys, which are written as jwks");
-  if (!rule.jwks_uri().empty()) {
-    checker.fail(path + ".jwksUri",
-                 "not supported: keys that are fetched; write the keys themselves as jwks");
-  } else if (rule.jwks().empty()) {
-    checker.fail(path + ".jwks", "expected the keys, {\"keys\": [...]}");
-  } else if (const auto keys = identity::Jwks::parse(rule.jwks()); !keys) {
-    checker.fail(path + ".jwks", "expected a set of keys: " + keys.error().text);
-  }
+  check_keys(rule, path, checker);
   check_places(rule, path, checker);
   check_outputs(rule, path, checker);
 }

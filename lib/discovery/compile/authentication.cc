@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "discovery/compile/build.h"
+#include "discovery/fetched_keys.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/jwt_authn.pb.h"
 
 namespace mesh::discovery {
@@ -16,6 +17,12 @@ namespace pb = envoy::extensions::filters::http::jwt_authn::v3;
 using istio_security::JWTRule;
 
 constexpr const char* kFilter = "envoy.filters.http.jwt_authn";
+// Stands for keys that have not been fetched yet: one whose private half nobody has. Its
+// x is the SHA-256 of "no keys have been fetched 1", which is on the curve.
+constexpr const char* kNoKeys =
+    R"({"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"none-fetched",)"
+    R"("x":"i1jgo2IRjL6xjDAz9W-B1OG3K37W6M41RLX1nJ0DdIw",)"
+    R"("y":"Uii5X9rPgQ7e9Tt6SHNVU2Nd0myyzR4n7bCgifViyzc"}]})";
 constexpr const char* kPayload = "payload";  // by which policies know the claims, as in Istio
 
 // Of all policies that name the workload, in the order of their issuers.
@@ -30,11 +37,22 @@ std::vector<const JWTRule*> rules_for(const Model& model, const PolicyTarget& ta
   return rules;
 }
 
-pb::JwtProvider provider_of(const JWTRule& rule) {
+// The keys that are known, of the rule itself or as they were fetched.
+const std::string& keys_of(const Model& model, const JWTRule& rule) {
+  static const std::string none = kNoKeys;
+  const std::string source = key_source(rule);
+  if (source.empty()) return rule.jwks();
+  const auto& fetched = model.options().token_keys;
+  if (fetched == nullptr) return none;
+  const auto found = fetched->find(source);
+  return found == fetched->end() ? none : found->second;
+}
+
+pb::JwtProvider provider_of(const Model& model, const JWTRule& rule) {
   pb::JwtProvider provider;
   provider.set_issuer(rule.issuer());
   *provider.mutable_audiences() = rule.audiences();
-  provider.mutable_local_jwks()->set_inline_string(rule.jwks());
+  provider.mutable_local_jwks()->set_inline_string(keys_of(model, rule));
   provider.set_forward(rule.forward_original_token());
   provider.set_forward_payload_header(text::to_lower(rule.output_payload_to_header()));
   provider.set_payload_in_metadata(kPayload);
@@ -74,7 +92,7 @@ void add_authentication(const Model& model, const PolicyTarget& target, HttpMana
   rule.mutable_match()->set_prefix("/");
   const auto name = [](size_t i) { return "origins-" + std::to_string(i); };
   for (size_t i = 0; i < rules.size(); ++i)
-    (*filter.mutable_providers())[name(i)] = provider_of(*rules[i]);
+    (*filter.mutable_providers())[name(i)] = provider_of(model, *rules[i]);
   if (rules.size() == 1) {
     set_or_missing(name(0), *rule.mutable_requires_());
   } else {

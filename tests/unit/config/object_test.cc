@@ -199,6 +199,9 @@ TEST_CASE("object: VirtualService", "[config]") {
       {"a header that is there", http(to + ", match: [{headers: {end-user: {}}}]"), ""},
       {"a header's name", http(to + ", match: [{headers: {\"a b\": {exact: x}}}]"),
        "spec.http[0].match[0].headers[\"a b\"]: expected the name of a header"},
+      {"a claim", http(to + ", match: [{headers: {\"@request.auth.claims.a\": {exact: x}}}]"),
+       "spec.http[0].match[0].headers[\"@request.auth.claims.a\"]: not supported: routes by what "
+       "tokens say; an AuthorizationPolicy with request.auth.claims chooses who may call"},
       {"a path that no request has", http(to + ", match: [{uri: {exact: health}}]"),
        "spec.http[0].match[0].uri: expected a path that begins with /"},
       {"the host set, which is a rewrite", http(to + ", headers: {request: {set: {Host: b}}}"), ""},

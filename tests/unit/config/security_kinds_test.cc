@@ -138,13 +138,21 @@ TEST_CASE("object: RequestAuthentication", "[config]") {
       {"no issuer", "jwtRules: [{" + keys + "}]",
        "spec.jwtRules[0].issuer: expected the issuer of the tokens"},
       {"no keys", "jwtRules: [{issuer: i}]",
-       "spec.jwtRules[0].jwks: expected the keys, {\"keys\": [...]}"},
+       "spec.jwtRules[0]: expected jwks or jwksUri: the issuer is no URL that could be asked for "
+       "them"},
+      {"an issuer that is asked", "jwtRules: [{issuer: \"https://i/\"}]", ""},
       {"secrets as keys", "jwtRules: [{issuer: i, jwks: '{\"keys\": [{\"kty\": \"oct\"}]}'}]",
        "spec.jwtRules[0].jwks: expected a set of keys: no key that signatures can be verified "
        "with"},
-      {"keys elsewhere", "jwtRules: [{issuer: i, jwksUri: \"https://i/keys\"}]",
-       "spec.jwtRules[0].jwksUri: not supported: keys that are fetched; write the keys themselves "
-       "as jwks"},
+      {"keys elsewhere", "jwtRules: [{issuer: i, jwksUri: \"https://i/keys\", timeout: 10s}]", ""},
+      {"keys nowhere", "jwtRules: [{issuer: i, jwksUri: \"file:///keys\"}]",
+       "spec.jwtRules[0].jwksUri: expected http://HOST... or https://HOST..., got "
+       "\"file:///keys\""},
+      {"a password in the URL", "jwtRules: [{issuer: i, jwksUri: \"https://a:b@i/keys\"}]",
+       "spec.jwtRules[0].jwksUri: expected http://HOST... or https://HOST..., got "
+       "\"https://a:b@i/keys\""},
+      {"no time", "jwtRules: [{issuer: i, jwksUri: \"https://i/keys\", timeout: 61s}]",
+       "spec.jwtRules[0].timeout: expected at most 60s"},
       {"no header", rule("fromHeaders: [{name: \"a b\"}]"),
        "spec.jwtRules[0].fromHeaders[0].name: expected the name of a header, got \"a b\""},
       {"an empty audience", rule("audiences: [\"\"]"),

@@ -1,6 +1,7 @@
 // RequestAuthentication as the filter of tokens has it.
 #include <catch2/catch.hpp>
 
+#include "discovery/fetched_keys.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 #include "xds/jwt_authn.h"
@@ -95,6 +96,33 @@ TEST_CASE("authentication: issuers of several policies, in their order", "[disco
   REQUIRE(parts.size() == 3);
   CHECK(parts[2].kind == Kind::All);
   CHECK(parts[2].parts[1].parts[1].beside == std::vector<uint32_t>{1});
+}
+
+TEST_CASE("authentication: keys that are fetched, and those that nobody has", "[discovery]") {
+  const std::string yaml =
+      sample::kAll + policy("a", "jwtRules: [{issuer: i, jwksUri: \"http://i/keys\"}]");
+  const auto keys_with = [&](const Model::Options& options) {
+    const auto model = sample::model(yaml, {}, options);
+    for (const auto& r : compile_listeners(*model, sample::node("ratings-1"))) {
+      if (!r.name.ends_with("|80")) continue;
+      const auto listener = xds::decode_listener(*r.body);
+      if (!listener) FAIL(listener.error().text);
+      const auto* const jwt = route::value_of<xds::JwtAuthn>(
+          (*listener)->filter_chains[0].http_filters[0].config.get());
+      REQUIRE(jwt != nullptr);
+      return jwt->providers[0].keys.keys();
+    }
+    FAIL("no inbound listener");
+    return std::vector<identity::Jwks::Key>();
+  };
+  const auto none = keys_with({});
+  REQUIRE(none.size() == 1);
+  CHECK(none[0].id == "none-fetched");
+  Model::Options options;
+  options.token_keys = std::make_shared<const KeySets>(
+      KeySets{{"http://i/keys", R"({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": )"
+                                R"("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})"}});
+  CHECK(keys_with(options)[0].id == "a");
 }
 
 TEST_CASE("authentication: a policy without rules adds nothing", "[discovery]") {

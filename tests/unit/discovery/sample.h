@@ -192,8 +192,9 @@ inline std::shared_ptr<const Objects> objects(const std::string& yaml) {
 }
 
 inline std::shared_ptr<const Model> model(const std::string& yaml,
-                                          const std::vector<Workload>& registered = {}) {
-  return Model::build({}, objects(yaml), registered,
+                                          const std::vector<Workload>& registered = {},
+                                          Model::Options options = {}) {
+  return Model::build(std::move(options), objects(yaml), registered,
                       [](const auto&) { return Workload::State::Present; });
 }
 

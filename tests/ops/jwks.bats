@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# Keys of tokens that discoveryd fetches (RequestAuthentication, jwksUri), from the
+# issuer's server to the forwarder that takes its tokens.
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  mkdir -p "$dir/config" "$dir/forwarders" "$dir/issuer"
+  pids=()
+  read -r issuer inbound app admin < <(python3 - <<'PY'
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+print(*(s.getsockname()[1] for s in held))
+PY
+)
+  echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
+  echo 'jwks: {refresh: 200ms}' >"$dir/discoveryd.yaml"
+  cat >"$dir/forwarders/reviews-1.yaml" <<YAML
+workload: reviews-1
+namespace: demo
+service_account: reviews
+labels: {app: reviews}
+admin: 127.0.0.1:$admin
+concurrency: 1
+YAML
+  cat >"$dir/config/reviews.yaml" <<YAML
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: reviews, namespace: demo}
+spec:
+  hosts: [reviews]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  workloadSelector: {labels: {app: reviews}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: reviews-1, namespace: demo}
+spec: {address: 127.0.0.1, ports: {http: $inbound}, labels: {app: reviews}, serviceAccount: reviews}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: reviews-1, namespace: demo}
+spec:
+  workloadSelector: {labels: {app: reviews}}
+  ingress: [{port: {number: $inbound, protocol: HTTP, name: http}, defaultEndpoint: "127.0.0.1:$app"}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec:
+  jwtRules: [{issuer: "http://127.0.0.1:$issuer", jwksUri: "http://127.0.0.1:$issuer/keys"}]
+YAML
+  mkdir "$dir/app"
+  echo hello >"$dir/app/index.html"
+  serve "$app" "$dir/app"
+}
+
+teardown() {
+  local pid
+  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+
+# until_true COMMAND...: waits for it to succeed, at most 15 s.
+until_true() {
+  local deadline=$((SECONDS + 15))
+  until "$@"; do
+    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+}
+
+serve() {  # serve PORT FOLDER: its pid in $served
+  python3 -m http.server --bind 127.0.0.1 --directory "$2" "$1" >/dev/null 2>&1 3>&- &
+  served=$!
+  pids+=("$served")
+}
+
+up() {
+  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
+  pids+=("$!")
+  until_true grep -qx ready "$dir/out"
+}
+
+url64() { base64 -w0 | tr '+/' '-_' | tr -d '='; }
+
+# key NAME: a key of the issuer's, and its set of keys with it alone.
+key() {
+  openssl genpkey -algorithm ed25519 -out "$dir/$1.pem"
+  local x
+  x=$(openssl pkey -in "$dir/$1.pem" -pubout -outform DER | tail -c 32 | url64)
+  printf '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "%s", "x": "%s"}]}' "$1" "$x" \
+    >"$dir/issuer/keys.new"
+  mv "$dir/issuer/keys.new" "$dir/issuer/keys"
+}
+
+token() {  # token KEY
+  local head body
+  head=$(printf '{"alg": "EdDSA", "kid": "%s"}' "$1" | url64)
+  body=$(printf '{"iss": "http://127.0.0.1:%s", "sub": "ann"}' "$issuer" | url64)
+  printf '%s.%s' "$head" "$body" >"$dir/signed"
+  openssl pkeyutl -sign -rawin -inkey "$dir/$1.pem" -in "$dir/signed" -out "$dir/signature"
+  printf '%s.%s.%s' "$head" "$body" "$(url64 <"$dir/signature")"
+}
+
+status() {  # status [TOKEN]: of a request
+  curl -s -m 5 -o "$dir/body" -w '%{http_code}' ${1:+-H "Authorization: Bearer $1"} \
+    "http://127.0.0.1:$inbound/"
+}
+gets() { [ "$(status "${@:2}")" = "$1" ]; }
+told() { "$build/mesh" status --run-dir "$dir/run" 2>&1 | grep -q -- "$1"; }
+
+@test "keys are fetched, changed ones too, and kept while their server is away" {
+  key a
+  serve "$issuer" "$dir/issuer"
+  up
+  until_true gets 200
+  until_true gets 200 "$(token a)"
+  old=$(token a)
+  key b
+  until_true gets 200 "$(token b)"
+  gets 401 "$old"
+  grep -q "Jwks doesn't have key to match kid or alg from Jwt" "$dir/body"
+  kill "$served"
+  until_true told 'those of before hold'
+  gets 200 "$(token b)"
+}
+
+@test "before any keys have come all tokens are refused, and mesh status says why" {
+  key a
+  up
+  until_true gets 200
+  until_true told 'their tokens are refused until then'
+  gets 401 "$(token a)"
+  serve "$issuer" "$dir/issuer"
+  until_true gets 200 "$(token a)"
+}
+
+@test "an issuer without jwks and jwksUri says itself where its keys are" {
+  key a
+  sed -i 's|, jwksUri: "[^"]*"||' "$dir/config/reviews.yaml"
+  mkdir "$dir/issuer/.well-known"
+  printf '{"issuer": "http://127.0.0.1:%s", "jwks_uri": "http://127.0.0.1:%s/keys"}' \
+    "$issuer" "$issuer" >"$dir/issuer/.well-known/openid-configuration"
+  serve "$issuer" "$dir/issuer"
+  up
+  until_true gets 200 "$(token a)"
+}
