@@ -14,6 +14,7 @@
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "istio/security/v1beta1/request_authentication.pb.h"
+#include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "k8s/gateway/v1/grpc_route.pb.h"
 #include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
@@ -31,6 +32,7 @@ namespace gateway_api = k8s::gateway::v1;
 constexpr std::string_view kNetworking = "networking.istio.io";
 constexpr std::string_view kSecurity = "security.istio.io";
 constexpr std::string_view kGatewayApi = "gateway.networking.k8s.io";
+constexpr std::string_view kTelemetry = "telemetry.istio.io";
 constexpr std::string_view kMesh = "mesh";  // kinds of our own
 
 // Kinds that are found beside ours in the YAML of others, and what to use instead.
@@ -49,7 +51,6 @@ constexpr Foreign kForeign[] = {
     {"ServiceAccount", "identities are certd's; name serviceAccount in a WorkloadEntry"},
     {"TCPRoute", "use tcp of a VirtualService"},
     {"TLSRoute", "use tls of a VirtualService"},
-    {"Telemetry", "choice of telemetry"},
     {"TrafficExtension", "plug-ins on the path of requests"},
     {"WasmPlugin", "plug-ins on the path of requests"},
 };
@@ -59,6 +60,7 @@ bool is_version(std::string_view group, std::string_view version) {
   if (version == "v1") return true;
   if (group == kNetworking) return version == "v1beta1" || version == "v1alpha3";
   if (group == kGatewayApi) return version == "v1beta1" || version == "v1alpha2";
+  if (group == kTelemetry) return version == "v1alpha1";
   return group == kSecurity && version == "v1beta1";
 }
 
@@ -101,6 +103,8 @@ std::span<const Kind> kinds() {
       Kind{"ServicePolicy", "sp", "servicepolicies", kMesh,
            &::mesh::v1::ServicePolicy::default_instance()},
       Kind{"Sidecar", "sc", "sidecars", kNetworking, &networking::Sidecar::default_instance()},
+      Kind{"Telemetry", "telemetry", "telemetries", kTelemetry,
+           &istio::telemetry::v1alpha1::Telemetry::default_instance()},
       Kind{"VirtualService", "vs", "virtualservices", kNetworking,
            &networking::VirtualService::default_instance()},
       Kind{"WorkloadEntry", "we", "workloadentries", kNetworking,

@@ -8,6 +8,7 @@
 // modules: api:istio/security/v1beta1/authorization_policy.proto
 // modules: api:istio/security/v1beta1/peer_authentication.proto
 // modules: api:istio/security/v1beta1/request_authentication.proto
+// modules: api:istio/telemetry/v1alpha1/telemetry.proto
 // modules: api:istio/networking/v1alpha3/virtual_service.proto
 // modules: api:istio/networking/v1alpha3/destination_rule.proto
 // modules: api:istio/networking/v1alpha3/service_entry.proto

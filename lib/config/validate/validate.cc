@@ -11,6 +11,7 @@
 #include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
 #include "istio/security/v1beta1/request_authentication.pb.h"
+#include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "k8s/gateway/v1/grpc_route.pb.h"
 #include "k8s/gateway/v1/http_route.pb.h"
 #include "mesh/v1/circuit_breaker.pb.h"
@@ -57,6 +58,7 @@ void validate(const v1::Object& object, const google::protobuf::Message& spec, C
       validate_as<::istio::security::v1beta1::RequestAuthentication>(spec, checker) ||
       validate_as<::k8s::gateway::v1::GRPCRoute>(spec, checker) ||
       validate_as<::k8s::gateway::v1::HTTPRoute>(spec, checker) ||
+      validate_as<::istio::telemetry::v1alpha1::Telemetry>(spec, checker) ||
       validate_as<::mesh::v1::CircuitBreaker>(spec, checker) ||
       validate_as<::mesh::v1::MeshConfig>(spec, checker) ||
       validate_as<::mesh::v1::RateLimit>(spec, checker) ||

@@ -26,6 +26,9 @@ namespace k8s::gateway::v1 {
 class GRPCRoute;
 class HTTPRoute;
 }  // namespace k8s::gateway::v1
+namespace istio::telemetry::v1alpha1 {
+class Telemetry;
+}  // namespace istio::telemetry::v1alpha1
 namespace mesh::v1 {
 class CircuitBreaker;
 class MeshConfig;
@@ -51,6 +54,7 @@ void validate(const ::istio::security::v1beta1::PeerAuthentication& policy, Chec
 void validate(const ::istio::security::v1beta1::RequestAuthentication& policy, Checker& checker);
 void validate(const ::k8s::gateway::v1::GRPCRoute& route, Checker& checker);
 void validate(const ::k8s::gateway::v1::HTTPRoute& route, Checker& checker);
+void validate(const ::istio::telemetry::v1alpha1::Telemetry& telemetry, Checker& checker);
 void validate(const ::mesh::v1::CircuitBreaker& breaker, Checker& checker);
 void validate(const ::mesh::v1::MeshConfig& config, Checker& checker);
 void validate(const ::mesh::v1::RateLimit& limit, Checker& checker);

@@ -10,6 +10,7 @@
 #include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tcp.h"
+#include "discovery/compile/telemetry.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
@@ -47,7 +48,11 @@ void set_path_normalization(const v1::MeshConfig& mesh, Manager& manager) {
 Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool outbound) {
   Manager manager;
   const auto* mesh = model.mesh_config();
-  if (mesh != nullptr && mesh->spec.enable_tracing()) manager.mutable_tracing();
+  const Direction direction = outbound ? Direction::Client : Direction::Server;
+  const auto* const choice = tracing(model, node, direction);
+  if (choice != nullptr ? !choice->disable_context_propagation().value()
+                        : mesh != nullptr && mesh->spec.enable_tracing())
+    manager.mutable_tracing();
   manager.set_stat_prefix(std::move(stat_prefix));
   set_path_normalization(mesh == nullptr ? v1::MeshConfig() : mesh->spec, manager);
   // As Istio: streams may be idle for as long as the route allows.
@@ -85,8 +90,7 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   auto& router = *manager.add_http_filters();
   router.set_name(kRouter);
   pack(ext::filters::http::router::v3::Router(), *router.mutable_typed_config());
-  add_access_log(model, node, outbound ? Direction::Client : Direction::Server,
-                 *manager.mutable_access_log());
+  add_access_log(model, node, direction, *manager.mutable_access_log());
   return manager;
 }
 

@@ -1,0 +1,91 @@
+// Which Telemetry holds, and what it makes of access logs and trace contexts.
+#include <catch2/catch.hpp>
+
+#include "unit/discovery/sample.h"
+#include "xds/decode.h"
+
+namespace {
+
+using namespace mesh;
+using namespace mesh::discovery;
+
+std::string object(const std::string& name, const std::string& spec,
+                   const std::string& ns = "demo") {
+  return "\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: " + name +
+         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
+}
+
+struct Seen {
+  int logs = 0;  // of the first chain
+  bool filtered = false;
+  bool trace_context = false;
+  bool operator==(const Seen&) const = default;
+};
+
+Seen seen(const std::string& yaml, bool outbound) {
+  Node node = sample::node("ratings-1");
+  node.access_log = "/dev/stdout";
+  for (const auto& r : compile_listeners(*sample::model(sample::kAll + yaml), node)) {
+    if (outbound ? r.name != "outbound" : !r.name.ends_with("|80")) continue;
+    const auto listener = xds::decode_listener(*r.body);
+    if (!listener) FAIL(listener.error().text);
+    const auto& chain = (*listener)->filter_chains.at(0);
+    return {int(chain.access_logs.size()),
+            !chain.access_logs.empty() && chain.access_logs[0].filter != nullptr,
+            chain.trace_context};
+  }
+  FAIL("no such listener");
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("telemetry: who logs, and what", "[discovery]") {
+  const std::string off = "accessLogging: [{disabled: true}]";
+  const std::string errors = "accessLogging: [{filter: {expression: \"response.code >= 400\"}}]";
+  struct Row {
+    const char* name;
+    std::string yaml;
+    Seen inbound, outbound;
+  };
+  const Row rows[] = {
+      {"nothing said", "", {1}, {1}},
+      {"off", object("a", off), {0}, {0}},
+      {"a part", object("a", errors), {1, true}, {1, true}},
+      {"one side",
+       object("a", "accessLogging: [{disabled: true, match: {mode: CLIENT}}]"),
+       {1},
+       {0}},
+      {"the last entry",
+       object("a", "accessLogging: [{disabled: true}, {match: {mode: SERVER}}]"),
+       {1},
+       {0}},
+      {"the mesh's", object("a", off, "istio-system"), {0}, {0}},
+      {"another namespace's", object("a", off, "other"), {1}, {1}},
+      {"the nearest",
+       object("a", off, "istio-system") + object("a", errors) +
+           object("b", "selector: {matchLabels: {app: ratings}}, accessLogging: [{}]"),
+       {1},
+       {1}},
+      {"another's", object("a", "selector: {matchLabels: {app: web}}, " + off), {1}, {1}},
+      {"the nearest is silent",
+       object("a", off) + object("b", "selector: {matchLabels: {app: ratings}}"),
+       {0},
+       {0}},
+      {"the first of two", object("b", off) + object("a", errors), {1, true}, {1, true}},
+      {"a trace context",
+       object("a", "tracing: [{disableSpanReporting: true}]"),
+       {1, false, true},
+       {1, false, true}},
+      {"a trace context of one side",
+       object("a", "tracing: [{match: {mode: CLIENT}}]"),
+       {1},
+       {1, false, true}},
+      {"none", object("a", "tracing: [{disableContextPropagation: true}]"), {1}, {1}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    CHECK(seen(row.yaml, false) == row.inbound);
+    CHECK(seen(row.yaml, true) == row.outbound);
+  }
+}
