@@ -59,6 +59,25 @@ Result<void> check_outbound(const std::string& text) {
   return Error{Errc::Invalid, "outbound: expected ADDRESS:PORT or a path, got \"" + text + "\""};
 }
 
+// ADDRESS:PORT of IPv4, or [ADDRESS]:PORT, and "tproxy", "redirect" or nothing.
+Result<discovery::Node::Capture> capture_of(const std::string& address, const std::string& mode,
+                                            std::string_view name) {
+  discovery::Node::Capture capture{.address = address, .tproxy = mode == "tproxy"};
+  if (!mode.empty() && mode != "redirect" && mode != "tproxy")
+    return Error{Errc::Invalid,
+                 std::string(name) + "_mode: expected redirect or tproxy, got \"" + mode + "\""};
+  if (address.empty()) return capture;
+  const size_t colon = address.rfind(':');
+  const std::string host = address.substr(0, colon);
+  const bool v6 = host.starts_with('[') && host.ends_with(']');
+  const auto port =
+      text::parse_uint(colon == std::string::npos ? "" : address.substr(colon + 1), 65535);
+  if (!port || *port == 0 || (!v6 && !is_ipv4(host)))
+    return Error{Errc::Invalid,
+                 std::string(name) + ": expected ADDRESS:PORT, got \"" + address + "\""};
+  return capture;
+}
+
 }  // namespace
 
 Result<discovery::Node> node_of(const bus::Node& words) {
@@ -82,6 +101,12 @@ Result<discovery::Node> node_of(const bus::Node& words) {
   if (!node.outbound_tcp.empty() && !is_ipv4(node.outbound_tcp))
     return Error{Errc::Invalid,
                  "outbound_tcp: expected an IPv4 address, got \"" + node.outbound_tcp + "\""};
+  MESH_TRY(node.capture_outbound,
+           capture_of(get(words, key::kCaptureOutbound), get(words, key::kCaptureOutboundMode),
+                      key::kCaptureOutbound));
+  MESH_TRY(node.capture_inbound,
+           capture_of(get(words, key::kCaptureInbound), get(words, key::kCaptureInboundMode),
+                      key::kCaptureInbound));
   node.proxy_protocol_peers = get(words, key::kProxyProtocolPeers);
   MESH_TRY_VOID(check_ranges(node.proxy_protocol_peers));
   return node;

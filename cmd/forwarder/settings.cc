@@ -38,6 +38,19 @@ Result<void> check_address(const std::string& text, std::string_view key) {
   return {};
 }
 
+// An IP address and a port of its own: the redirection has to name it.
+Result<void> check_capture(const std::string& text, const std::string& mode,
+                           const std::string& key) {
+  if (!mode.empty() && mode != "redirect" && mode != "tproxy")
+    return Error{Errc::Invalid, key + "_mode: expected redirect or tproxy, got \"" + mode + "\""};
+  if (text.empty()) return {};
+  const auto address = net::Address::parse(text);
+  if (address && !address->is_unix() && address->port() != 0 && !text.starts_with("localhost"))
+    return {};
+  return Error{Errc::Invalid,
+               key + ": expected ADDRESS:PORT, such as 0.0.0.0:15001, got \"" + text + "\""};
+}
+
 std::string label(const settings::v1::Forwarder& message, const char* name) {
   const auto found = message.labels().find(name);
   return found == message.labels().end() ? "" : found->second;
@@ -126,6 +139,9 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   Settings settings;
   MESH_TRY_VOID(check_address(message.outbound(), "outbound"));
   MESH_TRY_VOID(check_address(message.admin(), "admin"));
+  const auto& capture = message.capture();
+  MESH_TRY_VOID(check_capture(capture.outbound(), capture.outbound_mode(), "capture.outbound"));
+  MESH_TRY_VOID(check_capture(capture.inbound(), capture.inbound_mode(), "capture.inbound"));
   if (message.concurrency() > forward::Forwarder::kWorkersMax)
     return Error{Errc::Invalid, "concurrency: expected at most 64"};
   MESH_TRY(settings.drain,
@@ -166,6 +182,10 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   tell(xds::node::kOutbound, message.outbound());
   tell(xds::node::kOutboundMode, message.outbound_mode());
   tell(xds::node::kOutboundTcp, message.outbound_tcp());
+  tell(xds::node::kCaptureOutbound, capture.outbound());
+  tell(xds::node::kCaptureOutboundMode, capture.outbound_mode());
+  tell(xds::node::kCaptureInbound, capture.inbound());
+  tell(xds::node::kCaptureInboundMode, capture.inbound_mode());
   std::string proxies;
   for (const std::string& peer : message.proxy_protocol_peers())
     proxies += (proxies.empty() ? "" : ",") + peer;

@@ -35,7 +35,16 @@ Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::stri
   return workload;
 }
 
-// The services that an egress host of a Sidecar lets through: "NS/HOST".
+bool egress_allows(const istio::Sidecar& sidecar, const Service& service, const std::string& ns) {
+  if (sidecar.egress().empty()) return true;
+  for (const auto& egress : sidecar.egress())
+    for (const auto& host : egress.hosts())
+      if (discovery::egress_allows(host, service, ns)) return true;
+  return false;
+}
+
+}  // namespace
+
 bool egress_allows(std::string_view egress, const Service& service, const std::string& ns) {
   const size_t slash = egress.find('/');
   const std::string_view from = slash == std::string_view::npos ? "*" : egress.substr(0, slash);
@@ -48,16 +57,6 @@ bool egress_allows(std::string_view egress, const Service& service, const std::s
   }
   return host_match(host, service.host) > 0;
 }
-
-bool egress_allows(const istio::Sidecar& sidecar, const Service& service, const std::string& ns) {
-  if (sidecar.egress().empty()) return true;
-  for (const auto& egress : sidecar.egress())
-    for (const auto& host : egress.hosts())
-      if (egress_allows(host, service, ns)) return true;
-  return false;
-}
-
-}  // namespace
 
 bool is_http(std::string_view protocol) {
   return protocol == "HTTP" || needs_http2(protocol) || protocol == "GRPC-WEB";
@@ -141,13 +140,18 @@ void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::str
     service.ports.push_back({.number = port.number(),
                              .name = port.name(),
                              .protocol = port.protocol().empty() ? "TCP" : upper(port.protocol()),
+                             .declared = !port.protocol().empty(),
                              .target = port.target_port()});
   auto endpoints = spec.endpoints();
   if (spec.resolution() == istio::ServiceEntry::DNS) service.resolution = Service::Resolution::Dns;
+  if (spec.resolution() == istio::ServiceEntry::NONE)
+    service.resolution = Service::Resolution::None;
   if (spec.resolution() == istio::ServiceEntry::DNS_ROUND_ROBIN)
     service.resolution = Service::Resolution::DnsRoundRobin;
   // Without endpoints the host itself is the name (Istio, ServiceEntry.resolution).
-  if (service.resolution != Service::Resolution::Static && endpoints.empty())
+  if ((service.resolution == Service::Resolution::Dns ||
+       service.resolution == Service::Resolution::DnsRoundRobin) &&
+      endpoints.empty())
     endpoints.Add()->set_address(service.host);
   for (const auto& endpoint : endpoints) {
     auto workload = std::make_unique<Workload>(from_entry(endpoint, entry.ns, "", {}));

@@ -198,6 +198,9 @@ bool for_mesh(const Gateways& gateways) {
   return false;
 }
 
+// Whether a host of a Sidecar's egress in `ns`, NAMESPACE/HOST, lets the service through.
+bool egress_allows(std::string_view egress, const Service& service, const std::string& ns);
+
 // How exactly `pattern` ("*", "*.example.org", "a.example.org") matches the
 // host: 0 not at all, and more the longer what is fixed; the host itself most.
 size_t host_match(std::string_view pattern, std::string_view host);

@@ -1,5 +1,7 @@
 #include "forward/connection.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -168,6 +170,7 @@ void Connection::use_chain(const ConnectionFacts& facts) {
   if (chain_ == nullptr) return close("no filter chain matches");
   if (listener_->inspect && listener_->config->tls_inspector && !facts.tls && chain_->config->tls)
     return close("clear text is refused");
+  if (chain_->admission && !admit()) return;
   if (!chain_->config->tls) return;
   if (!chain_->tls) return close("our certificate is not there yet");
   UniqueFd fd = static_cast<net::PlainStream&>(transport_.stream()).release();
@@ -175,6 +178,20 @@ void Connection::use_chain(const ConnectionFacts& facts) {
   if (!stream) return close(stream.error().text);
   transport_.secure(*std::move(stream));
   secure_ = true;
+}
+
+// The chain's limits of connections.
+bool Connection::admit() {
+  const Admission& limits = *chain_->admission;
+  switch (limits.admit(worker_.loop().now(), addresses().place)) {
+    case Admission::Verdict::Taken: return true;
+    case Admission::Verdict::OverRate: close("over the rate of new connections"); return false;
+    case Admission::Verdict::OverLimit: break;
+  }
+  if (limits.delay() > Duration::zero())
+    worker_.hold(UniqueFd(fcntl(stream().fd(), F_DUPFD_CLOEXEC, 0)), limits.delay());
+  close("over the limit of connections");
+  return false;
 }
 
 void Connection::on_established() {

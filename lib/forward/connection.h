@@ -18,6 +18,7 @@
 #include "authz/request.h"
 #include "base/unique_fd.h"
 #include "event/loop.h"
+#include "forward/admission.h"
 #include "forward/sniffer.h"
 #include "forward/view.h"
 #include "http/codec.h"
@@ -105,6 +106,7 @@ class Connection final : private transport::Transport::Owner,
   void close(std::string_view why);
   void use(View& view, const ListenerSpec& listener, const ChainSpec* chain);
   void use_chain(const ConnectionFacts& facts);
+  bool admit();  // false: it is closed
   void set_codec(bool http2);
   void begin_tunnel();
   bool revoke_tunnel(const ListenerSpec& listener);  // true: it is closed
@@ -150,6 +152,7 @@ class Connection final : private transport::Transport::Owner,
   struct Addresses {
     std::string remote, remote_host, local;
     net::Address original;
+    ConnectionPlace place;
     std::optional<std::string> client_cert;
     std::optional<authz::Connection> facts;
   };

@@ -231,6 +231,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   for (const auto& [name, error] : builder_.left_out())
     into.numbers[{"mesh_listener_down", {{"error", error}, {"listener", name}}, true}] = 1;
   filter::add_numbers(builder_.filters().jwts(), into);
+  builder_.admissions().add_numbers(into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

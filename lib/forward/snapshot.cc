@@ -2,11 +2,21 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "forward/filter/rbac.h"
 #include "forward/local_cluster.h"
 
 namespace mesh::forward {
+namespace {
+
+// By the names of its secrets, as a watch's resources have them (xds/decode_tls.h).
+bool names_files(const xds::TlsContext& config) {
+  return config.certificate_secret.starts_with("file-") ||
+         config.validation_secret.starts_with("file-");
+}
+
+}  // namespace
 
 const ChainSpec* ListenerSpec::chain(const ConnectionFacts& facts) const {
   const size_t found = match.find(facts);
@@ -85,18 +95,26 @@ Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
       assignment = found->second;
   }
   auto local = local_cluster_of(*config, all);
+  std::shared_ptr<const upstream::ClusterSpec> known;
+  if (previous != nullptr)
+    if (const auto found = previous->clusters.find(config->name);
+        found != previous->clusters.end() && found->second->config == config)
+      known = found->second;
   std::shared_ptr<const tls::Context> tls;
   if (config->tls) {
     auto made = secrets.context(tls::Role::Client, *config->tls, all.secrets);
-    if (!made) return std::move(made).error().during("cluster " + config->name);
-    tls = *std::move(made);
+    if (!made && !names_files(*config->tls))
+      return std::move(made).error().during("cluster " + config->name);
+    // A file that is missing on this host is a fault of this cluster alone. Told once.
+    if (made)
+      tls = *std::move(made);
+    else if (!known || known->tls)
+      log::error("a cluster's TLS cannot be set up: connections to it fail",
+                 {{"cluster", config->name}, {"error", made.error().text}});
   }
-  if (previous != nullptr)
-    if (const auto known = previous->clusters.find(config->name);
-        known != previous->clusters.end() && known->second->config == config &&
-        known->second->assignment == assignment && known->second->tls == tls &&
-        same_callers(known->second->local, local))
-      return known->second;
+  if (known && known->assignment == assignment && known->tls == tls &&
+      same_callers(known->local, local))
+    return known;
   return shared_.spec(config, std::move(assignment), std::move(tls), std::move(local));
 }
 
@@ -114,11 +132,13 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
     spec.chains.push_back(std::move(built));
   }
   MESH_TRY(spec.match, ChainMatch::make(config->filter_chains));
-  if (config->proxy_protocol)
+  if (config->proxy_protocol) {
+    spec.proxy_counts = admissions_.proxy_counts();
     for (const xds::CidrRange& range : config->proxy_protocol->peers) {
       MESH_TRY(auto cidr, net::Cidr::make(range.address, range.bits));
       spec.proxy_peers.push_back(cidr);
     }
+  }
   spec.sniff = spec.inspect || config->proxy_protocol;
   std::erase_if(learned_, [](const auto& entry) { return entry.second.expired(); });
   auto& known = learned_[config->name];
@@ -150,6 +170,7 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
       spec.routes = found->second;
   MESH_TRY(spec.filters,
            filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
+  spec.admission = admissions_.of(config, listener + "/" + config.name);
   for (const auto& rbac : config.network_rbac)
     spec.guards.push_back({rbac, filters_.rbac(listener + "/" + rbac->stat_prefix, *rbac)});
   for (const xds::AccessLog& log : config.access_logs) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "forward/admission.h"
 #include "forward/chain_match.h"
 #include "forward/filter/pipeline.h"
 #include "forward/filter/shared.h"
@@ -38,7 +39,8 @@ struct ChainSpec {
   // Null while the route configuration is not there yet: nothing is routed.
   std::shared_ptr<const route::Table> routes;
   filter::Pipeline filters;
-  std::vector<ConnectionGuard> guards;  // in order
+  std::vector<ConnectionGuard> guards;         // in order
+  std::shared_ptr<const Admission> admission;  // null: no limits
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 
@@ -48,7 +50,8 @@ struct ListenerSpec {
   net::Address address;                             // as configured
   std::vector<ChainSpec> chains;                    // as configured, the default one last
   ChainMatch match;
-  std::vector<net::Cidr> proxy_peers;  // who may speak the PROXY protocol
+  std::vector<net::Cidr> proxy_peers;         // who may speak the PROXY protocol
+  std::shared_ptr<ProxyCounts> proxy_counts;  // null: the PROXY protocol is not spoken
   std::shared_ptr<Learned> learned;
   bool inspect = false;  // chains differ by what a connection begins with
   bool sniff = false;    // so they do, or the PROXY protocol is spoken
@@ -102,6 +105,7 @@ class SnapshotBuilder {
   net::ListenerSet& sockets() { return sockets_; }
 
   const filter::Shared& filters() const { return filters_; }
+  const Admissions& admissions() const { return admissions_; }
 
  private:
   Result<ListenerSpec> listener(std::shared_ptr<const xds::Listener> config, const xds::Config& all,
@@ -121,6 +125,7 @@ class SnapshotBuilder {
   upstream::SharedState shared_;
   std::map<std::string, std::weak_ptr<Learned>> learned_;  // by listener
   filter::Shared filters_;
+  Admissions admissions_;
 };
 
 }  // namespace mesh::forward

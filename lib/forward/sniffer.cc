@@ -51,19 +51,24 @@ Verdict Sniffer::look(int fd) {
 
 Verdict Sniffer::look_proxy(int fd, std::string_view bytes) {
   const xds::ProxyProtocol& rules = *listener_->config->proxy_protocol;
+  ProxyCounts& counts = *listener_->proxy_counts;
   net::ProxyHeader header;
   switch (net::ProxyHeader::parse(bytes, header)) {
     case net::ProxyHeader::Status::Partial: return Verdict::More;
     case net::ProxyHeader::Status::Malformed:
+      count(counts.versions[bytes.front() == 'P' ? 0 : 1].error);
       why_ = "malformed PROXY protocol header";
       return Verdict::Refused;
     case net::ProxyHeader::Status::None:
+      count(rules.optional ? counts.not_found_allowed : counts.not_found_disallowed);
       if (rules.optional) return Verdict::Done;
       why_ = "no PROXY protocol header";
       return Verdict::Refused;
     case net::ProxyHeader::Status::Complete: break;
   }
+  ProxyCounts::Version& version = counts.versions[header.version == 2 ? 1 : 0];
   if (!(header.version == 2 ? rules.allow_v2 : rules.allow_v1)) {
+    count(version.disallowed);
     why_ = "this version of the PROXY protocol is not allowed";
     return Verdict::Refused;
   }
@@ -71,6 +76,7 @@ Verdict Sniffer::look_proxy(int fd, std::string_view bytes) {
   std::array<char, net::ProxyHeader::kV2BytesMax> header_bytes;
   if (::recv(fd, header_bytes.data(), header.bytes, MSG_DONTWAIT) != ssize_t(header.bytes))
     return Verdict::Gone;
+  count(version.found);
   if (header.source.family() == AF_UNSPEC) return Verdict::Done;
   facts_.source = header.source;
   facts_.destination = header.destination;

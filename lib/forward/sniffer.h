@@ -33,7 +33,10 @@ class Sniffer {
   Sniffer(const ListenerSpec& listener, int fd, const net::Address& destination);
 
   // The listener under a new configuration, which outlives us too.
-  void rebind(const ListenerSpec& listener) { listener_ = &listener; }
+  void rebind(const ListenerSpec& listener) {
+    listener_ = &listener;
+    proxy_ = proxy_ && listener.config->proxy_protocol;
+  }
 
   // Looks at what came.
   Verdict look(int fd);

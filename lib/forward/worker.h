@@ -17,6 +17,7 @@
 #include "event/loop.h"
 #include "forward/acceptor.h"
 #include "forward/grpc_stats.h"
+#include "forward/held_sockets.h"
 #include "forward/local.h"
 #include "forward/log_sink.h"
 #include "forward/mirror.h"
@@ -98,6 +99,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   GrpcStats& grpc_stats() { return grpc_stats_; }
   // Whether a line that a peer can cause may be logged: a few a second.
   bool may_log();
+  // Of a connection that was refused: closed after that time.
+  void hold(UniqueFd fd, Duration time) { held_.hold(std::move(fd), time); }
 
  private:
   void on_accepted(const std::string& listener, UniqueFd fd) override;
@@ -137,6 +140,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::vector<Exchange*> free_exchanges_;
   std::vector<std::unique_ptr<Extras>> free_extras_;
   Mirrors mirrors_{*this};
+  HeldSockets held_{loop_};
   LogBuffers logs_;
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;

@@ -87,6 +87,7 @@ constexpr std::array kNames = std::to_array<Name>({
     {"RESPONSE_TX_DURATION", Op::ResponseTxDuration},
     {"ROUTE_NAME", Op::RouteName},
     {"UPSTREAM_CLUSTER", Op::UpstreamCluster},
+    {"UPSTREAM_CLUSTER_RAW", Op::UpstreamCluster},
     {"UPSTREAM_HOST", Op::UpstreamHost},
     {"UPSTREAM_REMOTE_ADDRESS", Op::UpstreamHost},
     {"UPSTREAM_LOCAL_ADDRESS", Op::UpstreamLocal},

@@ -53,6 +53,26 @@ Result<void> use(ssl_ctx_st* ctx, const std::vector<identity::Certificate>& chai
   return {};
 }
 
+// As many as a system trusts, which are more than any chain or bundle of ours has.
+Result<std::vector<identity::Certificate>> roots_from_pem(std::string_view pem) {
+  constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+  constexpr size_t kRootsMax = 1000;
+  if (pem.find(kEnd) == std::string_view::npos) return identity::certificates_from_pem(pem);
+  std::vector<identity::Certificate> roots;
+  while (!pem.empty()) {
+    const size_t end = pem.find(kEnd);
+    const bool last = end == std::string_view::npos;
+    if (last && pem.find("-----BEGIN") == std::string_view::npos) break;  // remarks
+    const std::string_view one = pem.substr(0, last ? end : end + kEnd.size());
+    MESH_TRY(auto parsed, identity::certificates_from_pem(one));
+    if (roots.size() + parsed.size() > kRootsMax)
+      return Error{Errc::TooBig, "over 1000 trusted certificates"};
+    for (auto& root : parsed) roots.push_back(std::move(root));
+    pem.remove_prefix(one.size());
+  }
+  return roots;
+}
+
 }  // namespace
 
 Context::Context(Role role, Options options) : role_(role), options_(std::move(options)) {}
@@ -177,7 +197,7 @@ Result<std::shared_ptr<const Context>> Context::from_pem(Role role, const PemMat
   }
   if (pem.roots.empty())
     return Error{Errc::Invalid, "to verify peers, trusted root certificates are needed"};
-  MESH_TRY(const auto roots, identity::certificates_from_pem(pem.roots));
+  MESH_TRY(const auto roots, roots_from_pem(pem.roots));
   MESH_TRY_VOID(context->trust(roots));
   // What a file names is trusted as it stands, be it an intermediate or a
   // single peer's certificate (Envoy, CertificateValidationContext.trusted_ca).

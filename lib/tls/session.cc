@@ -78,7 +78,7 @@ Session::~Session() {
 }
 
 Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const Context> context, int fd,
-                                               std::string_view sni) {
+                                               std::string_view sni, std::string_view alpn) {
   std::unique_ptr<Session> session(new Session(std::move(context), fd));
   const Context& shared = *session->context_;
   session->ssl_ = SSL_new(shared.ctx_);
@@ -93,9 +93,11 @@ Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const Context> co
   const std::string name(sni.empty() ? std::string_view(shared.options().sni) : sni);
   if (!name.empty() && SSL_set_tlsext_host_name(ssl, name.c_str()) != 1)
     return openssl::error(Errc::Invalid, "SNI \"" + name + "\"");
+  std::string wire = shared.alpn_wire_;
+  if (wire.empty() && !alpn.empty()) wire.append(1, char(alpn.size())).append(alpn);
   // Returns 0 for success, unlike its neighbours.
-  if (!shared.alpn_wire_.empty() && SSL_set_alpn_protos(ssl, openssl::bytes_of(shared.alpn_wire_),
-                                                        unsigned(shared.alpn_wire_.size())) != 0)
+  if (!wire.empty() &&
+      SSL_set_alpn_protos(ssl, openssl::bytes_of(wire), unsigned(wire.size())) != 0)
     return openssl::error(Errc::Internal, "set ALPN");
   return session;
 }

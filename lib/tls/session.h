@@ -39,10 +39,12 @@ struct IoResult {
 class Session {
  public:
   // Borrows `fd`: a connected, non-blocking stream socket that outlives us.
-  // `sni` instead of the context's name, for a client; may be empty.
+  // `sni` instead of the context's name, for a client; may be empty. `alpn` is what a client
+  // offers where the context says nothing: one name, or empty.
   // Errc::Internal when OpenSSL has no memory.
   static Result<std::unique_ptr<Session>> make(std::shared_ptr<const Context> context, int fd,
-                                               std::string_view sni = {});
+                                               std::string_view sni = {},
+                                               std::string_view alpn = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

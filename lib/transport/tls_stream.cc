@@ -16,8 +16,9 @@ net::Io::Status status_of(tls::Io io) {
 }  // namespace
 
 Result<std::unique_ptr<net::Stream>> TlsStream::make(std::shared_ptr<const tls::Context> context,
-                                                     UniqueFd fd, std::string_view sni) {
-  MESH_TRY(auto session, tls::Session::make(std::move(context), fd.get(), sni));
+                                                     UniqueFd fd, std::string_view sni,
+                                                     std::string_view alpn) {
+  MESH_TRY(auto session, tls::Session::make(std::move(context), fd.get(), sni, alpn));
   return std::unique_ptr<net::Stream>(new TlsStream(std::move(fd), std::move(session)));
 }
 

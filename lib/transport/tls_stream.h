@@ -10,9 +10,10 @@ namespace mesh::transport {
 
 class TlsStream final : public net::Stream {
  public:
-  // Takes the descriptor. `sni` instead of the context's, for a client.
+  // Takes the descriptor. `sni` and `alpn` as tls::Session::make() has them.
   static Result<std::unique_ptr<net::Stream>> make(std::shared_ptr<const tls::Context> context,
-                                                   UniqueFd fd, std::string_view sni = {});
+                                                   UniqueFd fd, std::string_view sni = {},
+                                                   std::string_view alpn = {});
 
   int fd() const override { return fd_.get(); }
   net::Io::Status handshake() override;

@@ -37,7 +37,9 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   prefer_http2_ = cluster.protocol == xds::UpstreamProtocol::Http2;
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
-    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), config.tls->sni));
+    // As Envoy: a context without ALPN offers the protocol of the pool.
+    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), config.tls->sni,
+                                                prefer_http2_ ? "h2" : "http/1.1"));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

@@ -2,8 +2,8 @@
 """Makes a bootstrap of compiled resources whole for a stock Envoy.
 
 envoy_bootstrap.py NAME.json NAME.routes CERT KEY CA: prints the bootstrap with
-the routes where RDS would bring them, and static secrets under the names that
-SDS would bring. Nothing that was compiled is changed otherwise.
+the routes, one configuration a line, where RDS would bring them, and static secrets
+under the names that SDS would bring. Nothing that was compiled is changed otherwise.
 """
 import json
 import sys
@@ -16,9 +16,7 @@ def walk(value, routes):
             walk(item, routes)
     elif isinstance(value, dict):
         if "rds" in value:
-            assert value["rds"]["route_config_name"] == routes["name"]
-            del value["rds"]
-            value["route_config"] = routes
+            value["route_config"] = routes[value.pop("rds")["route_config_name"]]
         if "sds_config" in value:
             assert value["sds_config"].get("ads") == {}
             del value["sds_config"]
@@ -29,7 +27,7 @@ def walk(value, routes):
 def main():
     compiled, routes, certificate, key, ca = sys.argv[1:]
     with open(routes) as file:
-        routes = json.load(file)
+        routes = {config["name"]: config for config in map(json.loads, file)}
     with open(compiled) as file:
         bootstrap = json.load(file)
     walk(bootstrap, routes)

@@ -53,15 +53,32 @@ void check_outlier(const OutlierDetection& outlier, const std::string& path, Che
 }
 
 void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {
+  const bool own = tls.mode() == ClientTLSSettings::MUTUAL;
+  const bool others = own || tls.mode() == ClientTLSSettings::SIMPLE;
+  checker.expect(tls.client_certificate().empty() != own, path + ".clientCertificate",
+                 own ? "mode MUTUAL shows a certificate: expected its file" : "is for mode MUTUAL");
   checker.expect(
-      tls.mode() == ClientTLSSettings::DISABLE || tls.mode() == ClientTLSSettings::ISTIO_MUTUAL,
-      path + ".mode", "not supported yet: SIMPLE and MUTUAL");
+      tls.private_key().empty() != own, path + ".privateKey",
+      own ? "mode MUTUAL needs the certificate's key: expected its file" : "is for mode MUTUAL");
+  checker.expect(others || tls.ca_certificates().empty(), path + ".caCertificates",
+                 "is for modes SIMPLE and MUTUAL");
+  checker.expect(others || !tls.has_insecure_skip_verify(), path + ".insecureSkipVerify",
+                 "is for modes SIMPLE and MUTUAL");
+  for (const auto& [field, file] : {std::pair("clientCertificate", &tls.client_certificate()),
+                                    std::pair("privateKey", &tls.private_key()),
+                                    std::pair("caCertificates", &tls.ca_certificates())})
+    checker.expect(file->empty() || file->starts_with('/'), path + "." + field,
+                   "expected the absolute path of a file on the forwarder's host");
+  if (tls.insecure_skip_verify().value())
+    checker.expect(tls.ca_certificates().empty() && tls.subject_alt_names().empty(),
+                   path + ".insecureSkipVerify",
+                   "verifies nothing: caCertificates and subjectAltNames contradict it");
   const bool set = tls.subject_alt_names_size() > 0 || !tls.sni().empty();
   checker.expect(!set || tls.mode() != ClientTLSSettings::DISABLE, path,
                  "mode DISABLE, the default, has neither sni nor subjectAltNames");
   for (int i = 0; i < tls.subject_alt_names_size(); ++i)
     checker.expect(!tls.subject_alt_names(i).empty(), at_index(path + ".subjectAltNames", i),
-                   "expected a SPIFFE identity");
+                   "expected a name");
 }
 
 // What a policy and a port's policy have in common.

@@ -45,9 +45,11 @@ bool by_name(const ServiceEntry& service) {
 }
 
 void check_resolution(const ServiceEntry& service, Checker& checker) {
-  checker.expect(service.resolution() != ServiceEntry::NONE, "spec.resolution",
-                 "not supported: resolution NONE; use STATIC, with endpoints or workloadSelector,"
-                 " or DNS");
+  checker.expect(service.resolution() != ServiceEntry::NONE ||
+                     (service.endpoints_size() == 0 && !service.has_workload_selector()),
+                 "spec.resolution",
+                 "with endpoints or a workloadSelector expected STATIC or DNS; NONE, the default,"
+                 " is for callers that choose the address themselves");
   if (!by_name(service)) return;
   checker.expect(!service.has_workload_selector(), "spec.workloadSelector",
                  "is for resolution STATIC");

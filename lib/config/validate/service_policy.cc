@@ -110,6 +110,22 @@ void check_adaptive(const ::mesh::v1::AdaptiveConcurrency& adaptive, Checker& ch
                  "is over maxConcurrency");
 }
 
+void check_inbound(const ServicePolicy::InboundConnections& inbound, Checker& checker) {
+  const std::string path = "spec.inboundConnections";
+  checker.expect(inbound.max() > 0 || inbound.has_rate(), path, "expected max or rate");
+  if (inbound.has_close_delay()) {
+    checker.duration(path + ".closeDelay", inbound.close_delay(), true);
+    checker.expect(inbound.max() > 0, path + ".closeDelay", "is for connections over max");
+  }
+  if (!inbound.has_rate()) return;
+  const auto& rate = inbound.rate();
+  checker.expect(rate.connections() > 0, path + ".rate.connections", "expected at least 1");
+  if (!rate.has_per()) return;
+  checker.duration(path + ".rate.per", rate.per(), true);
+  checker.expect(rate.per().seconds() > 0 || rate.per().nanos() >= 50'000'000, path + ".rate.per",
+                 "expected at least 50ms");
+}
+
 }  // namespace
 
 void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
@@ -126,6 +142,11 @@ void validate(const ::mesh::v1::ServicePolicy& policy, Checker& checker) {
   if (policy.has_adaptive_concurrency()) {
     check_adaptive(policy.adaptive_concurrency(), checker);
     checker.expect(policy.subset().empty(), "spec.adaptiveConcurrency",
+                   "is of the host as a whole, not of a subset");
+  }
+  if (policy.has_inbound_connections()) {
+    check_inbound(policy.inbound_connections(), checker);
+    checker.expect(policy.subset().empty(), "spec.inboundConnections",
                    "is of the host as a whole, not of a subset");
   }
   if (!policy.has_outlier_return()) return;

@@ -7,11 +7,14 @@
 namespace mesh::config {
 namespace {
 
+using ::istio::networking::v1alpha3::IstioEgressListener;
 using ::istio::networking::v1alpha3::Sidecar;
+namespace pb = ::istio::networking::v1alpha3;
+
+constexpr std::string_view kUnix = "unix://";
 
 // 127.0.0.1:8080, [::1]:8080, unix:///run/app.sock, unix://@app.
 bool is_endpoint(const std::string& text) {
-  constexpr std::string_view kUnix = "unix://";
   if (text.starts_with(kUnix)) {
     const std::string_view path = std::string_view(text).substr(kUnix.size());
     return path.size() > 1 && path.size() < 108 && (path[0] == '/' || path[0] == '@');
@@ -42,13 +45,44 @@ void check_ingress(const Sidecar& sidecar, Checker& checker) {
     if (!ingress.port().name().empty())
       checker.label_name(path + ".port.name", ingress.port().name());
     if (!ingress.bind().empty()) checker.ip_address(path + ".bind", ingress.bind());
-    checker.expect(is_endpoint(ingress.default_endpoint()), path + ".defaultEndpoint",
+    checker.expect(ingress.default_endpoint().empty() || is_endpoint(ingress.default_endpoint()),
+                   path + ".defaultEndpoint",
                    "expected the application's address, 127.0.0.1:PORT or unix:///PATH, got " +
                        text::quoted(ingress.default_endpoint()));
   }
 }
 
+// A listener of its own: where it is bound, and that nothing else is.
+void check_egress_port(const IstioEgressListener& egress, const std::string& path,
+                       std::set<std::string>& places, Checker& checker) {
+  const std::string& bind = egress.bind();
+  if (!egress.has_port()) {
+    checker.expect(bind.empty(), path + ".bind", "needs a port");
+    checker.expect(egress.capture_mode() == pb::DEFAULT, path + ".captureMode", "needs a port");
+    return;
+  }
+  checker.expect(egress.capture_mode() != pb::IPTABLES, path + ".captureMode",
+                 "not supported: IPTABLES for one port; what is captured is captured at all ports");
+  checker.protocol(path + ".port.protocol", egress.port().protocol());
+  if (!egress.port().name().empty()) checker.label_name(path + ".port.name", egress.port().name());
+  std::string place = bind;
+  if (bind.starts_with(kUnix)) {
+    checker.expect(is_endpoint(bind), path + ".bind", "expected unix:///PATH");
+    const std::string protocol = text::to_lower(egress.port().protocol());
+    checker.expect(protocol == "http" || protocol == "http2" || protocol.starts_with("grpc"),
+                   path + ".port.protocol", "expected HTTP, HTTP2 or GRPC on a path");
+  } else if (checker.port(path + ".port.number", egress.port().number())) {
+    if (!bind.empty()) checker.ip_address(path + ".bind", bind);
+    place = (bind.empty() ? "127.0.0.1" : bind) + "_" + std::to_string(egress.port().number());
+  }
+  checker.expect(places.insert(place).second, path + ".port.number",
+                 "another egress listener has the same bind and port");
+}
+
 void check_egress(const Sidecar& sidecar, Checker& checker) {
+  std::set<std::string> places;
+  for (int i = 0; i < sidecar.egress_size(); ++i)
+    check_egress_port(sidecar.egress(i), at_index("spec.egress", i), places, checker);
   for (int i = 0; i < sidecar.egress_size(); ++i) {
     const std::string path = at_index("spec.egress", i) + ".hosts";
     const auto& hosts = sidecar.egress(i).hosts();
@@ -73,14 +107,9 @@ void validate(const Sidecar& sidecar, Checker& checker) {
                    "expected labels");
     checker.labels("spec.workloadSelector.labels", sidecar.workload_selector().labels());
   }
-  checker.expect(sidecar.ingress_size() + sidecar.egress_size() > 0, "spec",
-                 "expected ingress or egress");
-  checker.expect(!sidecar.has_outbound_traffic_policy(), "spec.outboundTrafficPolicy",
-                 "not supported yet");
-  for (int i = 0; i < sidecar.egress_size(); ++i)
-    checker.expect(!sidecar.egress(i).has_port() && sidecar.egress(i).bind().empty() &&
-                       sidecar.egress(i).capture_mode() == 0,
-                   at_index("spec.egress", i), "not supported yet: port, bind, captureMode");
+  checker.expect(
+      sidecar.ingress_size() + sidecar.egress_size() > 0 || sidecar.has_outbound_traffic_policy(),
+      "spec", "expected ingress, egress or outboundTrafficPolicy");
   check_ingress(sidecar, checker);
   check_egress(sidecar, checker);
 }

@@ -14,6 +14,16 @@ using Kind = LogExpression::Kind;
 using Op = LogExpression::Op;
 using How = LogExpression::How;
 
+// Istio, MeshConfig.accessLogFormat.
+constexpr const char* kFormat =
+    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" "
+    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "
+    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" "
+    "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% "
+    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
+
 pb::ComparisonFilter::Op op_of(Op op) {
   switch (op) {
     case Op::Equal: return pb::ComparisonFilter::EQ;
@@ -77,6 +87,7 @@ void add_access_log(const Model& model, const Node& node, Direction direction, A
   if (choice != nullptr && choice->disabled().value()) return;
   envoy::extensions::access_loggers::file::v3::FileAccessLog file;
   file.set_path(node.access_log);
+  file.mutable_log_format()->mutable_text_format_source()->set_inline_string(kFormat);
   auto& log = *logs.Add();
   log.set_name("envoy.access_loggers.file");
   pack(file, *log.mutable_typed_config());

@@ -14,7 +14,8 @@ using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::
 enum class Direction : uint8_t { Client, Server };
 
 // Adds the node's own access log where it has one and the Telemetry that holds for the
-// direction does not switch it off, with that one's filter.
+// direction does not switch it off, with that one's filter;
+// in Istio's format.
 void add_access_log(const Model& model, const Node& node, Direction direction, AccessLogs& logs);
 
 }  // namespace mesh::discovery

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "discovery/compile/capture.h"
 #include "identity/digest.h"
 
 namespace mesh::discovery {
@@ -25,7 +26,7 @@ bool is_loopback(std::string_view address) {
 
 // Without a Sidecar: the ports that services find this workload on, forwarded
 // to the same port of the loopback, as Istio does.
-void add_by_services(const Model& model, const Workload& workload,
+void add_by_services(const Model& model, const Workload& workload, bool captured,
                      std::vector<InboundPort>& ports) {
   if (is_loopback(workload.address)) return;  // it would call itself
   for (const auto& service : model.services()) {
@@ -40,9 +41,11 @@ void add_by_services(const Model& model, const Workload& workload,
       if (there || instance.port == 0) continue;
       ports.push_back({.bind = workload.address,
                        .port = instance.port,
-                       .application = "127.0.0.1:" + std::to_string(instance.port),
+                       .application = captured ? "" : "127.0.0.1:" + std::to_string(instance.port),
                        .http = is_http(port.protocol),
                        .http2 = needs_http2(port.protocol),
+                       .declared = port.declared,
+                       .captured = captured,
                        .origin = service.object});
     }
   }
@@ -105,30 +108,37 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
   std::vector<InboundPort> ports;
   const Workload* workload = model.workload_of(node);
   if (workload == nullptr) return ports;
+  const bool captures = !node.capture_inbound.address.empty();
   const auto* sidecar = model.sidecar(workload->ns, workload->labels);
   if (sidecar != nullptr && !sidecar->spec.ingress().empty()) {
     for (int i = 0; i < sidecar->spec.ingress_size(); ++i) {
       const auto& ingress = sidecar->spec.ingress(i);
+      const bool captured = captures && ingress.capture_mode() != istio::NONE;
+      if (ingress.capture_mode() == istio::IPTABLES && !captured) continue;
       std::string protocol = ingress.port().protocol();
       std::transform(protocol.begin(), protocol.end(), protocol.begin(),
                      [](unsigned char c) { return char(std::toupper(c)); });
-      ports.push_back({.bind = ingress.bind().empty() ? workload->address : ingress.bind(),
-                       .port = ingress.port().number(),
-                       .application = ingress.default_endpoint().empty()
-                                          ? "127.0.0.1:" + std::to_string(ingress.port().number())
-                                          : ingress.default_endpoint(),
-                       .http = is_http(protocol),
-                       .http2 = needs_http2(protocol),
-                       .origin = origin_of("Sidecar", sidecar->ns, sidecar->name,
-                                           "ingress[" + std::to_string(i) + "]")});
+      ports.push_back(
+          {.bind = ingress.bind().empty() ? workload->address : ingress.bind(),
+           .port = ingress.port().number(),
+           .application = !ingress.default_endpoint().empty() ? ingress.default_endpoint()
+                          : captured                          ? ""
+                                     : "127.0.0.1:" + std::to_string(ingress.port().number()),
+           .http = is_http(protocol),
+           .http2 = needs_http2(protocol),
+           .declared = !protocol.empty(),
+           .captured = captured,
+           .origin = origin_of("Sidecar", sidecar->ns, sidecar->name,
+                               "ingress[" + std::to_string(i) + "]")});
     }
   } else {
-    add_by_services(model, *workload, ports);
+    add_by_services(model, *workload, captures, ports);
   }
   return ports;
 }
 
 std::string inbound_name(const InboundPort& port) {
+  if (port.captured && port.port == 0) return kInboundPassthrough;
   return "inbound|" + std::to_string(port.port) + "||";
 }
 

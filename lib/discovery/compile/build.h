@@ -29,14 +29,20 @@ void set_address(std::string_view ip, uint32_t port, envoy::config::core::v3::Ad
 // Resources come by the one stream.
 void set_ads(envoy::config::core::v3::ConfigSource& source);
 
+// Whether requests to the port are routed: HTTP is its protocol, or none is declared.
+inline bool may_be_http(const Port& port) { return is_http(port.protocol) || !port.declared; }
+
 // A port of the node's own workload that peers may call.
 struct InboundPort {
-  std::string bind;         // the address that is listened on
-  uint32_t port = 0;        // and its port
-  std::string application;  // where requests go: ADDRESS:PORT or unix:///PATH
+  std::string bind;   // the address that is listened on
+  uint32_t port = 0;  // and its port
+  // Where requests go: ADDRESS:PORT or unix:///PATH; empty: where they were going, captured.
+  std::string application;
   bool http = true;
-  bool http2 = false;  // the application speaks HTTP/2 only
-  std::string origin;  // what says so, as provenance.h has it
+  bool http2 = false;     // the application speaks HTTP/2 only
+  bool declared = true;   // else `http` is false, and the first bytes tell
+  bool captured = false;  // part of "virtualInbound"; else a listener is bound
+  std::string origin;     // what says so, as provenance.h has it
 };
 std::vector<InboundPort> inbound_ports(const Model& model, const Node& node);
 std::string inbound_name(const InboundPort& port);  // of the cluster

@@ -2,6 +2,8 @@
 #include <set>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/capture.h"
+#include "discovery/compile/client_tls.h"
 #include "discovery/compile/health.h"
 #include "discovery/compile/load_balancer.h"
 #include "discovery/compile/locality.h"
@@ -76,7 +78,7 @@ void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
         from.min_health_percent());
 }
 
-enum class Http : uint8_t { Http1, Http2, Alpn };
+enum class Http : uint8_t { Http1, Http2, Alpn, Client };
 
 void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster) {
   HttpProtocolOptions options;
@@ -92,12 +94,20 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
       options.mutable_auto_config()->mutable_http_protocol_options();
       options.mutable_auto_config()->mutable_http2_protocol_options()->set_allow_connect(true);
       break;
+    case Http::Client: {
+      auto& client = *options.mutable_use_downstream_protocol_config();
+      client.mutable_http_protocol_options();
+      client.mutable_http2_protocol_options()->set_allow_connect(true);
+      break;
+    }
   }
   if (const int32_t streams = pool.http().max_concurrent_streams(); streams > 0) {
     auto* const http2 =
         options.has_auto_config() ? options.mutable_auto_config()->mutable_http2_protocol_options()
         : protocol == Http::Http2
             ? options.mutable_explicit_http_config()->mutable_http2_protocol_options()
+        : protocol == Http::Client
+            ? options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options()
             : nullptr;
     if (http2 != nullptr) http2->mutable_max_concurrent_streams()->set_value(uint32_t(streams));
   }
@@ -114,14 +124,22 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
   pack(options, (*cluster.mutable_typed_extension_protocol_options())[kHttpOptions]);
 }
 
-// How peers are reached: all under TLS, none, or as each endpoint says.
-enum class Security : uint8_t { Plain, Tls, ByEndpoint };
+// How peers are reached: all under the mesh's TLS, all under another, none, or as each
+// endpoint says.
+enum class Security : uint8_t { Plain, Tls, OtherTls, ByEndpoint };
 
 Security security_of(const Model& model, const Service& service, const Port& port,
                      const istio::TrafficPolicy& policy) {
-  if (policy.has_tls())
-    return policy.tls().mode() == TlsMode::ISTIO_MUTUAL ? Security::Tls : Security::Plain;
-  if (service.external) return Security::Plain;
+  if (policy.has_tls()) {
+    switch (policy.tls().mode()) {
+      case TlsMode::ISTIO_MUTUAL: return Security::Tls;
+      case TlsMode::SIMPLE:
+      case TlsMode::MUTUAL: return Security::OtherTls;
+      default: return Security::Plain;
+    }
+  }
+  // Nobody knows who the endpoints are that callers choose.
+  if (service.external || service.resolution == Service::Resolution::None) return Security::Plain;
   const bool all = std::all_of(service.workloads.begin(), service.workloads.end(),
                                [&](const Workload* workload) {
                                  return speaks_tls(model, service, instance_of(*workload, port));
@@ -131,7 +149,10 @@ Security security_of(const Model& model, const Service& service, const Port& por
 
 Http protocol_of(const Port& port, Security security, const istio::ConnectionPoolSettings& pool) {
   using Pool = istio::ConnectionPoolSettings::HTTPSettings;
+  // Istio: the client's protocol goes before all.
+  if (pool.http().use_client_protocol()) return Http::Client;
   if (needs_http2(port.protocol)) return Http::Http2;
+  if (!port.declared && pool.http().h2_upgrade_policy() == Pool::DEFAULT) return Http::Client;
   switch (pool.http().h2_upgrade_policy()) {
     case Pool::UPGRADE: return Http::Http2;
     case Pool::DO_NOT_UPGRADE: return Http::Http1;
@@ -158,11 +179,18 @@ void set_security(const Model& model, const Service& service, const Port& port,
   std::string sni = policy.tls().sni();
   if (sni.empty())
     sni = "outbound_." + std::to_string(port.number) + "_." + subset + "_." + service.host;
+  if (security == Security::OtherTls) {
+    std::vector<std::string> alpn;
+    if (protocol == Http::Http2) alpn.emplace_back("h2");
+    return set_client_tls(policy.tls(), service, alpn, *cluster.mutable_transport_socket());
+  }
   const auto names = identities_of(model, service, policy);
-  const bool http = is_http(port.protocol);
+  const bool http = may_be_http(port);
   const auto set = [&](envoy::config::core::v3::TransportSocket& socket) {
-    // Where HTTP/1.1 is spoken by choice, h2 is not offered.
-    set_peer_tls(names, sni, http && protocol != Http::Http1, protocol == Http::Http2, socket);
+    // Where the protocol is settled, each connection offers what it speaks: requests their
+    // protocol, and bytes of a port that is not declared nothing.
+    set_peer_tls(names, sni, http && (protocol == Http::Alpn || protocol == Http::Http2),
+                 protocol == Http::Http2, socket);
   };
   if (security == Security::Tls) return set(*cluster.mutable_transport_socket());
   auto& tls = *cluster.add_transport_socket_matches();
@@ -235,11 +263,30 @@ void set_names(const Model& model, const Node& node, const Service& service, pb:
 
 void set_discovery(const Model& model, const Node& node, const Service& service,
                    pb::Cluster& cluster) {
+  if (service.resolution == Service::Resolution::None) {
+    cluster.set_type(pb::Cluster::ORIGINAL_DST);
+    cluster.set_lb_policy(pb::Cluster::CLUSTER_PROVIDED);
+    return;
+  }
   if (service.resolution != Service::Resolution::Static)
     return set_names(model, node, service, cluster);
   cluster.set_type(pb::Cluster::EDS);
   set_ads(*cluster.mutable_eds_cluster_config()->mutable_eds_config());
   cluster.mutable_eds_cluster_config()->set_service_name(cluster.name());
+}
+
+// Which endpoint: of no use where callers choose it themselves.
+void set_choice(const Model& model, const Node& node, const istio::TrafficPolicy& policy,
+                const Object<v1::ServicePolicy>* own, pb::Cluster& cluster) {
+  set_load_balancer(
+      policy.load_balancer(),
+      own != nullptr && own->spec.has_load_balancer() ? &own->spec.load_balancer() : nullptr,
+      cluster);
+  if (LocalityRule(policy, node, model.locality(node)).weighted())
+    cluster.mutable_common_lb_config()->mutable_locality_weighted_lb_config();
+  if (cluster.common_lb_config().has_zone_aware_lb_config()) set_caller(model, node, cluster);
+  if (policy.has_outlier_detection()) set_outlier(policy.outlier_detection(), cluster);
+  if (own != nullptr) set_health(own->spec, cluster);
 }
 
 Resource outbound_cluster(const Model& model, const Node& node, const Service& service,
@@ -258,37 +305,41 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
   if (pool.tcp().has_connect_timeout())
     *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
-  set_load_balancer(
-      policy.load_balancer(),
-      own != nullptr && own->spec.has_load_balancer() ? &own->spec.load_balancer() : nullptr,
-      cluster);
-  if (LocalityRule(policy, node, model.locality(node)).weighted())
-    cluster.mutable_common_lb_config()->mutable_locality_weighted_lb_config();
-  if (cluster.common_lb_config().has_zone_aware_lb_config()) set_caller(model, node, cluster);
   set_limits(pool, cluster);
   if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
-  if (policy.has_outlier_detection()) set_outlier(policy.outlier_detection(), cluster);
-  if (own != nullptr) set_health(own->spec, cluster);
-  const Security security = security_of(model, service, port, policy);
+  if (service.resolution != Service::Resolution::None)
+    set_choice(model, node, policy, own, cluster);
+  Security security = security_of(model, service, port, policy);
   const Http protocol = protocol_of(port, security, pool);
-  if (is_http(port.protocol)) set_protocol(protocol, pool, cluster);
+  if (may_be_http(port)) set_protocol(protocol, pool, cluster);
+  // The PROXY protocol is for one socket: Istio drops the choice by endpoint, too.
+  if (policy.has_proxy_protocol() && security == Security::ByEndpoint) security = Security::Plain;
   set_security(model, service, port, subset, policy, security, protocol, cluster);
+  if (policy.has_proxy_protocol())
+    add_proxy_protocol(policy.proxy_protocol(), *cluster.mutable_transport_socket());
   set_service(service, cluster);
   return resource(cluster.name(), cluster);
 }
 
-Resource inbound_cluster(const Service* service, const InboundPort& port) {
+Resource inbound_cluster(const Node& node, const Service* service, const InboundPort& port) {
   pb::Cluster cluster;
   cluster.set_name(inbound_name(port));
-  cluster.set_type(pb::Cluster::STATIC);
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
   set_limits({}, cluster);
-  auto& assignment = *cluster.mutable_load_assignment();
-  assignment.set_cluster_name(cluster.name());
-  set_address(
-      port.application,
-      *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
-  if (port.http) set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
+  if (port.application.empty()) {
+    set_inbound_original(node.capture_inbound, cluster);
+  } else {
+    cluster.set_type(pb::Cluster::STATIC);
+    auto& assignment = *cluster.mutable_load_assignment();
+    assignment.set_cluster_name(cluster.name());
+    set_address(
+        port.application,
+        *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
+  }
+  if (!port.declared)
+    set_protocol(Http::Client, {}, cluster);
+  else if (port.http)
+    set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
   if (service != nullptr) {
     set_origin("service", service->object, *cluster.mutable_metadata());
     set_service(*service, cluster);
@@ -328,7 +379,8 @@ std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
     }
   }
   for (const auto& port : inbound_ports(model, node))
-    result.push_back(inbound_cluster(service_at(model, node, port), port));
+    result.push_back(inbound_cluster(node, service_at(model, node, port), port));
+  for (auto& cluster : compile_capture_clusters(node)) result.push_back(std::move(cluster));
   return result;
 }
 

@@ -5,6 +5,9 @@
 #include "discovery/compile/authentication.h"
 #include "discovery/compile/authorization.h"
 #include "discovery/compile/build.h"
+#include "discovery/compile/capture.h"
+#include "discovery/compile/connection_limits.h"
+#include "discovery/compile/egress.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway.h"
 #include "discovery/compile/origin.h"
@@ -16,6 +19,7 @@
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -120,6 +124,7 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
 
 void add_filter(const Model& model, const Node& node, const InboundPort& port,
                 pb::FilterChain& chain) {
+  add_connection_limits(model, node, port, chain);
   if (!port.http)
     if (const auto target = target_of(model, node)) add_authorization(model, *target, chain);
   auto& filter = *chain.add_filters();
@@ -156,6 +161,63 @@ void add_proxy_protocol(const Node& node, pb::Listener& listener) {
   pack(protocol, *filter.mutable_typed_config());
 }
 
+// Which connections a chain is for.
+struct Kind {
+  bool tls, http;
+};
+
+void set_match(const InboundPort& port, Mode mode, Kind kind, pb::FilterChain& chain) {
+  auto& match = *chain.mutable_filter_chain_match();
+  if (port.captured && port.port != 0) match.mutable_destination_port()->set_value(port.port);
+  if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE)
+    match.set_transport_protocol(kind.tls ? "tls" : "raw_buffer");
+  std::string name = kind.tls ? "tls" : "plain";
+  if (!port.declared && kind.http) {
+    // Under TLS by what the client offers (ALPN); peers of ours offer nothing for bytes.
+    for (const char* protocol : {"http/1.0", "http/1.1", kind.tls ? "h2" : "h2c"})
+      match.add_application_protocols(protocol);
+    name += "-http";
+  }
+  if (match.ByteSizeLong() == 0) chain.clear_filter_chain_match();
+  chain.set_name(port.captured ? "0.0.0.0_" + std::to_string(port.port) + "-" + name : name);
+}
+
+// Of a port: under TLS, in clear text, or both; where its protocol is not declared those
+// for HTTP and those for the rest.
+void add_chains(const Model& model, const Node& node, const InboundPort& port, Mode mode,
+                pb::Listener& listener) {
+  for (const bool tls : {true, false}) {
+    if (mode == (tls ? Mode::PeerAuthentication_MutualTLS_Mode_DISABLE
+                     : Mode::PeerAuthentication_MutualTLS_Mode_STRICT))
+      continue;
+    for (const bool http : {true, false}) {
+      if (port.declared && http != port.http) continue;
+      auto& chain = *listener.add_filter_chains();
+      set_match(port, mode, {tls, http}, chain);
+      InboundPort one = port;
+      one.http = http;
+      add_filter(model, node, one, chain);
+      if (tls) set_own_tls(model.options().trust_domain, http, *chain.mutable_transport_socket());
+    }
+  }
+}
+
+template <class Inspector>
+void add_inspector(const char* name, pb::Listener& listener) {
+  auto& inspector = *listener.add_listener_filters();
+  inspector.set_name(name);
+  pack(Inspector(), *inspector.mutable_typed_config());
+}
+
+void add_inspectors(bool tls, bool http, pb::Listener& listener) {
+  if (tls)
+    add_inspector<ext::filters::listener::tls_inspector::v3::TlsInspector>(
+        "envoy.filters.listener.tls_inspector", listener);
+  if (http)
+    add_inspector<ext::filters::listener::http_inspector::v3::HttpInspector>(
+        "envoy.filters.listener.http_inspector", listener);
+}
+
 Resource inbound_listener(const Model& model, const Node& node, const InboundPort& port,
                           Mode mode) {
   pb::Listener listener;
@@ -167,48 +229,71 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
     set_origin("mtls", origin_of("PeerAuthentication", rule->ns, rule->name),
                *listener.mutable_metadata());
   if (!node.proxy_protocol_peers.empty()) add_proxy_protocol(node, listener);
-  if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE) {
-    auto& inspector = *listener.add_listener_filters();
-    inspector.set_name("envoy.filters.listener.tls_inspector");
-    pack(ext::filters::listener::tls_inspector::v3::TlsInspector(),
-         *inspector.mutable_typed_config());
-    set(kSniffTimeout, *listener.mutable_listener_filters_timeout());
+  const bool may_be_tls = mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE;
+  const bool may_be_plain = mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT;
+  add_inspectors(may_be_tls, !port.declared && may_be_plain, listener);
+  if (may_be_tls || !port.declared) {
+    set(port.declared ? kSniffTimeout : detection_timeout(model),
+        *listener.mutable_listener_filters_timeout());
     // A client of a protocol in which the server speaks first says nothing, in clear
     // text at least.
-    listener.set_continue_on_listener_filters_timeout(
-        !port.http && mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT);
-    auto& chain = *listener.add_filter_chains();
-    chain.set_name("tls");
-    chain.mutable_filter_chain_match()->set_transport_protocol("tls");
-    add_filter(model, node, port, chain);
-    set_own_tls(model.options().trust_domain, port.http, *chain.mutable_transport_socket());
+    listener.set_continue_on_listener_filters_timeout(!port.http && may_be_plain);
   }
-  if (mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT) {
-    auto& chain = *listener.add_filter_chains();
-    chain.set_name("plain");
-    if (mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE)
-      chain.mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
-    add_filter(model, node, port, chain);
-  }
+  add_chains(model, node, port, mode, listener);
   return resource(listener.name(), listener);
 }
 
-Resource outbound_listener(const Model& model, const Node& node) {
+// All captured ports, told apart by where connections were going; what goes elsewhere passes
+// through under the workload's mode.
+Resource virtual_inbound(const Model& model, const Node& node) {
   pb::Listener listener;
-  listener.set_name("outbound");
+  listener.set_name("virtualInbound");
+  listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
+  set_capture(node.capture_inbound, listener);
+  Workload nobody;
+  nobody.ns = node.ns;
+  nobody.labels = node.labels;
+  const Workload* const own = model.workload_of(node);
+  const Workload& workload = own != nullptr ? *own : nobody;
+  add_inspectors(true, true, listener);
+  set(detection_timeout(model), *listener.mutable_listener_filters_timeout());
+  listener.set_continue_on_listener_filters_timeout(true);
+  add_black_hole(model, node, Direction::Server, "virtualInbound-blackhole", listener);
+  for (const auto& port : inbound_ports(model, node))
+    if (port.captured)
+      add_chains(model, node, port, model.peer_mode(workload, port.port), listener);
+  InboundPort others;
+  others.http = others.declared = false;
+  others.captured = true;
+  add_chains(model, node, others, model.peer_mode(workload, 0), listener);
+  return resource(listener.name(), listener);
+}
+
+// Requests alone, by the routes of its name. `address`: ADDRESS:PORT or a path.
+Resource outbound_listener(const Model& model, const Node& node, const std::string& name,
+                           const std::string& address, const std::string& origin) {
+  pb::Listener listener;
+  listener.set_name(name);
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
-  set_address(node.outbound, *listener.mutable_address());
+  set_address(address, *listener.mutable_address());
   if (listener.address().has_pipe())
     listener.mutable_address()->mutable_pipe()->set_mode(node.outbound_mode);
-  Manager manager = manager_for(model, node, "outbound", true);
-  manager.mutable_rds()->set_route_config_name("outbound");
+  if (!origin.empty()) set_origin("config", origin, *listener.mutable_metadata());
+  Manager manager = outbound_manager(model, node, name);
+  manager.mutable_rds()->set_route_config_name(name);
   set_ads(*manager.mutable_rds()->mutable_config_source());
   auto& chain = *listener.add_filter_chains();
-  chain.set_name("outbound");
+  chain.set_name(name);
   auto& filter = *chain.add_filters();
   filter.set_name("envoy.filters.network.http_connection_manager");
   pack(manager, *filter.mutable_typed_config());
   return resource(listener.name(), listener);
+}
+
+std::string address_of(const EgressListener& egress) {
+  if (egress.port == 0) return egress.bind;
+  const bool v6 = egress.bind.find(':') != std::string::npos;
+  return (v6 ? "[" + egress.bind + "]" : egress.bind) + ":" + std::to_string(egress.port);
 }
 
 }  // namespace
@@ -219,13 +304,26 @@ HttpManager outbound_manager(const Model& model, const Node& node, std::string s
 
 std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
   std::vector<Resource> result;
-  if (!node.outbound.empty()) result.push_back(outbound_listener(model, node));
+  if (!node.outbound.empty())
+    result.push_back(outbound_listener(model, node, "outbound", node.outbound, ""));
+  for (const auto& egress : egress_listeners(model, node)) {
+    if (egress.http)
+      result.push_back(
+          outbound_listener(model, node, egress.name, address_of(egress), egress.origin));
+    else
+      for (auto& listener : compile_egress_tcp_listener(model, node, egress))
+        result.push_back(std::move(listener));
+  }
   for (auto& listener : compile_tcp_listeners(model, node)) result.push_back(std::move(listener));
   for (auto& listener : compile_gateway_listeners(model, node))
     result.push_back(std::move(listener));
+  for (auto& listener : compile_captured_listeners(model, node))
+    result.push_back(std::move(listener));
+  if (!node.capture_inbound.address.empty()) result.push_back(virtual_inbound(model, node));
   const Workload* workload = model.workload_of(node);
   for (const auto& port : inbound_ports(model, node))
-    result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));
+    if (!port.captured)
+      result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));
   return result;
 }
 

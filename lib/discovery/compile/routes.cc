@@ -2,6 +2,8 @@
 #include <set>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/capture.h"
+#include "discovery/compile/egress.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway.h"
 #include "discovery/compile/match.h"
@@ -17,23 +19,38 @@ using VirtualService = Object<istio::VirtualService>;
 
 constexpr uint32_t kHttpPort = 80;
 
+// What a route configuration is for.
+struct Scope {
+  std::string name = "outbound";
+  std::vector<const Service*> services{};
+  uint32_t port = 0;       // of services; 0: all, and requests name theirs
+  bool own_hosts = false;  // those of VirtualServices that no service has, too
+  bool captured = false;
+  std::string gateway{};  // NAMESPACE/NAME; empty: the calls of the node itself
+};
+
 class Compiler {
  public:
-  // `gateway` is NAMESPACE/NAME; empty: the calls of the node itself.
-  Compiler(const Model& model, const Node& node, std::string gateway = {})
-      : model_(model), node_(node), gateway_(std::move(gateway)) {}
+  Compiler(const Model& model, const Node& node, Scope scope)
+      : model_(model),
+        node_(node),
+        scope_(std::move(scope)),
+        gateway_(scope_.gateway),
+        port_(scope_.port) {}
 
   Resource compile() {
-    config_.set_name("outbound");
+    config_.set_name(scope_.name);
     config_.mutable_validate_clusters()->set_value(false);
-    const auto services = model_.services_for(node_);
+    const auto& services = scope_.services;
     // Hosts that are spelled out come before short forms of others.
     for (const auto* service : services)
       for (const auto& port : service->ports)
-        if (is_http(port.protocol)) add_service(*service, port);
+        if (may_be_http(port) && (port_ == 0 || port_ == port.number)) add_service(*service, port);
     for (const auto& object : model_.objects().virtual_services)
-      if (visible(object.spec.export_to(), object.ns, node_.ns) && for_mesh(object.spec.gateways()))
+      if (scope_.own_hosts && visible(object.spec.export_to(), object.ns, node_.ns) &&
+          for_mesh(object.spec.gateways()))
         add_bare_hosts(object);
+    if (scope_.captured) add_unknown();
     add_session_policies(model_, node_, config_);
     return resource(config_.name(), config_);
   }
@@ -66,8 +83,8 @@ class Compiler {
     auto& host = *config_.add_virtual_hosts();
     host.set_name(service.host + ":" + std::to_string(port.number));
     const auto http_ports = std::count_if(service.ports.begin(), service.ports.end(),
-                                          [](const Port& p) { return is_http(p.protocol); });
-    const bool bare = http_ports == 1 || port.number == kHttpPort;
+                                          [](const Port& p) { return may_be_http(p); });
+    const bool bare = http_ports == 1 || port.number == kHttpPort || port_ != 0;
     for (const auto& name : names_of(service)) add_domains(name, port.number, bare, host);
     if (host.domains().empty()) {  // all are taken by others
       config_.mutable_virtual_hosts()->RemoveLast();
@@ -84,6 +101,25 @@ class Compiler {
       add_default(outbound_name(port.number, "", service.host), service.object, host);
     }
     set_circuit_breakers(model_, node_, service, port.number, host);
+  }
+
+  // As Istio: requests to hosts that nobody has go where they were going, or nowhere.
+  void add_unknown() {
+    const bool any = allows_any(model_, node_);
+    auto& host = *config_.add_virtual_hosts();
+    host.set_name(any ? "allow_any" : "block_all");
+    host.add_domains("*");
+    host.set_include_request_attempt_count(true);
+    auto& route = *host.add_routes();
+    route.set_name(host.name());
+    route.mutable_match()->set_prefix("/");
+    if (!any) {
+      route.mutable_direct_response()->set_status(502);
+      return;
+    }
+    route.mutable_route()->set_cluster(kPassthrough);
+    route.mutable_route()->mutable_timeout();
+    route.mutable_route()->mutable_max_grpc_timeout();
   }
 
   // Hosts of a VirtualService that no service has.
@@ -242,7 +278,9 @@ class Compiler {
 
   const Model& model_;
   const Node& node_;
-  const std::string gateway_;
+  const Scope scope_;
+  const std::string& gateway_;
+  const uint32_t port_;
   pb::RouteConfiguration config_;
   std::set<std::string> domains_;  // of all virtual hosts: each is somebody's once
 };
@@ -251,13 +289,35 @@ class Compiler {
 
 void add_gateway_host_routes(const Model& model, const Node& node, const VirtualService& object,
                              uint32_t port, const std::string& gateway, pb::VirtualHost& host) {
-  Compiler(model, node, gateway).add_routes(object, port, host);
+  Compiler(model, node, {.gateway = gateway}).add_routes(object, port, host);
 }
 
 std::vector<Resource> compile_routes(const Model& model, const Node& node) {
   std::vector<Resource> result;
-  if (!node.outbound.empty()) result.push_back(Compiler(model, node).compile());
+  const auto services = default_services(model, node);
+  if (!node.outbound.empty() || !node.outbound_tcp.empty())
+    result.push_back(Compiler(model, node, {.services = services, .own_hosts = true}).compile());
+  for (auto& egress : egress_listeners(model, node))
+    if (egress.http || !egress.declared)
+      result.push_back(
+          Compiler(
+              model, node,
+              {.name = egress.name, .services = std::move(egress.services), .port = egress.port})
+              .compile());
   for (auto& one : compile_gateway_routes(model, node)) result.push_back(std::move(one));
+  if (node.capture_outbound.address.empty()) return result;
+  std::set<uint32_t> ports;
+  for (const auto* service : services)
+    for (const auto& port : service->ports)
+      if (may_be_http(port)) ports.insert(port.number);
+  for (const uint32_t port : ports)
+    result.push_back(Compiler(model, node,
+                              {.name = std::to_string(port),
+                               .services = services,
+                               .port = port,
+                               .own_hosts = port == kHttpPort,
+                               .captured = true})
+                         .compile());
   return result;
 }
 

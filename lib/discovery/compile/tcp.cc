@@ -8,8 +8,12 @@
 
 #include "base/text.h"
 #include "discovery/compile/access_log.h"
+#include "discovery/compile/capture.h"
+#include "discovery/compile/egress.h"
+#include "discovery/compile/filters.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 
@@ -108,7 +112,31 @@ void set_idle(const Model& model, const Node& node, const Target& target, TcpPro
 
 class Listeners {
  public:
-  Listeners(const Model& model, const Node& node) : model_(model), node_(node) {}
+  enum class Kind : uint8_t {
+    Own,       // at addresses of this host
+    Captured,  // connections come from "virtualOutbound"; nothing is bound
+    Egress,    // of a Sidecar
+  };
+  Listeners(const Model& model, const Node& node, Kind kind)
+      : model_(model), node_(node), kind_(kind) {}
+
+  // What begins as HTTP goes by the routes; the rest as add() says.
+  void add_http(const Place& place) { built_[place].http = true; }
+
+  // Connections to addresses of the range, at a place that stands for all addresses.
+  void add_range(const Place& place, const std::string& range, const Target& target) {
+    Built& built = built_[place];
+    if (!built.ranges.insert(range).second) return;
+    const size_t slash = range.find('/');
+    const auto bits = text::parse_uint(std::string_view(range).substr(slash + 1), 128);
+    TcpProxy proxy;
+    proxy.set_cluster(outbound_name(target.port->number, "", target.service->host));
+    auto& chain = add_chain({}, target, std::move(proxy), built);
+    chain.set_name(range);
+    auto& prefix = *chain.mutable_filter_chain_match()->add_prefix_ranges();
+    prefix.set_address_prefix(range.substr(0, slash));
+    prefix.mutable_prefix_len()->set_value(bits ? uint32_t(*bits) : 0);
+  }
 
   void add(const Place& place, const Target& target, bool shared) {
     Built& built = built_[place];
@@ -135,11 +163,15 @@ class Listeners {
   std::vector<Resource> take() {
     std::vector<Resource> result;
     for (auto& [place, built] : built_) {
+      if (built.http) add_http_chain(place, built);
       if (built.listener.filter_chains().empty()) continue;
       pb::Listener& listener = built.listener;
-      listener.set_name("outbound|" + place.address + "|" + std::to_string(place.port));
+      const std::string port = std::to_string(place.port);
+      listener.set_name(kind_ == Kind::Own ? "outbound|" + place.address + "|" + port
+                                           : place.address + "_" + port);
       listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
       set_address(place.address, place.port, *listener.mutable_address());
+      if (kind_ == Kind::Captured) set_captured(built);
       if (!built.names.empty()) {
         auto& inspector = *listener.add_listener_filters();
         inspector.set_name("envoy.filters.listener.tls_inspector");
@@ -147,8 +179,9 @@ class Listeners {
              *inspector.mutable_typed_config());
         set(std::chrono::seconds(5), *listener.mutable_listener_filters_timeout());
         // A client that waits for the server has no name to give.
-        listener.set_continue_on_listener_filters_timeout(built.whole);
+        listener.set_continue_on_listener_filters_timeout(built.whole || built.http);
       }
+      if (built.http) add_inspector(listener);
       result.push_back(resource(listener.name(), listener));
     }
     return result;
@@ -158,8 +191,48 @@ class Listeners {
   struct Built {
     pb::Listener listener;
     std::set<std::string> names;
+    std::set<std::string> ranges;
     bool whole = false;  // a chain takes what no name matches
+    bool http = false;
   };
+
+  void add_http_chain(const Place& place, Built& built) {
+    auto& chain = *built.listener.add_filter_chains();
+    chain.set_name("http");
+    for (const char* protocol : {"http/1.0", "http/1.1", "h2c"})
+      chain.mutable_filter_chain_match()->add_application_protocols(protocol);
+    // Routes by port where it is captured: the host alone says which service is meant.
+    const std::string port = std::to_string(place.port);
+    const std::string routes = kind_ == Kind::Own        ? "outbound"
+                               : kind_ == Kind::Captured ? port
+                                                         : place.address + "_" + port;
+    HttpManager manager = outbound_manager(model_, node_, "outbound_" + place.address + "_" + port);
+    manager.mutable_rds()->set_route_config_name(routes);
+    set_ads(*manager.mutable_rds()->mutable_config_source());
+    auto& filter = *chain.add_filters();
+    filter.set_name("envoy.filters.network.http_connection_manager");
+    pack(manager, *filter.mutable_typed_config());
+  }
+
+  void add_inspector(pb::Listener& listener) const {
+    auto& inspector = *listener.add_listener_filters();
+    inspector.set_name("envoy.filters.listener.http_inspector");
+    pack(ext::filters::listener::http_inspector::v3::HttpInspector(),
+         *inspector.mutable_typed_config());
+    set(detection_timeout(model_), *listener.mutable_listener_filters_timeout());
+    listener.set_continue_on_listener_filters_timeout(true);
+  }
+
+  // What no chain takes goes as connections to unknown addresses do.
+  void set_captured(Built& built) const {
+    built.listener.mutable_bind_to_port()->set_value(false);
+    if (any_address(node_.capture_outbound) == "::")
+      built.listener.mutable_address()->mutable_socket_address()->set_ipv4_compat(true);
+    if (built.whole) return;
+    auto& chain = *built.listener.mutable_default_filter_chain();
+    chain.set_name("PassthroughFilterChain");
+    add_relay(model_, node_, Direction::Client, unknown_cluster(model_, node_), chain);
+  }
 
   bool holds_any(const Place& place, const istio::TCPRoute& route) const {
     if (route.match().empty()) return true;
@@ -189,8 +262,8 @@ class Listeners {
     if (!fresh.empty()) add_chain(fresh, target, std::move(proxy), built);
   }
 
-  void add_chain(const std::vector<std::string>& names, const Target& target, TcpProxy proxy,
-                 Built& built) {
+  pb::FilterChain& add_chain(const std::vector<std::string>& names, const Target& target,
+                             TcpProxy proxy, Built& built) {
     auto& chain = *built.listener.add_filter_chains();
     chain.set_name(names.empty() ? "tcp" : "sni|" + names.front());
     for (const auto& name : names) chain.mutable_filter_chain_match()->add_server_names(name);
@@ -200,36 +273,96 @@ class Listeners {
     auto& filter = *chain.add_filters();
     filter.set_name("envoy.filters.network.tcp_proxy");
     pack(proxy, *filter.mutable_typed_config());
+    return chain;
   }
 
   const Model& model_;
   const Node& node_;
+  const Kind kind_;
   std::map<Place, Built> built_;
 };
 
+// With the VirtualService that holds for it.
+Target target_of(const Model& model, const Node& node, const Service& service, const Port& port) {
+  Target target{.service = &service, .port = &port};
+  const auto* const rules = model.virtual_service(service.host, service.ns, node.ns);
+  if (rules != nullptr && for_mesh(rules->spec.gateways())) {
+    target.rules = &rules->spec;
+    target.rules_ns = rules->ns;
+  }
+  return target;
+}
+
+// At its addresses, its ranges, or where all addresses are meant.
+void add_captured(const Service& service, const Target& target, const std::string& any,
+                  Listeners& listeners) {
+  const uint32_t number = target.port->number;
+  bool own = false;
+  for (const auto& address : service.addresses) {
+    if (in_loopback(address)) continue;  // never redirected
+    own = true;
+    if (address.find('/') != std::string::npos) {
+      listeners.add_range({any, number}, address, target);
+      continue;
+    }
+    listeners.add({address, number}, target, false);
+    if (!target.port->declared) listeners.add_http({address, number});
+  }
+  if (own) return;
+  listeners.add({any, number}, target, true);
+  if (!target.port->declared) listeners.add_http({any, number});
+}
+
 }  // namespace
+
+std::vector<Resource> compile_captured_listeners(const Model& model, const Node& node) {
+  if (node.capture_outbound.address.empty()) return {};
+  std::vector<Resource> result{virtual_outbound(model, node)};
+  const std::string any = any_address(node.capture_outbound);
+  Listeners listeners(model, node, Listeners::Kind::Captured);
+  for (const auto* service : default_services(model, node)) {
+    for (const auto& port : service->ports) {
+      if (is_http(port.protocol))
+        listeners.add_http({any, port.number});
+      else
+        add_captured(*service, target_of(model, node, *service, port), any, listeners);
+    }
+  }
+  for (auto& listener : listeners.take()) result.push_back(std::move(listener));
+  return result;
+}
 
 std::vector<Resource> compile_tcp_listeners(const Model& model, const Node& node) {
   if (node.outbound_tcp.empty()) return {};
-  Listeners listeners(model, node);
-  for (const auto* service : model.services_for(node)) {
-    const auto* rules = model.virtual_service(service->host, service->ns, node.ns);
+  Listeners listeners(model, node, Listeners::Kind::Own);
+  for (const auto* service : default_services(model, node)) {
     for (const auto& port : service->ports) {
       if (is_http(port.protocol)) continue;
-      Target target{.service = service, .port = &port};
-      if (rules != nullptr && for_mesh(rules->spec.gateways())) {
-        target.rules = &rules->spec;
-        target.rules_ns = rules->ns;
-      }
+      const Target target = target_of(model, node, *service, port);
       bool own = false;
       for (const auto& address : service->addresses) {
         if (!in_loopback(address)) continue;
         own = true;
         listeners.add({address, port.number}, target, false);
+        if (!port.declared) listeners.add_http({address, port.number});
       }
-      if (!own) listeners.add({node.outbound_tcp, port.number}, target, true);
+      if (own) continue;
+      listeners.add({node.outbound_tcp, port.number}, target, true);
+      if (!port.declared) listeners.add_http({node.outbound_tcp, port.number});
     }
   }
+  return listeners.take();
+}
+
+std::vector<Resource> compile_egress_tcp_listener(const Model& model, const Node& node,
+                                                  const EgressListener& egress) {
+  Listeners listeners(model, node, Listeners::Kind::Egress);
+  const Place place{egress.bind, egress.port};
+  for (const auto* service : egress.services) {
+    const Port& port = *service->find_port(egress.port);
+    listeners.add(place, target_of(model, node, *service, port), true);
+  }
+  if (!egress.declared) listeners.add_http(place);
   return listeners.take();
 }
 

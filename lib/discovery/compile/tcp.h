@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/egress.h"
 
 namespace mesh::discovery {
 
@@ -14,5 +15,16 @@ namespace mesh::discovery {
 // several other services at one port the first by host has it. None where the node
 // has no `outbound_tcp`: several forwarders of a host cannot have the same address.
 std::vector<Resource> compile_tcp_listeners(const Model& model, const Node& node);
+
+// Where the node captures: "virtualOutbound", and behind it, not bound, "ADDRESS_PORT" for each
+// address of a TCP service and "0.0.0.0_PORT" for the ports of HTTP services, for ranges of
+// addresses and for services without addresses. What is none of these goes as
+// outboundTrafficPolicy says.
+std::vector<Resource> compile_captured_listeners(const Model& model, const Node& node);
+
+// Of a Sidecar, where it is not HTTP alone: the first of its services, and by SNI those that
+// speak TLS.
+std::vector<Resource> compile_egress_tcp_listener(const Model& model, const Node& node,
+                                                  const EgressListener& egress);
 
 }  // namespace mesh::discovery

@@ -250,8 +250,33 @@ TEST_CASE("object: the other kinds", "[config]") {
        "host: a, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST, warmup: {duration: 10s, "
        "aggression: 2}, localityLbSetting: {failover: [{from: eu, to: us}]}}}",
        ""},
-      {"TLS of others", "host: a, trafficPolicy: {tls: {mode: SIMPLE}}",
-       "spec.trafficPolicy.tls.mode: not supported yet: SIMPLE and MUTUAL"},
+      {"TLS of others",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, sni: a.b, caCertificates: /etc/ca.pem}}", ""},
+      {"nobody is verified",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true}}", ""},
+      {"a certificate of our own",
+       "host: a, trafficPolicy: {portLevelSettings: [{port: {number: 1}, tls: {mode: MUTUAL, "
+       "clientCertificate: /a, privateKey: /b}}]}",
+       ""},
+      {"MUTUAL without a key",
+       "host: a, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /a}}",
+       "spec.trafficPolicy.tls.privateKey: mode MUTUAL needs the certificate's key: expected its "
+       "file"},
+      {"a certificate that is not shown",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, clientCertificate: /a}}",
+       "spec.trafficPolicy.tls.clientCertificate: is for mode MUTUAL"},
+      {"a file without a place",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: ca.pem}}",
+       "spec.trafficPolicy.tls.caCertificates: expected the absolute path of a file on the "
+       "forwarder's host"},
+      {"a secret of Kubernetes", "host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c}}",
+       "spec.trafficPolicy.tls.credentialName: not supported: a secret of a Kubernetes cluster; "
+       "write clientCertificate, privateKey and caCertificates, which are files on the "
+       "forwarder's host"},
+      {"the PROXY protocol and the client's protocol",
+       "host: a, trafficPolicy: {proxyProtocol: {version: V2}, connectionPool: {http: "
+       "{useClientProtocol: true}}}",
+       ""},
       {"a name without TLS", "host: a, trafficPolicy: {tls: {sni: x}}",
        "spec.trafficPolicy.tls: mode DISABLE, the default, has neither sni nor subjectAltNames"},
   };
@@ -274,9 +299,11 @@ TEST_CASE("object: the other kinds", "[config]") {
        "hosts: [a.example], resolution: DNS_ROUND_ROBIN, " + ports +
            ", endpoints: [{address: b.example}, {address: c.example}]",
        "spec.endpoints: DNS_ROUND_ROBIN has at most one endpoint"},
-      {"no resolution", "hosts: [a], " + ports,
-       "spec.resolution: not supported: resolution NONE; use STATIC, with endpoints or "
-       "workloadSelector, or DNS"},
+      {"endpoints without a resolution",
+       "hosts: [a], " + ports + ", endpoints: [{address: 10.0.0.1}]",
+       "spec.resolution: with endpoints or a workloadSelector expected STATIC or DNS; NONE, the "
+       "default, is for callers that choose the address themselves"},
+      {"callers that choose the address", "hosts: [a], " + ports, ""},
       {"a port's name that no port has",
        "hosts: [a], resolution: STATIC, " + ports +
            ", endpoints: [{address: 10.0.0.1, ports: {grpc: 1}}]",
@@ -310,12 +337,36 @@ TEST_CASE("object: the other kinds", "[config]") {
        selector + "ingress: [{port: {number: 1}, defaultEndpoint: \"127.0.0.1:8080\"}]", ""},
       {"an application's path",
        selector + "ingress: [{port: {number: 1}, defaultEndpoint: \"unix:///run/a\"}]", ""},
-      {"no address", selector + "ingress: [{port: {number: 1}}]",
+      {"no address", selector + "ingress: [{port: {number: 1}, captureMode: IPTABLES}]", ""},
+      {"an address that is none",
+       selector + "ingress: [{port: {number: 1}, defaultEndpoint: \"a:1\"}]",
        "spec.ingress[0].defaultEndpoint: expected the application's address, 127.0.0.1:PORT or "
-       "unix:///PATH, got \"\""},
+       "unix:///PATH, got \"a:1\""},
+      {"unknown hosts", "outboundTrafficPolicy: {mode: REGISTRY_ONLY}", ""},
+      {"an egress proxy", "outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: a.b}}",
+       "spec.outboundTrafficPolicy.egressProxy: not supported: a proxy for what is unknown; use "
+       "ALLOW_ANY"},
       {"of nobody", "ingress: [{port: {number: 1}, defaultEndpoint: \"[::1]:80\"}]",
        "spec.ingress: needs a workloadSelector: an application's address belongs to one workload"},
       {"egress", "egress: [{hosts: [\"./*\", \"*/a.b\"]}]", ""},
+      {"egress at ports of its own",
+       "egress: [{port: {number: 9080, protocol: HTTP, name: h}, hosts: [./*]}, {port: {number: "
+       "9081}, bind: \"::1\", captureMode: NONE, hosts: [./*]}, {port: {number: 0, protocol: "
+       "GRPC}, "
+       "bind: unix:///run/a, hosts: [./*]}, {hosts: [\"*/*\"]}]",
+       ""},
+      {"egress at one place twice",
+       "egress: [{port: {number: 1}, hosts: [./*]}, {port: {number: 1}, bind: 127.0.0.1, hosts: "
+       "[./*]}]",
+       "spec.egress[1].port.number: another egress listener has the same bind and port"},
+      {"egress bound to no port", "egress: [{bind: 127.0.0.1, hosts: [./*]}]",
+       "spec.egress[0].bind: needs a port"},
+      {"TCP on a path", "egress: [{port: {protocol: TCP}, bind: unix:///run/a, hosts: [./*]}]",
+       "spec.egress[0].port.protocol: expected HTTP, HTTP2 or GRPC on a path"},
+      {"egress that is captured at one port",
+       "egress: [{port: {number: 1}, captureMode: IPTABLES, hosts: [./*]}]",
+       "spec.egress[0].captureMode: not supported: IPTABLES for one port; what is captured is "
+       "captured at all ports"},
       {"egress without a namespace", "egress: [{hosts: [a]}]",
        "spec.egress[0].hosts[0]: expected NAMESPACE/HOST, got \"a\""},
   };

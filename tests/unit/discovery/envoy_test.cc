@@ -41,24 +41,89 @@ Bootstrap bootstrap(const Model& model, const Node& node) {
   return result;
 }
 
+// `dir` has cert.pem, which is its own authority.
+std::string others(const std::string& dir) {
+  return R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: demo}
+spec:
+  hosts: [db.example]
+  addresses: [192.0.2.20, 198.51.100.0/24]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 5432, name: pg, protocol: TCP}, {number: 7000, name: any}]
+  endpoints: [{address: 192.0.2.21}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: any, namespace: demo}
+spec:
+  hosts: [any.example]
+  location: MESH_EXTERNAL
+  ports: [{number: 7001, name: x}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: demo}
+spec:
+  host: db.example
+  trafficPolicy:
+    proxyProtocol: {version: V2}
+    tls: {mode: SIMPLE, caCertificates: )" +
+         dir + R"(/cert.pem, subjectAltNames: [db.example]}
+---
+apiVersion: mesh/v1
+kind: ServicePolicy
+metadata: {name: ratings, namespace: demo}
+spec:
+  host: ratings
+  inboundConnections: {max: 7, closeDelay: 1s, rate: {connections: 5, per: 2s}}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: demo}
+spec:
+  outboundTrafficPolicy: {mode: REGISTRY_ONLY}
+  egress:
+  - {port: {number: 8080, protocol: HTTP, name: h}, bind: 127.0.0.5, hosts: ["*/legacy.example.org"]}
+  - {port: {number: 7000, name: u}, bind: 127.0.0.1, hosts: ["*/db.example"]}
+  - {hosts: ["*/*"]}
+)";
+}
+
+Node node_of(const std::string& name) {
+  if (name != "captured") return sample::node(name);
+  Node node = sample::node("ratings-1");
+  node.capture_outbound.address = "[::]:15001";
+  node.capture_inbound = {.address = "0.0.0.0:15006", .tproxy = true};
+  return node;
+}
+
 TEST_CASE("the sample as bootstraps for Envoy", "[.envoy]") {
   const char* const dir = std::getenv("MESH_ENVOY_DIR");
   REQUIRE(dir != nullptr);
   REQUIRE(mesh::xds::decode_endpoints("").error().kind == Errc::Invalid);  // extensions are linked
-  const auto model = sample::model(sample::kAll + sample::kRouting + sample::kMixed);
-  for (const auto* name : {"web-1", "reviews-v1", "ratings-1"}) {
-    const Node node = sample::node(name);
+  const std::string all = sample::kAll + sample::kRouting + sample::kMixed;
+  for (const std::string name : {"web-1", "reviews-v1", "ratings-1", "captured"}) {
+    const Node node = node_of(name);
+    const auto model = sample::model(name == "captured" ? all + others(dir) : all);
     google::protobuf::util::JsonPrintOptions options;
     options.preserve_proto_field_names = true;
     std::string json;
     REQUIRE(
         google::protobuf::util::MessageToJsonString(bootstrap(*model, node), &json, options).ok());
     std::ofstream(std::string(dir) + "/" + name + ".json") << json;
-    envoy::config::route::v3::RouteConfiguration routes;
-    REQUIRE(routes.ParseFromString(*compile_routes(*model, node).at(0).body));
-    json.clear();
-    REQUIRE(google::protobuf::util::MessageToJsonString(routes, &json, options).ok());
-    std::ofstream(std::string(dir) + "/" + name + ".routes") << json;
+    std::ofstream routes(std::string(dir) + "/" + name + ".routes");
+    for (const auto& resource : compile_routes(*model, node)) {
+      envoy::config::route::v3::RouteConfiguration config;
+      REQUIRE(config.ParseFromString(*resource.body));
+      json.clear();
+      options.add_whitespace = false;
+      REQUIRE(google::protobuf::util::MessageToJsonString(config, &json, options).ok());
+      routes << json << "\n";
+    }
   }
 }
 
