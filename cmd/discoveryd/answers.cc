@@ -157,7 +157,7 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     to.set_connected_ms(ms(now - forwarder.connected));
     if (!forwarder.sent.empty()) to.set_sent_ms(ms(now - forwarder.sent_since));
     if (!to.generation_acked().empty()) to.set_acked_ms(ms(now - forwarder.acked_since));
-    to.set_client("forwarder");
+    to.set_client(forwarder.client.empty() ? "forwarder" : forwarder.client);
     size_t resources = 0;
     for (const auto& type : forwarder.resources) resources += type.size();
     to.set_resources(uint32_t(resources));

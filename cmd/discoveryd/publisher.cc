@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cmd/discoveryd/node.h"
 #include "xds/decode.h"
+#include "xds/node.h"
 #include "xds/origin.h"
 
 namespace mesh::discoveryd {
@@ -194,6 +195,8 @@ Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
   const bool other = fresh || !(forwarder.node == node);
   forwarder.node = std::move(node);
   forwarder.uid = watcher.peer().uid;
+  const auto client = watcher.node().metadata.find(std::string(xds::node::kClient));
+  if (client != watcher.node().metadata.end()) forwarder.client = client->second;
   ++forwarder.open;
   publisher_.by_watcher_[&watcher] = id;
   publisher_.observer_.arrived(forwarder.node, watcher.node());

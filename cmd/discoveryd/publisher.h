@@ -29,6 +29,7 @@ std::string_view type_url(Type type);
 // A forwarder as status tells of it.
 struct Forwarder {
   discovery::Node node;
+  std::string client;  // what it calls itself; empty: a forwarder
   uint32_t uid = 0;
   Instant connected;
   std::string sent;
@@ -62,6 +63,8 @@ class Publisher {
 
   Publisher(const Clock& clock, Observer observer);
   void serve(bus::Server& server);
+  // For watchers that are not the bus's.
+  bus::WatchProvider& provider(Type type) { return *providers_[size_t(type)]; }
 
   // The model of a (new) generation, or of changed instances.
   void publish(std::shared_ptr<const discovery::Model> model);

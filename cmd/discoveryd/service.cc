@@ -66,6 +66,12 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   server.answer(Allow::Anyone, service.get(), &Service::places);
   server.answer(Allow::Anyone, service.get(), &Service::describe);
   service->publisher_.serve(server);
+  if (service->settings_.xds) {
+    service->xds_ =
+        std::make_unique<XdsServer>(runtime, service->publisher_,
+                                    service->settings_.model.trust_domain, *service->settings_.xds);
+    MESH_TRY_VOID(service->xds_->start());
+  }
   return service;
 }
 
@@ -89,6 +95,7 @@ void Service::set_options() {
 void Service::drain(std::function<void()> done) {
   save();
   save_roster();
+  if (xds_) xds_->drain();
   done();
 }
 

@@ -11,6 +11,7 @@
 #include "cmd/discoveryd/key_keeper.h"
 #include "cmd/discoveryd/publisher.h"
 #include "cmd/discoveryd/settings.h"
+#include "cmd/discoveryd/xds_server.h"
 #include "daemon/runtime.h"
 #include "daemon/service.h"
 #include "discovery/registry.h"
@@ -78,6 +79,7 @@ class Service final : public daemon::Service {
   bus::Client configd_;
   ConfigSource source_;
   KeyKeeper keys_;
+  std::unique_ptr<XdsServer> xds_;  // null: not served
 };
 
 }  // namespace mesh::discoveryd

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "identity/spiffe_id.h"
+#include "net/address.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -50,6 +51,17 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
   if (settings.jwks.refresh < kRefreshMin)
     return Error{Errc::Invalid, "jwks.refresh: expected 100ms at least"};
   settings.jwks.ca_file = message.jwks().ca_file();
+  if (message.has_xds()) {
+    const auto& xds = message.xds();
+    settings.xds = Xds{xds.socket(), xds.listen(), xds.token_file()};
+    if (!xds.socket().empty())
+      if (const auto path = net::Address::unix_path(xds.socket()); !path)
+        return Error{Errc::Invalid, "xds.socket: " + path.error().text};
+    if (!xds.listen().empty())
+      if (const auto address = net::Address::parse(xds.listen()); !address || address->is_unix())
+        return Error{Errc::Invalid,
+                     "xds.listen: expected ADDRESS:PORT, got \"" + xds.listen() + "\""};
+  }
   return settings;
 }
 

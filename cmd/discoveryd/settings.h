@@ -23,11 +23,19 @@ struct Jwks {
   std::string ca_file;  // empty: the system's
 };
 
+// Where xDS clients that are no forwarders come in.
+struct Xds {
+  std::string socket;  // empty: xds.sock in the run directory
+  std::string listen;  // under mutual TLS; empty: nowhere
+  std::string token_file;
+};
+
 struct Settings {
   discovery::Model::Options model;
   discovery::Registry::Limits registry;
   std::optional<Dns> dns;
   Jwks jwks;
+  std::optional<Xds> xds;
 };
 
 // Errc::Invalid begins with the key.

@@ -31,6 +31,9 @@ cli::Command breakers_command();    // breakers.cc
 cli::Command completion_command();  // completion.cc
 cli::Command help_command();        // help.cc
 
+// envoy_bootstrap.cc
+cli::Command envoy_bootstrap_command();
+
 // All of them.
 const std::vector<cli::Command>& commands();
 

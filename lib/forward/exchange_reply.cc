@@ -5,6 +5,7 @@
 #include "forward/exchange.h"
 #include "forward/grpc.h"
 #include "forward/worker.h"
+#include "http/date.h"
 
 namespace mesh::forward {
 
@@ -30,6 +31,8 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     return scratch_.keep({number, size_t(end - number)});
   };
   http::Fields& fields = response.fields;
+  std::array<char, http::kDateBytes> date;
+  fields.add("date", scratch_.keep(http::format_date(worker_.loop().wall(), date)));
   if (grpc_) {
     response.status = status_ = 200;
     grpc_status_ = grpc_status >= 0 ? grpc_status : grpc_status_of(status);

@@ -134,6 +134,7 @@ void Exchange::rewrite_host(const route::HostRewrite& rewrite, bool forwarded_ho
       route::rewrite_authority(rewrite, before, head_->path, head_->fields, made);
   if (after.empty() || after == before) return;
   if (!made.empty()) after = scratch_.keep(made);
+  if (!chain_->config->suppress_envoy_headers) head_->fields.set("x-envoy-original-host", before);
   if (forwarded_host) {
     const auto earlier = head_->fields.get("x-forwarded-host");
     head_->fields.set(

@@ -117,6 +117,7 @@ void clean_internal(http::Fields& fields) {
                                        "x-envoy-ip-tags",
                                        "x-envoy-is-timeout-retry",
                                        "x-envoy-max-retries",
+                                       "x-envoy-original-host",
                                        "x-envoy-original-path",
                                        "x-envoy-original-url",
                                        "x-envoy-retriable-header-names",
@@ -141,6 +142,9 @@ HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain
   if (chain.edge.use_remote_address) believe_edge(head, found, chain.edge, facts, scratch);
   if (found.forwarded_proto.empty())
     head.fields.add("x-forwarded-proto", facts.secure ? "https" : "http");
+  else if (head.protocol != http::Protocol::Http2 &&
+           (found.forwarded_proto == "http" || found.forwarded_proto == "https"))
+    head.scheme = found.forwarded_proto;  // HTTP/1 has none of its own
   if (found.request_id.empty() ? chain.generate_request_id
                                : !telemetry::valid_request_id(found.request_id)) {
     std::array<char, telemetry::kRequestIdBytes> text;

@@ -47,4 +47,7 @@ inline constexpr std::string_view kOnDemand = "on_demand";
 // "true" while it finishes what it has: its endpoint is withdrawn at once.
 inline constexpr std::string_view kDraining = "draining";
 
+// What an xDS client that is no forwarder calls itself: "envoy".
+inline constexpr std::string_view kClient = "client";
+
 }  // namespace mesh::xds::node

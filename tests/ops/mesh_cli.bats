@@ -18,8 +18,8 @@ each() {
 status_of() { local status=0; "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?; echo "$status"; }
 
 @test "the table has all commands" {
-  for command in up status apply get delete validate analyze wait services endpoints register deregister \
-    cert top breakers completion help; do
+  for command in up status apply get delete diff history rollback confirm validate analyze explain \
+    wait services endpoints register deregister cert envoy-bootstrap top breakers completion help; do
     grep -qx "$command" <<<"$commands" || { echo "no $command"; return 1; }
   done
 }

@@ -1,0 +1,30 @@
+// An xDS client's node (envoy.config.core.v3.Node) as a watch of the bus has it.
+//
+// Its metadata has the names of xds/node.h, and "namespace", "workload", "labels" (an object
+// of texts) and "certificates", a directory on its host. What else stands there is passed over.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "bus/watch.h"
+#include "envoy/config/core/v3/core.pb.h"
+#include "grpc/peer.h"
+
+namespace mesh::discoveryd {
+
+struct XdsNode {
+  bus::Node words;
+  std::string certificates;  // where its certificate, key and trust bundle are; or empty
+};
+
+// Errc::Invalid names the key.
+Result<XdsNode> xds_node_of(const envoy::config::core::v3::Node& node);
+
+// What a peer with a certificate may say it is: a workload of its own namespace, with its own
+// service account. Empty words are filled in. Errc::Refused. Who comes by the Unix socket may
+// say what it likes, as on the bus: the socket's mode says who may.
+Result<void> bind_to_peer(const grpc::Peer& peer, std::string_view trust_domain, bus::Node& words);
+
+}  // namespace mesh::discoveryd

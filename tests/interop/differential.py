@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""The same configuration and requests through a stock Envoy and through a forwarder.
+
+differential.py BUILD DIR: BUILD has the programs, DIR is empty. One mesh with all rows of
+differential_cases.py, one Envoy and one forwarder in the same place: as a client's sidecar for
+ROUTING, and as that of a workload for ACCESS, where requests come in clear and, by a third
+proxy, under mutual TLS. What is compared: which backend, how often tried, what it saw (method,
+path, headers, body), and what the client got (status, headers, body). Prints a line for each
+difference that mesh-envoy(7) does not list; exit status 0 none, 1 some.
+"""
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+
+from concurrent import futures
+from differential_cases import ACCESS, ROUTING
+from echo_server import Backend
+
+TIMES = {"x-envoy-upstream-service-time", "date"}  # there or not; the value is chance
+ACCESS_ROWS = set(ACCESS)
+# What mesh-envoy(7), "WHAT DIFFERS" lists: the rows it holds for (None: all), and the differences.
+KNOWN = [
+    (None, r"headers\[server\]"),
+    (None, r"headers\[connection\]: forwarder \[\], Envoy \['close'\]"),
+    ({"order", "no-rule"}, r"body: forwarder 'no route for host \"[a-z-]+\"', Envoy ''"),
+    ({"order", "no-rule"}, r"headers\[content-type\]: forwarder \['text/plain'\], Envoy \[\]"),
+    ({"nobody-there"}, "body: forwarder 'the upstream cannot be connected to: .*', Envoy 'upstream connect error"),
+    ({"timeout", "retry-per-try"}, "body: forwarder .no response from the upstream within .*, Envoy 'upstream request timeout'"),
+    ({"timeout-header", "retry-header"}, ""),
+    ({"forwarded"}, r"backend.headers\[x-envoy-internal\]"),
+    ({"hop-by-hop"}, r"backend.headers\[te\]: forwarder \[\]"),
+    ({"response-headers"}, r"headers\[x-a\]: forwarder \[\]"),
+    ({"odd-headers"}, r"backend.headers\[expect\]: forwarder \['100-continue'\], Envoy \[\]"),
+    (ACCESS_ROWS, r"^headers\[x-envoy-upstream-service-time\]: forwarder \[\]"),
+    ({"above-root"}, ""),
+]
+
+
+def unused_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(fact, what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if fact():
+            return
+        time.sleep(0.05)
+    sys.exit(f"after {seconds} s still not so: {what}")
+
+
+def documents(kind, group, name, spec):
+    return (f"apiVersion: {group}\nkind: {kind}\n"
+            f"metadata: {{name: {name}, namespace: demo}}\nspec: {spec}\n---\n")
+
+
+NETWORK, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
+
+
+def service(name, backends):
+    """A service of these backends; each is its own version."""
+    endpoints = ", ".join(f"{{address: 127.0.0.1, ports: {{http: {b.port}}}, labels: {{version: {b.name.split('-')[-1]}}}}}"
+                          for b in backends)
+    return documents("ServiceEntry", NETWORK, name,
+                     f"{{hosts: [{name}], location: MESH_EXTERNAL, resolution: STATIC, "
+                     f"ports: [{{number: 80, name: http, protocol: HTTP}}], endpoints: [{endpoints}]}}")
+
+
+class Mesh:
+    def __init__(self, build, directory):
+        self.build, self.dir = os.path.abspath(build), os.path.abspath(directory)
+        self.children = []
+        for name in ("config", "forwarders", "envoys"):
+            os.mkdir(f"{self.dir}/{name}")
+        self.out = {"forwarder": unused_port(), "envoy": unused_port()}
+        self.into = {"forwarder": unused_port(), "envoy": unused_port()}
+        self.caller = unused_port()
+        self.backends = {}
+
+    def write(self, name, text):
+        with open(f"{self.dir}/{name}", "w") as file:
+            file.write(text)
+
+    def mesh(self, *arguments):
+        return subprocess.run([f"{self.build}/mesh", *arguments, "--run-dir", f"{self.dir}/run"],
+                              check=True, capture_output=True, text=True).stdout
+
+    def start(self, log, *command):
+        with open(f"{self.dir}/{log}", "ab") as file:
+            self.children.append(subprocess.Popen(command, stdout=file, stderr=file,
+                                                  stdin=subprocess.DEVNULL))
+
+    def configure(self):
+        text = service("other", [self.backend("other")])
+        text += documents("ServiceEntry", NETWORK, "gone",
+                          "{hosts: [gone], location: MESH_EXTERNAL, resolution: STATIC, ports: "
+                          "[{number: 80, name: http, protocol: HTTP}], endpoints: "
+                          f"[{{address: 127.0.0.1, ports: {{http: {unused_port()}}}}}]}}")
+        for name in ("v1", "v2"):
+            self.backend(name)
+        for name, row in ROUTING.items():
+            text += service(name, [self.backends[b] for b in row.get("backends", ("v1", "v2"))])
+            subsets = ", ".join(f"{{name: {v}, labels: {{version: {v}}}}}" for v in ("v1", "v2", "none"))
+            policy = f"trafficPolicy: {{{row['policy']}}}, " if "policy" in row else ""
+            text += documents("DestinationRule", NETWORK, name,
+                              f"{{host: {name}, {policy}subsets: [{subsets}]}}")
+            if "http" in row:
+                text += documents("VirtualService", NETWORK, name,
+                                  f"{{hosts: [{name}], http: {row['http'].replace('HOST', name)}}}")
+        application = self.backend("application")
+        for which, port in self.into.items():
+            text += documents("ServiceEntry", NETWORK, f"access-{which}",
+                              f"{{hosts: [access-{which}], location: MESH_INTERNAL, resolution: STATIC, ports: "
+                              "[{number: 80, name: http, protocol: HTTP}], "
+                              f"workloadSelector: {{labels: {{which: {which}}}}}}}")
+            text += documents("WorkloadEntry", NETWORK, f"access-{which}",
+                              f"{{address: 127.0.0.1, ports: {{http: {port}}}, "
+                              f"labels: {{app: access, which: {which}}}, serviceAccount: access}}")
+            text += documents("Sidecar", NETWORK, f"access-{which}",
+                              f"{{workloadSelector: {{labels: {{which: {which}}}}}, ingress: "
+                              f"[{{port: {{number: {port}, protocol: HTTP, name: http}}, "
+                              f"defaultEndpoint: '127.0.0.1:{application.port}'}}]}}")
+            text += documents("VirtualService", NETWORK, f"access-{which}",
+                              f"{{hosts: [access-{which}], http: [{{rewrite: {{authority: access}}, "
+                              f"retries: {{attempts: 0}}, route: [{{destination: {{host: access-{which}}}}}]}}]}}")
+        for name, (action, rules, _) in ACCESS.items():
+            text += documents("AuthorizationPolicy", SECURITY, name,
+                              f"{{selector: {{matchLabels: {{app: access}}}}, action: {action}, "
+                              f"rules: {self.placed(rules, name)}}}")
+        self.write("config/all.yaml", text)
+        self.write("discoveryd.yaml", "xds: {}\n")
+        common = "namespace: demo, labels: {app: client}, service_account: client"
+        for which, folder in (("forwarder", "forwarders"), ("envoy", "envoys")):
+            self.write(f"{folder}/client-{which}.yaml",
+                       f"{{name: client-{which}, {common}, outbound: '127.0.0.1:{self.out[which]}'}}\n")
+            self.write(f"{folder}/access-{which}.yaml",
+                       f"{{workload: access-{which}, namespace: demo, service_account: access, "
+                       f"labels: {{app: access, which: {which}}}}}\n")
+        self.write("forwarders/caller.yaml", f"{{name: caller, {common}, outbound: '127.0.0.1:{self.caller}'}}\n")
+
+    @staticmethod
+    def placed(text, name):
+        return text.replace("PATH", f"/{name}").replace("SLUG", name)
+
+    def backend(self, name):
+        self.backends[name] = Backend(name)
+        return self.backends[name]
+
+    def up(self):
+        self.start("up.log", f"{self.build}/mesh", "up", self.dir)
+        wait_for(lambda: "\nready\n" in "\n" + open(f"{self.dir}/up.log").read(), "the mesh is up")
+        for name, account in (("client-envoy", "client"), ("access-envoy", "access")):
+            token = self.mesh_token(account)
+            self.mesh("cert", "request", f"{self.dir}/{name}", "--token-file", token)
+            self.write(f"{name}.json", self.mesh("envoy-bootstrap", f"{self.dir}/envoys/{name}.yaml",
+                                                 "--certificates", f"{self.dir}/{name}"))
+            self.start(f"{name}.log", "envoy", "-c", f"{self.dir}/{name}.json", "--use-dynamic-base-id",
+                       "--concurrency", "1", "--log-level", "warning")
+        for which in self.out:
+            wait_for(lambda: self.ask(self.out[which], "plain", {"path": "/up"})[0] == 200, f"{which} routes")
+            wait_for(lambda: self.ask(self.caller, f"access-{which}", {"path": "/free/up"})[0] in (200, 403),
+                     f"{which} is reached under mutual TLS")
+
+    def mesh_token(self, account):
+        path = f"{self.dir}/{account}.token"
+        secret = subprocess.run([f"{self.build}/mesh", "cert", "token", f"demo/{account}", "--state-dir",
+                                 f"{self.dir}/state"], check=True, capture_output=True, text=True).stdout
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secret)
+        return path
+
+    def ask(self, port, host, request, case=None):
+        """(status, headers, body) of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.putrequest(request.get("method", "GET"), request["path"], skip_host=True,
+                                  skip_accept_encoding=True)
+            connection.putheader("Host", host)
+            headers = dict(request.get("headers", {}))
+            if case:
+                headers["x-case"] = case
+            if request.get("body") is not None:
+                headers["content-length"] = str(len(request["body"]))
+            for name, value in headers.items():
+                connection.putheader(name, value.encode("latin-1"))
+            connection.endheaders((request.get("body") or "").encode())
+            reply = connection.getresponse()
+            return reply.status, [(k.lower(), v) for k, v in reply.getheaders()], reply.read()
+        except (OSError, http.client.HTTPException) as error:
+            return 0, [], type(error).__name__.encode()
+        finally:
+            connection.close()
+
+    def stop(self):
+        for child in reversed(self.children):
+            child.terminate()
+        for child in self.children:
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def plain(headers):
+    """Headers as they are compared: sorted by name, in order of their values."""
+    out = []
+    for name, value in headers:
+        if name in TIMES:
+            value = "(a time)"
+        if name == "x-request-id" and value != "mine":
+            value = "(chosen)" if re.fullmatch(r"[0-9a-f-]{36}", value) else value
+        if name != "content-length":  # of JSON that holds the above
+            out.append((name, value))
+    return sorted(out, key=lambda h: h[0])
+
+
+def result(answer, mesh, case):
+    status, headers, body = answer
+    out = {"status": status, "headers": plain(headers)}
+    try:
+        seen = json.loads(body)
+        seen["headers"] = plain([h for h in seen["headers"] if h[0] != "x-case"])
+        out["backend"] = seen
+    except (ValueError, KeyError, TypeError):
+        out["body"] = body.decode("latin-1")
+    tries = [s for b in mesh.backends.values() for s in list(b.seen) if s[0] == case]
+    out["tries"] = sorted((s[1], s[2]) for s in tries)
+    return out
+
+
+def differences(a, b, path=""):
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in sorted(a.keys() | b.keys()):
+            yield from differences(a.get(key), b.get(key), f"{path}.{key}" if path else key)
+    elif path.endswith("headers") and a is not None and b is not None:
+        for name in sorted({h[0] for h in a} | {h[0] for h in b}):
+            one, two = ([h[1] for h in side if h[0] == name] for side in (a, b))
+            if one != two:
+                yield f"{path}[{name}]: forwarder {one}, Envoy {two}"
+    elif a != b:
+        yield f"{path}: forwarder {a!r}, Envoy {b!r}"
+
+
+def known(name, line):
+    """Which of KNOWN a difference is; None: it is none of them."""
+    return next((i for i, (rows, pattern) in enumerate(KNOWN)
+                 if (rows is None or name in rows) and re.search(pattern, line)), None)
+
+
+def compare(mesh, name, what, ports, hosts, request):
+    """(which of KNOWN, line) of each difference of one request through both."""
+    results = {}
+    for which in ("forwarder", "envoy"):
+        case = f"{name}.{what}.{which}"
+        answer = mesh.ask(ports[which], hosts[which], request, case)
+        for copy in ROUTING.get(name, {}).get("mirrored", ()):  # comes when it comes
+            wait_for(lambda: any(s[0] == case for s in list(mesh.backends[copy].seen)),
+                     f"{case} is mirrored", 5)
+        results[which] = result(answer, mesh, case)
+    shown = f"{name} [{what}] {request['method']} {request['path']} {request['headers'] or ''}"
+    return [(known(name, line), f"{shown}: {line}")
+            for line in differences(results["forwarder"], results["envoy"])]
+
+
+def jobs_of(mesh):
+    for name, row in ROUTING.items():
+        for i, request in enumerate(row["requests"]):
+            for n in range(request["n"]):
+                yield name, f"{i}.{n}", mesh.out, dict.fromkeys(mesh.out, name), request
+    for name, (_, _, requests) in ACCESS.items():
+        for i, request in enumerate(requests):
+            placed = dict(request, path=mesh.placed(request["path"], name))
+            yield name, f"{i}.clear", mesh.into, dict.fromkeys(mesh.into, "access"), placed
+            yield (name, f"{i}.tls", dict.fromkeys(mesh.into, mesh.caller),
+                   {which: f"access-{which}" for which in mesh.into}, placed)
+
+
+def main():
+    mesh = Mesh(*sys.argv[1:3])
+    found = []
+    try:
+        mesh.configure()
+        mesh.up()
+        jobs = list(jobs_of(mesh))
+        with futures.ThreadPoolExecutor(8) as pool:
+            for lines in pool.map(lambda job: compare(mesh, *job), jobs):
+                found += lines
+    finally:
+        mesh.stop()
+    bad = [line for which, line in found if which is None]
+    met = {which for which, _ in found}
+    bad += [f"listed, and not there any more: {KNOWN[i][1]} of {KNOWN[i][0] or 'all'}"
+            for i in range(len(KNOWN)) if i not in met]
+    print("\n".join(bad))
+    print(f"{len(jobs)} cases, {len(found)} differences, {len(bad)} of them not known")
+    sys.stdout.flush()
+    os._exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    main()
