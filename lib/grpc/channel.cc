@@ -115,6 +115,14 @@ bool Channel::connected() const {
                      [](const auto& connection) { return connection->established(); });
 }
 
+void Channel::leave() {
+  if (connections_.empty()) return;
+  ++address_;
+  std::vector<ClientConnection*> left;
+  for (const auto& connection : connections_) left.push_back(connection.get());
+  for (ClientConnection* connection : left) connection->leave();
+}
+
 bool Channel::place_now(ClientCall& call) {
   return std::any_of(connections_.begin(), connections_.end(), [&](const auto& connection) {
     return call.open(*connection, options_.authority);

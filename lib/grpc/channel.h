@@ -111,6 +111,9 @@ class Channel {
   // Other addresses from the next connection on.
   void set_addresses(std::vector<net::Address> addresses);
   bool connected() const;
+  // Closes the connections: the server is up, and of no use. Calls on them end
+  // (UNAVAILABLE); the next connection is to the next address.
+  void leave();
   // Connections that were begun, since the start. For tests and status.
   uint64_t connects() const { return connects_; }
 

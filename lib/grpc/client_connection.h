@@ -23,6 +23,11 @@ class ClientConnection final : private transport::Transport::Owner, private even
   bool secure() const { return secure_; }
   // The server answers calls.
   void answered() { useful_ = true; }
+  // The channel has no more use for it.
+  void leave() {
+    useful_ = true;
+    close("the server was left for another");
+  }
   // A stream ended, or was resumed, from outside of the codec's events.
   void look_again();
 
