@@ -44,7 +44,7 @@ $(eval $(call module,tls,base event identity net,openssl))
 $(eval $(call module,transport,base event http net tls,))
 $(eval $(call module,grpc,base event http http2 net tls transport,))
 $(eval $(call module,ads,base api,google/protobuf))
-$(eval $(call module,etcd,base event api net grpc,google/protobuf))
+$(eval $(call module,etcd,base event api net tls grpc,google/protobuf))
 $(eval $(call module,client,base event api identity config telemetry bus stats,google/protobuf))
 $(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 

@@ -1,0 +1,105 @@
+#include "etcd/settings.h"
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace mesh::etcd {
+namespace {
+
+constexpr int kEndpointsMax = 16;
+constexpr size_t kPemBytesMax = 1U << 20;
+constexpr size_t kPasswordBytesMax = 4096;
+constexpr std::string_view kHttp = "http://";
+constexpr std::string_view kHttps = "https://";
+
+bool secure(const settings::v1::Etcd& settings) {
+  return settings.endpoints_size() != 0 && settings.endpoints(0).starts_with(kHttps);
+}
+
+Result<net::Address> address_of(std::string_view endpoint, bool https) {
+  const std::string_view scheme = https ? kHttps : kHttp;
+  if (!endpoint.starts_with(scheme))
+    return Error{Errc::Invalid, "expected " + std::string(scheme) + "ADDRESS:PORT, got " +
+                                    text::quoted(endpoint)};
+  auto address = net::Address::parse(endpoint.substr(scheme.size()));
+  if (!address || address->is_unix() || address->port() == 0)
+    return Error{Errc::Invalid, "expected an IP address or localhost, and a port, got " +
+                                    text::quoted(endpoint)};
+  return address;
+}
+
+Result<std::vector<net::Address>> addresses_of(const settings::v1::Etcd& settings) {
+  if (settings.endpoints_size() == 0 || settings.endpoints_size() > kEndpointsMax)
+    return Error{Errc::Invalid, "endpoints: expected 1 to " + std::to_string(kEndpointsMax)};
+  std::vector<net::Address> out;
+  for (int i = 0; i < settings.endpoints_size(); ++i) {
+    const std::string where = "endpoints[" + std::to_string(i) + "]";
+    auto address = address_of(settings.endpoints(i), secure(settings));
+    if (!address) return std::move(address).error().during(where);
+    out.push_back(*address);
+  }
+  return out;
+}
+
+Result<std::string> read(const std::string& name, const std::string& config_dir,
+                         std::string_view field, bool secret) {
+  if (name.empty()) return std::string();
+  const std::string path = name.starts_with('/') ? name : config_dir + "/" + name;
+  auto text = secret ? file::read_secret(path, kPemBytesMax) : file::read(path, kPemBytesMax);
+  if (!text) return std::move(text).error().during(field);
+  return text;
+}
+
+}  // namespace
+
+Result<void> check(const settings::v1::Etcd& settings) {
+  MESH_TRY_VOID(addresses_of(settings));
+  if (!settings.prefix().empty() && !settings.prefix().ends_with('/'))
+    return Error{Errc::Invalid, "prefix: expected a \"/\" at the end"};
+  if (settings.user().empty() != settings.password_file().empty())
+    return Error{Errc::Invalid, "user: goes with passwordFile"};
+  const bool files = !settings.ca_file().empty() || !settings.cert_file().empty() ||
+                     !settings.key_file().empty() || !settings.server_name().empty();
+  if (files && !secure(settings))
+    return Error{Errc::Invalid, "caFile, certFile, keyFile, serverName: go with https"};
+  if (secure(settings) && settings.ca_file().empty())
+    return Error{Errc::Invalid, "caFile: is needed with https"};
+  if (settings.cert_file().empty() != settings.key_file().empty())
+    return Error{Errc::Invalid, "certFile: goes with keyFile"};
+  if (settings.has_timeout() && (settings.timeout().seconds() < 1 || settings.timeout().seconds() > 60))
+    return Error{Errc::Invalid, "timeout: expected 1s to 60s"};
+  return {};
+}
+
+std::string prefix_of(const settings::v1::Etcd& settings) {
+  return settings.prefix().empty() ? "/mesh/" : settings.prefix();
+}
+
+Result<Client::Options> options_of(const settings::v1::Etcd& settings,
+                                   const std::string& config_dir) {
+  Client::Options out;
+  MESH_TRY(out.endpoints, addresses_of(settings));
+  out.user = settings.user();
+  MESH_TRY(out.password, read(settings.password_file(), config_dir, "passwordFile", true));
+  while (out.password.ends_with('\n')) out.password.pop_back();
+  if (out.password.size() > kPasswordBytesMax)
+    return Error{Errc::TooBig, "passwordFile: over " + std::to_string(kPasswordBytesMax) + " bytes"};
+  if (settings.has_timeout()) out.timeout = std::chrono::seconds(settings.timeout().seconds());
+  if (!secure(settings)) return out;
+
+  tls::PemMaterial pem;
+  MESH_TRY(pem.roots, read(settings.ca_file(), config_dir, "caFile", false));
+  MESH_TRY(pem.chain, read(settings.cert_file(), config_dir, "certFile", false));
+  MESH_TRY(pem.key, read(settings.key_file(), config_dir, "keyFile", true));
+  tls::Options tls;
+  tls.alpn = {"h2"};
+  tls.sni = settings.server_name();
+  if (!settings.server_name().empty())
+    tls.expected = {{tls::SanMatch::Type::Dns, tls::SanMatch::How::Exact, settings.server_name()}};
+  MESH_TRY(const auto context, tls::Context::from_pem(tls::Role::Client, pem, tls));
+  out.tls = [context] { return context; };
+  out.server_name = settings.server_name();
+  return out;
+}
+
+}  // namespace mesh::etcd
