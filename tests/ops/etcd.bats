@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# Hosts that share their configuration through a real etcd.
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  command -v etcd >/dev/null && command -v etcdctl >/dev/null || skip "no etcd"
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  export MESH_USER=${MESH_USER:-$(id -un)} ETCDCTL_API=3
+  pids=()
+  port=$(free_port)
+  peer=$(free_port)
+}
+
+teardown() {
+  local pid
+  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+
+until_true() {
+  local deadline=$((SECONDS + 20))
+  until "$@"; do
+    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+}
+# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
+launch() {
+  local name=$1
+  shift
+  "$@" >>"$dir/$name.log" 2>&1 3>&- &
+  printf -v "$name" %s "$!"
+  pids+=("$!")
+}
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+quietly() { "$@" >/dev/null 2>&1; }
+# start_etcd [SCHEME FLAGS...]: one member, always with the same data.
+start_etcd() {
+  scheme=${1:-http}
+  launch etcd etcd --data-dir "$dir/data" --name one --log-level error \
+    --listen-client-urls "$scheme://127.0.0.1:$port" \
+    --advertise-client-urls "$scheme://127.0.0.1:$port" \
+    --listen-peer-urls "http://127.0.0.1:$peer" \
+    --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
+    --initial-cluster "one=http://127.0.0.1:$peer" "${@:2}"
+}
+ctl() { etcdctl --endpoints "127.0.0.1:$port" "$@"; }
+# on HOST COMMAND...: as that host has it.
+on() {
+  local host=$1
+  shift
+  MESH_RUN_DIR=$dir/$host/run MESH_STATE_DIR=$dir/$host/state MESH_CONFIG_DIR=$dir/$host/etc "$@"
+}
+# host NAME [SETTING...]: its configd, with these lines below etcd:
+host() {
+  local name=$1
+  mkdir -p "$dir/$name/run" "$dir/$name/etc" "$dir/$name/state"
+  {
+    echo "etcd:"
+    echo "  endpoints: [$scheme://127.0.0.1:$port]"
+    printf '  %s\n' "${@:2}"
+  } >"$dir/$name/etc/configd.yaml"
+  on "$name" launch "configd_$name" "$build/configd"
+}
+mesh_on() { on "$1" "$build/mesh" "${@:2}"; }
+has() { mesh_on "$1" get PeerAuthentication -n "$2" -o name 2>/dev/null | grep -q "$2"; }
+has_not() { ! has "$@"; }
+# policy NAMESPACE MODE
+policy() {
+  printf 'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n'
+  printf 'metadata: {name: default, namespace: %s}\nspec:\n  mtls: {mode: %s}\n' "$1" "$2"
+}
+answers() { quietly mesh_on "$1" get; }
+log_says() { grep -q -- "$2" "$dir/$1.log"; }
+
+@test "what is applied on one host is what all have; etcd's loss freezes changes only" {
+  start_etcd
+  host a
+  host b
+  until_true answers a
+  until_true answers b
+  policy one STRICT | until_true mesh_on a apply -f -
+  until_true has b one
+  policy two PERMISSIVE | mesh_on b apply -f -
+  until_true has a two
+
+  # The same objects have the same generation, in a directory or in etcd.
+  ctl get --prefix /mesh/config/ --keys-only | grep -q '^/mesh/config/.*one.*yaml$'
+
+  # By hand, and wrong: named by key and line; what was right stays.
+  printf 'apiVersion: security.istio.io/v1\nkind: Nonsense\n' | ctl put /mesh/config/bad.yaml
+  until_true log_says configd_a 'bad.yaml:'
+  has a one
+  has b two
+  run mesh_on a apply -f <(policy three STRICT)
+  ((status != 0))
+  [[ $output == *bad.yaml* ]]
+  ctl del /mesh/config/bad.yaml
+  until_true mesh_on a apply -f <(policy three STRICT)
+  until_true has b three
+
+  kill -KILL "$etcd"
+  until_true log_says configd_a 'etcd'
+  has a one
+  run mesh_on a apply -f <(policy four STRICT)
+  ((status != 0))
+  [[ $output == *etcd* ]]
+  # A host that starts meanwhile serves what it had.
+  kill -KILL "$configd_b"
+  on b launch configd_b "$build/configd"
+  until_true has b three
+
+  start_etcd
+  until_true mesh_on a apply -f <(policy four STRICT)
+  until_true has b four
+  mesh_on b delete PeerAuthentication/four/default
+  until_true has_not a four
+}
+
+@test "TLS, a login and a prefix of its own" {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=etcd \
+    -addext subjectAltName=DNS:etcd.test,IP:127.0.0.1 \
+    -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+  start_etcd https --cert-file "$dir/cert.pem" --key-file "$dir/key.pem"
+  secured() {
+    etcdctl --endpoints "https://127.0.0.1:$port" --cacert "$dir/cert.pem" "$@"
+  }
+  until_true quietly secured endpoint health
+  secured user add root:secret
+  secured user add mesh:word
+  secured role add mesh
+  secured role grant-permission mesh --prefix=true readwrite /ours/
+  secured user grant-role mesh mesh
+  secured user grant-role root root
+  secured auth enable
+  (umask 077 && echo word >"$dir/password" && echo wrong >"$dir/wrong")
+
+  tls=("caFile: $dir/cert.pem" "serverName: etcd.test" "prefix: /ours/" "user: mesh")
+  host a "${tls[@]}" "passwordFile: $dir/password"
+  until_true answers a
+  until_true mesh_on a apply -f <(policy one STRICT)
+  secured --user mesh:word get --prefix /ours/config/ --keys-only | grep -q one
+
+  host b "${tls[@]}" "passwordFile: $dir/wrong"
+  until_true log_says configd_b 'authentication failed'
+  tls[1]="serverName: another.test"
+  host c "${tls[@]}" "passwordFile: $dir/password"
+  until_true log_says configd_c 'another.test\|certificate'
+}
+
+@test "wrong settings are told by their field" {
+  scheme=http
+  mkdir -p "$dir/x/run" "$dir/x/etc" "$dir/x/state"
+  refuse() {
+    printf '%s\n' "$1" >"$dir/x/etc/configd.yaml"
+    run on x "$build/configd" --check
+    ((status != 0))
+    [[ $output == *"$2"* ]] || { echo "$output"; return 1; }
+  }
+  refuse 'etcd: {endpoints: []}' 'endpoints: expected 1 to 16'
+  refuse 'etcd: {endpoints: ["etcd.example:2379"]}' 'endpoints[0]: expected http://ADDRESS:PORT'
+  refuse 'etcd: {endpoints: ["http://etcd.example:2379"]}' 'an IP address or localhost'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1", "https://127.0.0.1:2"]}' 'endpoints[1]'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], caFile: x}' 'go with https'
+  refuse 'etcd: {endpoints: ["https://127.0.0.1:1"]}' 'caFile: is needed'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], user: x}' 'goes with passwordFile'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], prefix: /x}' 'prefix'
+  refuse '{directory: x, etcd: {endpoints: ["http://127.0.0.1:1"]}}' 'takes the place of directory'
+}
