@@ -4,8 +4,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/configd/etcd_source.h"
 #include "cmd/configd/executable_source.h"
 #include "cmd/configd/replies.h"
+#include "etcd/settings.h"
 
 namespace mesh::configd {
 namespace {
@@ -28,14 +30,27 @@ Duration settle_of(const settings::v1::Configd& settings) {
 
 Service::Service(daemon::Runtime& runtime, const settings::v1::Configd& settings)
     : runtime_(runtime),
-      configuration_(runtime, settings.generations_max() == 0 ? 64 : settings.generations_max()) {
-  auto directory =
-      std::make_unique<DirectorySource>(runtime.loop(), directory_of(runtime.paths(), settings),
-                                        runtime.paths().state_dir, settle_of(settings));
+      configuration_(runtime, settings.generations_max() == 0 ? 64 : settings.generations_max()) {}
+
+// What people write: the directory, or etcd in its place.
+Result<void> Service::add_own(const settings::v1::Configd& settings) {
+  const daemon::Paths& paths = runtime_.paths();
+  if (settings.has_etcd()) {
+    MESH_TRY(auto options, etcd::options_of(settings.etcd(), paths.config_dir));
+    configuration_.add(std::make_unique<EtcdSource>(runtime_.loop(), std::move(options),
+                                                    etcd::prefix_of(settings.etcd()) + "config/"));
+    return {};
+  }
+  auto directory = std::make_unique<DirectorySource>(runtime_.loop(), directory_of(paths, settings),
+                                                     paths.state_dir, settle_of(settings));
   directory_ = directory.get();
   configuration_.add(std::move(directory));
-  for (const auto& source : settings.sources())
-    configuration_.add(std::make_unique<ExecutableSource>(runtime.loop(), source));
+  // On the very first start only: later, a directory that is gone is a fault,
+  // not an empty configuration.
+  if (configuration_.first_start()) ::mkdir(directory_->directory().c_str(), 0755);
+  if (auto recovered = directory_->recover(); !recovered)
+    log::error("an interrupted edit could not be finished", {{"why", recovered.error().text}});
+  return {};
 }
 
 Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
@@ -43,11 +58,9 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   std::unique_ptr<Service> service(new Service(runtime, settings));
   Configuration& configuration = service->configuration_;
   MESH_TRY_VOID(configuration.open());
-  // On the very first start only: later, a directory that is gone is a fault,
-  // not an empty configuration.
-  if (configuration.first_start()) ::mkdir(service->directory_->directory().c_str(), 0755);
-  if (auto recovered = service->directory_->recover(); !recovered)
-    log::error("an interrupted edit could not be finished", {{"why", recovered.error().text}});
+  MESH_TRY_VOID(service->add_own(settings));
+  for (const auto& source : settings.sources())
+    configuration.add(std::make_unique<ExecutableSource>(runtime.loop(), source));
   configuration.start();
 
   bus::Server& server = *runtime.server();
@@ -66,9 +79,13 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
 
 Result<void> Service::reload(const google::protobuf::Message& message) {
   const auto& settings = static_cast<const settings::v1::Configd&>(message);
-  if (directory_of(runtime_.paths(), settings) != directory_->directory())
-    return Error{Errc::Invalid, "directory: changes with a restart only"};
-  directory_->set_settle(settle_of(settings));
+  if (settings.has_etcd() == (directory_ != nullptr))
+    return Error{Errc::Invalid, "etcd: changes with a restart only"};
+  if (directory_ != nullptr) {
+    if (directory_of(runtime_.paths(), settings) != directory_->directory())
+      return Error{Errc::Invalid, "directory: changes with a restart only"};
+    directory_->set_settle(settle_of(settings));
+  }
   configuration_.sources().refresh();
   return {};
 }
@@ -150,7 +167,7 @@ Result<v1::StatusReply> Service::status(const v1::StatusRequest&, const bus::Pee
     reply.set_number(store.history().back().number);
   }
   reply.set_objects(uint32_t(configuration_.set().size()));
-  reply.set_directory(directory_->directory());
+  if (directory_ != nullptr) reply.set_directory(directory_->directory());
   reply.set_generations(uint32_t(store.history().size()));
   reply.set_directory_accepted(sources.right());
   reply.set_damage(store.damage());

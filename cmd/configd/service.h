@@ -35,6 +35,8 @@ class Service final : public daemon::Service {
 
   Service(daemon::Runtime& runtime, const settings::v1::Configd& settings);
 
+  Result<void> add_own(const settings::v1::Configd& settings);
+
   void apply(const v1::ApplyRequest& request, const bus::Peer& peer, ReplyChange reply);
   void remove(const v1::DeleteRequest& request, const bus::Peer& peer, ReplyChange reply);
   void rollback(const v1::RollbackRequest& request, const bus::Peer& peer, ReplyChange reply);
@@ -56,7 +58,7 @@ class Service final : public daemon::Service {
 
   daemon::Runtime& runtime_;
   Configuration configuration_;
-  DirectorySource* directory_ = nullptr;  // of the configuration
+  DirectorySource* directory_ = nullptr;  // of the configuration; null with etcd
   // The generation that was asked for last, beside the present one.
   std::string loaded_generation_;
   config::ObjectSet loaded_;

@@ -38,7 +38,7 @@ missing_options() {
 }
 
 @test "what must have a page has one, and all are clean" {
-  for name in mesh.1 mesh-analyze.1 mesh-authorization.7 mesh-config.5 mesh-bus.7 mesh-envoy.7 \
+  for name in mesh.1 mesh-analyze.1 mesh-authorization.7 mesh-config.5 mesh-bus.7 mesh-envoy.7 mesh-etcd.7 \
     mesh-metrics.7 mesh-operations.7 mesh-routing.7 \
     "${daemons[@]/%/.8}"; do
     [ -s "man/$name" ] || { echo "no man/$name"; return 1; }
