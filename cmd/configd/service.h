@@ -1,19 +1,15 @@
-// Service: what configd answers, and what it takes out of its directory.
-//
-// One set is in force at a time. It changes as a whole: by a call that edits
-// the directory, or by what is found in the directory when it is quiet. What
-// is wrong changes nothing and is told by Status. One thread, the loop's.
+// Service: what configd answers. What is in force, and how it changes, is
+// configuration.h. One thread, the loop's.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "bus/server.h"
-#include "cmd/configd/directory_watch.h"
-#include "cmd/configd/publisher.h"
-#include "cmd/configd/source.h"
-#include "config/store.h"
+#include "cmd/configd/configuration.h"
+#include "cmd/configd/directory_source.h"
 #include "daemon/runtime.h"
 #include "mesh/configd.pb.h"
 #include "mesh/settings_configd.pb.h"
@@ -22,39 +18,48 @@ namespace mesh::configd {
 
 class Service final : public daemon::Service {
  public:
-  // Serves the last accepted generation, then what the directory says. Errors:
-  // the state directory cannot be used, or what is accepted there is damaged.
+  // Serves the last accepted generation, then what the sources say. Errors: the
+  // state directory cannot be used.
   static Result<std::unique_ptr<Service>> start(daemon::Runtime& runtime);
 
   Result<void> reload(const google::protobuf::Message& settings) override;
 
  private:
+  using ReplyChange = bus::Reply<v1::ChangeReply>;
+  // A change as far as it is known without making it.
+  struct Plan {
+    v1::ChangeReply reply;  // with an error among its problems: not to be made
+    Configuration::Change change;
+    config::ObjectSet set;  // the whole set as it would be
+  };
+
   Service(daemon::Runtime& runtime, const settings::v1::Configd& settings);
 
-  Result<v1::ChangeReply> apply(const v1::ApplyRequest& request, const bus::Peer& peer);
-  Result<v1::ChangeReply> remove(const v1::DeleteRequest& request, const bus::Peer& peer);
+  void apply(const v1::ApplyRequest& request, const bus::Peer& peer, ReplyChange reply);
+  void remove(const v1::DeleteRequest& request, const bus::Peer& peer, ReplyChange reply);
+  void rollback(const v1::RollbackRequest& request, const bus::Peer& peer, ReplyChange reply);
+  Result<v1::ConfirmReply> confirm(const v1::ConfirmRequest& request, const bus::Peer& peer);
   Result<v1::ChangeReply> validate(const v1::ValidateRequest& request, const bus::Peer& peer);
   Result<v1::GetReply> get(const v1::GetRequest& request, const bus::Peer& peer);
+  Result<v1::HistoryReply> history(const v1::HistoryRequest& request, const bus::Peer& peer);
   Result<v1::StatusReply> status(const v1::StatusRequest& request, const bus::Peer& peer);
 
-  // What the directory says now becomes the set, if it is right.
-  void take_directory();
-  // Edits the directory from `before` to `to` and makes it the set.
-  Result<void> change(const config::Reading& before, const config::ObjectSet& to);
-  Result<void> commit(const config::ObjectSet& set);
-  // The directory, if it is right; else its problems go to the reply.
-  Result<config::Reading> base(v1::ChangeReply& reply);
-  Result<void> expect_generation(const std::string& wanted) const;
-  void remember(std::vector<std::string> errors, std::vector<std::string> warnings);
+  Result<Plan> plan_apply(const v1::ApplyRequest& request, const bus::Peer& peer);
+  Result<Plan> plan_delete(const v1::DeleteRequest& request, const bus::Peer& peer);
+  Result<Plan> plan_rollback(const v1::RollbackRequest& request, const bus::Peer& peer);
+  // What the source that can be written says now; its problems go to the reply.
+  Result<Plan> begin(const std::string& how, const std::string& if_generation,
+                     const bus::Peer& peer) const;
+  // The set as it would be, and to the reply what is wrong with it.
+  void check(Plan& plan) const;
+  void carry_out(Plan plan, bool dry_run, bool want_objects, ReplyChange reply);
 
   daemon::Runtime& runtime_;
-  Source source_;
-  config::Store store_;
-  config::ObjectSet set_;
-  Publisher publisher_;
-  std::unique_ptr<DirectoryWatch> watch_;
-  std::vector<std::string> errors_;  // of the directory as it stands
-  std::vector<std::string> warnings_;
+  Configuration configuration_;
+  DirectorySource* directory_ = nullptr;  // of the configuration
+  // The generation that was asked for last, beside the present one.
+  std::string loaded_generation_;
+  config::ObjectSet loaded_;
 };
 
 }  // namespace mesh::configd

@@ -40,7 +40,7 @@ Result<std::vector<std::string>> list(const std::string& path) {
 
 }  // namespace
 
-Result<Reading> read_directory(const std::string& path) {
+Result<Reading> read_directory(const std::string& path, bool together) {
   MESH_TRY(const auto names, list(path));
   Reading reading;
   size_t bytes = 0;
@@ -55,7 +55,7 @@ Result<Reading> read_directory(const std::string& path) {
     read_into(reading, name, *text);
     reading.texts.emplace(name, *std::move(text));
   }
-  if (!reading.errors.empty()) return reading;
+  if (!reading.errors.empty() || !together) return reading;
   SetProblems problems = check_set(reading.set);
   reading.errors = std::move(problems.errors);
   for (std::string& warning : problems.warnings) reading.warnings.push_back(std::move(warning));

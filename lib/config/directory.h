@@ -24,9 +24,10 @@ struct Reading {
 };
 
 // Objects are said to be in "traffic.yaml", a name below `path`. An object in
-// two files is an error. Errc::NotFound where there is no directory,
-// Errc::System where it or a file cannot be read, Errc::TooBig over the limits.
-Result<Reading> read_directory(const std::string& path);
+// two files is an error; so is what check_set() finds, unless `together` is false.
+// Errc::NotFound where there is no directory, Errc::System where it or a file
+// cannot be read, Errc::TooBig over the limits.
+Result<Reading> read_directory(const std::string& path, bool together = true);
 
 // Adds the objects of one text. An object that is there already is an error
 // naming both places.

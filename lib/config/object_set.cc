@@ -17,6 +17,11 @@ const v1::Object* ObjectSet::find(const Name& name) const {
   return found == objects_.end() ? nullptr : found->second.get();
 }
 
+ObjectSet::Ref ObjectSet::find_ref(const Name& name) const {
+  const auto found = objects_.find(name);
+  return found == objects_.end() ? nullptr : found->second;
+}
+
 size_t ObjectSet::bytes() const {
   size_t sum = 0;
   for (const auto& [name, object] : objects_) sum += object->ByteSizeLong();

@@ -18,11 +18,14 @@ class ObjectSet {
 
   // Puts the object in, in place of one of its name.
   void put(v1::Object object);
+  // The same of an object that another set has, without a copy.
+  void put(const Name& name, Ref object) { objects_[name] = std::move(object); }
   // False where there is none.
   bool remove(const Name& name);
 
   // Null where there is none.
   const v1::Object* find(const Name& name) const;
+  Ref find_ref(const Name& name) const;
   const std::map<Name, Ref>& objects() const { return objects_; }
   size_t size() const { return objects_.size(); }
   size_t bytes() const;

@@ -1,7 +1,10 @@
 #include "config/store.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/file.h"
@@ -14,6 +17,7 @@ namespace {
 
 constexpr size_t kFileBytesMax = 64U << 20;
 constexpr unsigned kMode = 0640;
+constexpr size_t kDigits = 12;  // of a generation
 
 Error damaged(const std::string& path, std::string_view what) {
   return Error{Errc::Invalid, path + ": " + std::string(what)};
@@ -33,6 +37,36 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
+bool holds(const std::string& path, const std::string& bytes) {
+  const auto text = file::read(path, kFileBytesMax);
+  return text && *text == bytes;
+}
+
+std::string to_line(const Store::Record& record) {
+  return record.generation + " " + std::to_string(record.accepted_unix_ms) + " " +
+         std::to_string(record.number) + " " + record.origin.how + " " +
+         (record.origin.uid ? std::to_string(*record.origin.uid) : "-") + "\n";
+}
+
+// Of an older line only the first two words are there.
+Result<Store::Record> parse_record(std::string_view line, uint64_t number_before) {
+  const auto words = text::split(line, ' ');
+  const Error wrong{Errc::Invalid, "not a history: " + text::quoted(line)};
+  if ((words.size() != 2 && words.size() != 5) || !is_hex(words[0], kDigits)) return wrong;
+  Store::Record record;
+  record.generation = words[0];
+  MESH_TRY(record.accepted_unix_ms, text::parse_uint(words[1]));
+  record.number = number_before + 1;
+  if (words.size() == 2) return record;
+  MESH_TRY(record.number, text::parse_uint(words[2]));
+  if (record.number <= number_before || words[3].empty()) return wrong;
+  record.origin.how = words[3];
+  if (words[4] == "-") return record;
+  MESH_TRY(const uint64_t uid, text::parse_uint(words[4], UINT32_MAX));
+  record.origin.uid = uint32_t(uid);
+  return record;
+}
+
 }  // namespace
 
 Store::Store(std::string directory, size_t generations_max,
@@ -47,22 +81,56 @@ Result<void> Store::open() {
     std::filesystem::create_directories(directory_ + sub, error);
     if (error) return Error{Errc::System, "mkdir " + directory_ + sub + ": " + error.message()};
   }
+  history_.clear();
+  MESH_TRY_VOID(read_history());
+  if (history_.empty()) rebuild_history();
+  if (damage_.empty()) prune();
+  return {};
+}
+
+Result<void> Store::read_history() {
   const std::string path = directory_ + "/history";
   auto text = file::read(path, kFileBytesMax);
   if (!text && text.error().kind == Errc::NotFound) return {};
   if (!text) return std::move(text).error();
-  history_.clear();
+  size_t bad = 0;
   for (const auto line : text::split(*text, '\n')) {
     if (line.empty()) continue;
-    const auto words = text::split(line, ' ');
-    const auto when =
-        words.size() == 2 ? text::parse_uint(words[1]) : Result<uint64_t>(Error{Errc::Invalid, ""});
-    if (!when || !is_hex(words[0], 12))
-      return damaged(path, "not a history: " + text::quoted(line));
-    history_.push_back({std::string(words[0]), *when});
+    if (auto record = parse_record(line, history_.empty() ? 0 : history_.back().number))
+      history_.push_back(*std::move(record));
+    else
+      ++bad;
   }
-  prune();
+  if (bad == 0) return {};
+  damaged_too(path + ": " + std::to_string(bad) + " lines were damaged and are left out");
+  std::error_code ignored;
+  std::filesystem::copy_file(path, path + ".damaged",
+                             std::filesystem::copy_options::overwrite_existing, ignored);
   return {};
+}
+
+// By the times of their files, the newest last: a lost history is no reason to
+// take what is there for a first start.
+void Store::rebuild_history() {
+  std::vector<std::pair<uint64_t, std::string>> found;
+  for (const std::string& name : names_in(directory_ + "/generations")) {
+    struct stat st {};
+    if (!is_hex(name, kDigits) || stat((directory_ + "/generations/" + name).c_str(), &st) != 0)
+      continue;
+    found.emplace_back(uint64_t(st.st_mtim.tv_sec) * 1000 + uint64_t(st.st_mtim.tv_nsec) / 1000000,
+                       name);
+  }
+  if (found.empty()) return;
+  std::sort(found.begin(), found.end());
+  for (auto& [ms, generation] : found)
+    history_.push_back({std::move(generation), ms, history_.size() + 1, {}});
+  damaged_too(directory_ + "/history is gone; it was made anew from " +
+              std::to_string(found.size()) + " generations");
+}
+
+void Store::damaged_too(const std::string& what) {
+  log::error("state is damaged", {{"what", what}});
+  damage_ += (damage_.empty() ? "" : "; ") + what;
 }
 
 Result<void> Store::write(const std::string& path, std::string_view bytes) {
@@ -70,11 +138,10 @@ Result<void> Store::write(const std::string& path, std::string_view bytes) {
   return file::write(path, bytes, kMode);
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> Store::manifest(
-    const std::string& generation) const {
+Result<Store::Manifest> Store::manifest(const std::string& generation) const {
   const std::string path = directory_ + "/generations/" + generation;
   MESH_TRY(const std::string text, file::read(path, kFileBytesMax));
-  std::vector<std::pair<std::string, std::string>> lines;
+  Manifest lines;
   for (const auto line : text::split(text, '\n')) {
     if (line.empty()) continue;
     const size_t blank = line.find(' ');
@@ -83,6 +150,34 @@ Result<std::vector<std::pair<std::string, std::string>>> Store::manifest(
     lines.emplace_back(line.substr(0, blank), line.substr(blank + 1));
   }
   return lines;
+}
+
+Result<v1::Object> Store::object(const std::string& name, const std::string& sha) const {
+  const std::string path = directory_ + "/objects/" + sha;
+  MESH_TRY(const std::string bytes, file::read(path, kFileBytesMax));
+  v1::Object object;
+  if (text::to_hex(identity::sha256(bytes)) != sha || !object.ParseFromString(bytes) ||
+      to_string(name_of(object)) != name)
+    return damaged(path, "damaged: the bytes are not those of " + name);
+  return object;
+}
+
+Result<ObjectSet> Store::recover() {
+  if (history_.empty()) return ObjectSet();
+  std::vector<Record> kept = history_;
+  while (!kept.empty()) {
+    auto set = load(kept.back().generation);
+    if (set) {
+      if (kept.size() < history_.size())
+        damaged_too("generation " + kept.back().generation +
+                    ", the newest that is whole, is served");
+      history_ = std::move(kept);
+      return set;
+    }
+    damaged_too(set.error().text);
+    kept.pop_back();
+  }
+  return Error{Errc::Invalid, "no generation is whole: " + damage_};
 }
 
 Result<ObjectSet> Store::load() const {
@@ -94,20 +189,75 @@ Result<ObjectSet> Store::load(const std::string& generation) const {
   MESH_TRY(const auto lines, manifest(generation));
   ObjectSet set;
   for (const auto& [name, sha] : lines) {
-    const std::string path = directory_ + "/objects/" + sha;
-    MESH_TRY(const std::string bytes, file::read(path, kFileBytesMax));
-    v1::Object object;
-    if (text::to_hex(identity::sha256(bytes)) != sha || !object.ParseFromString(bytes) ||
-        to_string(name_of(object)) != name)
-      return damaged(path, "damaged: the bytes are not those of " + name);
-    set.put(std::move(object));
+    MESH_TRY(v1::Object one, object(name, sha));
+    set.put(std::move(one));
   }
   if (set.generation() != generation)
     return damaged(directory_ + "/generations/" + generation, "damaged: another digest");
   return set;
 }
 
-Result<void> Store::commit(const ObjectSet& set, WallTime now) {
+Result<Store::Record> Store::resolve(std::string_view name) const {
+  constexpr size_t kShortest = 4;
+  const auto missing = [&] {
+    return Error{Errc::NotFound, "no generation " + text::quoted(name) +
+                                     " is kept (mesh history lists those that are)"};
+  };
+  if (name.starts_with("@-")) {
+    MESH_TRY(const uint64_t back, text::parse_uint(name.substr(2)));
+    if (back >= history_.size()) return missing();
+    return history_[history_.size() - 1 - back];
+  }
+  if (name.starts_with('@')) {
+    MESH_TRY(const uint64_t number, text::parse_uint(name.substr(1)));
+    for (const Record& record : history_)
+      if (record.number == number) return record;
+    return missing();
+  }
+  if (name.size() < kShortest || name.size() > kDigits || !is_hex(name, name.size()))
+    return Error{
+        Errc::Invalid,
+        "expected a generation (4 to 12 hexadecimal digits, @N or @-1), got " + text::quoted(name)};
+  const Record* found = nullptr;
+  for (const Record& record : history_) {
+    if (!record.generation.starts_with(name)) continue;
+    if (found != nullptr && found->generation != record.generation)
+      return Error{Errc::Invalid, "both " + found->generation + " and " + record.generation +
+                                      " begin with " + text::quoted(name)};
+    found = &record;
+  }
+  if (found == nullptr) return missing();
+  return *found;
+}
+
+Result<std::optional<Diff>> Store::changes(size_t index) const {
+  if (index == 0 || index >= history_.size()) return std::optional<Diff>();
+  MESH_TRY(const Manifest was, manifest(history_[index - 1].generation));
+  MESH_TRY(const Manifest is, manifest(history_[index].generation));
+  const std::map<std::string, std::string> before(was.begin(), was.end());
+  const std::map<std::string, std::string> after(is.begin(), is.end());
+  Diff diff;
+  for (const auto& [name, sha] : after) {
+    const auto found = before.find(name);
+    if (found != before.end() && found->second == sha) continue;
+    MESH_TRY(const v1::Object now, object(name, sha));
+    if (found == before.end()) {
+      diff.created.push_back(name_of(now));
+      continue;
+    }
+    // Another file or line is no change.
+    MESH_TRY(const v1::Object then, object(name, found->second));
+    if (digest(now) != digest(then)) diff.configured.push_back(name_of(now));
+  }
+  for (const auto& [name, sha] : before) {
+    if (after.contains(name)) continue;
+    MESH_TRY(const v1::Object then, object(name, sha));
+    diff.deleted.push_back(name_of(then));
+  }
+  return std::optional<Diff>(std::move(diff));
+}
+
+Result<void> Store::commit(const ObjectSet& set, WallTime now, Origin origin) {
   const std::string generation = set.generation();
   std::string manifest;
   for (const auto& [name, object] : set.objects()) {
@@ -116,8 +266,9 @@ Result<void> Store::commit(const ObjectSet& set, WallTime now) {
     const std::string path = directory_ + "/objects/" + sha;
     manifest += to_string(name) + " " + sha + "\n";
     std::error_code ignored;
-    // Renamed into place when it was complete: what is there is whole.
-    if (std::filesystem::exists(path, ignored)) continue;
+    // Renamed into place when it was complete: what is there is whole, on a disk that
+    // has damaged nothing.
+    if (damage_.empty() ? std::filesystem::exists(path, ignored) : holds(path, bytes)) continue;
     MESH_TRY_VOID(write(path, bytes));
   }
   MESH_TRY_VOID(write(directory_ + "/generations/" + generation, manifest));
@@ -125,12 +276,12 @@ Result<void> Store::commit(const ObjectSet& set, WallTime now) {
   std::vector<Record> history = history_;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
   if (history.empty() || history.back().generation != generation)
-    history.push_back({generation, uint64_t(ms.count())});
+    history.push_back({generation, uint64_t(ms.count()),
+                       history.empty() ? 1 : history.back().number + 1, std::move(origin)});
   if (history.size() > generations_max_)
     history.erase(history.begin(), history.end() - ptrdiff_t(generations_max_));
   std::string lines;
-  for (const Record& record : history)
-    lines += record.generation + " " + std::to_string(record.accepted_unix_ms) + "\n";
+  for (const Record& record : history) lines += to_line(record);
   MESH_TRY_VOID(write(directory_ + "/history", lines));
   history_ = std::move(history);
   prune();
@@ -140,9 +291,12 @@ Result<void> Store::commit(const ObjectSet& set, WallTime now) {
 void Store::prune() {
   std::set<std::string> generations;
   std::set<std::string> objects;
-  for (const Record& record : history_) {
-    if (!generations.insert(record.generation).second) continue;
-    const auto lines = manifest(record.generation);
+  std::vector<std::string> wanted;
+  for (const Record& record : history_) wanted.push_back(record.generation);
+  if (!pinned_.empty()) wanted.push_back(pinned_);
+  for (const std::string& generation : wanted) {
+    if (!generations.insert(generation).second) continue;
+    const auto lines = manifest(generation);
     if (!lines) {
       // Rather keep too much than lose what a damaged manifest named.
       log::warning("history is damaged", {{"why", lines.error().text}});

@@ -4,15 +4,17 @@
 //   STATE/objects/SHA256           an object's bytes, by their digest
 //   STATE/generations/GENERATION   a line an object: KIND/NAMESPACE/NAME SHA256
 //   STATE/history                  a line a generation, the newest last: what is
-//                                  in force
+//                                  in force. GENERATION MS NUMBER HOW UID
 //
 // Everything is written beside, synced and renamed, the history last: a
 // generation is accepted when its line is there, or not at all. What is read
-// back is checked against its digests. Blocking; one process at a time, which
+// back is checked against its digests, and what is damaged is left aside: the
+// newest that is whole is in force then. Blocking; one process at a time, which
 // the daemon's lock sees to.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,9 +26,16 @@ namespace mesh::config {
 
 class Store {
  public:
+  // Why a generation came to be.
+  struct Origin {
+    std::string how = "-";        // a word: "apply", "rollback", a source's name
+    std::optional<uint32_t> uid;  // of the peer that asked
+  };
   struct Record {
     std::string generation;
     uint64_t accepted_unix_ms = 0;
+    uint64_t number = 0;  // from 1, of all that this host has accepted
+    Origin origin;
   };
 
   // `before` is told each step that will change the disk; for tests of crashes.
@@ -34,8 +43,17 @@ class Store {
                  std::function<void(std::string_view step)> before = {});
 
   // Makes the directories and reads the history. What a crash left half-done is
-  // removed. Errc::System, or Errc::Invalid where a file is not what we wrote.
+  // removed. A line that is none is left out, and the file kept as
+  // history.damaged; without a history it is made of the generations that are
+  // there. Errc::System.
   Result<void> open();
+
+  // The newest generation that is whole becomes what is in force; an empty set
+  // before the first commit. Errc::Invalid where there are generations and none
+  // is whole.
+  Result<ObjectSet> recover();
+  // What open() and recover() found damaged, a sentence; empty: nothing.
+  const std::string& damage() const { return damage_; }
 
   // The generation in force; an empty set before the first commit. Errc::Invalid
   // names the file that is damaged.
@@ -45,21 +63,41 @@ class Store {
   // Makes `set` the generation in force. On an error the one before stands.
   // Generations over the limit, and objects that none of the kept ones has, are
   // removed afterwards.
-  Result<void> commit(const ObjectSet& set, WallTime now);
+  Result<void> commit(const ObjectSet& set, WallTime now, Origin origin);
+  Result<void> commit(const ObjectSet& set, WallTime now) { return commit(set, now, {}); }
 
   // The oldest first. Empty before the first commit.
   const std::vector<Record>& history() const { return history_; }
 
+  // The record that people name: a digest or its first characters (four at least;
+  // the newest of that digest), "@N", or "@-1" for the one before what is in force.
+  // Errc::NotFound, or Errc::Invalid where several begin so or it is no such name.
+  Result<Record> resolve(std::string_view name) const;
+
+  // What a record changed against the one before it, without loading what both
+  // have; nothing for the oldest. Errc::Invalid for damage.
+  Result<std::optional<Diff>> changes(size_t index) const;
+
+  // Keeps this generation, whatever the limit says; empty: none.
+  void pin(std::string generation) { pinned_ = std::move(generation); }
+
  private:
+  using Manifest = std::vector<std::pair<std::string, std::string>>;  // name, SHA256
+
   Result<void> write(const std::string& path, std::string_view bytes);
-  Result<std::vector<std::pair<std::string, std::string>>> manifest(
-      const std::string& generation) const;
+  Result<void> read_history();
+  void rebuild_history();
+  Result<Manifest> manifest(const std::string& generation) const;
+  Result<v1::Object> object(const std::string& name, const std::string& sha) const;
+  void damaged_too(const std::string& what);
   void prune();
 
   const std::string directory_;
   const size_t generations_max_;
   const std::function<void(std::string_view)> before_;
   std::vector<Record> history_;
+  std::string damage_;
+  std::string pinned_;
 };
 
 }  // namespace mesh::config

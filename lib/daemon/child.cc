@@ -40,11 +40,12 @@ struct ExecArguments {
   }
 };
 
-ExecArguments environment_with(const std::vector<std::string>& added) {
+ExecArguments environment_with(const std::vector<std::string>& added, bool bare) {
   ExecArguments out;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view line = *entry;
     const std::string_view name = line.substr(0, line.find('=') + 1);
+    if (bare && name != "PATH=" && name != "HOME=" && name != "LANG=") continue;
     const bool replaced = std::any_of(added.begin(), added.end(),
                                       [name](const std::string& a) { return a.starts_with(name); });
     if (!replaced) out.text.emplace_back(line);
@@ -54,11 +55,26 @@ ExecArguments environment_with(const std::vector<std::string>& added) {
   return out;
 }
 
+struct Pipe {
+  UniqueFd read;  // does not block
+  UniqueFd write;
+};
+
+Result<Pipe> make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe");
+  Pipe pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+  fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  return pipe;
+}
+
 // In the child between fork and exec: only what is safe there.
-[[noreturn]] void become_program(pid_t parent, int output, char** argv, char** envp) {
+[[noreturn]] void become_program(pid_t parent, int output, int lines, bool bare, char** argv,
+                                 char** envp) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
+  if (bare && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(127);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -66,7 +82,7 @@ ExecArguments environment_with(const std::vector<std::string>& added) {
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
-  dup2(output, STDERR_FILENO);
+  dup2(lines, STDERR_FILENO);
   close_range(STDERR_FILENO + 1, ~0U, 0);
   execve(argv[0], argv, envp);
   const char* const why = strerrordesc_np(errno);
@@ -89,12 +105,14 @@ Child::Child(event::Loop& loop, Random& random, Owner& owner, Spec spec)
       owner_(owner),
       spec_(std::move(spec)),
       exit_watch_(loop, *this),
-      output_(loop, *this),
+      output_(loop, *this, false),
+      raw_output_(loop, *this, true),
       timer_(loop, [this] { state_ == State::Stopping ? kill() : try_start(); }) {}
 
 Child::~Child() {
   if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);
+  kill_group();
   waitpid(pid_, nullptr, 0);
 }
 
@@ -120,11 +138,11 @@ void Child::try_start() {
 }
 
 Result<void> Child::spawn() {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe");
-  UniqueFd read_end(fds[0]);
-  const UniqueFd write_end(fds[1]);
-  fcntl(read_end.get(), F_SETFL, O_NONBLOCK);
+  MESH_TRY(auto lines, make_pipe());
+  Pipe apart;
+  if (spec_.output_apart) {
+    MESH_TRY(apart, make_pipe());
+  }
   if (!spec_.log_path.empty()) {
     // One old file is kept: a log that nobody reads must not fill the disk.
     struct stat st {};
@@ -136,17 +154,21 @@ Result<void> Child::spawn() {
   ExecArguments argv;
   argv.text = spec_.command;
   argv.seal();
-  ExecArguments envp = environment_with(spec_.environment);
+  ExecArguments envp = environment_with(spec_.environment, spec_.bare);
+  const int output = spec_.output_apart ? apart.write.get() : lines.write.get();
 
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return errno_error("fork");
-  if (pid == 0) become_program(parent, write_end.get(), argv.pointers.data(), envp.pointers.data());
+  if (pid == 0)
+    become_program(parent, output, lines.write.get(), spec_.bare, argv.pointers.data(),
+                   envp.pointers.data());
   pid_ = pid;
   pidfd_.reset(pidfd_open(pid, 0));
   auto watched = pidfd_ ? exit_watch_.start(pidfd_.get(), event::Watch::Interest::Read)
                         : Result<void>(errno_error("pidfd_open"));
-  if (watched) watched = output_.open(std::move(read_end));
+  if (watched) watched = output_.open(std::move(lines.read));
+  if (watched && spec_.output_apart) watched = raw_output_.open(std::move(apart.read));
   if (watched) return {};
   // Unwatched it would be lost: take it back.
   ::kill(pid_, SIGKILL);
@@ -157,12 +179,22 @@ Result<void> Child::spawn() {
   return watched;
 }
 
+// Only while its number cannot be another's: it has not been waited for.
+void Child::kill_group() {
+  if (spec_.bare && pid_ > 0) ::kill(-pid_, SIGKILL);
+}
+
 void Child::on_ready(bool, bool) {
+  siginfo_t ended{};
+  if (waitid(P_PID, id_t(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid != pid_)
+    return;
+  kill_group();
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) != pid_) return;
   pid_ = -1;
   exit_watch_.stop();
   pidfd_.reset();
+  raw_output_.finish();
   output_.finish();
   End end;
   end.by_signal = WIFSIGNALED(status);
@@ -228,13 +260,14 @@ void Child::Output::on_ready(bool, bool) {
       watch_.stop();
       return;
     }
-    partial_.append(bytes, size_t(n));
-    emit_lines();
+    emit({bytes, size_t(n)});
   }
   watch_.again(true, false);
 }
 
-void Child::Output::emit_lines() {
+void Child::Output::emit(std::string_view bytes) {
+  if (raw_) return child_.owner_.on_child_output(child_, bytes);
+  partial_ += bytes;
   size_t from = 0;
   for (size_t at; (at = partial_.find('\n', from)) != std::string::npos; from = at + 1)
     child_.on_line(std::string_view(partial_).substr(from, std::min(at - from, kLineBytesMax)));
@@ -251,8 +284,7 @@ void Child::Output::finish() {
   for (int i = 0; i < kReadsMax; ++i) {
     const ssize_t n = read(fd_.get(), bytes, sizeof bytes);
     if (n <= 0) break;
-    partial_.append(bytes, size_t(n));
-    emit_lines();
+    emit({bytes, size_t(n)});
   }
   if (!partial_.empty()) child_.on_line(partial_);
   partial_.clear();

@@ -30,6 +30,12 @@ class Child final : private event::Watch::Handler {
     std::vector<std::string> command;      // the program's path, and its arguments
     std::vector<std::string> environment;  // "NAME=value", beside the supervisor's own
     std::string log_path;                  // appended to; empty: no file
+    // Standard output goes to on_child_output() as it comes; lines are those of
+    // standard error.
+    bool output_apart = false;
+    // It has no environment but PATH, HOME, LANG and `environment`, can gain no
+    // privileges, and what it leaves running ends with it.
+    bool bare = false;
   };
   enum class State : uint8_t { Waiting, Running, Stopping, Stopped };
 
@@ -47,6 +53,7 @@ class Child final : private event::Watch::Handler {
     virtual bool on_child_starting(Child& child) = 0;
     // A line of its output, without the newline, cut at 4 KiB.
     virtual void on_child_line(Child& child, std::string_view line) = 0;
+    virtual void on_child_output(Child&, std::string_view) {}
     // It ended. It starts again after the pause unless stop() is called here.
     virtual void on_child_end(Child& child, const End& end) = 0;
 
@@ -80,15 +87,18 @@ class Child final : private event::Watch::Handler {
   // The pipe's other end.
   class Output final : private event::Watch::Handler {
    public:
-    Output(event::Loop& loop, Child& child) : child_(child), watch_(loop, *this) {}
+    // `raw`: bytes as they come, not lines.
+    Output(event::Loop& loop, Child& child, bool raw)
+        : child_(child), raw_(raw), watch_(loop, *this) {}
     Result<void> open(UniqueFd fd);
     void finish();  // reads what is left and closes
 
    private:
     void on_ready(bool readable, bool writable) override;
-    void emit_lines();
+    void emit(std::string_view bytes);
 
     Child& child_;
+    const bool raw_;
     event::Watch watch_;
     UniqueFd fd_;
     std::string partial_;
@@ -99,6 +109,7 @@ class Child final : private event::Watch::Handler {
   void on_line(std::string_view line);
   void pause();
   void try_start();
+  void kill_group();
 
   event::Loop& loop_;
   Random& random_;
@@ -110,6 +121,7 @@ class Child final : private event::Watch::Handler {
   UniqueFd log_;
   event::Watch exit_watch_;
   Output output_;
+  Output raw_output_;
   event::Timer timer_;  // the pause, or the limit of a stop
   Instant started_{};
   Duration pause_{0};

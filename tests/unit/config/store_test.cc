@@ -65,11 +65,149 @@ TEST_CASE("store: the last accepted generation is there after a restart", "[conf
     CHECK(store.history().size() == 2);
     CHECK(store.history().back().generation == set_of({"c", "shared"}).generation());
   }
-  SECTION("damage is found, and named") {
-    for (const auto& entry : std::filesystem::directory_iterator(dir.file("objects")))
-      dir.write("objects/" + entry.path().filename().string(), "?");
-    CHECK(in_force(dir.path()).find("/objects/") != std::string::npos);
+}
+
+namespace {
+
+// Accepts a, b and c, each beside "shared", one a minute.
+void commit_three(config::Store& store) {
+  REQUIRE(store.open());
+  uint32_t minutes = 0;
+  for (const char* const name : {"a", "b", "c"})
+    REQUIRE(store.commit(set_of({name, "shared"}), kNow + std::chrono::minutes(minutes++),
+                         {.how = "apply", .uid = 1000}));
+}
+
+// Overwrites the bytes of one object in the store.
+void damage(const support::TempDir& dir, const char* name) {
+  const std::string bytes = config::canonical_bytes(*set_of({name}).objects().begin()->second);
+  for (const auto& entry : std::filesystem::directory_iterator(dir.file("objects"))) {
+    const std::string file = "objects/" + entry.path().filename().string();
+    if (dir.read(file) == bytes) dir.write(file, "?");
   }
+}
+
+}  // namespace
+
+TEST_CASE("store: damage is left aside, named, and mended by the next commit", "[config]") {
+  support::TempDir dir;
+  {
+    config::Store store(dir.path());
+    commit_three(store);
+  }
+  const std::string b = set_of({"b", "shared"}).generation();
+  const std::string c = set_of({"c", "shared"}).generation();
+  SECTION("the newest generation that is whole is in force") {
+    damage(dir, "c");
+    CHECK(in_force(dir.path()).find("/objects/") != std::string::npos);
+    config::Store store(dir.path());
+    REQUIRE(store.open());
+    REQUIRE(store.recover());
+    CHECK(store.history().back().generation == b);
+    CHECK(store.damage().find("/objects/") != std::string::npos);
+    CHECK(store.damage().find(b) != std::string::npos);
+    REQUIRE(store.commit(set_of({"c", "shared"}), kNow));
+    CHECK(in_force(dir.path()) == c);
+  }
+  SECTION("no generation is whole: an error, not an empty set") {
+    damage(dir, "shared");
+    config::Store store(dir.path());
+    REQUIRE(store.open());
+    const auto recovered = store.recover();
+    REQUIRE(!recovered);
+    CHECK(recovered.error().kind == Errc::Invalid);
+    REQUIRE(store.commit(set_of({"c", "shared"}), kNow));
+    CHECK(in_force(dir.path()) == c);
+  }
+  SECTION("a lost history is made anew from the generations, by their age") {
+    std::filesystem::remove(dir.file("history"));
+    using Time = std::filesystem::file_time_type;
+    const Time now = Time::clock::now();
+    for (const auto& entry : std::filesystem::directory_iterator(dir.file("generations")))
+      std::filesystem::last_write_time(
+          entry.path(), entry.path().filename() == b ? now : now - std::chrono::hours(1));
+    config::Store store(dir.path());
+    REQUIRE(store.open());
+    CHECK(store.history().size() == 3);
+    CHECK(store.recover()->generation() == b);
+    CHECK(!store.damage().empty());
+  }
+  SECTION("a line of the history that is none is left out, and the file kept") {
+    const std::string lines = dir.read("history");
+    dir.write("history", lines.substr(0, lines.rfind('\n', lines.size() - 2)) + "\n\x01rubbish\n");
+    config::Store store(dir.path());
+    REQUIRE(store.open());
+    CHECK(store.history().size() == 2);
+    CHECK(store.recover()->generation() == b);
+    CHECK(dir.read("history.damaged").find("rubbish") != std::string::npos);
+  }
+}
+
+TEST_CASE("store: generations are named by digits, by number and from the end", "[config]") {
+  support::TempDir dir;
+  config::Store store(dir.path());
+  commit_three(store);
+  const std::string a = set_of({"a", "shared"}).generation();
+  const std::string b = set_of({"b", "shared"}).generation();
+  const std::string c = set_of({"c", "shared"}).generation();
+  const auto named = [&](std::string_view name) {
+    const auto record = store.resolve(name);
+    return record ? record->generation : record.error().text;
+  };
+  CHECK(named(a) == a);
+  CHECK(named(b.substr(0, 6)) == b);
+  CHECK(named("@1") == a);
+  CHECK(named("@3") == c);
+  CHECK(named("@-1") == b);
+  CHECK(named("@-0") == c);
+  CHECK(store.resolve("@-3").error().kind == Errc::NotFound);
+  CHECK(store.resolve("@4").error().kind == Errc::NotFound);
+  CHECK(store.resolve("@99999999999999999999").error().kind == Errc::Invalid);
+  CHECK(store.resolve("ffffffffffff").error().kind == Errc::NotFound);
+  for (const char* const none : {"", "@", "@x", "abc", "0123456789abc", "ABCD", "../history"}) {
+    INFO(none);
+    CHECK(store.resolve(none).error().kind == Errc::Invalid);
+  }
+}
+
+TEST_CASE("store: who and how survive a restart; numbers go on when old ones leave", "[config]") {
+  support::TempDir dir;
+  {
+    config::Store store(dir.path(), 2);
+    commit_three(store);
+  }
+  config::Store store(dir.path(), 2);
+  REQUIRE(store.open());
+  REQUIRE(store.history().size() == 2);
+  CHECK(store.history()[1].number == 3);
+  CHECK(store.history()[1].origin.how == "apply");
+  CHECK(store.history()[1].origin.uid == 1000U);
+  REQUIRE(store.commit(set_of({"d"}), kNow));
+  CHECK(store.history()[1].number == 4);
+  CHECK(!store.history()[1].origin.uid);
+  CHECK(store.resolve("@2").error().kind == Errc::NotFound);
+
+  const auto changes = store.changes(1);
+  REQUIRE(changes);
+  REQUIRE(*changes);
+  CHECK((*changes)->created == std::vector<config::Name>{{"WorkloadEntry", "default", "d"}});
+  CHECK((*changes)->configured.empty());
+  CHECK((*changes)->deleted.size() == 2);
+  CHECK(!*store.changes(0));
+}
+
+TEST_CASE("store: what is pinned is kept over the limit", "[config]") {
+  support::TempDir dir;
+  config::Store store(dir.path(), 1);
+  REQUIRE(store.open());
+  REQUIRE(store.commit(set_of({"a"}), kNow));
+  const std::string a = set_of({"a"}).generation();
+  store.pin(a);
+  REQUIRE(store.commit(set_of({"b"}), kNow));
+  CHECK(store.load(a));
+  store.pin("");
+  REQUIRE(store.commit(set_of({"c"}), kNow));
+  CHECK(!store.load(a));
 }
 
 TEST_CASE("store: a crash before any step leaves the old or the new, whole", "[config]") {

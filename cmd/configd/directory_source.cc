@@ -1,4 +1,4 @@
-#include "cmd/configd/source.h"
+#include "cmd/configd/directory_source.h"
 
 #include <filesystem>
 
@@ -27,10 +27,33 @@ v1::PendingEdits to_message(const std::vector<config::FileEdit>& edits) {
 
 }  // namespace
 
-Source::Source(std::string directory, std::string state_dir)
-    : directory_(std::move(directory)), pending_(std::move(state_dir) + "/pending") {}
+DirectorySource::DirectorySource(event::Loop& loop, std::string directory, std::string state_dir,
+                                 Duration settle)
+    : loop_(loop),
+      directory_(std::move(directory)),
+      pending_(std::move(state_dir) + "/pending"),
+      settle_(settle) {}
 
-Result<void> Source::recover() {
+void DirectorySource::start(Owner& owner) {
+  owner_ = &owner;
+  refresh();
+  watch_ = std::make_unique<DirectoryWatch>(loop_, directory_, settle_, [this] { refresh(); });
+}
+
+void DirectorySource::refresh() {
+  auto reading = read();
+  if (reading)
+    owner_->on_said(*this, *std::move(reading));
+  else
+    owner_->on_down(*this, reading.error().text);
+}
+
+void DirectorySource::set_settle(Duration settle) {
+  settle_ = settle;
+  watch_->set_settle(settle);
+}
+
+Result<void> DirectorySource::recover() {
   auto bytes = file::read(pending_, 2 * config::kDirectoryBytesMax);
   if (!bytes && bytes.error().kind == Errc::NotFound) return {};
   if (!bytes) return std::move(bytes).error();
@@ -46,9 +69,11 @@ Result<void> Source::recover() {
   return file::remove(pending_);
 }
 
-Result<config::Reading> Source::read() const { return config::read_directory(directory_); }
+Result<config::Reading> DirectorySource::read() {
+  return config::read_directory(directory_, false);
+}
 
-Result<void> Source::perform(const std::vector<config::FileEdit>& edits) const {
+Result<void> DirectorySource::perform(const std::vector<config::FileEdit>& edits) const {
   for (const config::FileEdit& edit : edits) {
     const std::string path = directory_ + "/" + edit.file;
     auto done = edit.text ? file::write(path, *edit.text, kMode) : file::remove(path);
@@ -57,7 +82,17 @@ Result<void> Source::perform(const std::vector<config::FileEdit>& edits) const {
   return {};
 }
 
-Result<void> Source::edit(const config::Reading& from, const config::ObjectSet& to) {
+void DirectorySource::edit(const config::Reading& from, const config::ObjectSet& to, Done done) {
+  if (auto written = write(from, to); !written) return done(std::move(written).error());
+  // What is committed is what the files say, with their places.
+  auto after = read();
+  if (after && after->errors.empty() && after->set.generation() == to.generation())
+    return done(std::move(after));
+  undo();
+  done(Error{Errc::Internal, "the directory does not say what was written to it"});
+}
+
+Result<void> DirectorySource::write(const config::Reading& from, const config::ObjectSet& to) {
   const auto edits = config::plan_edits(from, to);
   undo_.clear();
   for (const config::FileEdit& edit : edits) {
@@ -77,7 +112,7 @@ Result<void> Source::edit(const config::Reading& from, const config::ObjectSet& 
   return done;
 }
 
-void Source::undo() {
+void DirectorySource::undo() {
   const auto undone = perform(undo_);
   if (!undone) log::error("an edit could not be taken back", {{"why", undone.error().text}});
   undo_.clear();
