@@ -1,9 +1,12 @@
 #include "cmd/mesh/change.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/files.h"
+#include "config/selector.h"
 
 namespace mesh::cmd {
 namespace {
+
+constexpr Duration kTrialMax = std::chrono::hours(24 * 7);
 
 cli::Exit run(cli::Context& context) {
   const Instant since = SystemClock().now();
@@ -13,6 +16,22 @@ cli::Exit run(cli::Context& context) {
   if (!files) return context.fail(cli::Exit::No, files.error().text);
   configd::v1::ApplyRequest request;
   request.set_dry_run(context.arguments.has("--dry-run"));
+  const bool selects = context.arguments.has("--selector");
+  if (context.arguments.has("--prune") != selects)
+    return context.fail(cli::Exit::Usage, "--prune and -l LABEL=VALUE go together");
+  if (selects) {
+    const std::string selector = context.arguments.get("--selector");
+    if (auto right = config::Selector::parse(selector); !right)
+      return context.fail(cli::Exit::Usage, "-l: " + right.error().text);
+    request.set_prune_selector(selector);
+  }
+  if (context.arguments.has("--for")) {
+    const auto trial = context.arguments.duration("--for", {});
+    if (!trial || *trial < std::chrono::seconds(1) || *trial > kTrialMax)
+      return context.fail(cli::Exit::Usage, "--for: expected 1s to 168h, such as 10m");
+    request.set_trial_ms(
+        uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(*trial).count()));
+  }
   for (const InputFile& input : *files) {
     auto* file = request.add_files();
     file->set_name(input.name);
@@ -31,8 +50,12 @@ cli::Command apply_command() {
       .more =
           "Prints \"KIND/NAMESPACE/NAME created|configured|unchanged\" for each object,\n"
           "then the generation. With --wait it returns when every forwarder reports\n"
-          "the generation in force, and says how long that took.\n",
+          "the generation in force, and says how long that took; a wait that fails names\n"
+          "who lags or has refused what, and why.\n",
       .options = {{"-f,--file", "FILE", "a file, a directory, or - for stdin; may be repeated"},
+                  {"--prune", "", "delete what -l selects and FILE has not"},
+                  {"-l,--selector", "K=V", "labels, with commas: all of them"},
+                  {"--for", "DURATION", "take it back after so long, unless mesh confirm GEN"},
                   {"--dry-run", "", "say what would change, and change nothing"},
                   {"--wait", "", "until every forwarder has it in force"}},
       .waiting = true,

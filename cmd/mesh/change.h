@@ -1,4 +1,4 @@
-// What apply and delete have in common: how a change is asked for, told, and
+// What apply, delete and rollback have in common: how a change is asked for, told, and
 // waited for.
 #pragma once
 
@@ -9,13 +9,17 @@
 
 namespace mesh::cmd {
 
+// On stderr; false where configd refused.
+bool print_problems(const cli::Context& context, const configd::v1::ChangeReply& reply);
+
 // Prints problems on stderr, a line an object and the generation on stdout; with
 // --wait (and no --dry-run) waits until the generation is in force, and says how
 // long that took from `since`. Exit::No where configd refused.
 cli::Exit finish_change(cli::Context& context, const configd::v1::ChangeReply& reply,
                         Instant since);
 
-// Asks configd for a change (ApplyRequest, DeleteRequest) and finishes it.
+// Asks configd for a change (ApplyRequest, DeleteRequest, RollbackRequest) and
+// finishes it.
 template <class Request>
 cli::Exit change(cli::Context& context, const Request& request, Instant since) {
   const auto reply = ask<configd::v1::ChangeReply>(context, "configd", request);

@@ -5,7 +5,8 @@ namespace mesh::cmd {
 const std::vector<cli::Command>& commands() {
   static const std::vector<cli::Command> all{
       up_command(),        status_command(),   apply_command(),      get_command(),
-      delete_command(),    validate_command(), wait_command(),       services_command(),
+      delete_command(),    diff_command(),     history_command(),    rollback_command(),
+      confirm_command(),   validate_command(), wait_command(),       services_command(),
       endpoints_command(), register_command(), deregister_command(), cert_command(),
       top_command(),       breakers_command(), completion_command(), help_command(),
   };

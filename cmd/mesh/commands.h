@@ -13,6 +13,10 @@ cli::Command status_command();      // status.cc
 cli::Command apply_command();       // apply.cc
 cli::Command get_command();         // get.cc
 cli::Command delete_command();      // delete.cc
+cli::Command diff_command();        // diff.cc
+cli::Command history_command();     // history.cc
+cli::Command rollback_command();    // history.cc
+cli::Command confirm_command();     // history.cc
 cli::Command validate_command();    // validate.cc
 cli::Command wait_command();        // wait.cc
 cli::Command services_command();    // services.cc

@@ -45,7 +45,7 @@ Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths) {
       MESH_TRY(std::string text, read_input(path, kBytesMax));
       files.push_back({"stdin", std::move(text)});
     } else if (std::filesystem::is_directory(path, ignored)) {
-      MESH_TRY(auto reading, config::read_directory(path));
+      MESH_TRY(auto reading, config::read_directory(path, false));
       if (reading.texts.empty())
         return Error{Errc::Invalid, path + ": no .yaml, .yml or .json file in it"};
       for (auto& [name, text] : reading.texts)

@@ -2,11 +2,10 @@
 
 #include "base/text.h"
 #include "cli/table.h"
-#include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
+#include "cmd/mesh/objects.h"
 #include "config/object.h"
 #include "config/writer.h"
-#include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -17,6 +16,7 @@ using config::v1::Object;
 Result<configd::v1::GetRequest> make_request(const cli::Context& context) {
   configd::v1::GetRequest request;
   request.set_namespace_(context.arguments.get("--namespace"));
+  request.set_generation(context.arguments.get("--generation"));
   if (context.arguments.words().empty()) return request;
   const std::string& word = context.arguments.words()[0];
   if (word.find('/') == std::string::npos) {
@@ -30,16 +30,6 @@ Result<configd::v1::GetRequest> make_request(const cli::Context& context) {
     request.set_namespace_(name.ns);
   request.set_name(name.name);
   return request;
-}
-
-Result<std::vector<Object>> fetch(const cli::Context& context, configd::v1::GetRequest request) {
-  std::vector<Object> objects;
-  do {
-    MESH_TRY(auto page, ask<configd::v1::GetReply>(context, "configd", request));
-    for (Object& object : *page.mutable_objects()) objects.push_back(std::move(object));
-    request.set_after(page.next());
-  } while (!request.after().empty());
-  return objects;
 }
 
 void print_objects(const cli::Context& context, const std::vector<Object>& objects) {
@@ -60,7 +50,7 @@ void print_objects(const cli::Context& context, const std::vector<Object>& objec
 cli::Exit run(cli::Context& context) {
   const auto request = make_request(context);
   if (!request) return context.fail(cli::Exit::Usage, request.error().text);
-  const auto objects = fetch(context, *request);
+  const auto objects = fetch_objects(context, *request);
   if (!objects) return context.fail(objects.error());
   if (objects->empty() && !request->name().empty())
     return context.fail(cli::Exit::No, "no " + request->kind() + " " + request->namespace_() + "/" +
@@ -80,7 +70,8 @@ cli::Command get_command() {
           .more =
               "Kinds in any case, and short: vs, dr, se, we, sc, pa. -o yaml can be edited\n"
               "and applied again.\n",
-          .options = {{"-n,--namespace", "NAMESPACE", "of this namespace only"}},
+          .options = {{"-n,--namespace", "NAMESPACE", "of this namespace only"},
+                      {"--generation", "GEN", "as an earlier generation has them; also @N, @-1"}},
           .reading = true,
           .waiting = true,
           .exits = {cli::Exit::No, cli::Exit::Unavailable},

@@ -117,6 +117,35 @@ void mark_gone(const discoveryd::v1::StatusReply& status, std::vector<Row>& rows
       row.state = "gone";
 }
 
+WallTime time_of(uint64_t unix_ms) { return WallTime{std::chrono::milliseconds(unix_ms)}; }
+
+// What of configd is out of the ordinary: a trial, a source that is down or wrong,
+// state that was damaged.
+void say_configd(const cli::Context& context, const configd::v1::StatusReply& status) {
+  const WallTime now = SystemClock().wall();
+  if (const auto& trial = status.trial(); !trial.generation().empty()) {
+    context.say("generation " + trial.generation() + " is on trial; back to " + trial.back_to() +
+                (trial.error().empty()
+                     ? " in " +
+                           text::format_age(std::max<Duration>(
+                               Duration(0), time_of(trial.until_unix_ms()) - now)) +
+                           " unless: mesh confirm " + trial.generation()
+                     : " failed: " + trial.error()));
+  }
+  for (const auto& source : status.sources()) {
+    if (source.error().empty() || source.name() == "directory") continue;
+    const char* const state = source.state() == configd::v1::Source::RIGHT  ? " is right again"
+                              : source.state() == configd::v1::Source::DOWN ? " is down"
+                                                                            : " is not accepted";
+    context.say(
+        "source " + source.name() + state + ", " + std::to_string(source.objects()) +
+        " objects of it are in force; last error " +
+        text::format_age(std::max<Duration>(Duration(0), now - time_of(source.error_unix_ms()))) +
+        " ago: " + source.error());
+  }
+  if (!status.damage().empty()) context.say("configd: " + status.damage());
+}
+
 // The generations, and what discoveryd and configd have to complain of.
 void add_generations(const cli::Context& context, std::vector<Row>& rows) {
   cli::Context once = context;
@@ -127,6 +156,7 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
     if (status) {
       row->generation = status->generation();
       for (const auto& problem : status->problems()) context.say(problem.text());
+      say_configd(context, *status);
     }
   }
   Row* const discoveryd = find(rows, "discoveryd");

@@ -8,10 +8,25 @@ namespace {
 
 using cli::Exit;
 
+// "@N" and "@-1" are names of configd's history; digits are told to discoveryd as
+// they are, so that a wait needs configd for the former only.
+Result<std::string> full_name(const cli::Context& context, const std::string& name) {
+  if (!name.starts_with('@')) return name;
+  configd::v1::GetRequest request;
+  request.set_generation(name);
+  request.set_namespace_("-");  // no objects
+  MESH_TRY(const auto reply, ask<configd::v1::GetReply>(context, "configd", request));
+  return reply.generation();
+}
+
 Exit run(cli::Context& context) {
   const Instant began = std::chrono::steady_clock::now();
   const auto words = context.arguments.words();
-  if (!words.empty()) return wait_in_force(context, words[0], began);
+  if (!words.empty()) {
+    const auto generation = full_name(context, words[0]);
+    if (!generation) return context.fail(generation.error());
+    return wait_in_force(context, *generation, began);
+  }
   const auto status =
       ask<configd::v1::StatusReply>(context, "configd", configd::v1::StatusRequest());
   if (!status) return context.fail(status.error());
@@ -25,12 +40,14 @@ Exit run(cli::Context& context) {
 cli::Command wait_command() {
   return {.name = "wait",
           .summary = "wait until a generation is in force at every forwarder",
-          .words = "[GENERATION]",
+          .words = "[GEN]",
           .words_max = 1,
           .example = "mesh wait --timeout 10s",
           .more =
-              "Without GENERATION: the one that configd has accepted last.\n"
-              "A wait that fails names who lags, and why.",
+              "GEN is a generation (four digits at least), @N or @-1, see mesh history.\n"
+              "Without it: the one that configd has accepted last. A wait that fails names\n"
+              "who lags or has refused what, and why, with file and line. What is refused is\n"
+              "not waited for: exit status 1.\n",
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
           .run = run};

@@ -64,6 +64,7 @@ asks_nobody() {
   "$mesh" help "$1" | grep -q -- '--output FORM' || return 0
   local args=()
   [[ $1 == endpoints ]] && args=(reviews)
+  [[ $1 == diff ]] && args=(@-1)
   [[ $1 == cert ]] && args=(list)
   [[ $1 == top ]] && args=(--once)
   [ "$(status_of "$mesh" "$1" "${args[@]}" --run-dir "$BATS_TEST_TMPDIR")" = 69 ] || return 1
