@@ -2,12 +2,11 @@
 
 #include "base/text.h"
 #include "cli/table.h"
-#include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/files.h"
+#include "cmd/mesh/objects.h"
 #include "config/analyze/analyze.h"
 #include "config/directory.h"
-#include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -93,13 +92,9 @@ Exit print_codes(const cli::Context& context) {
 
 // What configd has accepted goes below what the files say.
 Result<void> add_accepted(const cli::Context& context, config::ObjectSet& set) {
-  configd::v1::GetRequest request;
-  do {
-    MESH_TRY(auto page, ask<configd::v1::GetReply>(context, "configd", request));
-    for (auto& object : *page.mutable_objects())
-      if (set.find(config::name_of(object)) == nullptr) set.put(std::move(object));
-    request.set_after(page.next());
-  } while (!request.after().empty());
+  MESH_TRY(const Fetched accepted, fetch_set(context, ""));
+  for (const auto& [name, object] : accepted.set.objects())
+    if (set.find(name) == nullptr) set.put(*object);
   return {};
 }
 
@@ -153,7 +148,7 @@ cli::Command analyze_command() {
           .options = {{"--live", "", "together with the accepted configuration"},
                       {"--strict", "", "warnings too are a reason to exit 1"},
                       {"--codes", "", "list what can be found"},
-                      {"--root-namespace", "NAMESPACE", "default istio-system"}},
+                      {"--root-namespace", "NS", "default istio-system"}},
           .reading = true,
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},

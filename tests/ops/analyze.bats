@@ -44,7 +44,7 @@ teardown() {
   run --separate-stderr "$mesh" analyze "$dir/web.yaml"
   [ "$status" -eq 0 ]
   [ -z "$output" ]
-  [ "$stderr" = 'mesh analyze: 1 objects: 0 errors, 0 warnings' ]
+  [ "$stderr" = '1 objects: 0 errors, 0 warnings' ]
 }
 
 @test "warnings exit 0, errors and --strict exit 1; each has its place and its code" {
@@ -55,7 +55,7 @@ teardown() {
   [ "$status" -eq 1 ]
   run --separate-stderr "$mesh" analyze "$dir/routes.yaml"
   [ "$status" -eq 1 ]
-  [ "$(head -1 <<<"$output")" = "$dir/routes.yaml:8:27: error M101: VirtualService default/web: spec.http[0].route[0].destination.host: no ServiceEntry has the host web" ]
+  [ "$(head -1 <<<"$output")" = "$dir/routes.yaml:8:14: error M101: VirtualService default/web: spec.http[0].route[0].destination.host: no ServiceEntry has the host web" ]
 }
 
 @test "objects that are wrong in themselves are told beside the others, as JSON too" {
@@ -66,7 +66,7 @@ teardown() {
 import json, sys
 lines = [json.loads(line) for line in sys.argv[1].splitlines()]
 assert [(l['code'], l['severity'], l['file'], l['line'], l['column']) for l in lines] == [
-    ('M001', 'error', sys.argv[2], 7, 19)], lines
+    ('M001', 'error', sys.argv[2], 7, 20)], lines
 assert 'did you mean' in lines[0]['text']
 PY
   run --separate-stderr "$mesh" analyze -o json "$dir/routes.yaml" "$dir/web.yaml"
@@ -96,7 +96,7 @@ PY
   cp "$dir/web.yaml" "$dir/config/"
   local user=()
   ((EUID != 0)) || user=(--user root)
-  "$build/configd" "${user[@]}" --run-dir "$dir" --state-dir "$dir/state" --config-dir "$dir/config" >"$dir/log" 2>&1 3>&- &
+  "$build/configd" "${user[@]}" --run-dir "$dir" --state-dir "$dir/state" --config-dir "$dir" >"$dir/log" 2>&1 3>&- &
   pids+=("$!")
   local deadline=$((SECONDS + 20))
   until "$mesh" --run-dir "$dir" get se/default/web -o name 2>/dev/null | grep -q web; do

@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# mesh explain: what the kinds' messages say of themselves.
+
+bats_require_minimum_version 1.5.0
+
+setup() { mesh=$(realpath "${MESH_BUILD:-build}")/mesh; }
+
+@test "a kind: what it is, and its fields" {
+  run "$mesh" explain vs
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == 'KIND '*'VirtualService, networking.istio.io/v1, short vs' ]]
+  grep -qE '^  exportTo +list of text' <<<"$output"
+  # In any case and number, as everywhere.
+  diff <("$mesh" explain VirtualServices) <(echo "$output")
+}
+
+@test "a field: type, default and unit; by either name, with an index or without" {
+  run "$mesh" explain vs.spec.http.retries.backoff
+  [ "$status" -eq 0 ]
+  grep -qxE 'TYPE +duration' <<<"$output"
+  grep -qxE 'DEFAULT +25 ms' <<<"$output"
+  grep -qE '^UNIT +as 300ms' <<<"$output"
+  diff <("$mesh" explain 'vs.http[0].retries.backoff') <(echo "$output")
+  run "$mesh" explain gw.servers.tls.min_protocol_version
+  grep -qxE 'FIELD +spec.servers.tls.minProtocolVersion' <<<"$output"
+  grep -qxE '  TLSV1_0 +not supported: TLS 1.0 is broken; use TLSV1_2' <<<"$output"
+  run "$mesh" explain vs.http.redirect.port
+  grep -qxE 'EXCLUDES +derivePort' <<<"$output"
+}
+
+@test "a field that is not supported: what to use instead, exit 1" {
+  run --separate-stderr "$mesh" explain gw.servers.tls.credentialName
+  [ "$status" -eq 1 ]
+  grep -qE '^INSTEAD +a Kubernetes secret; use the files serverCertificate' <<<"$output"
+  run "$mesh" explain EnvoyFilter
+  [ "$status" -eq 1 ]
+  [[ $output == *'not supported: kind EnvoyFilter'*ServicePolicy* ]]
+}
+
+@test "a mistyped name suggests the nearest, exit 1" {
+  run "$mesh" explain vs.http.retrys
+  [ "$status" -eq 1 ]
+  [ "$output" = 'mesh explain: spec.http has no field "retrys"; did you mean retries?' ]
+  run "$mesh" explain vs.hosts.a
+  [ "$status" -eq 1 ]
+  [[ $output == *'spec.hosts is a plain value'* ]]
+}
+
+@test "every line fits 80 columns, of every kind and its fields" {
+  for kind in ap cb dr grpcroute gw httproute mc pa rl se sp sc vs we wg; do
+    "$mesh" explain "$kind" >"$BATS_TEST_TMPDIR/text"
+    "$mesh" explain "$kind" --fields >"$BATS_TEST_TMPDIR/fields"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/fields")" -ge 3 ]
+    while read -r path _; do
+      "$mesh" explain "$kind.${path//[\[\]\{\}]/}" >>"$BATS_TEST_TMPDIR/text" || true
+    done < <(grep -v '=' "$BATS_TEST_TMPDIR/fields" | head -40)
+    ! grep -E '.{81}' "$BATS_TEST_TMPDIR/text"
+  done
+}
