@@ -14,9 +14,12 @@ constexpr Instant kNow{std::chrono::hours(1)};
 xds::FilterChain chain(uint64_t most, uint32_t tokens, bool rate_first = false) {
   xds::FilterChain chain;
   if (most > 0) chain.connection_limit = xds::ConnectionLimit{.stat_prefix = "l", .most = most};
-  if (tokens > 0)
-    chain.connection_rate = xds::ConnectionRate{
-        .stat_prefix = "r", .tokens_max = tokens, .fill_interval = std::chrono::seconds(1)};
+  if (tokens > 0) {
+    auto& rate = chain.connection_rate.emplace();
+    rate.stat_prefix = "r";
+    rate.tokens_max = tokens;
+    rate.fill_interval = std::chrono::seconds(1);
+  }
   chain.rate_before_limit = rate_first;
   return chain;
 }
