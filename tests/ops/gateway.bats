@@ -155,3 +155,73 @@ answers() { [[ $(get "${@:2}") == "$1" ]]; }
   until_true grep -q 'nowhere.key' "$dir/run/log/edge.log"
   answers 200 a.example "$http" /who
 }
+
+@test "a gateway passes TLS through undecrypted, by the name that the client asks for" {
+  local backend
+  backend=$(free_port)
+  openssl s_server -accept "127.0.0.1:$backend" -cert "$dir/server.pem" -key "$dir/server.key" -www \
+    >"$dir/s_server.log" 2>&1 3>&- &
+  pids+=("$!")
+  objects "  - {port: {number: $other, name: tls, protocol: TLS}, hosts: [a.example, b.example], bind: 127.0.0.1, tls: {mode: PASSTHROUGH}}"
+  cat >"$dir/config/tls.yaml" <<YAML
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vault, namespace: demo}
+spec:
+  hosts: [vault.internal]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  endpoints: [{address: 127.0.0.1, ports: {tls: $backend}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: vault, namespace: demo}
+spec:
+  hosts: [a.example]
+  gateways: [door]
+  tls:
+  - match: [{port: $other, sniHosts: [a.example]}]
+    route: [{destination: {host: vault.internal, port: {number: 443}}}]
+YAML
+  start
+  # The backend's own certificate is what the client sees.
+  passes() { curl -sS --max-time 5 -o "$dir/body" --cacert "$dir/ca.pem" --resolve "$1:$other:127.0.0.1" "https://$1:$other/" 2>>"$dir/curl.log"; }
+  until_true passes a.example
+  grep -q 's_server' "$dir/body"
+  ! passes b.example
+}
+
+@test "HTTPRoutes of the Gateway API are served at a gateway, the most exact match first" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: ['*.example'], bind: 127.0.0.1}"
+  cat >"$dir/config/routes.yaml" <<YAML
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: pages, namespace: demo}
+spec:
+  parentRefs: [{name: door}]
+  hostnames: [c.example]
+  rules:
+  - backendRefs: [{name: site.internal, port: 80}]
+  - matches: [{path: {value: /old}}]
+    filters:
+    - type: URLRewrite
+      urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}
+    - type: ResponseHeaderModifier
+      responseHeaderModifier: {set: [{name: x-route, value: rewritten}]}
+    backendRefs: [{name: site.internal, port: 80}]
+  - matches: [{path: {type: Exact, value: /old/away}}]
+    filters: [{type: RequestRedirect, requestRedirect: {hostname: d.example, statusCode: 301}}]
+  - matches: [{path: {value: /nobody}}]
+YAML
+  start
+  until_true answers 200 c.example "$http" /index.html
+  answers 200 c.example "$http" /old/index.html -D "$dir/head"
+  [ "$(cat "$dir/body")" = 'hello from the origin' ]
+  grep -qi '^x-route: rewritten' "$dir/head"
+  answers 301 c.example "$http" /old/away -D "$dir/head"
+  grep -qix "location: http://d.example:$http/old/away"$'\r' "$dir/head"
+  answers 404 c.example "$http" /older
+  answers 500 c.example "$http" /nobody/at/all
+  answers 200 a.example "$http" /who
+}
