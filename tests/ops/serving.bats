@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# Changes over live traffic: who lags, and what daemons that die or lose their state take
+# from it: nothing.
+
+setup() {
+  build=$(realpath "${MESH_BUILD:-build}")
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
+  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
+  export MESH_USER=${MESH_USER:-$(id -un)}
+  pids=()
+}
+
+teardown() {
+  local pid
+  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+
+# until_true COMMAND...: waits for it to succeed, at most 15 s.
+until_true() {
+  local deadline=$((SECONDS + 15))
+  until "$@"; do
+    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
+    read -rt 0.02 <> <(:) || true
+  done
+}
+
+# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
+launch() {
+  local name=$1
+  shift
+  "$@" >>"$dir/$name.log" 2>&1 3>&- &
+  printf -v "$name" %s "$!"
+  pids+=("$!")
+}
+start() { launch "$1" "$build/$1" "${@:2}"; }
+end() { kill -KILL "${!1}"; wait "${!1}" 2>/dev/null || true; }
+log_says() { grep -q -- "$2" "$dir/$1.log"; }
+mesh() { "$build/mesh" "$@"; }
+quietly() { "$@" >/dev/null 2>&1; }
+
+# service NAME PORT: one of this host, outside the mesh.
+service() {
+  cat <<YAML
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: $1, namespace: demo}
+spec:
+  hosts: [$1.example]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 127.0.0.1, ports: {http: $2}}]
+YAML
+}
+
+# routes HTTP: a VirtualService of a.example.
+routes() {
+  cat <<YAML
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, namespace: demo}
+spec:
+  hosts: [a.example]
+  http: $1
+YAML
+}
+
+# An origin that answers everything, a mesh with two services of it, a and b, and a
+# forwarder "web" with the outbound listener $port, in force.
+start_mesh() {
+  cat >"$dir/origin.py" <<'PY'
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "3")
+        self.end_headers()
+        self.wfile.write(b"ok\n")
+    def log_message(self, *args): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print("port", server.server_address[1], flush=True)
+server.serve_forever()
+PY
+  launch origin python3 "$dir/origin.py"
+  until_true log_says origin '^port'
+  local origin_port
+  origin_port=$(sed -n 's/^port //p' "$dir/origin.log")
+  service a "$origin_port" >"$dir/etc/config/a.yaml"
+  service b "$origin_port" >"$dir/etc/config/b.yaml"
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  printf 'outbound: 127.0.0.1:%s\nnamespace: demo\n%s\n' "$port" "${1:-}" >"$dir/web.yaml"
+  start certd
+  start configd
+  start discoveryd
+  until_true quietly mesh services
+  start forwarder -c "$dir/web.yaml"
+  until_true quietly get a.example /
+}
+
+# get HOST PATH [CURL OPTIONS]: a request through the forwarder; fails but for 200.
+get() {
+  curl -fsS -m 5 -H "host: $1" "${@:3}" "http://127.0.0.1:$port$2"
+}
+
+node() { mesh status -o json | sed -n 's/.*"name":"\(web@[^"]*\)".*/\1/p'; }
+
+@test "a wait names who lags, and a later one by @N returns when it has caught up" {
+  start_mesh
+  name=$(node)
+  kill -STOP "$forwarder"
+  run mesh apply --wait --timeout 700ms -f <(routes '[{route: [{destination: {host: b.example}}]}]')
+  kill -CONT "$forwarder"
+  [ "$status" -eq 75 ]
+  [[ $output == *"$name: has $(mesh history -o name | sed -n 2p) in force"* ]]
+  run mesh wait @-0
+  [ "$status" -eq 0 ]
+  [[ $output == *"in force at 1 forwarders after "* ]]
+}
+
+@test "configd and discoveryd killed, emptied, damaged: no request fails, nothing is withdrawn" {
+  start_mesh
+  cat >"$dir/load.py" <<'PY'
+# Asks until it is told to end; every answer must be 200.
+import http.client, os, sys
+port, stop = int(sys.argv[1]), sys.argv[2]
+done = 0
+while not os.path.exists(stop):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/", headers={"host": "a.example", "connection": "close"})
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.read() == b"ok\n", (done, answer.status)
+    connection.close()
+    done += 1
+print("asked", done)
+PY
+  launch load python3 "$dir/load.py" "$port" "$dir/stop"
+  generation=$(mesh history -o name | head -1)
+  settled() { quietly mesh wait "$generation" --timeout 500ms; }
+  local what
+  for what in configd discoveryd; do
+    # Only killed; with an empty state; with a damaged one.
+    end "$what"
+    get a.example / >/dev/null
+    start "$what"
+    until_true settled
+    end "$what"
+    rm -rf "${dir:?}/state/$what"
+    start "$what"
+    until_true settled
+    end "$what"
+    find "$dir/state/$what" -type f -exec sh -c 'echo rot >"$1"' - {} \;
+    start "$what"
+    until_true settled
+  done
+  # Both at once, both empty, discoveryd first: it has nothing to say, and says nothing.
+  end configd
+  end discoveryd
+  rm -rf "$dir/state/configd" "$dir/state/discoveryd"
+  start discoveryd
+  until_true quietly mesh services
+  watched() { mesh status -o json 2>/dev/null | grep -q '"name":"web@'; }
+  until_true watched
+  get a.example / >/dev/null
+  start configd
+  until_true settled
+  touch "$dir/stop"
+  wait "$load" || { cat "$dir/load.log"; return 1; }
+  log_says load '^asked [1-9]'
+}
