@@ -24,10 +24,12 @@ Analysis Analyzer::run() {
   for (const auto& [name, object] : set_.objects()) {
     if (name.kind == "VirtualService")
       virtual_service(*object);
+    else if (name.kind == "HTTPRoute" || name.kind == "GRPCRoute")
+      gateway_api_route(*object);
     else
       policy(*object);
   }
-  // After all VirtualServices have been seen.
+  // After all routes have been seen.
   for (const auto& [name, object] : set_.objects())
     if (name.kind == "Gateway") gateway(*object);
   std::stable_sort(analysis_.findings.begin(), analysis_.findings.end(),
@@ -78,14 +80,19 @@ void Analyzer::destination(const v1::Object& object, const Destination& to,
     find("M102", object, path + ".subset",
          "no DestinationRule for " + to.host() + " has the subset " + to.subset());
   known_host(object, path + ".host", to.host());
-  const auto* const service = index_.find_service(to.host(), object.namespace_());
-  if (service == nullptr || !to.has_port()) return;
+  if (to.has_port())
+    known_port(object, path + ".port", to.host(), object.namespace_(), to.port().number());
+}
+
+void Analyzer::known_port(const v1::Object& object, const std::string& path,
+                          const std::string& host, const std::string& ns, uint32_t port) {
+  const auto* const service = index_.find_service(host, ns);
+  if (service == nullptr) return;
   const bool there = std::any_of(service->ports.begin(), service->ports.end(),
-                                 [&](const auto& p) { return p.number() == to.port().number(); });
+                                 [&](const auto& p) { return p.number() == port; });
   if (!there)
-    find("M103", object, path + ".port",
-         to.host() + " has no port " + std::to_string(to.port().number()) + ": " +
-             place_of(*service->object));
+    find("M103", object, path,
+         host + " has no port " + std::to_string(port) + ": " + place_of(*service->object));
 }
 
 std::string place_of(const v1::Object& object) {

@@ -35,6 +35,9 @@ class Analyzer {
   void only(std::string_view code, const v1::Object& object, const std::string& path,
             const std::string& what, const std::string& key);
   void known_host(const v1::Object& object, const std::string& path, const std::string& host);
+  // Of a service that is known.
+  void known_port(const v1::Object& object, const std::string& path, const std::string& host,
+                  const std::string& ns, uint32_t port);
   void destination(const v1::Object& object, const Destination& to, const std::string& path);
 
   // routes.cc: what a VirtualService says.
@@ -53,6 +56,17 @@ class Analyzer {
   void gateway(const v1::Object& object);
   void conflicts(const v1::Object& object, const Server& server, const std::string& path);
   void files(const v1::Object& object, const Server& server, const std::string& path);
+
+  // gateway_api.cc: HTTPRoutes and GRPCRoutes.
+  template <class Route>
+  void gateway_api(const v1::Object& object);
+  template <class Parent>
+  void parent(const v1::Object& object, const Parent& parent, const std::string& path);
+  template <class Backend>
+  void backend(const v1::Object& object, const Backend& backend, const std::string& path);
+  void known_service(const v1::Object& object, const std::string& path, const std::string& host,
+                     const std::string& ns, uint32_t port);
+  void gateway_api_route(const v1::Object& object);
 
   // policies.cc
   void policy(const v1::Object& object);

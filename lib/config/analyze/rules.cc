@@ -13,7 +13,7 @@ std::span<const Rule> rules() {
       Rule{"M101", "UnknownHost", kError, false, "no ServiceEntry has the host"},
       Rule{"M102", "UnknownSubset", kError, true, "no DestinationRule of the host has the subset"},
       Rule{"M103", "UnknownPort", kError, false, "the service does not have the port"},
-      Rule{"M104", "UnknownGateway", kError, false, "there is no Gateway of that name"},
+      Rule{"M104", "UnknownGateway", kError, false, "there is no Gateway, or server, of that name"},
       Rule{"M105", "UnknownDelegate", kError, true, "there is no VirtualService of that name"},
       Rule{"M106", "InvalidDelegate", kError, true, "a delegate has hosts, or delegates itself"},
       Rule{"M107", "DelegateLoop", kError, true, "delegates lead to each other"},

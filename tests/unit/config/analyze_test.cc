@@ -23,6 +23,7 @@ config::ObjectSet set_of(const std::string& yaml) {
 std::string object(const std::string& kind, const std::string& name, const std::string& spec,
                    const std::string& ns = "default") {
   std::string group = "networking.istio.io";
+  if (kind == "HTTPRoute" || kind == "GRPCRoute") group = "gateway.networking.k8s.io";
   if (kind == "PeerAuthentication" || kind == "AuthorizationPolicy") group = "security.istio.io";
   return "---\napiVersion: " + group + "/v1\nkind: " + kind + "\nmetadata: {name: " + name +
          ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
@@ -112,6 +113,38 @@ TEST_CASE("analyze: references", "[config]") {
               "TCP}]") +
            service("directResponse: {status: 200}", "x", "hosts: [raw]"),
        {"M208 spec.http: has no effect: no port is HTTP: ServiceEntry default/raw (f.yaml:2:1)"}},
+  });
+}
+
+TEST_CASE("analyze: routes of the Gateway API", "[config]") {
+  const auto route = [](const std::string& parent,
+                        const std::string& backend = "name: web, port: 80",
+                        const char* kind = "HTTPRoute") {
+    return kWeb +
+           object(kind, "x",
+                  "parentRefs: [{" + parent + "}], rules: [{backendRefs: [{" + backend + "}]}]");
+  };
+  const std::string door = object("Gateway", "door", kDoor);
+  check({
+      {"well", door + route("name: door, sectionName: http"), {}},
+      {"a service", route("kind: Service, name: web, port: 80"), {}},
+      {"no such Gateway",
+       route("name: door"),
+       {"M104 spec.parentRefs[0]: there is no Gateway default/door"}},
+      {"no such server",
+       door + route("name: door, sectionName: https"),
+       {"M205 : nothing is bound to it: its clients get 404, or are closed",
+        "M104 spec.parentRefs[0]: Gateway default/door has no such server: \"https\" at port 0"}},
+      {"no such service",
+       route("kind: Service, name: wep"),
+       {"M101 spec.parentRefs[0].name: no ServiceEntry has the host wep"}},
+      {"no such backend",
+       route("kind: Service, name: web", "name: wep, port: 80", "GRPCRoute"),
+       {"M101 spec.rules[0].backendRefs[0].name: no ServiceEntry has the host wep"}},
+      {"no such port",
+       route("kind: Service, name: web", "name: web, port: 81"),
+       {"M103 spec.rules[0].backendRefs[0].port: web has no port 81: ServiceEntry default/web "
+        "(f.yaml:2:1)"}},
   });
 }
 

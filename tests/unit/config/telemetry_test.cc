@@ -123,7 +123,7 @@ TEST_CASE("object: Telemetry", "[config]") {
        "request.headers['NAME'], got \"true\""},
       {"a regex that is none",
        "accessLogging: [{filter: {expression: \"request.path.matches('(')\"}}]",
-       "spec.accessLogging[0].filter.expression: missing ): .*(?:().*"},
+       "spec.accessLogging[0].filter.expression: regex \".*(?:().*\": missing ): .*(?:().*"},
       {"metrics", "metrics: [{}]",
        "spec.metrics: not supported: choices among metrics; drop series and labels where "
        "Prometheus scrapes, by metric_relabel_configs"},
