@@ -32,7 +32,7 @@ setup() {
     2>/dev/null || skip "the kernel has no redirection"
   here nft delete table inet probe
   mkdir -p "$dir/config" "$dir/forwarders"
-  echo 'prometheus: 127.0.0.1:0' | tee "$dir/statsd.yaml" >"$dir/certd.yaml"
+  echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
 }
 
 teardown() {
@@ -43,8 +43,14 @@ teardown() {
   [[ -z ${dir:-} ]] || rm -rf "$dir"
 }
 
-here() { ip netns exec "$host" "$@"; }    # where the mesh is
-there() { ip netns exec "$peer" "$@"; }   # the rest of the world
+here() { ip netns exec "$host" "$@"; }   # where the mesh is
+there() { ip netns exec "$peer" "$@"; }  # the rest of the world
+# within NAMESPACE LOG COMMAND...: in the background; not by the functions above, which would
+# stand between us and its pid.
+within() {
+  ip netns exec "$1" "${@:3}" >"$dir/$2" 2>&1 3>&- &
+  pids+=("$!")
+}
 as_app() { here setpriv --reuid=4242 --clear-groups "$@"; }
 mesh() { MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir "$build/mesh" "$@"; }
 
@@ -60,17 +66,15 @@ until_true() {
   done
 }
 
-# origin WHERE PLACE...: tests/ops/fakes/origin in that namespace.
+# origin NAMESPACE PLACE...: tests/ops/fakes/origin there.
 origin() {
-  "$1" "$BATS_TEST_DIRNAME/fakes/origin" "${@:2}" >"$dir/origin-$1.log" 2>&1 3>&- &
-  pids+=("$!")
-  until_true grep -q ready "$dir/origin-$1.log"
+  within "$1" origin.log "$BATS_TEST_DIRNAME/fakes/origin" "${@:2}"
+  until_true grep -q ready "$dir/origin.log"
 }
 
 # capture OPTION...: the forwarder app-1 captures, and the kernel redirects.
 capture() {
-  here "$build/mesh" up "$dir" >"$dir/up.log" 2>&1 3>&- &
-  pids+=("$!")
+  within "$host" up.log "$build/mesh" up "$dir"
   until_true grep -qx ready "$dir/up.log"
   until_true listening
   here "$root/contrib/capture" on "$@"
@@ -130,13 +134,13 @@ YAML
 @test "outbound, REDIRECT: services by host and by address, the rest passes or is blocked" {
   services
   forwarder 'capture: {outbound: "[::]:15001"}'
-  origin there http@192.0.2.2:8081 first@192.0.2.2:5433 'http@[::]:80' 'first@[::]:7000' \
+  origin "$peer" http@192.0.2.2:8081 first@192.0.2.2:5433 'http@[::]:80' 'first@[::]:7000' \
     'http@[::]:7001'
   capture --outbound 15001 --only-user 4242
 
   # A service: by its Host wherever the connection was going, and by its address.
   [ "$(fetch as_app 203.0.113.99 80 shop.example)" = $'http 8081 from 192.0.2.1\n200' ]
-  logged 'outbound|80||shop.example'
+  until_true logged 'outbound|80||shop.example'
   [ "$(hear as_app 203.0.113.80 5432)" = "first 5433 from 192.0.2.1" ]
   [ "$(hear as_app 2001:db8:80::80 5432)" = "first 5433 from 192.0.2.1" ]
   until_true logged 'outbound|5432||db.example'
@@ -167,7 +171,7 @@ YAML
 @test "outbound: a server that speaks first at a port of HTTP services is waited for once" {
   services
   forwarder 'capture: {outbound: "0.0.0.0:15001"}'
-  origin there first@203.0.113.5:80
+  origin "$peer" first@203.0.113.5:80
   capture --outbound 15001 --only-user 4242
   policy ALLOW_ANY
   [ "$(hear as_app 203.0.113.5 80)" = "first 80 from 192.0.2.1" ]
@@ -193,7 +197,7 @@ spec:
   - {number: 8090, name: any}
   workloadSelector: {labels: {app: app}}
 YAML
-  origin here http@192.0.2.1:8080 http@192.0.2.1:8090 'http@[::]:8085' 'echo@[::]:8086'
+  origin "$host" http@192.0.2.1:8080 http@192.0.2.1:8090 'http@[::]:8085' 'echo@[::]:8086'
 }
 
 inbound_works() {
@@ -244,4 +248,51 @@ YAML
   [[ $(fetch there 192.0.2.1 8080) == "http 8080 from "*200 ]]
   [ "$(echo hello | there timeout 20 socat - 'TCP:[2001:db8::1]:8086')" = hello ]
   until_true logged InboundPassthroughCluster
+}
+
+@test "alone: original destinations of a bootstrap" {
+  cat >"$dir/bootstrap.yaml" <<YAML
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 15000}}}
+static_resources:
+  listeners:
+  - name: virtual
+    address: {socket_address: {address: "::", port_value: 15001, ipv4_compat: true}}
+    use_original_dst: true
+    filter_chains:
+    - filters:
+      - name: tcp
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: passthrough
+          cluster: passthrough
+  - name: web
+    address: {socket_address: {address: "::", port_value: 80, ipv4_compat: true}}
+    bind_to_port: false
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: web
+          route_config:
+            virtual_hosts:
+            - {name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 418}}]}
+          http_filters:
+          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - {name: passthrough, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, connect_timeout: 5s}
+YAML
+  origin "$peer" 'first@[::]:7000'
+  within "$host" forwarder.log "$build/forwarder" -c "$dir/bootstrap.yaml"
+  until_true listening
+  here "$root/contrib/capture" on --outbound 15001 --only-user 4242
+  for address in 203.0.113.5 2001:db8:5::5; do
+    [[ $(hear as_app $address 7000) == "first 7000 from "* ]]
+    [ "$(fetch as_app $address 80)" = 418 ]
+  done
+  # Not excluded, the forwarder meets itself: refused, and not for ever.
+  here "$root/contrib/capture" on --outbound 15001 --user 4243
+  [ -z "$(hear as_app 203.0.113.5 7000)" ]
+  here curl -s 127.0.0.1:15000/stats/prometheus | grep -q '^mesh_forwarder_capture_loops_refused_total [1-9]'
 }
