@@ -23,7 +23,17 @@ Exit print_fields(const cli::Context& context, const config::Handbook& book,
   return Exit::Done;
 }
 
+Exit print_kinds() {
+  std::string lines;
+  for (const config::Kind& kind : config::kinds())
+    lines += std::string(kind.name) + " " + std::string(kind.short_name) + " " + api_version(kind) +
+             "\n";
+  cli::print(stdout, lines);
+  return Exit::Done;
+}
+
 Exit run(cli::Context& context) {
+  if (context.arguments.words().empty()) return print_kinds();
   const std::string& word = context.arguments.words()[0];
   const size_t dot = word.find('.');
   const auto kind = config::find_kind(word.substr(0, dot));
@@ -44,13 +54,12 @@ Exit run(cli::Context& context) {
 cli::Command explain_command() {
   return {.name = "explain",
           .summary = "say what a kind or a field is, its type, default and unit",
-          .words = "KIND[.FIELD...]",
-          .words_min = 1,
+          .words = "[KIND[.FIELD...]]",
           .words_max = 1,
           .example = "mesh explain vs.http.retries.attempts",
           .more =
               "Says of a field that is not supported what to use instead, and exits 1.\n"
-              "Asks no daemon.\n",
+              "Without a kind it lists all: name, short name, version. Asks no daemon.\n",
           .options = {{"--fields", "", "list all fields of the kind, those refused too"}},
           .exits = {Exit::No},
           .run = run};

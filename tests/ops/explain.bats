@@ -46,8 +46,16 @@ setup() { mesh=$(realpath "${MESH_BUILD:-build}")/mesh; }
   [[ $output == *'spec.hosts is a plain value'* ]]
 }
 
+@test "every field, and what is refused, stands in mesh-config(5): contrib/fields-table writes it" {
+  local top=$BATS_TEST_DIRNAME/../..
+  sed -n '/^\.\\" Made by contrib\/fields-table/,/^\.\\" to here/p' "$top/man/mesh-config.5" \
+    >"$BATS_TEST_TMPDIR/page"
+  [ "$(grep -c '^\.It Ic ' "$BATS_TEST_TMPDIR/page")" -eq "$("$mesh" explain | wc -l)" ]
+  "$top/contrib/fields-table" "$mesh" | diff "$BATS_TEST_TMPDIR/page" -
+}
+
 @test "every line fits 80 columns, of every kind and its fields" {
-  for kind in ap cb dr grpcroute gw httproute mc pa rl se sp sc vs we wg; do
+  for kind in $("$mesh" explain | cut -d' ' -f2); do
     "$mesh" explain "$kind" >"$BATS_TEST_TMPDIR/text"
     "$mesh" explain "$kind" --fields >"$BATS_TEST_TMPDIR/fields"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/fields")" -ge 3 ]
