@@ -33,6 +33,49 @@ void sort(std::vector<Object<Spec>>& objects) {
   });
 }
 
+// Into the list of its kind.
+void add_by_kind(const Message& message, Objects& objects, GatewayApiRoutes& routes,
+                 const std::string& name, std::vector<std::string>& problems) {
+  const std::string& kind = message.kind();
+  if (kind == "ServiceEntry") {
+    add(message, objects.service_entries, name, problems);
+  } else if (kind == "WorkloadEntry") {
+    add(message, objects.workload_entries, name, problems);
+  } else if (kind == "WorkloadGroup") {
+    add(message, objects.workload_groups, name, problems);
+  } else if (kind == "HTTPRoute") {
+    add(message, routes.http, name, problems);
+  } else if (kind == "GRPCRoute") {
+    add(message, routes.grpc, name, problems);
+  } else if (kind == "Gateway") {
+    add(message, objects.gateways, name, problems);
+  } else if (kind == "Telemetry") {
+    add(message, objects.telemetries, name, problems);
+  } else if (kind == "VirtualService") {
+    add(message, objects.virtual_services, name, problems);
+  } else if (kind == "DestinationRule") {
+    add(message, objects.destination_rules, name, problems);
+  } else if (kind == "Sidecar") {
+    add(message, objects.sidecars, name, problems);
+  } else if (kind == "PeerAuthentication") {
+    add(message, objects.peer_authentications, name, problems);
+  } else if (kind == "AuthorizationPolicy") {
+    add(message, objects.authorization_policies, name, problems);
+  } else if (kind == "RequestAuthentication") {
+    add(message, objects.request_authentications, name, problems);
+  } else if (kind == "CircuitBreaker") {
+    add(message, objects.circuit_breakers, name, problems);
+  } else if (kind == "MeshConfig") {
+    add(message, objects.mesh_configs, name, problems);
+  } else if (kind == "RateLimit") {
+    add(message, objects.rate_limits, name, problems);
+  } else if (kind == "ServicePolicy") {
+    add(message, objects.service_policies, name, problems);
+  } else {
+    problems.push_back(name + ": kind " + kind + " is not compiled here");
+  }
+}
+
 }  // namespace
 
 Objects Objects::parse(std::string generation,
@@ -49,44 +92,7 @@ Objects Objects::parse(std::string generation,
       continue;
     }
     places->add(message);
-    const std::string& kind = message.kind();
-    if (kind == "ServiceEntry") {
-      add(message, objects.service_entries, name, problems);
-    } else if (kind == "WorkloadEntry") {
-      add(message, objects.workload_entries, name, problems);
-    } else if (kind == "WorkloadGroup") {
-      add(message, objects.workload_groups, name, problems);
-    } else if (kind == "HTTPRoute") {
-      add(message, routes.http, name, problems);
-    } else if (kind == "GRPCRoute") {
-      add(message, routes.grpc, name, problems);
-    } else if (kind == "Gateway") {
-      add(message, objects.gateways, name, problems);
-    } else if (kind == "Telemetry") {
-      add(message, objects.telemetries, name, problems);
-    } else if (kind == "VirtualService") {
-      add(message, objects.virtual_services, name, problems);
-    } else if (kind == "DestinationRule") {
-      add(message, objects.destination_rules, name, problems);
-    } else if (kind == "Sidecar") {
-      add(message, objects.sidecars, name, problems);
-    } else if (kind == "PeerAuthentication") {
-      add(message, objects.peer_authentications, name, problems);
-    } else if (kind == "AuthorizationPolicy") {
-      add(message, objects.authorization_policies, name, problems);
-    } else if (kind == "RequestAuthentication") {
-      add(message, objects.request_authentications, name, problems);
-    } else if (kind == "CircuitBreaker") {
-      add(message, objects.circuit_breakers, name, problems);
-    } else if (kind == "MeshConfig") {
-      add(message, objects.mesh_configs, name, problems);
-    } else if (kind == "RateLimit") {
-      add(message, objects.rate_limits, name, problems);
-    } else if (kind == "ServicePolicy") {
-      add(message, objects.service_policies, name, problems);
-    } else {
-      problems.push_back(name + ": kind " + kind + " is not compiled here");
-    }
+    add_by_kind(message, objects, routes, name, problems);
   }
   objects.places = std::move(places);
   sort(objects.service_entries);

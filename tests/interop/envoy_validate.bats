@@ -14,7 +14,7 @@ setup() {
     -subj /CN=sample -addext subjectAltName=URI:spiffe://cluster.local/ns/demo/sa/web \
     -keyout key.pem -out cert.pem 2>/dev/null
   MESH_ENVOY_DIR=$PWD "$build/test/unit-discovery" "[envoy]"
-  for node in web-1 reviews-v1 ratings-1 captured; do
+  for node in web-1 reviews-v1 ratings-1 captured edge-1; do
     python3 "$root/tests/interop/envoy_bootstrap.py" $node.json $node.routes \
       "$PWD/cert.pem" "$PWD/key.pem" "$PWD/cert.pem" >$node-envoy.json
     run envoy --mode validate -c $node-envoy.json --log-level warning
@@ -30,7 +30,7 @@ setup() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 \
     -subj /CN=sample -keyout key.pem -out cert.pem 2>/dev/null
   MESH_ENVOY_DIR=$PWD "$build/test/unit-discovery" "[envoy]"
-  for node in web-1 reviews-v1 ratings-1 captured; do
+  for node in web-1 reviews-v1 ratings-1 captured edge-1; do
     python3 "$root/tests/interop/envoy_bootstrap.py" $node.json $node.routes \
       "$PWD/cert.pem" "$PWD/key.pem" "$PWD/cert.pem" >$node-envoy.json
     run "$build/forwarder" -n -c $node-envoy.json

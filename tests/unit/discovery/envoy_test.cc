@@ -93,7 +93,80 @@ spec:
 )";
 }
 
+// Of the node edge-1, with an HTTPRoute and a GRPCRoute of all that these may say.
+std::string gateways(const std::string& dir) {
+  const std::string files = "serverCertificate: " + dir + "/cert.pem, privateKey: " + dir +
+                            "/key.pem, caCertificates: " + dir + "/cert.pem";
+  return R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: door, namespace: demo}
+spec:
+  selector: {app: edge}
+  servers:
+  - {port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}
+  - {port: {number: 8081, name: to-https, protocol: HTTP}, hosts: ["*"], tls: {httpsRedirect: true}}
+  - port: {number: 8443, name: mutual, protocol: HTTPS}
+    hosts: [a.example]
+    tls: {mode: MUTUAL, subjectAltNames: ["spiffe://outside/client", b.example], cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256], minProtocolVersion: TLSV1_2, )" +
+         files + R"(}
+  - {port: {number: 8443, name: own, protocol: HTTPS}, hosts: ["*.example"], tls: {mode: ISTIO_MUTUAL}}
+  - {port: {number: 9443, name: through, protocol: TLS}, hosts: ["*"], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 9000, name: tcp, protocol: TCP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: demo}
+spec:
+  hosts: ["*.example"]
+  gateways: [door]
+  http: [{route: [{destination: {host: web}}]}]
+  tcp: [{match: [{port: 9000}], route: [{destination: {host: web}}]}]
+  tls: [{match: [{port: 9443, sniHosts: [a.example]}], route: [{destination: {host: web}}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: edge, namespace: demo}
+spec:
+  parentRefs: [{name: door}]
+  hostnames: [b.example]
+  rules:
+  - matches: [{path: {value: /a}, headers: [{name: x-a, type: RegularExpression, value: "b.*"}], queryParams: [{name: q, value: r}], method: GET}]
+    filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: 5%}], remove: [x-b]}}
+    - {type: URLRewrite, urlRewrite: {hostname: c.example, path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}}
+    - {type: RequestMirror, requestMirror: {backendRef: {name: reviews, port: 80}, percent: 5}}
+    - {type: CORS, cors: {allowOrigins: ["https://*.example"], allowMethods: [GET]}}
+    backendRefs: [{name: web, port: 80, weight: 2}, {name: reviews, port: 80}]
+    timeouts: {request: 5s, backendRequest: 1s}
+    retry: {attempts: 2, codes: [503]}
+  - matches: [{path: {value: /f}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /g}}}]
+    backendRefs: [{name: web, port: 80}]
+  - matches: [{path: {value: /r}}]
+    filters: [{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443, path: {type: ReplacePrefixMatch, replacePrefixMatch: /s}}}]
+  - matches: [{path: {value: /none}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: edge, namespace: demo}
+spec:
+  parentRefs: [{name: door}]
+  hostnames: [g.example]
+  rules:
+  - matches: [{method: {service: a.B}}, {method: {type: RegularExpression, method: "Get.*"}}]
+    backendRefs: [{name: ratings, port: 81}]
+)";
+}
+
 Node node_of(const std::string& name) {
+  if (name == "edge-1") {
+    Node node = sample::node(name);
+    node.workload.clear();
+    node.outbound.clear();
+    return node;
+  }
   if (name != "captured") return sample::node(name);
   Node node = sample::node("ratings-1");
   node.capture_outbound.address = "[::]:15001";
@@ -106,9 +179,11 @@ TEST_CASE("the sample as bootstraps for Envoy", "[.envoy]") {
   REQUIRE(dir != nullptr);
   REQUIRE(mesh::xds::decode_endpoints("").error().kind == Errc::Invalid);  // extensions are linked
   const std::string all = sample::kAll + sample::kRouting + sample::kMixed;
-  for (const std::string name : {"web-1", "reviews-v1", "ratings-1", "captured"}) {
+  for (const std::string name : {"web-1", "reviews-v1", "ratings-1", "captured", "edge-1"}) {
     const Node node = node_of(name);
-    const auto model = sample::model(name == "captured" ? all + others(dir) : all);
+    const auto model = sample::model(all + (name == "captured" ? others(dir)
+                                            : name == "edge-1" ? gateways(dir)
+                                                               : ""));
     google::protobuf::util::JsonPrintOptions options;
     options.preserve_proto_field_names = true;
     std::string json;
