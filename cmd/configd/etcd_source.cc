@@ -56,7 +56,7 @@ void EtcdSource::refresh() {
 }
 
 Result<config::Reading> EtcdSource::read() {
-  if (!mirror_.up()) return Error{Errc::Unavailable, "etcd does not answer"};
+  if (!mirror_.up()) return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
   config::Reading reading;
   for (const auto& [key, value] : mirror_.values()) {
     config::read_into(reading, key, value.bytes);

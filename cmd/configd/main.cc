@@ -29,7 +29,8 @@ Result<void> check_source(const settings::v1::ConfigSource& source) {
     return Error{
         Errc::Invalid,
         "name: expected 1 to 63 letters, digits, \"-\", \"_\", \".\", got " + text::quoted(name)};
-  for (const char* const taken : {"directory", "etcd", "apply", "delete", "rollback", "confirm", "revert"})
+  for (const char* const taken :
+       {"directory", "etcd", "apply", "delete", "rollback", "confirm", "revert"})
     if (name == taken) return Error{Errc::Invalid, "name: " + name + " means something else"};
   if (!source.has_executable()) return Error{Errc::Invalid, "expected executable: with a command"};
   const auto& command = source.executable().command();
@@ -66,8 +67,6 @@ Result<void> check(const google::protobuf::Message& message) {
     return Error{Errc::Invalid, "generationsMax: expected a number from 1 to 10000"};
   if (settings.settle().seconds() > 60) return Error{Errc::Invalid, "settle: expected at most 60s"};
   if (settings.has_etcd()) {
-    if (!settings.directory().empty() || settings.has_settle())
-      return Error{Errc::Invalid, "etcd: takes the place of directory and settle"};
     if (auto right = etcd::check(settings.etcd()); !right)
       return std::move(right).error().during("etcd");
   }
