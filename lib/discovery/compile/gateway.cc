@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "discovery/compile/access_log.h"
+#include "discovery/compile/authentication.h"
+#include "discovery/compile/authorization.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway_tls.h"
 #include "discovery/compile/match.h"
@@ -274,11 +276,22 @@ class Listener {
     details.mutable_subject()->set_value(true);
     details.set_dns(true);
     details.set_uri(true);
+    add_guards(manager);
     manager.mutable_rds()->set_route_config_name(routes);
     set_ads(*manager.mutable_rds()->mutable_config_source());
     auto& filter = *chain.add_filters();
     filter.set_name("envoy.filters.network.http_connection_manager");
     pack(manager, *filter.mutable_typed_config());
+  }
+
+  // Who may come in at all, before anything is done for it.
+  void add_guards(HttpManager& manager) const {
+    const PolicyTarget target = target_of(model_, node_);
+    HttpManager guards;
+    add_authentication(model_, target, guards);
+    add_authorization(model_, target, guards);
+    guards.mutable_http_filters()->MergeFrom(manager.http_filters());
+    manager.mutable_http_filters()->Swap(guards.mutable_http_filters());
   }
 
   template <class Match>
@@ -307,6 +320,7 @@ class Listener {
       }
     }
     add_access_log(model_, node_, Direction::Client, *proxy.mutable_access_log());
+    add_authorization(model_, target_of(model_, node_), chain);
     auto& filter = *chain.add_filters();
     filter.set_name("envoy.filters.network.tcp_proxy");
     pack(proxy, *filter.mutable_typed_config());

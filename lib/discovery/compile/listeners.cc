@@ -71,10 +71,9 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   stats.set_name("envoy.filters.http.grpc_stats");
   pack(counted, *stats.mutable_typed_config());
   if (!outbound) {
-    if (const auto target = target_of(model, node)) {
-      add_authentication(model, *target, manager);
-      add_authorization(model, *target, manager);
-    }
+    const PolicyTarget target = target_of(model, node);
+    add_authentication(model, target, manager);
+    add_authorization(model, target, manager);
     add_inbound_filters(model, node, manager);
   }
   if (outbound) {
@@ -125,8 +124,7 @@ Manager inbound_manager(const Model& model, const Node& node, const InboundPort&
 void add_filter(const Model& model, const Node& node, const InboundPort& port,
                 pb::FilterChain& chain) {
   add_connection_limits(model, node, port, chain);
-  if (!port.http)
-    if (const auto target = target_of(model, node)) add_authorization(model, *target, chain);
+  if (!port.http) add_authorization(model, target_of(model, node), chain);
   auto& filter = *chain.add_filters();
   if (port.http) {
     filter.set_name("envoy.filters.network.http_connection_manager");

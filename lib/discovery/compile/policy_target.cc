@@ -4,10 +4,10 @@
 
 namespace mesh::discovery {
 
-std::optional<PolicyTarget> target_of(const Model& model, const Node& node) {
+PolicyTarget target_of(const Model& model, const Node& node) {
   const Workload* const workload = model.workload_of(node);
-  if (workload == nullptr) return std::nullopt;
-  return PolicyTarget{workload->ns, workload->labels, workload};
+  if (workload == nullptr) return {node.ns, node.labels};
+  return {workload->ns, workload->labels, workload};
 }
 
 bool serves(const Model& model, const PolicyTarget& target, const std::string& entry) {

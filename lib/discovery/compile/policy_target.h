@@ -2,7 +2,6 @@
 // lib/discovery/compile only.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "discovery/model.h"
@@ -12,11 +11,12 @@ namespace mesh::discovery {
 struct PolicyTarget {
   const std::string& ns;
   const Labels& labels;
-  const Workload* workload = nullptr;  // null: no instance of any service, a gateway
+  const Workload* workload = nullptr;  // null: no instance of any service
 };
 
-// The node's own workload; nullopt: a client only.
-std::optional<PolicyTarget> target_of(const Model& model, const Node& node);
+// The node's own workload, else the node by its own words: a gateway, or somebody whose
+// connections are captured.
+PolicyTarget target_of(const Model& model, const Node& node);
 
 // Whether the ServiceEntry of this name has the workload.
 bool serves(const Model& model, const PolicyTarget& target, const std::string& entry);

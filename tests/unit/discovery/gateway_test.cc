@@ -167,4 +167,26 @@ TEST_CASE("gateway: who is not selected does not listen") {
   CHECK(made.routes.empty());
 }
 
+TEST_CASE("gateway: policies of its workload come first, of requests and connections") {
+  const std::string policies =
+      "\n---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: t, "
+      "namespace: demo}\nspec: {selector: {matchLabels: {app: edge}}, jwtRules: [{issuer: "
+      "'https://i'}]}\n---\napiVersion: security.istio.io/v1\nkind: "
+      "AuthorizationPolicy\nmetadata: {name: p, namespace: demo}\nspec: {selector: {matchLabels: "
+      "{app: edge}}, rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}\n";
+  const auto requests = compile(door(kPlain + "['*']}") + policies);
+  const auto& chain = requests.listeners.at("gateway|0.0.0.0|8080")->filter_chains.at(0);
+  REQUIRE(chain.http_filters.size() > 2);
+  CHECK(chain.http_filters[0].name == "envoy.filters.http.jwt_authn");
+  CHECK(chain.http_filters[1].name == "envoy.filters.http.rbac/allow");
+
+  const auto connections = compile(
+      door("{port: {number: 9000, name: tcp, protocol: TCP}, hosts: ['*']}") +
+      object("VirtualService", "v",
+             "{hosts: ['*'], gateways: [door], tcp: [{route: [{destination: {host: ratings}}]}]}") +
+      policies);
+  CHECK(connections.listeners.at("gateway|0.0.0.0|9000")->filter_chains.at(0).network_rbac.size() ==
+        1);
+}
+
 }  // namespace
