@@ -146,6 +146,40 @@ answers() { [[ $(get "${@:2}") == "$1" ]]; }
   answers 404 a.example "$https" /who -H 'Host: c.example'
 }
 
+@test "policies say who may come in at a gateway: by what is asked, by certificates, by tokens" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: ['*'], bind: 127.0.0.1}
+  - port: {number: $https, name: closed, protocol: HTTPS}
+    hosts: [b.example]
+    bind: 127.0.0.1
+    tls: {mode: MUTUAL, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, caCertificates: $dir/ca.pem}"
+  cat >"$dir/config/who.yaml" <<'YAML'
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: door, namespace: demo}
+spec:
+  selector: {matchLabels: {app: edge}}
+  rules:
+  - to: [{operation: {hosts: ["a.example:*"], paths: [/index.html]}}]
+  - from: [{source: {principals: [outside/client]}}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: door, namespace: demo}
+spec:
+  selector: {matchLabels: {app: edge}}
+  jwtRules: [{issuer: "http://127.0.0.1:1"}]
+YAML
+  start
+  until_true answers 200 a.example "$http" /index.html
+  answers 403 a.example "$http" /who
+  [ "$(cat "$dir/body")" = 'RBAC: access denied' ]
+  answers 403 b.example "$http" /index.html
+  answers 403 c.example "$http" /
+  answers 403 b.example "$https" /who --cert "$dir/server.pem" --key "$dir/server.key"
+  answers 200 b.example "$https" /who --cert "$dir/client.pem" --key "$dir/client.key"
+  answers 401 a.example "$http" /index.html -H 'Authorization: Bearer nonsense'
+}
+
 @test "a gateway that cannot read its key says so, and the configuration before it stays" {
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}"
   start
