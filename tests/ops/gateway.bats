@@ -226,6 +226,33 @@ YAML
   ! passes b.example
 }
 
+@test "policies about a gateway hold for its clients" {
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}
+  - {port: {number: $other, name: tcp, protocol: TCP}, hosts: ['*'], bind: 127.0.0.1}"
+  cat >"$dir/config/policies.yaml" <<YAML
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: edge, namespace: demo}
+spec:
+  selector: {matchLabels: {app: edge}}
+  action: DENY
+  rules: [{to: [{operation: {paths: [/index.html]}}]}, {to: [{operation: {ports: ["$other"]}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tcp, namespace: demo}
+spec:
+  hosts: ['*']
+  gateways: [door]
+  tcp: [{match: [{port: $other}], route: [{destination: {host: site.internal}}]}]
+YAML
+  start
+  until_true answers 404 a.example "$http" /nowhere
+  answers 200 a.example "$http" /who
+  answers 403 a.example "$http" /index.html
+  answers 000 a.example "$other" /
+}
+
 @test "HTTPRoutes of the Gateway API are served at a gateway, the most exact match first" {
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: ['*.example'], bind: 127.0.0.1}"
   cat >"$dir/config/routes.yaml" <<YAML
