@@ -110,6 +110,12 @@ bench: ## Cost per request beside HAProxy, nginx, nghttpx and Envoy; prints rati
 	@+$(MAKE) --no-print-directory all bench-tools
 	@tests/bench/run '$(B)'
 
+.PHONY: bench-control
+bench-control: ## The control plane under 1000 simulated forwarders: times, CPU, memory, bytes
+	@contrib/install-packages $(PACKAGES_BUILD)
+	@+$(MAKE) --no-print-directory $(B)/configd $(B)/discoveryd $(B)/test/bench-control
+	@$(B)/test/bench-control '$(B)' $(BENCH)
+
 ##@ Explore
 
 .PHONY: graph

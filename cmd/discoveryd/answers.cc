@@ -32,13 +32,6 @@ uint64_t ms(Duration duration) {
   return uint64_t(std::max<int64_t>(0, std::chrono::floor<milliseconds>(duration).count()));
 }
 
-std::string address_text(const Instance& instance) {
-  if (!instance.path.empty()) return instance.path;
-  const bool v6 = instance.address.find(':') != std::string::npos;
-  return (v6 ? "[" + instance.address + "]" : instance.address) + ":" +
-         std::to_string(instance.port);
-}
-
 }  // namespace
 
 Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, const bus::Peer&) {
@@ -54,10 +47,13 @@ Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, con
            registry_.add(std::move(workload), std::chrono::seconds(request.lease_seconds()),
                          clock_.now()));
   // On disk and in force here before it is answered; a renewal can wait.
-  if (changed)
-    rebuild();
-  else
-    touch();
+  if (changed) {
+    apply_registry();
+    save();
+  } else {
+    save_soon();
+    arm_expiry();
+  }
   msg::RegisterReply reply;
   reply.set_changed(changed);
   return reply;
@@ -68,7 +64,10 @@ Result<msg::DeregisterReply> Service::remove(const msg::DeregisterRequest& reque
   msg::DeregisterReply reply;
   const std::string ns = request.namespace_().empty() ? "default" : request.namespace_();
   reply.set_changed(registry_.remove({ns, request.name()}));
-  if (reply.changed()) rebuild();
+  if (reply.changed()) {
+    apply_registry();
+    save();
+  }
   return reply;
 }
 
@@ -88,9 +87,9 @@ Result<msg::ServicesReply> Service::services(const msg::ServicesRequest&, const 
       out.set_name(port.name);
     }
     to.set_endpoints(uint32_t(service.workloads.size()));
-    to.set_healthy(uint32_t(
-        std::count_if(service.workloads.begin(), service.workloads.end(),
-                      [](const Workload* w) { return w->state == Workload::State::Present; })));
+    to.set_healthy(
+        uint32_t(std::count_if(service.workloads.begin(), service.workloads.end(),
+                               [](const Workload* w) { return health_of(*w) == "HEALTHY"; })));
   }
   return reply;
 }
@@ -105,12 +104,13 @@ Result<msg::EndpointsReply> Service::endpoints(const msg::EndpointsRequest& requ
   msg::EndpointsReply reply;
   for (const auto& port : service->ports) {
     for (const auto* workload : service->workloads) {
+      const Instance instance = instance_of(*workload, port);
       auto& to = *reply.add_endpoints();
-      to.set_address(address_text(instance_of(*workload, port)));
+      to.set_address(dialed(instance));
       to.set_service_port(port.number);
       to.set_workload(workload->name);
       to.set_namespace_(workload->ns);
-      to.set_health(std::string(to_string(workload->state)));
+      to.set_health(std::string(health_of(*workload)));
       to.set_source(std::string(to_string(workload->source)));
       to.mutable_labels()->insert(workload->labels.begin(), workload->labels.end());
       to.set_locality(workload->locality);
@@ -118,6 +118,15 @@ Result<msg::EndpointsReply> Service::endpoints(const msg::EndpointsRequest& requ
       to.set_weight(workload->weight);
       if (const auto left = registry_.lease_left({workload->ns, workload->name}, clock_.now()))
         to.set_lease_left_ms(ms(*left));
+      if (const auto silent = registry_.unconfirmed({workload->ns, workload->name}, clock_.now())) {
+        to.set_unconfirmed(true);
+        to.set_unconfirmed_ms(ms(*silent));
+      }
+      const auto checks = checks_.of(to.address());
+      to.set_checked_by(checks.checked);
+      to.set_failed_by(checks.failed);
+      to.set_reason(workload->illness);
+      to.set_group(workload->group);
     }
   }
   return reply;
@@ -129,6 +138,7 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
   msg::StatusReply reply;
   const Instant now = clock_.now();
   reply.set_configd_up(source_.up());
+  reply.set_dns(names_.listening());
   reply.set_from_disk(source_.from_disk());
   reply.set_registrations(uint32_t(registry_.registrations()));
   for (const auto& problem : problems_) reply.add_problems(problem);
@@ -140,7 +150,7 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     for (const auto& service : model->services()) endpoints += service.workloads.size();
     reply.set_endpoints(uint32_t(endpoints));
     std::set<std::string_view> configured;
-    for (const auto& workload : model->workloads()) configured.insert(workload.name);
+    for (const auto& [key, workload] : model->workloads()) configured.insert(workload.name);
     for (const auto& name : request.workloads())
       if (configured.contains(name)) reply.add_configured(name);
   }
@@ -158,9 +168,10 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     if (!forwarder.sent.empty()) to.set_sent_ms(ms(now - forwarder.sent_since));
     if (!to.generation_acked().empty()) to.set_acked_ms(ms(now - forwarder.acked_since));
     to.set_client(forwarder.client.empty() ? "forwarder" : forwarder.client);
-    size_t resources = 0;
-    for (const auto& type : forwarder.resources) resources += type.size();
-    to.set_resources(uint32_t(resources));
+    to.set_resources(uint32_t(publisher_.catalog().size(forwarder)));
+    to.set_on_demand(forwarder.on_demand);
+    for (const auto& [watcher, names] : forwarder.asks)
+      for (const auto& name : names) to.add_hosts(name);
     for (const auto& [what, rejection] : forwarder.rejections) {
       auto& out = *to.add_rejections();
       out.set_type(std::string(type_url(what.first)));

@@ -63,14 +63,15 @@ Result<void> ConfigSource::on_update(const bus::Update& update,
     }
     bodies_.insert_or_assign(std::string(resource.name), std::string(resource.body));
     versions_.insert_or_assign(std::string(resource.name), std::string(resource.version));
+    changed_names_.emplace(resource.name);
   }
   for (const auto name : update.removed) {
     bodies_.erase(std::string(name));
     versions_.erase(std::string(name));
+    changed_names_.emplace(name);
   }
   if (update.generation.empty()) return {};  // the rest is still on its way
-  const bool same =
-      generation_ == update.generation && update.changed.empty() && update.removed.empty();
+  const bool same = generation_ == update.generation && changed_names_.empty();
   generation_ = update.generation;
   from_disk_ = false;
   if (!same) {
@@ -93,7 +94,7 @@ void ConfigSource::tell() {
   std::vector<std::string> problems;
   auto objects = std::make_shared<const discovery::Objects>(
       discovery::Objects::parse(generation_, bodies_, problems));
-  changed_(std::move(objects), std::move(problems));
+  changed_(std::move(objects), std::move(problems), std::exchange(changed_names_, {}));
 }
 
 }  // namespace mesh::discoveryd

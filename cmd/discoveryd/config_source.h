@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "bus/client.h"
@@ -16,9 +17,11 @@ namespace mesh::discoveryd {
 
 class ConfigSource final : public bus::Sink {
  public:
-  // Runs at each new generation with its objects and what was left out.
-  using Changed =
-      std::function<void(std::shared_ptr<const discovery::Objects>, std::vector<std::string>)>;
+  using Names = std::set<std::string, std::less<>>;
+  // Runs at each new generation with its objects, what was left out, and the names
+  // (KIND/NAMESPACE/NAME) of what is different from the generation told before.
+  using Changed = std::function<void(std::shared_ptr<const discovery::Objects>,
+                                     std::vector<std::string>, const Names&)>;
 
   // `state_file` holds the last generation. The client outlives us.
   ConfigSource(bus::Client& client, std::string state_file, Changed changed);
@@ -44,6 +47,7 @@ class ConfigSource final : public bus::Sink {
   std::string generation_;
   std::map<std::string, std::string, std::less<>> bodies_;    // staged until the marker
   std::map<std::string, std::string, std::less<>> versions_;  // of `bodies_`
+  Names changed_names_;                                       // since the marker
   bool up_ = false;
   bool from_disk_ = false;
 };

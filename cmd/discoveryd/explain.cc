@@ -29,6 +29,15 @@ Held compile_whole(const discovery::Model& model, const discovery::Node& node) {
   return held;
 }
 
+Held held_by(const discovery::Catalog& catalog, const Forwarder& forwarder) {
+  Held held;
+  for (size_t i = 0; i < kTypes; ++i)
+    catalog.each(forwarder, Type(i), [&](const discovery::Resource& resource) {
+      held[i].insert_or_assign(resource.name, resource);
+    });
+  return held;
+}
+
 template <class Repeated>
 std::set<std::string_view> set_of(const Repeated& values) {
   return {values.begin(), values.end()};
@@ -57,12 +66,13 @@ Result<msg::ResourcesReply> Service::resources(const msg::ResourcesRequest& requ
   const auto types = set_of(request.types());
   const auto names = set_of(request.names());
   const auto have = set_of(request.have());
-  const Held whole = request.whole() ? compile_whole(model, forwarder.node) : Held();
+  const Held held = request.whole() ? compile_whole(model, forwarder.node)
+                                    : held_by(publisher_.catalog(), forwarder);
   size_t bytes = 0;
   for (size_t i = 0; i < kTypes; ++i) {
     const std::string type(type_url(static_cast<Type>(i)));
     if (!types.empty() && !types.contains(type)) continue;
-    for (const auto& [name, resource] : (request.whole() ? whole : forwarder.resources)[i]) {
+    for (const auto& [name, resource] : held[i]) {
       const std::string key = std::to_string(i) + "/" + name;
       if (key <= request.after() || (!names.empty() && !names.contains(name))) continue;
       if (bytes > kPageBytesMax) return reply;

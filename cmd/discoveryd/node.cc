@@ -133,6 +133,21 @@ std::optional<discovery::Workload> self_of(const discovery::Node& node, const bu
   return self;
 }
 
+bool on_demand(const bus::Node& words) { return get(words, key::kOnDemand) == "true"; }
+
+std::string group_of(const bus::Node& words) { return get(words, key::kWorkloadGroup); }
+
+void complete(const discovery::Object<discovery::istio::WorkloadGroup>& group,
+              const bus::Node& words, discovery::Node& node,
+              std::optional<discovery::Workload>& self) {
+  if (!self) return;
+  if (get(words, key::kServiceAccount).empty()) self->service_account.clear();
+  self = instance_of_group(group, *std::move(self));
+  node.labels = self->labels;
+  if (!self->service_account.empty()) node.service_account = self->service_account;
+  if (node.locality.empty()) node.locality = self->locality;
+}
+
 bool draining(const bus::Node& words) { return get(words, key::kDraining) == "true"; }
 
 }  // namespace mesh::discoveryd

@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cmd/discoveryd/node.h"
+#include "identity/digest.h"
+#include "mesh/discoveryd.pb.h"
 #include "xds/decode.h"
 #include "xds/node.h"
 #include "xds/origin.h"
@@ -14,14 +17,12 @@ namespace {
 using discovery::Model;
 using discovery::Resource;
 using discovery::Service;
+using Hosts = discovery::Catalog::Hosts;
 
 constexpr size_t kForwardersMax = 10'000;
 constexpr size_t kRejectionsMax = 100;
-
-bool same_instances(const Service& a, const Service& b) {
-  return std::equal(a.workloads.begin(), a.workloads.end(), b.workloads.begin(), b.workloads.end(),
-                    [](const auto* left, const auto* right) { return *left == *right; });
-}
+constexpr size_t kHostBytesMax = 512;
+constexpr const char* kHostType = "type.googleapis.com/mesh.discoveryd.v1.Host";
 
 }  // namespace
 
@@ -35,6 +36,8 @@ std::string_view type_url(Type type) {
   return {};
 }
 
+// ---- Forwarder
+
 std::string Forwarder::acked_by_all() const {
   std::string result;
   for (const auto& [watcher, type] : watches) {
@@ -46,184 +49,124 @@ std::string Forwarder::acked_by_all() const {
   return result;
 }
 
-Publisher::Publisher(const Clock& clock, Observer observer)
-    : clock_(clock), observer_(std::move(observer)) {
-  for (size_t i = 0; i < kTypes; ++i)
-    providers_[i] = std::make_unique<Provider>(*this, static_cast<Type>(i));
+void Forwarder::on_changed(Type type, const Resource& resource) {
+  unmarked[size_t(type)] = true;
+  changed->insert(this);
+  if (const auto found = rejections.find({type, resource.name});
+      found != rejections.end() && found->second.version != resource.version)
+    rejections.erase(found);
+  for (const auto& [watcher, watched] : watches)
+    if (watched == type && served()) watcher->offer(resource.name, resource.version, resource.body);
 }
 
-void Publisher::serve(bus::Server& server) {
-  for (size_t i = 0; i < kTypes; ++i)
-    server.serve(bus::Allow::Workload, std::string(type_url(static_cast<Type>(i))), *providers_[i]);
+void Forwarder::on_removed(Type type, const std::string& name) {
+  unmarked[size_t(type)] = true;
+  changed->insert(this);
+  rejections.erase({type, name});
+  for (const auto& [watcher, watched] : watches)
+    if (watched == type && served()) watcher->withdraw(name);
 }
 
-void Publisher::publish(std::shared_ptr<const Model> model) {
-  const auto before = std::exchange(model_, std::move(model));
-  std::erase_if(shared_, [](const auto& item) { return item.second.expired(); });
-  const bool same_objects = before != nullptr && &before->objects() == &model_->objects();
-  if (same_objects && publish_instances(*before)) return;
-  for (auto& [id, forwarder] : forwarders_) {
-    compile(forwarder);
-    mark(forwarder);
-  }
-}
+// ---- Providers
 
-// The objects are the same, only instances changed. False where that reaches
-// beyond assignments, and everything must be compiled.
-bool Publisher::publish_instances(const Model& before) {
-  const auto& old_services = before.services();
-  const auto& services = model_->services();
-  if (old_services.size() != services.size()) return false;
-  std::vector<const Service*> changed;
-  for (size_t i = 0; i < services.size(); ++i) {
-    if (same_instances(old_services[i], services[i])) continue;
-    if (cluster_inputs(before, old_services[i]) != cluster_inputs(*model_, services[i]))
-      return false;
-    changed.push_back(&services[i]);
-  }
-  for (auto& [id, forwarder] : forwarders_) {
-    const auto* was = before.workload_of(forwarder.node);
-    const auto* is = model_->workload_of(forwarder.node);
-    // Its own instance came, went or moved: its listeners do too.
-    if ((was == nullptr) != (is == nullptr) ||
-        (is != nullptr && (was->address != is->address || was->ports != is->ports ||
-                           was->labels != is->labels || was->locality != is->locality))) {
-      compile(forwarder);
-      mark(forwarder);
-      continue;
-    }
-    const auto visible = model_->services_for(forwarder.node);
-    bool any = false;
-    for (const auto* service : changed) {
-      if (std::find(visible.begin(), visible.end(), service) == visible.end()) continue;
-      compile_endpoints(forwarder, *service);
-      any = true;
-    }
-    if (any) mark(forwarder);
-  }
-  return true;
-}
+// What all five types have in common: a watch belongs to a forwarder.
+class Publisher::Provider : public bus::WatchProvider {
+ public:
+  explicit Provider(Publisher& publisher) : publisher_(publisher) {}
+  Result<void> on_open(bus::Watcher& watcher) override;
+  void on_gone(bus::Watcher& watcher) override;
 
-void Publisher::compile(Forwarder& forwarder) {
-  const auto& node = forwarder.node;
-  take(forwarder, Type::Cluster, compile_clusters(*model_, node));
-  std::vector<Resource> endpoints;
-  for (const auto* service : model_->services_for(node))
-    for (auto& one : discovery::compile_endpoints(*model_, *service, node))
-      endpoints.push_back(std::move(one));
-  take(forwarder, Type::Endpoints, std::move(endpoints));
-  take(forwarder, Type::Listener, compile_listeners(*model_, node));
-  take(forwarder, Type::Routes, compile_routes(*model_, node));
-}
+ protected:
+  ~Provider() = default;
+  Publisher& publisher_;
+};
 
-void Publisher::compile_endpoints(Forwarder& forwarder, const Service& service) {
-  auto& held = forwarder.resources[size_t(Type::Endpoints)];
-  for (auto& resource : discovery::compile_endpoints(*model_, service, forwarder.node)) {
-    Resource& mine = held[resource.name];
-    if (mine.version == resource.version) continue;
-    mine = std::move(resource);
-    for (const auto& [watcher, type] : forwarder.watches)
-      if (type == Type::Endpoints) watcher->offer(mine.name, mine.version, mine.body);
-  }
-}
+class Publisher::ResourceProvider final : public Publisher::Provider {
+ public:
+  ResourceProvider(Publisher& publisher, Type type) : Provider(publisher), type_(type) {}
+  void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+  void on_ack(bus::Watcher& watcher, std::string_view generation) override;
+  void on_nack(bus::Watcher& watcher, std::string_view name, std::string_view version,
+               std::string_view reason) override;
+  void on_in_force(bus::Watcher& watcher, std::string_view generation) override;
 
-// Replaces a type's resources and tells the watches of that type.
-void Publisher::take(Forwarder& forwarder, Type type, std::vector<Resource> resources) {
-  auto& held = forwarder.resources[size_t(type)];
-  std::map<std::string, Resource> now;
-  for (auto& resource : resources) {
-    auto& one = shared_[resource.version];
-    if (auto body = one.lock())
-      resource.body = std::move(body);
-    else
-      one = resource.body;
-    now.insert_or_assign(resource.name, std::move(resource));
-  }
-  std::swap(held, now);
-  for (const auto& [watcher, watched] : forwarder.watches) {
-    if (watched != type) continue;
-    for (const auto& [name, gone] : now)
-      if (!held.contains(name)) watcher->withdraw(name);
-    for (const auto& [name, resource] : held) watcher->offer(name, resource.version, resource.body);
-  }
-  std::erase_if(forwarder.rejections, [&](const auto& item) {
-    if (item.first.first != type) return false;
-    const auto found = held.find(item.first.second);
-    return found == held.end() || found->second.version != item.second.version;
-  });
-}
+ private:
+  const Type type_;
+};
 
-void Publisher::set_sent(Forwarder& forwarder) {
-  const std::string& generation = model_->objects().generation;
-  if (forwarder.sent == generation) return;
-  forwarder.sent = generation;
-  forwarder.sent_since = clock_.now();
-}
-
-void Publisher::mark(Forwarder& forwarder) {
-  if (!forwarder.watches.empty()) set_sent(forwarder);
-  for (size_t i = 0; i < kTypes; ++i)
-    for (const auto& [watcher, type] : forwarder.watches)
-      if (size_t(type) == i) watcher->mark(forwarder.sent);
-}
-
-void Publisher::offer(Forwarder& forwarder, bus::Watcher& watcher, Type type) {
-  for (const auto& [name, resource] : forwarder.resources[size_t(type)])
-    watcher.offer(name, resource.version, resource.body);
-}
-
-Forwarder* Publisher::find(bus::Watcher& watcher) {
-  const auto id = by_watcher_.find(&watcher);
-  if (id == by_watcher_.end()) return nullptr;
-  const auto found = forwarders_.find(id->second);
-  return found == forwarders_.end() ? nullptr : &found->second;
-}
+class Publisher::HostProvider final : public Publisher::Provider {
+ public:
+  using Provider::Provider;
+  void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+  void on_unsubscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
+};
 
 Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
   auto& all = publisher_.forwarders_;
   MESH_TRY(auto node, node_of(watcher.node()));
+  publisher_.observer_.complete(node, watcher.node());
   const auto found = all.find(node.id);
   if (found == all.end() && all.size() >= kForwardersMax)
     return Error{Errc::TooBig, "over 10000 forwarders"};
-  const std::string id = node.id;
   const bool fresh = found == all.end();
-  Forwarder& forwarder = all[id];
+  Forwarder& forwarder = fresh ? all[node.id] : found->second;
   if (fresh) {
+    forwarder.changed = &publisher_.changed_;
     forwarder.connected = publisher_.clock_.now();
-    log::info("forwarder", {{"node", id}, {"workload", node.workload}});
+    log::info("forwarder", {{"node", node.id}, {"workload", node.workload}});
   }
   const bool other = fresh || !(forwarder.node == node);
   forwarder.node = std::move(node);
+  forwarder.on_demand = on_demand(watcher.node());
   forwarder.uid = watcher.peer().uid;
   const auto client = watcher.node().metadata.find(std::string(xds::node::kClient));
   if (client != watcher.node().metadata.end()) forwarder.client = client->second;
   ++forwarder.open;
-  publisher_.by_watcher_[&watcher] = id;
+  publisher_.by_watcher_[&watcher] = &forwarder;
   publisher_.observer_.arrived(forwarder.node, watcher.node());
   // This watch has not subscribed yet and hears nothing of it; others may.
-  if (publisher_.model_ != nullptr && other) {
-    publisher_.compile(forwarder);
-    publisher_.mark(forwarder);
+  if (other) {
+    publisher_.catalog_.set(forwarder, forwarder.node);
+    publisher_.ask(forwarder);
+    if (publisher_.model() != nullptr) publisher_.mark(forwarder);
   }
   return {};
 }
 
-void Publisher::Provider::on_subscribe(bus::Watcher& watcher,
-                                       const std::vector<std::string>& names) {
+void Publisher::Provider::on_gone(bus::Watcher& watcher) {
+  Forwarder* const forwarder = publisher_.find(watcher);
+  publisher_.by_watcher_.erase(&watcher);
+  if (forwarder == nullptr) return;
+  const discovery::Node node = forwarder->node;
+  forwarder->watches.erase(&watcher);
+  forwarder->acked.erase(&watcher);
+  if (forwarder->asks.erase(&watcher) > 0) publisher_.ask(*forwarder);
+  if (--forwarder->open == 0) {
+    log::info("forwarder gone", {{"node", node.id}});
+    publisher_.catalog_.leave(*forwarder);
+    publisher_.changed_.erase(forwarder);
+    publisher_.forwarders_.erase(node.id);
+  }
+  publisher_.observer_.left(node);
+}
+
+void Publisher::ResourceProvider::on_subscribe(bus::Watcher& watcher,
+                                               const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
   forwarder->watches[&watcher] = type_;
-  if (publisher_.model_ == nullptr) return;
+  if (publisher_.model() == nullptr || !forwarder->served()) return;
   publisher_.offer(*forwarder, watcher, type_);
-  const auto& held = forwarder->resources[size_t(type_)];
   for (const auto& name : names)
-    if (name != bus::kAll && !held.contains(name)) watcher.withdraw(name);
+    if (name != bus::kAll && publisher_.catalog_.find(*forwarder, type_, name) == nullptr)
+      watcher.withdraw(name);
   publisher_.set_sent(*forwarder);
   watcher.mark(forwarder->sent);
 }
 
-void Publisher::Provider::on_ack(bus::Watcher& watcher, std::string_view generation) {
+void Publisher::ResourceProvider::on_ack(bus::Watcher& watcher, std::string_view generation) {
   Forwarder* const forwarder = publisher_.find(watcher);
+  publisher_.observer_.answered();
   if (forwarder == nullptr || generation.empty()) return;
   std::string& acked = forwarder->acked[&watcher];
   if (acked == generation) return;
@@ -231,15 +174,15 @@ void Publisher::Provider::on_ack(bus::Watcher& watcher, std::string_view generat
   forwarder->acked_since = publisher_.clock_.now();
 }
 
-void Publisher::Provider::on_nack(bus::Watcher& watcher, std::string_view name,
-                                  std::string_view version, std::string_view reason) {
+void Publisher::ResourceProvider::on_nack(bus::Watcher& watcher, std::string_view name,
+                                          std::string_view version, std::string_view reason) {
   Forwarder* const forwarder = publisher_.find(watcher);
+  publisher_.observer_.answered();
   if (forwarder == nullptr) return;
-  const auto& held = forwarder->resources[size_t(type_)];
-  const auto resource = held.find(std::string(name));
+  const Resource* const resource = publisher_.catalog_.find(*forwarder, type_, name);
   std::string origin;
-  if (resource != held.end() && resource->second.version == version)
-    origin = xds::refused_origin(type_url(type_), *resource->second.body, reason);
+  if (resource != nullptr && resource->version == version)
+    origin = xds::refused_origin(type_url(type_), *resource->body, reason);
   log::warning("a forwarder refuses a resource", {{"node", forwarder->node.id},
                                                   {"resource", name},
                                                   {"reason", reason},
@@ -252,25 +195,161 @@ void Publisher::Provider::on_nack(bus::Watcher& watcher, std::string_view name,
                                                               .since = publisher_.clock_.now()});
 }
 
-void Publisher::Provider::on_in_force(bus::Watcher& watcher, std::string_view generation) {
+void Publisher::ResourceProvider::on_in_force(bus::Watcher& watcher, std::string_view generation) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr || forwarder->in_force == generation) return;
   forwarder->in_force = generation;
   forwarder->in_force_since = publisher_.clock_.now();
 }
 
-void Publisher::Provider::on_gone(bus::Watcher& watcher) {
+void Publisher::HostProvider::on_subscribe(bus::Watcher& watcher,
+                                           const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
-  publisher_.by_watcher_.erase(&watcher);
   if (forwarder == nullptr) return;
-  const discovery::Node node = forwarder->node;
-  forwarder->watches.erase(&watcher);
-  forwarder->acked.erase(&watcher);
-  if (--forwarder->open == 0) {
-    log::info("forwarder gone", {{"node", node.id}});
-    publisher_.forwarders_.erase(node.id);
+  const bool first = !forwarder->served();
+  Hosts fresh;
+  for (const auto& name : names)
+    if (name != bus::kAll && name.size() <= kHostBytesMax) fresh.insert(name);
+  forwarder->asks[&watcher].insert(fresh.begin(), fresh.end());
+  publisher_.ask(*forwarder);
+  if (publisher_.model() == nullptr) return;
+  if (first)
+    for (const auto& [other, type] : forwarder->watches) publisher_.offer(*forwarder, *other, type);
+  publisher_.offer_hosts(*forwarder, watcher, fresh);
+  watcher.mark(publisher_.model()->objects().generation);
+  if (first)
+    publisher_.mark(*forwarder);
+  else
+    publisher_.finish();
+}
+
+void Publisher::HostProvider::on_unsubscribe(bus::Watcher& watcher,
+                                             const std::vector<std::string>& names) {
+  Forwarder* const forwarder = publisher_.find(watcher);
+  if (forwarder == nullptr) return;
+  for (const auto& name : names) forwarder->asks[&watcher].erase(name);
+  publisher_.ask(*forwarder);
+  publisher_.finish();
+}
+
+// ---- Publisher
+
+Publisher::Publisher(const Clock& clock, Observer observer)
+    : clock_(clock), observer_(std::move(observer)), hosts_(std::make_unique<HostProvider>(*this)) {
+  for (size_t i = 0; i < kTypes; ++i)
+    providers_[i] = std::make_unique<ResourceProvider>(*this, static_cast<Type>(i));
+}
+
+Publisher::~Publisher() = default;
+
+void Publisher::serve(bus::Server& server) {
+  for (size_t i = 0; i < kTypes; ++i)
+    server.serve(bus::Allow::Workload, std::string(type_url(static_cast<Type>(i))), *providers_[i]);
+  server.serve(bus::Allow::Workload, kHostType, *hosts_);
+}
+
+bus::WatchProvider& Publisher::provider(Type type) { return *providers_[size_t(type)]; }
+
+void Publisher::publish(std::shared_ptr<const Model> model, const discovery::Extent& extent) {
+  catalog_.set_model(std::move(model), extent);
+  for (auto& [id, forwarder] : forwarders_) {
+    if (catalog_.touched(forwarder))
+      for (const auto& [watcher, names] : forwarder.asks) offer_hosts(forwarder, *watcher, names);
+    // Before its hosts are known it is told nothing; then offer() tells all.
+    if (forwarder.served()) mark(forwarder);
   }
-  publisher_.observer_.left(node);
+}
+
+void Publisher::publish_instance(const Model::Key& key,
+                                 const std::vector<const Service*>& services) {
+  catalog_.on_instances(services);
+  catalog_.on_workload(key);
+}
+
+void Publisher::set_node(const std::string& id, discovery::Node node) {
+  const auto found = forwarders_.find(id);
+  if (found == forwarders_.end() || found->second.node == node) return;
+  found->second.node = std::move(node);
+  catalog_.set(found->second, found->second.node);
+}
+
+Publisher::Unanswered Publisher::unanswered(const std::vector<const Service*>& services) const {
+  Unanswered result;
+  for (const auto& [id, forwarder] : forwarders_) {
+    const bool has = std::any_of(services.begin(), services.end(), [&](const Service* service) {
+      return std::any_of(service->ports.begin(), service->ports.end(), [&](const auto& port) {
+        return catalog_.find(forwarder, Type::Endpoints,
+                             discovery::outbound_name(port.number, "", service->host)) != nullptr;
+      });
+    });
+    if (!has) continue;
+    ++result.all;
+    result.pending += std::any_of(
+        forwarder.watches.begin(), forwarder.watches.end(),
+        [](const auto& watch) { return watch.second == Type::Endpoints && !watch.first->idle(); });
+  }
+  return result;
+}
+
+// Endpoints take effect as they come; other types when they are marked.
+void Publisher::finish() {
+  for (Forwarder* const forwarder : std::exchange(changed_, {})) {
+    const auto unmarked = std::exchange(forwarder->unmarked, {});
+    if (!forwarder->served() || model() == nullptr) continue;
+    for (size_t i = 0; i < kTypes; ++i) {
+      if (!unmarked[i] || Type(i) == Type::Endpoints) continue;
+      for (const auto& [watcher, type] : forwarder->watches)
+        if (size_t(type) == i) watcher->mark(forwarder->sent);
+    }
+  }
+}
+
+void Publisher::set_sent(Forwarder& forwarder) {
+  const std::string& generation = model()->objects().generation;
+  if (forwarder.sent == generation) return;
+  forwarder.sent = generation;
+  forwarder.sent_since = clock_.now();
+}
+
+void Publisher::mark(Forwarder& forwarder) {
+  changed_.erase(&forwarder);
+  forwarder.unmarked = {};
+  if (!forwarder.watches.empty()) set_sent(forwarder);
+  for (size_t i = 0; i < kTypes; ++i)
+    for (const auto& [watcher, type] : forwarder.watches)
+      if (size_t(type) == i) watcher->mark(forwarder.sent);
+}
+
+void Publisher::offer(Forwarder& forwarder, bus::Watcher& watcher, Type type) {
+  catalog_.each(forwarder, type, [&](const Resource& resource) {
+    watcher.offer(resource.name, resource.version, resource.body);
+  });
+}
+
+void Publisher::offer_hosts(Forwarder& forwarder, bus::Watcher& watcher, const Hosts& names) {
+  for (const auto& name : names) {
+    const auto hosts = catalog_.find(forwarder, name);
+    if (!hosts) {
+      watcher.withdraw(name);
+      continue;
+    }
+    v1::Host message;
+    for (const auto& host : *hosts) message.add_services(host);
+    auto body = std::make_shared<const std::string>(message.SerializeAsString());
+    watcher.offer(name, text::to_hex(identity::sha256(*body)).substr(0, 16), body);
+  }
+}
+
+void Publisher::ask(Forwarder& forwarder) {
+  if (!forwarder.on_demand) return catalog_.set_asked(forwarder, std::nullopt);
+  Hosts all;
+  for (const auto& [watcher, names] : forwarder.asks) all.insert(names.begin(), names.end());
+  catalog_.set_asked(forwarder, std::move(all));
+}
+
+Forwarder* Publisher::find(bus::Watcher& watcher) {
+  const auto found = by_watcher_.find(&watcher);
+  return found == by_watcher_.end() ? nullptr : found->second;
 }
 
 }  // namespace mesh::discoveryd

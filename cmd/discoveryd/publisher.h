@@ -1,9 +1,9 @@
 // Publisher: compiled resources to the forwarders that watch them.
 //
-// Four watch types, one forwarder a node id. At a new generation everything is
-// compiled for everybody and offered; the bus sends what differs by version. A
-// change of instances alone recompiles the assignments of their services and
-// offers these to who watches them. Equal bytes are shared. One thread.
+// Four watch types, one forwarder a node id, and a fifth by which forwarders that
+// subscribe on demand say which hosts they need. What each has is the catalog's
+// (discovery/catalog.h); here it is offered to its watches, and what becomes of it
+// is kept. One thread.
 #pragma once
 
 #include <array>
@@ -16,18 +16,16 @@
 #include "base/clock.h"
 #include "bus/server.h"
 #include "bus/watch.h"
-#include "discovery/compile/compile.h"
+#include "discovery/catalog.h"
 
 namespace mesh::discoveryd {
 
-// In the order in which they are marked: clusters before the routes that name
-// them (make before break).
-enum class Type : uint8_t { Cluster, Endpoints, Listener, Routes };
-inline constexpr size_t kTypes = 4;
+using discovery::kTypes;
+using discovery::Type;
 std::string_view type_url(Type type);
 
 // A forwarder as status tells of it.
-struct Forwarder {
+struct Forwarder final : discovery::Catalog::Member {
   discovery::Node node;
   std::string client;  // what it calls itself; empty: a forwarder
   uint32_t uid = 0;
@@ -47,70 +45,88 @@ struct Forwarder {
     Instant since;
   };
   std::map<std::pair<Type, std::string>, Rejection> rejections;
-  std::array<std::map<std::string, discovery::Resource>, kTypes> resources;
+
+  // On demand: the hosts it asked for, by the watches that do. It is told nothing
+  // before the first of these has subscribed.
+  bool on_demand = false;
+  std::map<bus::Watcher*, discovery::Catalog::Hosts> asks;
+  bool served() const { return !on_demand || !asks.empty(); }
 
   // What all of its watches have acknowledged; empty where they differ.
   std::string acked_by_all() const;
+
+  void on_changed(Type type, const discovery::Resource& resource) override;
+  void on_removed(Type type, const std::string& name) override;
+  std::array<bool, kTypes> unmarked{};  // changed since the last mark
+  std::set<Forwarder*>* changed = nullptr;
 };
 
 class Publisher {
  public:
-  // A forwarder opened a watch, or one of its watches ended.
   struct Observer {
+    // Says of a node what others know of it, before it is served.
+    std::function<void(discovery::Node&, const bus::Node&)> complete;
+    // A forwarder opened a watch, answered one, or one of its watches ended.
     std::function<void(const discovery::Node&, const bus::Node&)> arrived;
+    std::function<void()> answered;
     std::function<void(const discovery::Node&)> left;
   };
 
   Publisher(const Clock& clock, Observer observer);
   void serve(bus::Server& server);
   // For watchers that are not the bus's.
-  bus::WatchProvider& provider(Type type) { return *providers_[size_t(type)]; }
+  bus::WatchProvider& provider(Type type);
 
-  // The model of a (new) generation, or of changed instances.
-  void publish(std::shared_ptr<const discovery::Model> model);
+  // The model of a new generation, and what of it may be different.
+  void publish(std::shared_ptr<const discovery::Model> model, const discovery::Extent& extent);
+  // The instance has changed in the model, and with it these services' endpoints.
+  void publish_instance(const discovery::Model::Key& key,
+                        const std::vector<const discovery::Service*>& services);
+  // The node is told of as this from now on.
+  void set_node(const std::string& id, discovery::Node node);
+  // Of the forwarders that have endpoints of these services: how many, and how many
+  // of them have not answered what they were sent.
+  struct Unanswered {
+    size_t all = 0;
+    size_t pending = 0;
+  };
+  Unanswered unanswered(const std::vector<const discovery::Service*>& services) const;
+  // Says that what was changed is complete; after one or several publish_instance().
+  void finish();
 
-  const std::shared_ptr<const discovery::Model>& model() const { return model_; }
+  const std::shared_ptr<const discovery::Model>& model() const { return catalog_.model(); }
   const std::map<std::string, Forwarder>& forwarders() const { return forwarders_; }
   // Where the origin stands in the files of the generation served; empty: not known.
   std::string place(std::string_view origin) const {
-    return model_ == nullptr ? std::string() : model_->objects().places->place(origin);
+    return model() == nullptr ? std::string() : model()->objects().places->place(origin);
   }
+  const discovery::Catalog& catalog() const { return catalog_; }
 
  private:
-  class Provider final : public bus::WatchProvider {
-   public:
-    Provider(Publisher& publisher, Type type) : publisher_(publisher), type_(type) {}
-    Result<void> on_open(bus::Watcher& watcher) override;
-    void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
-    void on_ack(bus::Watcher& watcher, std::string_view generation) override;
-    void on_nack(bus::Watcher& watcher, std::string_view name, std::string_view version,
-                 std::string_view reason) override;
-    void on_in_force(bus::Watcher& watcher, std::string_view generation) override;
-    void on_gone(bus::Watcher& watcher) override;
-
-   private:
-    Publisher& publisher_;
-    const Type type_;
-  };
+  class Provider;
+  class ResourceProvider;
+  class HostProvider;
 
   Forwarder* find(bus::Watcher& watcher);
-  void compile(Forwarder& forwarder);
-  void compile_endpoints(Forwarder& forwarder, const discovery::Service& service);
-  void take(Forwarder& forwarder, Type type, std::vector<discovery::Resource> resources);
   void mark(Forwarder& forwarder);
   void set_sent(Forwarder& forwarder);
   // Offers all of one type to one watch.
   void offer(Forwarder& forwarder, bus::Watcher& watcher, Type type);
-  bool publish_instances(const discovery::Model& before);
+  void offer_hosts(Forwarder& forwarder, bus::Watcher& watcher,
+                   const discovery::Catalog::Hosts& names);
+  void ask(Forwarder& forwarder);
 
   const Clock& clock_;
   const Observer observer_;
-  std::array<std::unique_ptr<Provider>, kTypes> providers_;
-  std::shared_ptr<const discovery::Model> model_;  // null: nothing to serve yet
-  std::map<std::string, Forwarder> forwarders_;    // by node id
-  std::map<bus::Watcher*, std::string> by_watcher_;
-  // Bodies that somebody holds, by their version: equal ones are one.
-  std::map<std::string, std::weak_ptr<const std::string>> shared_;
+  std::array<std::unique_ptr<ResourceProvider>, kTypes> providers_;
+  std::unique_ptr<HostProvider> hosts_;
+  discovery::Catalog catalog_;
+  std::map<std::string, Forwarder> forwarders_;  // by node id
+  std::map<bus::Watcher*, Forwarder*> by_watcher_;
+  std::set<Forwarder*> changed_;
+
+ public:
+  ~Publisher();
 };
 
 }  // namespace mesh::discoveryd

@@ -1,15 +1,19 @@
 #include "cmd/discoveryd/service.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/discoveryd/node.h"
+#include "discovery/extent.h"
 
 namespace mesh::discoveryd {
 namespace {
 
 constexpr size_t kStateBytesMax = 64U << 20;
-// Changes of a moment are compiled together; short beside a connect.
-constexpr Duration kSettle = std::chrono::milliseconds(5);
+// Renewals and presences of a moment are written together.
+constexpr Duration kSaveSettle = std::chrono::milliseconds(200);
+constexpr Duration kUnconfirmedAgain = std::chrono::seconds(1);
 // Forwarders that come together are saved together.
 constexpr Duration kRosterSettle = std::chrono::milliseconds(100);
 
@@ -21,10 +25,12 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
       forwarders_file_(runtime.paths().state_dir + "/forwarders"),
       settings_(std::move(settings)),
       registry_(settings_.registry),
-      soon_(runtime.loop(), [this] { rebuild(); }),
+      soon_(runtime.loop(), [this] { apply_registry(); }),
+      save_timer_(runtime.loop(), [this] { save(); }),
       expiry_(runtime.loop(),
               [this] {
                 if (registry_.expire(clock_.now())) touch();
+                drop_unconfirmed();
                 arm_expiry();
               }),
       roster_expiry_(runtime.loop(),
@@ -34,13 +40,20 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                        arm_roster();
                      }),
       roster_soon_(runtime.loop(), [this] { save_roster(); }),
+      leaves_timer_(runtime.loop(), [this] { answer_leaves(); }),
       publisher_(clock_,
-                 {.arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
+                 {.complete = [this](auto& node, const auto& words) { complete(node, words); },
+                  .arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
+                  .answered =
+                      [this] {
+                        if (!leaves_.empty()) answer_leaves();
+                      },
                   .left = [this](const auto& node) { left(node); }}),
+      names_(runtime.loop(), runtime.paths().state_dir + "/addresses"),
       configd_(runtime.loop(), runtime.paths().socket("configd")),
       source_(configd_, runtime.paths().state_dir + "/objects",
-              [this](auto objects, auto problems) {
-                on_config(std::move(objects), std::move(problems));
+              [this](auto objects, auto problems, const auto& changed) {
+                on_config(std::move(objects), std::move(problems), changed);
               }),
       keys_(runtime.loop(), clock_, runtime.paths().state_dir + "/keys",
             [this] { set_options(); }) {
@@ -50,6 +63,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
 Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   MESH_TRY(auto settings, settings_of(runtime.settings_as<settings::v1::Discoveryd>()));
   auto service = std::make_unique<Service>(runtime, std::move(settings));
+  MESH_TRY_VOID(service->names_.set(service->settings_.dns));
   service->restore();
   service->restore_roster();
   service->keys_.restore();
@@ -59,6 +73,8 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   using bus::Allow;
   server.answer(Allow::Workload, service.get(), &Service::add);
   server.answer(Allow::Workload, service.get(), &Service::remove);
+  server.answer_later(Allow::Workload, service.get(), &Service::leave);
+  server.collect(Allow::Workload, service.get(), &Service::on_health);
   server.answer(Allow::Anyone, service.get(), &Service::services);
   server.answer(Allow::Anyone, service.get(), &Service::endpoints);
   server.answer(Allow::Anyone, service.get(), &Service::status);
@@ -77,6 +93,7 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
 
 Result<void> Service::reload(const google::protobuf::Message& message) {
   MESH_TRY(auto settings, settings_of(static_cast<const settings::v1::Discoveryd&>(message)));
+  MESH_TRY_VOID(names_.set(settings.dns));
   settings_ = std::move(settings);
   registry_.set_limits(settings_.registry);
   keys_.configure(settings_.jwks);
@@ -86,10 +103,7 @@ Result<void> Service::reload(const google::protobuf::Message& message) {
 
 void Service::set_options() {
   settings_.model.token_keys = keys_.keys();
-  if (!objects_) return;
-  // Other options are other resources: as with a new generation.
-  objects_ = std::make_shared<const discovery::Objects>(*objects_);
-  touch();
+  rebuild();  // other options are other resources
 }
 
 void Service::drain(std::function<void()> done) {
@@ -103,14 +117,35 @@ void Service::arrived(const discovery::Node& node, const bus::Node& words) {
   roster_.arrive(node.id, {.ns = node.ns, .workload = node.workload, .ending = draining(words)});
   if (roster_.revision() != saved_roster_ && !roster_soon_.armed()) roster_soon_.arm(kRosterSettle);
   if (node.workload.empty()) return;
-  const bool changed = registry_.arrive({node.ns, node.workload}, self_of(node, words),
-                                        draining(words), clock_.now());
-  if (changed || registry_.revision() != saved_revision_) touch();
+  auto self = self_of(node, words);
+  bool probed = false;
+  if (const std::string name = group_of(words); !name.empty()) {
+    const auto* group = objects_ ? discovery::find_group(*objects_, node.ns, name) : nullptr;
+    discovery::Node ignored = node;
+    // A group that is not there yet describes nothing.
+    if (group != nullptr)
+      discoveryd::complete(*group, words, ignored, self);
+    else
+      self.reset();
+    grouped_.insert_or_assign(node.id, words);
+    probed = group != nullptr && group->spec.has_probe();
+  }
+  // One that is new is an endpoint from its probe's first success on. After our own start
+  // all may be new to us, and nobody is held back.
+  const discovery::Registry::Key key{node.ns, node.workload};
+  if (probed && !registry_.registered(key) &&
+      clock_.now() - started_ >= settings_.registry.start_grace)
+    registry_.set_illness(key, "its probe has not passed yet");
+  const bool changed = registry_.arrive(key, std::move(self), draining(words), clock_.now());
+  if (changed) touch();
+  if (registry_.revision() != saved_revision_) save_soon();
 }
 
 void Service::left(const discovery::Node& node) {
   if (!publisher_.forwarders().contains(node.id)) {
     roster_.leave(node.id, clock_.now());
+    grouped_.erase(node.id);
+    checks_.drop(node.id);
     arm_roster();
   }
   registry_.leave({node.ns, node.workload}, clock_.now());
@@ -160,32 +195,84 @@ void Service::save() {
   if (!written) log::error("registrations are not kept", {{"error", written.error().text}});
 }
 
+void Service::save_soon() {
+  if (!save_timer_.armed()) save_timer_.arm(kSaveSettle);
+}
+
 void Service::on_config(std::shared_ptr<const discovery::Objects> objects,
-                        std::vector<std::string> problems) {
-  objects_ = std::move(objects);
+                        std::vector<std::string> problems, const ConfigSource::Names& changed) {
   problems_ = std::move(problems);
   for (const auto& problem : problems_) log::warning("left out", {{"object", problem}});
+  objects_ = std::move(objects);
   keys_.want(*objects_);
   settings_.model.token_keys = keys_.keys();
-  rebuild();
+  if (!model_) {
+    on_groups();
+    return rebuild();
+  }
+  const bool groups = std::any_of(changed.begin(), changed.end(), [](const auto& name) {
+    return name.starts_with("WorkloadGroup/");
+  });
+  if (groups) on_groups();
+  apply_registry();
+  auto change = discovery::change_of(*model_, *objects_, changed);
+  if (model_->options().token_keys != settings_.model.token_keys)
+    change = {.extent = {.all = true}, .rebuild = true};
+  if (change.rebuild) {
+    model_ = build();
+    discovery::add_instances(*model_, changed, change.extent);
+  } else {
+    const auto heeded = model_->heeds();
+    model_->set_rules(objects_);
+    change.extent.all |= !(model_->heeds() == heeded);
+  }
+  publisher_.publish(model_, change.extent);
 }
 
 void Service::touch() {
-  if (!soon_.armed()) soon_.arm(kSettle);
+  if (!soon_.armed()) soon_.arm(Duration::zero());
+}
+
+void Service::apply_registry() {
+  soon_.cancel();
+  arm_expiry();
+  save_soon();
+  if (!model_) return;
+  for (const auto& key : registry_.take_changes()) {
+    const auto registered = registry_.find(key);
+    publisher_.publish_instance(key, model_->set(key, registered ? &*registered : nullptr,
+                                                 registry_.state(key), registry_.illness(key)));
+  }
+  publisher_.finish();
+}
+
+std::shared_ptr<discovery::Model> Service::build() {
+  auto model = discovery::Model::build(
+      settings_.model, objects_, registry_.workloads(),
+      [this](const discovery::Registry::Key& key) { return registry_.state(key); });
+  for (const auto& [key, illness] : registry_.illnesses()) {
+    const auto registered = registry_.find(key);
+    model->set(key, registered ? &*registered : nullptr, registry_.state(key), illness);
+  }
+  names_.complete(*model);
+  return model;
 }
 
 void Service::rebuild() {
   soon_.cancel();
-  save();
   arm_expiry();
   if (!objects_) return;
-  publisher_.publish(discovery::Model::build(
-      settings_.model, objects_, registry_.workloads(),
-      [this](const discovery::Registry::Key& key) { return registry_.state(key); }));
+  registry_.take_changes();
+  model_ = build();
+  publisher_.publish(model_, {.all = true});
 }
 
 void Service::arm_expiry() {
-  const auto next = registry_.next_expiry();
+  auto next = registry_.next_expiry();
+  // Who is unconfirmed leaves once others are confirmed: that is looked at again.
+  if (!registry_.unconfirmed().empty())
+    next =
+        next ? std::min(*next, clock_.now() + kUnconfirmedAgain) : clock_.now() + kUnconfirmedAgain;
   if (!next) return expiry_.cancel();
   expiry_.arm(std::max<Duration>(Duration(0), *next - clock_.now()));
 }

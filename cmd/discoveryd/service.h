@@ -3,17 +3,22 @@
 // what people ask.
 #pragma once
 
+#include <list>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bus/client.h"
 #include "cmd/discoveryd/config_source.h"
 #include "cmd/discoveryd/key_keeper.h"
+#include "cmd/discoveryd/names.h"
 #include "cmd/discoveryd/publisher.h"
 #include "cmd/discoveryd/settings.h"
 #include "cmd/discoveryd/xds_server.h"
 #include "daemon/runtime.h"
 #include "daemon/service.h"
+#include "discovery/checks.h"
 #include "discovery/registry.h"
 #include "discovery/roster.h"
 #include "event/timer.h"
@@ -37,20 +42,30 @@ class Service final : public daemon::Service {
   void restore();
   void restore_roster();
   void on_config(std::shared_ptr<const discovery::Objects> objects,
-                 std::vector<std::string> problems);
-  // Something of the registry changed: the model is built anew soon, once for
-  // all changes of a moment.
+                 std::vector<std::string> problems, const ConfigSource::Names& changed);
+  // Something of the registry changed: it is in force at the end of the turn.
   void touch();
+  void apply_registry();
+  // Everything anew.
   void rebuild();
   // Settings, or keys that were fetched, are others now.
   void set_options();
+  std::shared_ptr<discovery::Model> build();
   void save();
+  void save_soon();
   void save_roster();
   void arm_expiry();
   void arm_roster();
 
   Result<msg::RegisterReply> add(const msg::RegisterRequest& request, const bus::Peer& peer);
   Result<msg::DeregisterReply> remove(const msg::DeregisterRequest& request, const bus::Peer& peer);
+  void leave(const msg::LeaveRequest& request, const bus::Peer& peer,
+             bus::Reply<msg::LeaveReply> reply);
+  void answer_leaves();
+  void drop_unconfirmed();
+  void on_health(const msg::HealthReport& report, const bus::Peer& peer);
+  void complete(discovery::Node& node, const bus::Node& words);
+  void on_groups();
   Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
   Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
                                         const bus::Peer& peer);
@@ -67,15 +82,30 @@ class Service final : public daemon::Service {
   Settings settings_;
   discovery::Registry registry_;
   uint64_t saved_revision_ = 0;
+  // Instances that end, and who waits to hear that nobody calls them.
+  struct Leave {
+    discovery::Model::Key key;
+    Instant until;
+    std::vector<discovery::Model::Key> services;  // host, namespace
+    bus::Reply<msg::LeaveReply> reply;
+  };
+  std::list<Leave> leaves_;
+  discovery::Checks checks_;
+  const Instant started_ = clock_.now();
+  std::map<std::string, bus::Node> grouped_;  // the words of nodes that name a group
   discovery::Roster roster_;
   uint64_t saved_roster_ = 0;
   std::shared_ptr<const discovery::Objects> objects_;  // null: none yet
+  std::shared_ptr<discovery::Model> model_;            // of these
   std::vector<std::string> problems_;
   event::Timer soon_;
+  event::Timer save_timer_;
   event::Timer expiry_;
   event::Timer roster_expiry_;
   event::Timer roster_soon_;  // saves
+  event::Timer leaves_timer_;
   Publisher publisher_;
+  Names names_;
   bus::Client configd_;
   ConfigSource source_;
   KeyKeeper keys_;

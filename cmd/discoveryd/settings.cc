@@ -1,6 +1,7 @@
 #include "cmd/discoveryd/settings.h"
 
 #include "base/text.h"
+#include "discovery/dns/addresses.h"
 #include "identity/spiffe_id.h"
 #include "net/address.h"
 
@@ -43,6 +44,10 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
     settings.dns.emplace();
     if (!message.dns().listen().empty()) settings.dns->listen = message.dns().listen();
     if (!message.dns().addresses().empty()) settings.dns->addresses = message.dns().addresses();
+    if (auto address = net::Address::parse(settings.dns->listen); !address)
+      return std::move(address).error().during("dns.listen");
+    if (auto range = discovery::dns::Addresses::in(settings.dns->addresses); !range)
+      return std::move(range).error().during("dns.addresses");
     MESH_TRY_VOID(set(message.dns().has_ttl(), message.dns().ttl(), "dns.ttl",
                       std::chrono::hours(24), settings.dns->ttl));
   }

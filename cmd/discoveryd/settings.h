@@ -16,6 +16,7 @@ struct Dns {
   std::string listen = "127.0.0.1:15053";
   std::string addresses = "240.240.0.0/16";
   Duration ttl = std::chrono::seconds(5);
+  bool operator==(const Dns&) const = default;
 };
 
 struct Jwks {

@@ -59,6 +59,7 @@ class XdsStream::Watch final : public bus::Watcher {
     changed();
   }
   void complete() override { mark({}); }
+  bool idle() const override { return stream_.ads_.idle(type_); }
   void refuse(Error error) override { stream_.end(grpc::Status::of(error)); }
 
   std::string settled;  // the generation that the client accepted last

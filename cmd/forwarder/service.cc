@@ -41,7 +41,9 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                     log::error("identity refused", {{"error", taken.error().text}});
                 }),
       stats_(statsd_, settings_.node.id, new_boot_id()),
+      mesh_(discoveryd_, settings_.node.id),
       discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
+      health_reporter_(runtime.loop(), mesh_, forwarder_),
       answers_(*runtime.server(), discovery_, forwarder_, settings_.node),
       admin_(runtime.loop(), forwarder_, admin_host()),
       reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }),
@@ -91,6 +93,7 @@ Result<void> Service::start(std::vector<net::Inherited> inherited) {
   MESH_TRY_VOID(identity_.start());
   discovery_.start(settings_.node);
   report_timer_.arm(settings_.report_interval);
+  health_reporter_.start();
   return {};
 }
 
@@ -142,10 +145,26 @@ void Service::drain(std::function<void()> done) {
   discovery_.restart(node_now());
   leave_timer_ = std::make_unique<event::Timer>(
       runtime_.loop(), [this, done = std::move(done)]() mutable { leave(std::move(done)); });
-  leave_timer_->arm(std::min<Duration>(kLeave, settings_.drain / 4));
+  const Duration longest = settings_.drain / 4;
+  const bool called = !settings_.node.workload.empty();  // else nobody dials us
+  if (!called || !mesh_.up())
+    return leave_timer_->arm(called ? std::min<Duration>(kLeaveBlind, longest) : Duration::zero());
+  const Duration wait = std::min<Duration>(kLeave, longest);
+  leave_timer_->arm(wait);
+  mesh_.leave(settings_.node.workload_namespace, settings_.node.workload, wait,
+              [this](Result<client::DiscoveryClient::Left> left) {
+                if (left_) return;
+                if (!left)
+                  log::warning("leaving unconfirmed", {{"error", left.error().text}});
+                else if (left->pending > 0)
+                  log::warning("leaving, and not all have confirmed it",
+                               {{"told", left->told}, {"pending", left->pending}});
+                leave_timer_->arm(Duration::zero());
+              });
 }
 
 void Service::leave(std::function<void()> done) {
+  left_ = true;
   forwarder_.drain(settings_.drain, [this, done = std::move(done)]() mutable {
     report();
     // One turn more, so that the last totals leave.

@@ -8,9 +8,11 @@
 
 #include "bus/client.h"
 #include "client/cert_client.h"
+#include "client/discovery_client.h"
 #include "client/stats_client.h"
 #include "cmd/forwarder/answers.h"
 #include "cmd/forwarder/discovery_watch.h"
+#include "cmd/forwarder/health_reporter.h"
 #include "cmd/forwarder/settings.h"
 #include "daemon/runtime.h"
 #include "event/signal.h"
@@ -24,8 +26,11 @@ class Service final : public daemon::Service {
  public:
   // With nothing to serve from yet, systemd is not kept waiting for longer.
   static constexpr Duration kReadyAfter = std::chrono::seconds(60);
-  // Between telling the mesh that we go and accepting no more.
-  static constexpr Duration kLeave = std::chrono::milliseconds(300);
+  // Between telling the mesh that we go and accepting no more: until all have confirmed
+  // that they do not call us, or for at most so long; without discoveryd, which cannot
+  // say who has, for kLeaveBlind.
+  static constexpr Duration kLeave = std::chrono::seconds(2);
+  static constexpr Duration kLeaveBlind = std::chrono::milliseconds(300);
 
   Service(daemon::Runtime& runtime, Settings settings);  // the runtime outlives us
   ~Service() override;
@@ -54,7 +59,9 @@ class Service final : public daemon::Service {
   forward::Forwarder forwarder_;
   client::CertClient identity_;
   client::StatsClient stats_;
+  client::DiscoveryClient mesh_;
   DiscoveryWatch discovery_;
+  HealthReporter health_reporter_;
   Answers answers_;
   forward::Admin admin_;
   event::Signal reopen_;  // SIGUSR1
@@ -64,6 +71,7 @@ class Service final : public daemon::Service {
   bool draining_ = false;
   bool ill_ = false;                // the admin page said so
   std::set<std::string> left_out_;  // listeners that cannot be bound
+  bool left_ = false;               // the mesh knows, or was given the time
 };
 
 }  // namespace mesh::forwarder

@@ -104,35 +104,6 @@ std::string address_name(std::string address) {
   return address;
 }
 
-Result<Duration> within(const google::protobuf::Duration& message, bool given, Duration otherwise,
-                        Duration most, std::string_view key) {
-  if (!given) return otherwise;
-  const Duration d = std::chrono::seconds(message.seconds()) + Duration(message.nanos());
-  if (d <= Duration(0) || d > most)
-    return Error{Errc::Invalid, std::string(key) + ": expected more than 0s, at most " +
-                                    text::format_duration(most)};
-  return d;
-}
-
-Result<Subscription> subscription_of(const settings::v1::Subscription& message) {
-  Subscription result;
-  if (!message.mode().empty() && message.mode() != "on-demand" && message.mode() != "all")
-    return Error{Errc::Invalid, "subscription.mode: expected on-demand or all, got " +
-                                    text::quoted(message.mode())};
-  result.on_demand = message.mode() != "all";
-  MESH_TRY(result.wait, within(message.wait(), message.has_wait(), result.wait,
-                               std::chrono::minutes(1), "subscription.wait"));
-  MESH_TRY(result.forget, within(message.forget(), message.has_forget(), result.forget,
-                                 std::chrono::hours(24 * 365), "subscription.forget"));
-  if (message.pending_max() > 100'000)
-    return Error{Errc::Invalid, "subscription.pending_max: expected at most 100000"};
-  if (message.hosts_max() > 40'000)
-    return Error{Errc::Invalid, "subscription.hosts_max: expected at most 40000"};
-  if (message.pending_max() != 0) result.pending_max = message.pending_max();
-  if (message.hosts_max() != 0) result.hosts_max = message.hosts_max();
-  return result;
-}
-
 }  // namespace
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
@@ -156,7 +127,6 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
                                : std::max(1U, std::thread::hardware_concurrency());
   MESH_TRY(settings.overload, overload_of(message.overload()));
   settings.overload.connections_max = message.connections_max();
-  MESH_TRY(settings.subscription, subscription_of(message.subscription()));
   if (!message.workload_group().empty() && message.address().empty())
     return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
   settings.admin = message.admin();

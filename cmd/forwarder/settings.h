@@ -12,15 +12,6 @@
 
 namespace mesh::forwarder {
 
-// Which resources it has.
-struct Subscription {
-  bool on_demand = true;
-  Duration wait = std::chrono::seconds(2);
-  size_t pending_max = 1000;
-  size_t hosts_max = 10'000;
-  Duration forget = std::chrono::hours(24);
-};
-
 struct Settings {
   forward::Local local;
   bus::Node node;
@@ -30,7 +21,6 @@ struct Settings {
   Duration drain;
   Duration report_interval;
   resilience::OverloadPolicy overload;
-  Subscription subscription;
 };
 
 // Errc::Invalid begins with the key. `name` is the instance's by default.

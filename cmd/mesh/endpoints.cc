@@ -21,6 +21,14 @@ std::string labels_text(const msg::Endpoint& endpoint) {
   return cell(text::join(pairs, ","));
 }
 
+std::string lease_text(const msg::Endpoint& endpoint) {
+  using std::chrono::milliseconds;
+  if (endpoint.unconfirmed())
+    return "lapsed " + text::format_age(milliseconds(endpoint.unconfirmed_ms())) + " ago";
+  if (endpoint.lease_left_ms() == 0) return "-";
+  return text::format_age(milliseconds(endpoint.lease_left_ms()));
+}
+
 Exit run(cli::Context& context) {
   msg::EndpointsRequest request;
   request.set_host(context.arguments.words()[0]);
@@ -35,17 +43,17 @@ Exit run(cli::Context& context) {
                     {"LEASE", true},
                     {"WEIGHT", true, true},
                     {"LOCALITY", true},
+                    {"GROUP", true},
+                    {"REASON", true},
                     {"IDENTITY", true},
                     {"LABELS"}});
   for (const auto& endpoint : reply->endpoints())
-    table.add({endpoint.address(), std::to_string(endpoint.service_port()),
-               cell(endpoint.workload()), endpoint.health(), endpoint.source(),
-               endpoint.lease_left_ms() == 0
-                   ? "-"
-                   : text::format_age(std::chrono::milliseconds(endpoint.lease_left_ms())),
-               std::to_string(endpoint.weight()), cell(endpoint.locality()),
-               cell(endpoint.identity()), labels_text(endpoint)},
-              endpoint.address());
+    table.add(
+        {endpoint.address(), std::to_string(endpoint.service_port()), cell(endpoint.workload()),
+         endpoint.health(), endpoint.source(), lease_text(endpoint),
+         std::to_string(endpoint.weight()), cell(endpoint.locality()), cell(endpoint.group()),
+         cell(endpoint.reason()), cell(endpoint.identity()), labels_text(endpoint)},
+        endpoint.address());
   table.print(context.format);
   if (table.size() == 0) context.say("the service has no endpoints");
   return Exit::Done;
@@ -61,8 +69,10 @@ cli::Command endpoints_command() {
           .words_max = 1,
           .example = "mesh endpoints reviews",
           .more =
-              "HEALTH is HEALTHY, DRAINING (its forwarder ends) or ABSENT (its forwarder is\n"
-              "gone). Only HEALTHY ones are given to forwarders. PORT is the service's.\n",
+              "HEALTH is HEALTHY, UNHEALTHY (its probe fails; forwarders pass it over), DRAINING\n"
+              "(its forwarder ends) or ABSENT (its forwarder is gone); the last two are no\n"
+              "endpoints. One whose LEASE lapsed stays until it is ill, or others of the service\n"
+              "have been confirmed for ten minutes. PORT is the service's.\n",
           .options = {{"-n,--namespace", "NAMESPACE", "where several namespaces have the host"}},
           .reading = true,
           .waiting = true,

@@ -72,6 +72,11 @@ class AdsStream {
   void withdraw(size_t type, std::string_view name);
   void mark(size_t type, std::string_view generation);
   bool wants(size_t type, std::string_view name) const;
+  // Everything of that type was sent and answered.
+  bool idle(size_t type) const {
+    const Subscription& state = types_[type].state;
+    return !state.in_flight() && !state.has_changes() && !state.has_removals();
+  }
 
   // The next response, serialized; nothing where all waits or nothing is to be said.
   std::optional<std::string> next();

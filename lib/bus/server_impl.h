@@ -132,6 +132,7 @@ class Server::Impl::ServerWatcher final : public Watcher {
   void withdraw(std::string_view name) override;
   void mark(std::string_view generation) override;
   void complete() override;
+  bool idle() const override { return state.idle(); }
   void refuse(Error error) override;
 
   WatchProvider& provider;

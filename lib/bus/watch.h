@@ -127,6 +127,9 @@ class Watcher {
   // mark() for providers without generations.
   virtual void complete() = 0;
 
+  // All that was offered, withdrawn and marked has been sent and answered.
+  virtual bool idle() const = 0;
+
   // Ends the watch with a reason; on_gone() follows at the end of the turn.
   virtual void refuse(Error error) = 0;
 

@@ -57,6 +57,7 @@ class WatcherState {
   std::optional<wire::WatchResponse> next();
 
   size_t pending() const { return pending_.size(); }
+  bool idle() const { return pending_.empty() && !marker_ && !flight_; }
 
  private:
   // An empty version means "told that it does not exist".

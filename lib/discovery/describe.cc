@@ -178,7 +178,7 @@ Result<void> describe_workload(const Model& model, const DescribeRequest& reques
                                DescribeReply& reply) {
   const Workload* workload = nullptr;
   std::vector<std::string_view> names;
-  for (const Workload& one : model.workloads()) {
+  for (const auto& [key, one] : model.workloads()) {
     names.push_back(one.name);
     if (one.name == request.workload() &&
         (request.namespace_().empty() || one.ns == request.namespace_()))

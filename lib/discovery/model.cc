@@ -35,28 +35,7 @@ Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::stri
   return workload;
 }
 
-bool egress_allows(const istio::Sidecar& sidecar, const Service& service, const std::string& ns) {
-  if (sidecar.egress().empty()) return true;
-  for (const auto& egress : sidecar.egress())
-    for (const auto& host : egress.hosts())
-      if (discovery::egress_allows(host, service, ns)) return true;
-  return false;
-}
-
 }  // namespace
-
-bool egress_allows(std::string_view egress, const Service& service, const std::string& ns) {
-  const size_t slash = egress.find('/');
-  const std::string_view from = slash == std::string_view::npos ? "*" : egress.substr(0, slash);
-  const std::string_view host = slash == std::string_view::npos ? egress : egress.substr(slash + 1);
-  if (from == "~") return false;
-  if (from == ".") {
-    if (service.ns != ns) return false;
-  } else if (from != "*" && from != service.ns) {
-    return false;
-  }
-  return host_match(host, service.host) > 0;
-}
 
 bool is_http(std::string_view protocol) {
   return protocol == "HTTP" || needs_http2(protocol) || protocol == "GRPC-WEB";
@@ -92,29 +71,31 @@ Instance instance_of(const Workload& workload, const Port& port) {
   return instance;
 }
 
-std::shared_ptr<const Model> Model::build(Options options, std::shared_ptr<const Objects> objects,
-                                          const std::vector<Workload>& registered,
-                                          const StateOf& state_of) {
+std::string dialed(const Instance& instance) {
+  if (!instance.path.empty()) return instance.path;
+  const bool v6 = instance.address.find(':') != std::string::npos;
+  return (v6 ? "[" + instance.address + "]" : instance.address) + ":" +
+         std::to_string(instance.port);
+}
+
+std::shared_ptr<Model> Model::build(Options options, std::shared_ptr<const Objects> objects,
+                                    const std::vector<Workload>& registered,
+                                    const StateOf& state_of) {
   auto model = std::make_shared<Model>(std::move(options), std::move(objects));
   model->add_configured(registered);
-  for (auto& workload : model->workloads_)
-    if (workload.source == Workload::Source::Config)
-      workload.state = state_of({workload.ns, workload.name});
+  for (auto& [key, workload] : model->workloads_)
+    if (workload.source == Workload::Source::Config) workload.state = state_of(key);
   model->add_services();
+  model->index_rules();
   return model;
 }
 
 void Model::add_configured(const std::vector<Workload>& registered) {
-  std::set<std::pair<std::string, std::string>> configured;
-  for (const auto& entry : objects_->workload_entries) {
-    workloads_.push_back(from_entry(entry.spec, entry.ns, entry.name, entry.labels));
-    configured.emplace(entry.ns, entry.name);
-  }
+  for (const auto& entry : objects_->workload_entries)
+    workloads_.emplace(Key(entry.ns, entry.name),
+                       from_entry(entry.spec, entry.ns, entry.name, entry.labels));
   for (const auto& workload : registered)
-    if (!configured.contains({workload.ns, workload.name})) workloads_.push_back(workload);
-  std::sort(workloads_.begin(), workloads_.end(), [](const Workload& a, const Workload& b) {
-    return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
-  });
+    workloads_.emplace(Key(workload.ns, workload.name), workload);  // beneath configured ones
 }
 
 void Model::add_services() {
@@ -123,6 +104,10 @@ void Model::add_services() {
   std::stable_sort(services_.begin(), services_.end(), [](const Service& a, const Service& b) {
     return std::tie(a.host, a.ns) < std::tie(b.host, b.ns);
   });
+  index_services();
+  for (const auto& [key, workload] : workloads_)
+    for (const size_t place : places_of(workload.ns, workload.labels))
+      services_[place].workloads.push_back(&workload);
 }
 
 void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::string& host) {
@@ -159,26 +144,9 @@ void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::str
     service.workloads.push_back(workload.get());
     inline_workloads_.push_back(std::move(workload));
   }
-  if (spec.has_workload_selector() && !spec.workload_selector().labels().empty())
-    for (const auto& workload : workloads_)
-      if (workload.ns == entry.ns && selects(spec.workload_selector().labels(), workload.labels))
-        service.workloads.push_back(&workload);
+  service.selector.insert(spec.workload_selector().labels().begin(),
+                          spec.workload_selector().labels().end());
   services_.push_back(std::move(service));
-}
-
-std::vector<const Service*> Model::services_for(const Node& node) const {
-  const auto* scope = sidecar(node.ns, node.labels);
-  std::vector<const Service*> result;
-  for (const auto& service : services_) {
-    if (!visible(service.export_to, service.ns, node.ns)) continue;
-    if (scope != nullptr && !egress_allows(scope->spec, service, node.ns)) continue;
-    if (result.empty() || result.back()->host != service.host) {
-      result.push_back(&service);
-    } else if (service.ns == node.ns) {
-      result.back() = &service;
-    }
-  }
-  return result;
 }
 
 std::string Model::resolve(const std::string& host, const std::string& ns) const {
@@ -186,96 +154,6 @@ std::string Model::resolve(const std::string& host, const std::string& ns) const
   if (lower.find('.') != std::string::npos || lower.starts_with('*')) return lower;
   if (find_service(lower, ns) != nullptr) return lower;
   return lower + "." + ns + ".svc." + options_.domain;
-}
-
-const Service* Model::find_service(std::string_view host, std::string_view ns) const {
-  const Service* result = nullptr;
-  auto it = std::lower_bound(services_.begin(), services_.end(), host,
-                             [](const Service& s, std::string_view h) { return s.host < h; });
-  for (; it != services_.end() && it->host == host; ++it)
-    if (result == nullptr || it->ns == ns) result = &*it;
-  return result;
-}
-
-const Object<istio::DestinationRule>* Model::destination_rule(const Service& service,
-                                                              const std::string& ns) const {
-  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
-    const Object<istio::DestinationRule>* best = nullptr;
-    size_t best_match = 0;
-    for (const auto& rule : objects_->destination_rules) {
-      if (rule.ns != *from || !visible(rule.spec.export_to(), rule.ns, ns)) continue;
-      const size_t match = host_match(resolve(rule.spec.host(), rule.ns), service.host);
-      if (match > best_match) {
-        best = &rule;
-        best_match = match;
-      }
-    }
-    if (best != nullptr) return best;
-  }
-  return nullptr;
-}
-
-const Object<v1::ServicePolicy>* Model::service_policy(const Service& service,
-                                                       const std::string& subset,
-                                                       const std::string& ns) const {
-  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
-    const Object<v1::ServicePolicy>* whole = nullptr;
-    for (const auto& policy : objects_->service_policies) {
-      if (policy.ns != *from || resolve(policy.spec.host(), policy.ns) != service.host) continue;
-      if (policy.spec.subset() == subset) return &policy;
-      if (policy.spec.subset().empty()) whole = &policy;
-    }
-    if (whole != nullptr) return whole;
-  }
-  return nullptr;
-}
-
-std::vector<const Object<v1::CircuitBreaker>*> Model::circuit_breakers(
-    const Service& service, const std::string& ns) const {
-  std::vector<const Object<v1::CircuitBreaker>*> found;
-  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
-    for (const auto& breaker : objects_->circuit_breakers)
-      if (breaker.ns == *from && resolve(breaker.spec.host(), breaker.ns) == service.host)
-        found.push_back(&breaker);
-    if (!found.empty()) break;
-  }
-  return found;
-}
-
-std::vector<const Object<v1::RateLimit>*> Model::rate_limits(const Service& service) const {
-  std::vector<const Object<v1::RateLimit>*> found;
-  for (const auto* from : {&service.ns, &options_.root_namespace}) {
-    for (const auto& limit : objects_->rate_limits)
-      if (limit.ns == *from && resolve(limit.spec.host(), limit.ns) == service.host)
-        found.push_back(&limit);
-    if (!found.empty()) break;
-  }
-  return found;
-}
-
-const Object<v1::MeshConfig>* Model::mesh_config() const {
-  for (const auto& config : objects_->mesh_configs)
-    if (config.ns == options_.root_namespace) return &config;
-  return nullptr;
-}
-
-const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
-                                                            const std::string& host_ns,
-                                                            const std::string& ns) const {
-  const Object<istio::VirtualService>* best = nullptr;
-  std::pair<size_t, int> best_rank{0, 0};
-  for (const auto& object : objects_->virtual_services) {
-    if (!visible(object.spec.export_to(), object.ns, ns) || !for_mesh(object.spec.gateways()))
-      continue;
-    const int nearness = object.ns == ns ? 2 : object.ns == host_ns ? 1 : 0;
-    for (const auto& pattern : object.spec.hosts()) {
-      const std::pair rank{host_match(resolve(pattern, object.ns), host), nearness};
-      if (rank.first == 0 || rank <= best_rank) continue;
-      best = &object;
-      best_rank = rank;
-    }
-  }
-  return best;
 }
 
 const Object<istio::Sidecar>* Model::sidecar(const std::string& ns, const Labels& labels) const {
@@ -328,9 +206,8 @@ std::string Model::identity(const Workload& workload) const {
 
 const Workload* Model::workload_of(const Node& node) const {
   if (node.workload.empty()) return nullptr;
-  for (const auto& workload : workloads_)
-    if (workload.ns == node.ns && workload.name == node.workload) return &workload;
-  return nullptr;
+  const auto found = workloads_.find({node.ns, node.workload});
+  return found == workloads_.end() ? nullptr : &found->second;
 }
 
 std::string Model::locality(const Node& node) const {

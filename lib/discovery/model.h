@@ -2,8 +2,10 @@
 // registry: services with their ports and instances, and the policies that
 // hold for them. What compile/ reads.
 //
-// A value of one moment: objects and workloads are copied in, everything is
-// const afterwards. Rules of visibility, selection and precedence are Istio's
+// Objects and instances are copied in. The owner may tell what changed of
+// instances, and of objects other than services, in place: what such a change
+// costs does not grow with the mesh. Whoever holds a model over turns of the loop
+// sees the present. One thread. Rules of visibility, selection and precedence are Istio's
 // (istio.io, "Configuration scoping", "Destination Rule", "PeerAuthentication",
 // "Sidecar").
 #pragma once
@@ -11,11 +13,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "discovery/host_index.h"
 #include "discovery/objects.h"
 #include "discovery/workload.h"
 
@@ -42,6 +46,9 @@ struct Node {
   };
   Capture capture_outbound = {};
   Capture capture_inbound = {};
+
+  // The hosts that it gets resources of, where it subscribes on demand; null: all.
+  std::shared_ptr<const std::set<std::string, std::less<>>> hosts = {};
   bool operator==(const Node&) const = default;
 };
 
@@ -77,8 +84,14 @@ struct Service {
   std::vector<std::string> export_to;
   std::vector<std::string> subject_alt_names;
   std::vector<const Workload*> workloads;  // absent ones too; of the Model
+  Labels selector;                         // empty: its endpoints are its own
 
   const Port* find_port(uint32_t number) const;
+  // One of `addresses` is an address, not a range.
+  bool has_address() const;
+  // May be given an automatic one: neither has its host a wildcard, nor do callers
+  // choose the address themselves (Istio, "DNS proxying").
+  bool takes_address() const { return resolution != Resolution::None && !host.starts_with('*'); }
 };
 
 // An instance of a service at one of its ports.
@@ -89,6 +102,8 @@ struct Instance {
   std::string path;  // a Unix socket
 };
 Instance instance_of(const Workload& workload, const Port& port);
+// "ADDRESS:PORT", "[ADDRESS]:PORT" or the path.
+std::string dialed(const Instance& instance);
 
 class Model {
  public:
@@ -100,24 +115,47 @@ class Model {
     std::shared_ptr<const std::map<std::string, std::string>> token_keys = {};
   };
 
+  using Key = std::pair<std::string, std::string>;  // namespace, name
+  using Workloads = std::map<Key, Workload>;
+
   // `registered` are the registry's; `state_of` gives the state of configured
   // instances by namespace and name.
-  using StateOf = std::function<Workload::State(const std::pair<std::string, std::string>&)>;
-  static std::shared_ptr<const Model> build(Options options, std::shared_ptr<const Objects> objects,
-                                            const std::vector<Workload>& registered,
-                                            const StateOf& state_of);
+  using StateOf = std::function<Workload::State(const Key&)>;
+  static std::shared_ptr<Model> build(Options options, std::shared_ptr<const Objects> objects,
+                                      const std::vector<Workload>& registered,
+                                      const StateOf& state_of);
   Model(Options options, std::shared_ptr<const Objects> objects)
       : options_(std::move(options)), objects_(std::move(objects)) {}
   Model(const Model&) = delete;  // services point into workloads
 
+  // An instance as it is now: registered, or not (null). Of a configured one its state
+  // and health alone. Gives the services whose endpoints that changes.
+  std::vector<const Service*> set(const Key& key, const Workload* registered, Workload::State state,
+                                  const std::string& illness);
+  // Automatic addresses, for services that have none of their own; "": none. Before the
+  // model is compiled.
+  void give_addresses(const std::function<std::string(const std::string& host)>& address_of);
+  // Other objects of the same services and instances: rules, policies.
+  void set_rules(std::shared_ptr<const Objects> objects);
+
   const Options& options() const { return options_; }
   const Objects& objects() const { return *objects_; }
-  const std::vector<Workload>& workloads() const { return workloads_; }
+  const Workloads& workloads() const { return workloads_; }
   const std::vector<Service>& services() const { return services_; }  // by host, namespace
 
   // The services that this node may call: exported to its namespace and within
-  // the egress of its Sidecar; one a host, its own namespace's first.
+  // the egress of its Sidecar, or where VirtualServices within it lead; one a host, its
+  // own namespace's first.
   std::vector<const Service*> services_for(const Node& node) const;
+  // Whether the VirtualService holds for the node: exported to its namespace, for
+  // "mesh", and within the egress of its Sidecar.
+  bool follows(const Object<istio::VirtualService>& object, const Node& node) const;
+
+  // The services that have the instance, in order.
+  std::vector<const Service*> services_of(const Workload& workload) const;
+  // The service that a request to this host reaches from the node: by its name, a
+  // short form of it, an address, or the longest wildcard. Null: none.
+  const Service* service_named(std::string_view host, const Node& node) const;
 
   // A host as an object of `ns` writes it: completed where it is short and no
   // service has it as it stands (Istio: NAME.NAMESPACE.svc.DOMAIN).
@@ -128,6 +166,15 @@ class Model {
   // the service's, then the root's; in each the most exact host. Null: none.
   const Object<istio::DestinationRule>* destination_rule(const Service& service,
                                                          const std::string& ns) const;
+  // By which the resources of two nodes of a namespace may differ, beside what each
+  // says of its own listeners.
+  struct Heeds {
+    bool labels = false;    // of the caller: some rule asks for them
+    bool workload = false;  // its own: some rule weighs callers
+    bool operator==(const Heeds&) const = default;
+  };
+  Heeds heeds() const { return heeds_; }
+
   const Object<istio::VirtualService>* virtual_service(const std::string& host,
                                                        const std::string& host_ns,
                                                        const std::string& ns) const;
@@ -171,12 +218,27 @@ class Model {
   void add_configured(const std::vector<Workload>& registered);
   void add_services();
   void add_service(const Object<istio::ServiceEntry>& entry, const std::string& host);
+  void index_services();
+  void index_rules();
+  std::vector<size_t> places_of(const std::string& ns, const Labels& labels) const;
+  bool may_call(const Service& service, const Node& node,
+                const Object<istio::Sidecar>* scope) const;
+  std::set<const Service*> led_to(const Node& node, const Object<istio::Sidecar>* scope) const;
 
   const Options options_;
-  const std::shared_ptr<const Objects> objects_;
-  std::vector<Workload> workloads_;
+  std::shared_ptr<const Objects> objects_;
+  Workloads workloads_;  // nodes stay where they are
   std::vector<std::unique_ptr<Workload>> inline_workloads_;
   std::vector<Service> services_;
+  // By namespace and one label of the selector: the services with it.
+  std::map<std::string, std::vector<size_t>> selectors_;
+  std::map<std::string, std::vector<size_t>, std::less<>> by_address_;
+  HostIndex virtual_services_;
+  HostIndex destination_rules_;
+  HostIndex service_policies_;
+  HostIndex circuit_breakers_;
+  HostIndex rate_limits_;
+  Heeds heeds_;
 };
 
 // Whether an object of `ns` with this exportTo is seen from `viewer`.

@@ -54,6 +54,11 @@ std::string_view to_string(Workload::State state) {
   return "";
 }
 
+std::string_view health_of(const Workload& workload) {
+  if (workload.state == Workload::State::Present && !workload.illness.empty()) return "UNHEALTHY";
+  return to_string(workload.state);
+}
+
 Result<void> Registry::check(const Workload& workload) {
   if (!is_name(workload.name)) return invalid("name: 1 to 253 of [a-zA-Z0-9._-]");
   if (!is_name(workload.ns)) return invalid("namespace: 1 to 253 of [a-zA-Z0-9._-]");
@@ -81,19 +86,22 @@ Result<bool> Registry::add(Workload workload, Duration lease, Instant now) {
     return Error{Errc::TooBig, "there are " + std::to_string(entries_.size()) +
                                    " registrations already, the limit of registrations_max"};
   ++revision_;
-  Entry entry{.workload = std::move(workload), .until = {}};
+  Entry entry{.workload = std::move(workload), .until = {}, .lapsed = {}};
   if (lease > Duration(0)) entry.until = now + lease;
   // Whoever registers an instance says that it is there.
   const bool was_absent = state(key) == Workload::State::Absent;
   if (was_absent) presences_.erase(key);
-  const bool changed =
-      was_absent || found == entries_.end() || !(found->second.workload == entry.workload);
+  const bool changed = was_absent || found == entries_.end() || found->second.lapsed ||
+                       !(found->second.workload == entry.workload);
+  if (changed) changes_.insert(key);
   entries_.insert_or_assign(key, std::move(entry));
   return changed;
 }
 
 bool Registry::remove(const Key& key) {
   if (entries_.erase(key) == 0) return false;
+  illnesses_.erase(key);
+  changes_.insert(key);
   ++revision_;
   return true;
 }
@@ -107,20 +115,33 @@ bool Registry::arrive(const Key& key, std::optional<Workload> self, bool drainin
   presence.absent = false;
   presence.absent_at.reset();
   presence.draining = draining;
-  if (self && check(*self)) {
-    self->source = Workload::Source::Forwarder;
-    const auto found = entries_.find(key);
-    const bool known = found != entries_.end();
-    const bool ours = known && found->second.workload.source == Workload::Source::Forwarder;
-    // What was registered by hand stands above what the forwarder says.
-    if ((!known && entries_.size() < limits_.registrations_max) ||
-        (ours && !(found->second.workload == *self))) {
-      entries_.insert_or_assign(key, Entry{.workload = std::move(*self), .until = {}});
-      changed = true;
-    }
-  }
+  if (self) changed |= set_self(key, *std::move(self));
   if (changed || presence.watches == 1) ++revision_;
+  if (changed) changes_.insert(key);
   return changed;
+}
+
+void Registry::drain(const Key& key) {
+  const auto found = presences_.find(key);
+  if (found == presences_.end() || found->second.draining) return;
+  found->second.draining = true;
+  changes_.insert(key);
+}
+
+bool Registry::set_self(const Key& key, Workload self) {
+  if (!check(self)) return false;
+  self.source = Workload::Source::Forwarder;
+  const auto found = entries_.find(key);
+  // What was registered by hand stands above what the forwarder says.
+  const bool fits = found == entries_.end()
+                        ? entries_.size() < limits_.registrations_max
+                        : found->second.workload.source == Workload::Source::Forwarder &&
+                              !(found->second.workload == self);
+  if (!fits) return false;
+  entries_.insert_or_assign(key, Entry{.workload = std::move(self), .until = {}, .lapsed = {}});
+  changes_.insert(key);
+  ++revision_;
+  return true;
 }
 
 void Registry::leave(const Key& key, Instant now) {
@@ -138,13 +159,27 @@ bool Registry::expire(Instant now) {
     presence.absent = true;
     presence.draining = false;
     changed = true;
+    changes_.insert(it->first);
     const auto entry = entries_.find(it->first);
-    if (entry != entries_.end() && entry->second.workload.source == Workload::Source::Forwarder)
+    if (entry != entries_.end() &&
+        (entry->second.workload.source == Workload::Source::Forwarder || entry->second.lapsed))
       entries_.erase(entry);
+    illnesses_.erase(it->first);
   }
-  changed |= std::erase_if(entries_, [&](const auto& item) {
-               return item.second.until && *item.second.until <= now;
-             }) > 0;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    if (!entry.until || *entry.until > now) {
+      ++it;
+      continue;
+    }
+    changed = true;
+    changes_.insert(it->first);
+    entry.lapsed = std::exchange(entry.until, std::nullopt);
+    // Of one that is gone or ill its silence is the last word.
+    const bool leaves =
+        state(it->first) == Workload::State::Absent || illnesses_.contains(it->first);
+    it = leaves ? entries_.erase(it) : std::next(it);
+  }
   if (changed) ++revision_;
   return changed;
 }
@@ -159,11 +194,65 @@ std::optional<Instant> Registry::next_expiry() const {
   return next;
 }
 
+Workload Registry::as_it_is(const Key& key, const Entry& entry) const {
+  Workload workload = entry.workload;
+  workload.state = state(key);
+  workload.illness = illness(key);
+  workload.unconfirmed = entry.lapsed.has_value();
+  return workload;
+}
+
+std::vector<Registry::Key> Registry::overdue(Instant now) const {
+  std::vector<Key> keys;
+  for (const auto& [key, entry] : entries_)
+    if (entry.lapsed && now - *entry.lapsed >= limits_.unconfirmed_max) keys.push_back(key);
+  return keys;
+}
+
+std::vector<Registry::Key> Registry::unconfirmed() const {
+  std::vector<Key> keys;
+  for (const auto& [key, entry] : entries_)
+    if (entry.lapsed) keys.push_back(key);
+  return keys;
+}
+
+std::optional<Duration> Registry::unconfirmed(const Key& key, Instant now) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || !found->second.lapsed) return std::nullopt;
+  return now - *found->second.lapsed;
+}
+
+bool Registry::set_illness(const Key& key, const std::string& illness) {
+  const auto known = illnesses_.find(key);
+  if ((known == illnesses_.end() ? std::string() : known->second) == illness) return false;
+  if (illness.empty()) {
+    illnesses_.erase(known);
+  } else {
+    if (known == illnesses_.end() && illnesses_.size() >= kPresencesMax) return false;
+    illnesses_.insert_or_assign(key, illness);
+    const auto entry = entries_.find(key);
+    if (entry != entries_.end() && entry->second.lapsed) entries_.erase(entry);
+  }
+  changes_.insert(key);
+  ++revision_;
+  return true;
+}
+
+std::string Registry::illness(const Key& key) const {
+  const auto found = illnesses_.find(key);
+  return found == illnesses_.end() ? std::string() : found->second;
+}
+
+std::optional<Workload> Registry::find(const Key& key) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return std::nullopt;
+  return as_it_is(found->first, found->second);
+}
+
 std::vector<Workload> Registry::workloads() const {
   std::vector<Workload> result;
   for (const auto& [key, entry] : entries_) {
-    result.push_back(entry.workload);
-    result.back().state = state(key);
+    result.push_back(as_it_is(key, entry));
   }
   return result;
 }
@@ -195,6 +284,10 @@ std::string Registry::save(Instant now) const {
     to.set_weight(from.weight);
     to.set_service_account(from.service_account);
     to.set_by_forwarder(from.source == Workload::Source::Forwarder);
+    to.set_group(from.group);
+    if (const auto silent = unconfirmed(key, now))
+      to.set_unconfirmed_ms(std::max<uint64_t>(
+          1, uint64_t(std::chrono::ceil<std::chrono::milliseconds>(*silent).count())));
     if (const auto left = lease_left(key, now))
       to.set_lease_ms(uint64_t(std::chrono::ceil<std::chrono::milliseconds>(*left).count()));
   }
@@ -223,12 +316,16 @@ Result<void> Registry::restore(std::string_view bytes, Instant now) {
     to.locality = from.locality();
     to.weight = from.weight();
     to.service_account = from.service_account();
+    to.group = from.group();
     to.source = from.by_forwarder() ? Workload::Source::Forwarder : Workload::Source::Registered;
     if (auto right = check(to); !right) return std::move(right).error();
     // A lease goes on where it was, and leaves time to be renewed.
     if (from.lease_ms() > 0)
       entry.until =
           now + std::max<Duration>(std::chrono::milliseconds(from.lease_ms()), limits_.start_grace);
+    if (from.unconfirmed_ms() > 0)
+      entry.lapsed = now - std::min<Duration>(std::chrono::milliseconds(from.unconfirmed_ms()),
+                                              limits_.unconfirmed_max);
     entries.insert_or_assign(Key{to.ns, to.name}, std::move(entry));
   }
   for (const auto& from : saved.presences()) {

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,11 +51,34 @@ class Registry {
   // True where a state changed at once.
   bool arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now);
   void leave(const Key& key, Instant now);
+  // Its forwarder says that it ends: it is no endpoint any more.
+  void drain(const Key& key);
+  // What the instance registers of itself is this now; true where that is news.
+  bool set_self(const Key& key, Workload self);
 
-  // Ends what is over at `now`; true where anything changed.
+  // Ends what is over at `now`; true where anything changed. A registration whose
+  // lease is over becomes unconfirmed, and stays: that its source is silent says
+  // nothing of the instance.
   bool expire(Instant now);
+  // Unconfirmed for longer than the limit: whoever knows that others are confirmed
+  // may remove() them.
+  std::vector<Key> overdue(Instant now) const;
+  std::vector<Key> unconfirmed() const;
+  // For how long it has been unconfirmed; nothing: it is not.
+  std::optional<Duration> unconfirmed(const Key& key, Instant now) const;
+
+  // What the instance's own forwarder finds by its probe; "": it is well. An
+  // unconfirmed one that is ill leaves. True where that changed anything.
+  bool set_illness(const Key& key, const std::string& illness);
+  std::string illness(const Key& key) const;
+  const std::map<Key, std::string>& illnesses() const { return illnesses_; }
   // When expire() has something to do next; nothing: not before the next call.
   std::optional<Instant> next_expiry() const;
+
+  // Whose workload, state or presence may be different since the last call.
+  std::set<Key> take_changes() { return std::exchange(changes_, {}); }
+  // A registered one with its state; null where it is not registered.
+  std::optional<Workload> find(const Key& key) const;
 
   // All registered and self-registered instances, in order of their keys, with
   // their state.
@@ -75,7 +99,8 @@ class Registry {
  private:
   struct Entry {
     Workload workload;
-    std::optional<Instant> until;  // of the lease
+    std::optional<Instant> until;   // of the lease
+    std::optional<Instant> lapsed;  // when it ended
   };
   struct Presence {
     size_t watches = 0;
@@ -84,10 +109,13 @@ class Registry {
     std::optional<Instant> absent_at;  // when the grace ends
   };
   static Result<void> check(const Workload& workload);
+  Workload as_it_is(const Key& key, const Entry& entry) const;
 
   Limits limits_;
+  std::set<Key> changes_;
   std::map<Key, Entry> entries_;
   std::map<Key, Presence> presences_;
+  std::map<Key, std::string> illnesses_;
   uint64_t revision_ = 0;
 };
 

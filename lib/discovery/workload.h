@@ -35,10 +35,15 @@ struct Workload {
   std::string service_account;  // empty: not of the mesh, speaks clear text
   Source source = Source::Config;
   State state = State::Present;
+  std::string group = {};    // the WorkloadGroup it was made of; empty: none
+  std::string illness = {};  // why it is found ill; empty: it is not
+  bool unconfirmed = false;  // its lease has lapsed, and it has not left yet
 
   bool operator==(const Workload&) const = default;
 };
 
+// "HEALTHY", "UNHEALTHY", "DRAINING", "ABSENT".
+std::string_view health_of(const Workload& workload);
 std::string_view to_string(Workload::Source source);
 std::string_view to_string(Workload::State state);
 

@@ -86,6 +86,9 @@ class Forwarder final : public Worker::Host {
   // What the process sheds when it runs short; nothing before the first call.
   void set_overload(resilience::OverloadPolicy policy) { overload_.set(std::move(policy)); }
 
+  // What active health checks find.
+  const upstream::HealthChecker& checks() const { return health_.checker(); }
+
   // The circuit breakers of the configurations in use, by name.
   std::vector<filter::BreakerReport> breakers() const {
     return builder_.filters().breakers(loop_.now());

@@ -36,6 +36,7 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   // A worker ejected a host, or an answer failed one at once: that is to be told, and its return to
   // be waited for.
   void on_ejection();
+  const upstream::HealthChecker& checker() const { return checker_; }
 
  private:
   struct Kept {

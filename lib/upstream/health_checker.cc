@@ -72,6 +72,10 @@ class HealthChecker::Session final : private HealthProbe::Owner, private event::
     if (changed) tell_ejected("ACTIVE", "x-envoy-immediate-health-check-fail in an answer");
   }
 
+  bool checked() const { return row_.checked(); }
+  bool healthy() const { return row_.healthy(); }
+  const std::string& why() const { return why_; }
+
   bool waiting = false;  // in the checker's line
 
  private:
@@ -94,6 +98,7 @@ class HealthChecker::Session final : private HealthProbe::Owner, private event::
       shared().health.returned_ns.store(
           std::chrono::nanoseconds(checker_.loop_.now().time_since_epoch()).count(),
           std::memory_order_relaxed);
+    if (!is_success(result)) why_ = why;
     if (is_success(result)) {
       if (came)
         tell_added(first);
@@ -179,6 +184,7 @@ class HealthChecker::Session final : private HealthProbe::Owner, private event::
   std::shared_ptr<const ClusterSpec> cluster_;
   size_t host_;
   resilience::HealthRow row_;
+  std::string why_;  // the last check that failed did
   HealthProbe probe_;
   event::Deadline due_;
 };
@@ -220,6 +226,15 @@ void HealthChecker::use(const Clusters* clusters, const Clusters* cold) {
   // Places may have become free.
   ++running_;
   finished();
+}
+
+void HealthChecker::each(const std::function<void(const Finding&)>& visit) const {
+  for (const auto& [key, session] : sessions_)
+    if (session->checked())
+      visit({.cluster = key.first,
+             .host = key.second,
+             .healthy = session->healthy(),
+             .why = session->why()});
 }
 
 void HealthChecker::look() {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -50,6 +51,16 @@ class HealthChecker {
   void look();
 
   size_t size() const { return sessions_.size(); }  // hosts that are checked
+
+  // How a host is, once it was checked.
+  struct Finding {
+    std::string_view cluster;
+    std::string_view host;  // ADDRESS:PORT or a path
+    bool healthy;
+    std::string_view why;  // of the last check that failed; may be empty
+  };
+  // All of them, by cluster and host; views that hold during the call.
+  void each(const std::function<void(const Finding&)>& visit) const;
 
  private:
   class Session;

@@ -95,7 +95,44 @@ has() { [ "$(addresses)" = "$1" ]; }
 
   ask register reviews-3 127.0.0.1 -n demo -p http=20013 -l app=reviews --lease 1s
   has "127.0.0.1:20011 127.0.0.1:20013"
+}
+
+lapsed() { ask endpoints reviews -o wide | grep -q "20013.* lapsed"; }
+
+@test "a lapsed lease withdraws nothing: renewed, taken back, or after a limit while others are well" {
+  echo 'unconfirmed_max: 1h' >"$dir/etc/discoveryd.yaml"
+  start configd
+  start discoveryd
   until_true has "127.0.0.1:20011"
+  more=(reviews-3 127.0.0.1 -n demo -p http=20013 -l app=reviews --lease 1s)
+  ask register "${more[@]}"
+  until_true lapsed
+  has "127.0.0.1:20011 127.0.0.1:20013"
+  # Across a restart too.
+  kill -9 "$discoveryd"
+  start discoveryd
+  until_true lapsed
+  ask register "${more[@]}"
+  ! lapsed
+  ask deregister reviews-3 -n demo
+  has "127.0.0.1:20011"
+  ask register "${more[@]}"
+  until_true lapsed
+  echo 'unconfirmed_max: 1s' >"$dir/etc/discoveryd.yaml"
+  kill -HUP "$discoveryd"
+  until_true has "127.0.0.1:20011"
+}
+
+@test "the last endpoint stays, however long its lease has lapsed" {
+  echo 'unconfirmed_max: 0s' >"$dir/etc/discoveryd.yaml"
+  sed -i '/^---/,$d' "$dir/etc/config/reviews.yaml"
+  start configd
+  start discoveryd
+  until_true ask endpoints reviews
+  ask register reviews-3 127.0.0.1 -n demo -p http=20013 -l app=reviews --lease 1s
+  until_true lapsed
+  ask register reviews-4 127.0.0.1 -n demo -p http=20014 -l app=reviews
+  until_true has "127.0.0.1:20014"
 }
 
 @test "killed and started alone, it serves what it had" {

@@ -72,7 +72,7 @@ Proxy& Mesh::start(const std::string& workload, const Options& options) {
   node.workload = workload;
   node.service_account = workload.substr(0, workload.find('-'));
   node.labels = {{"app", node.service_account}};
-  for (const auto& known : model_->workloads())
+  for (const auto& [key, known] : model_->workloads())
     if (known.name == workload && known.ns == node.ns) node.labels = known.labels;
   node.outbound = "127.0.0.1:0";
   node.outbound_tcp = options.outbound_tcp;

@@ -11,11 +11,11 @@ void check_http(const HTTPHealthCheckConfig& http, const std::string& path, Chec
   checker.port(path + ".port", http.port());
   checker.expect(http.path().empty() || http.path().starts_with('/'), path + ".path",
                  "expected a path that begins with /");
-  checker.expect(http.scheme().empty() || text::iequals(http.scheme(), "http") ||
-                     text::iequals(http.scheme(), "https"),
-                 path + ".scheme", "expected HTTP or HTTPS, got " + text::quoted(http.scheme()));
-  if (!http.host().empty() && !is_ip_address(http.host()))
-    checker.host(path + ".host", http.host(), false);
+  checker.expect(http.scheme().empty() || text::iequals(http.scheme(), "http"), path + ".scheme",
+                 "not supported: " + http.scheme() + "; use HTTP, or tcpSocket");
+  checker.expect(http.host().empty(), path + ".host",
+                 "not supported: the instance's own application is asked; for the header, use "
+                 "httpHeaders with name: Host");
   for (int i = 0; i < http.http_headers_size(); ++i)
     checker.expect(is_field_name(http.http_headers(i).name()),
                    at_index(path + ".httpHeaders", i) + ".name", "expected the name of a header");
@@ -32,17 +32,16 @@ void check_probe(const ReadinessProbe& probe, Checker& checker) {
   switch (probe.health_check_method_case()) {
     case ReadinessProbe::kHttpGet: return check_http(probe.http_get(), path + ".httpGet", checker);
     case ReadinessProbe::kTcpSocket:
-      if (!probe.tcp_socket().host().empty() && !is_ip_address(probe.tcp_socket().host()))
-        checker.host(path + ".tcpSocket.host", probe.tcp_socket().host(), false);
+      checker.expect(probe.tcp_socket().host().empty(), path + ".tcpSocket.host",
+                     "not supported: the instance's own application is asked");
       checker.port(path + ".tcpSocket.port", probe.tcp_socket().port());
       return;
     case ReadinessProbe::kExec:
-      checker.expect(!probe.exec().command().empty() && !probe.exec().command(0).empty(),
-                     path + ".exec.command", "expected a command and its arguments");
-      return;
+      return checker.fail(path + ".exec",
+                          "not supported: commands; use httpGet, tcpSocket or grpc");
     case ReadinessProbe::kGrpc: checker.port(path + ".grpc.port", probe.grpc().port()); return;
     case ReadinessProbe::HEALTH_CHECK_METHOD_NOT_SET:
-      checker.fail(path, "expected httpGet, tcpSocket, grpc or exec");
+      checker.fail(path, "expected httpGet, tcpSocket or grpc");
   }
 }
 

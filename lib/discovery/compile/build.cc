@@ -29,11 +29,8 @@ bool is_loopback(std::string_view address) {
 void add_by_services(const Model& model, const Workload& workload, bool captured,
                      std::vector<InboundPort>& ports) {
   if (is_loopback(workload.address)) return;  // it would call itself
-  for (const auto& service : model.services()) {
-    if (std::find(service.workloads.begin(), service.workloads.end(), &workload) ==
-        service.workloads.end())
-      continue;
-    for (const auto& port : service.ports) {
+  for (const auto* service : model.services_of(workload)) {
+    for (const auto& port : service->ports) {
       const Instance instance = instance_of(workload, port);
       const bool there = std::any_of(ports.begin(), ports.end(), [&](const InboundPort& other) {
         return other.port == instance.port;
@@ -46,7 +43,7 @@ void add_by_services(const Model& model, const Workload& workload, bool captured
                        .http2 = needs_http2(port.protocol),
                        .declared = port.declared,
                        .captured = captured,
-                       .origin = service.object});
+                       .origin = service->object});
     }
   }
 }

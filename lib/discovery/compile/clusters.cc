@@ -8,6 +8,7 @@
 #include "discovery/compile/load_balancer.h"
 #include "discovery/compile/locality.h"
 #include "discovery/compile/origin.h"
+#include "discovery/compile/probe.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -217,12 +218,9 @@ void set_service(const Service& service, pb::Cluster& cluster) {
 const Service* service_at(const Model& model, const Node& node, const InboundPort& port) {
   const Workload* const workload = model.workload_of(node);
   if (workload == nullptr) return nullptr;
-  for (const auto& service : model.services()) {
-    if (std::find(service.workloads.begin(), service.workloads.end(), workload) ==
-        service.workloads.end())
-      continue;
-    for (const auto& one : service.ports)
-      if (instance_of(*workload, one).port == port.port) return &service;
+  for (const auto* service : model.services_of(*workload)) {
+    for (const auto& one : service->ports)
+      if (instance_of(*workload, one).port == port.port) return service;
   }
   return nullptr;
 }
@@ -321,7 +319,7 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   return resource(cluster.name(), cluster);
 }
 
-Resource inbound_cluster(const Node& node, const Service* service, const InboundPort& port) {
+pb::Cluster inbound_cluster(const Node& node, const Service* service, const InboundPort& port) {
   pb::Cluster cluster;
   cluster.set_name(inbound_name(port));
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
@@ -345,42 +343,51 @@ Resource inbound_cluster(const Node& node, const Service* service, const Inbound
     set_service(*service, cluster);
   }
   set_origin("config", port.origin, *cluster.mutable_metadata());
-  return resource(cluster.name(), cluster);
+  return cluster;
 }
 
 }  // namespace
 
-std::string cluster_inputs(const Model& model, const Service& service) {
-  std::string result;
-  for (const auto& id : identities_of(model, service, {})) result += id + " ";
-  for (const auto& port : service.ports)
-    result += security_of(model, service, port, {}) == Security::Tls ? "T" : "-";
+std::vector<Resource> compile_service_clusters(const Model& model, const Service& service,
+                                               const Node& node) {
+  std::vector<Resource> result;
+  const auto* rule = model.destination_rule(service, node.ns);
+  const std::string origin =
+      rule == nullptr ? "" : origin_of("DestinationRule", rule->ns, rule->name);
+  for (const auto& port : service.ports) {
+    result.push_back(outbound_cluster(model, node, service, port, "",
+                                      policy_for(rule, nullptr, port.number), origin,
+                                      model.service_policy(service, "", node.ns)));
+    if (rule == nullptr) continue;
+    for (int i = 0; i < rule->spec.subsets_size(); ++i) {
+      const auto& subset = rule->spec.subsets(i);
+      result.push_back(outbound_cluster(model, node, service, port, subset.name(),
+                                        policy_for(rule, &subset, port.number),
+                                        origin + " subsets[" + std::to_string(i) + "]",
+                                        model.service_policy(service, subset.name(), node.ns)));
+    }
+  }
+  return result;
+}
+
+std::vector<Resource> compile_inbound_clusters(const Model& model, const Node& node) {
+  std::vector<Resource> result;
+  const auto ports = inbound_ports(model, node);
+  for (const auto& port : ports) {
+    auto cluster = inbound_cluster(node, service_at(model, node, port), port);
+    set_probe(model, node, ports, port, cluster);
+    result.push_back(resource(cluster.name(), cluster));
+  }
+  for (auto& cluster : compile_capture_clusters(node)) result.push_back(std::move(cluster));
   return result;
 }
 
 std::vector<Resource> compile_clusters(const Model& model, const Node& node) {
   std::vector<Resource> result;
-  for (const auto* service : model.services_for(node)) {
-    const auto* rule = model.destination_rule(*service, node.ns);
-    const std::string origin =
-        rule == nullptr ? "" : origin_of("DestinationRule", rule->ns, rule->name);
-    for (const auto& port : service->ports) {
-      result.push_back(outbound_cluster(model, node, *service, port, "",
-                                        policy_for(rule, nullptr, port.number), origin,
-                                        model.service_policy(*service, "", node.ns)));
-      if (rule == nullptr) continue;
-      for (int i = 0; i < rule->spec.subsets_size(); ++i) {
-        const auto& subset = rule->spec.subsets(i);
-        result.push_back(outbound_cluster(model, node, *service, port, subset.name(),
-                                          policy_for(rule, &subset, port.number),
-                                          origin + " subsets[" + std::to_string(i) + "]",
-                                          model.service_policy(*service, subset.name(), node.ns)));
-      }
-    }
-  }
-  for (const auto& port : inbound_ports(model, node))
-    result.push_back(inbound_cluster(node, service_at(model, node, port), port));
-  for (auto& cluster : compile_capture_clusters(node)) result.push_back(std::move(cluster));
+  for (const auto* service : model.services_for(node))
+    for (auto& one : compile_service_clusters(model, *service, node))
+      result.push_back(std::move(one));
+  for (auto& one : compile_inbound_clusters(model, node)) result.push_back(std::move(one));
   return result;
 }
 

@@ -31,6 +31,9 @@ std::string outbound_name(uint32_t port, std::string_view subset, std::string_vi
 // for each place of the Gateways that select it, and "inbound|ADDRESS|PORT" for each port of
 // its workload.
 std::vector<Resource> compile_listeners(const Model& model, const Node& node);
+// The two parts of that: what goes out, gateways among it, and what comes to the workload.
+std::vector<Resource> compile_outbound_listeners(const Model& model, const Node& node);
+std::vector<Resource> compile_inbound_listeners(const Model& model, const Node& node);
 
 // The route configuration "outbound": a virtual host for each HTTP port of each
 // visible service, and for each host that only a VirtualService names. And those of its
@@ -40,16 +43,15 @@ std::vector<Resource> compile_routes(const Model& model, const Node& node);
 // "outbound|PORT|SUBSET|HOST" for each port and subset of each visible service,
 // "inbound|PORT||" for each port of the node's workload.
 std::vector<Resource> compile_clusters(const Model& model, const Node& node);
+// The two parts of that: of one service, and of the workload and what it captures.
+std::vector<Resource> compile_service_clusters(const Model& model, const Service& service,
+                                               const Node& node);
+std::vector<Resource> compile_inbound_clusters(const Model& model, const Node& node);
 
 // The endpoints of a service's outbound clusters, as the node sees its subsets and
 // how far they are:
 // one resource a port and subset. Absent and draining instances are left out.
 std::vector<Resource> compile_endpoints(const Model& model, const Service& service,
                                         const Node& node);
-
-// What of its instances a service's clusters depend on (identities, whether all
-// speak TLS): as long as it is equal, a change of instances changes endpoints
-// alone.
-std::string cluster_inputs(const Model& model, const Service& service);
 
 }  // namespace mesh::discovery

@@ -52,6 +52,7 @@ void add_endpoint(const Model& model, const Service& service, const Instance& in
   else
     set_address(instance.path, address);
   endpoint.mutable_load_balancing_weight()->set_value(instance.workload->weight);
+  if (!instance.workload->illness.empty()) endpoint.set_health_status(core::UNHEALTHY);
   if (!instance.workload->name.empty()) {
     auto& istio = (*endpoint.mutable_metadata()->mutable_filter_metadata())["istio"];
     (*istio.mutable_fields())["workload"].set_string_value(workload_text(*instance.workload));

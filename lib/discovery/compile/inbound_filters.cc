@@ -167,13 +167,11 @@ void add_inbound_filters(const Model& model, const Node& node, HttpManager& mana
   if (model.objects().rate_limits.empty() && model.objects().service_policies.empty()) return;
   const Workload* const workload = model.workload_of(node);
   if (workload == nullptr) return;
-  for (const Service& service : model.services()) {
-    const auto& mine = service.workloads;
-    if (std::find(mine.begin(), mine.end(), workload) == mine.end()) continue;
-    for (const Kind* object : model.rate_limits(service))
+  for (const Service* service : model.services_of(*workload)) {
+    for (const Kind* object : model.rate_limits(*service))
       add("mesh.filters.http.rate_limit/" + object->ns + "/" + object->name, limit_of(*object),
           manager);
-    const auto* const policy = model.service_policy(service, "", service.ns);
+    const auto* const policy = model.service_policy(*service, "", service->ns);
     if (policy != nullptr && policy->spec.has_adaptive_concurrency())
       add(kAdaptive, adaptive_of(policy->spec.adaptive_concurrency()), manager);
   }

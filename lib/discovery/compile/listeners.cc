@@ -300,7 +300,7 @@ HttpManager outbound_manager(const Model& model, const Node& node, std::string s
   return manager_for(model, node, std::move(stat_prefix), true);
 }
 
-std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
+std::vector<Resource> compile_outbound_listeners(const Model& model, const Node& node) {
   std::vector<Resource> result;
   if (!node.outbound.empty())
     result.push_back(outbound_listener(model, node, "outbound", node.outbound, ""));
@@ -317,11 +317,22 @@ std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
     result.push_back(std::move(listener));
   for (auto& listener : compile_captured_listeners(model, node))
     result.push_back(std::move(listener));
+  return result;
+}
+
+std::vector<Resource> compile_inbound_listeners(const Model& model, const Node& node) {
+  std::vector<Resource> result;
   if (!node.capture_inbound.address.empty()) result.push_back(virtual_inbound(model, node));
   const Workload* workload = model.workload_of(node);
   for (const auto& port : inbound_ports(model, node))
     if (!port.captured)
       result.push_back(inbound_listener(model, node, port, model.peer_mode(*workload, port.port)));
+  return result;
+}
+
+std::vector<Resource> compile_listeners(const Model& model, const Node& node) {
+  auto result = compile_outbound_listeners(model, node);
+  for (auto& one : compile_inbound_listeners(model, node)) result.push_back(std::move(one));
   return result;
 }
 

@@ -47,9 +47,7 @@ class Compiler {
       for (const auto& port : service->ports)
         if (may_be_http(port) && (port_ == 0 || port_ == port.number)) add_service(*service, port);
     for (const auto& object : model_.objects().virtual_services)
-      if (scope_.own_hosts && visible(object.spec.export_to(), object.ns, node_.ns) &&
-          for_mesh(object.spec.gateways()))
-        add_bare_hosts(object);
+      if (scope_.own_hosts && model_.follows(object, node_)) add_bare_hosts(object);
     if (scope_.captured) add_unknown();
     add_session_policies(model_, node_, config_);
     return resource(config_.name(), config_);
@@ -128,6 +126,7 @@ class Compiler {
     for (const auto& pattern : object.spec.hosts()) {
       const std::string name = model_.resolve(pattern, object.ns);
       if (name.starts_with('*') || model_.find_service(name, object.ns) != nullptr) continue;
+      if (node_.hosts != nullptr && !node_.hosts->contains(name)) continue;
       auto& host = *config_.add_virtual_hosts();
       host.set_name(name + ":" + std::to_string(kHttpPort));
       for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, true, host);

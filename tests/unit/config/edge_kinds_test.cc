@@ -13,7 +13,7 @@ TEST_CASE("object: WorkloadGroup", "[config]") {
        "metadata: {labels: {app: reviews}, annotations: {a: b}}, template: {ports: {http: 8080}, "
        "labels: {version: v1}, serviceAccount: reviews, locality: eu/1, weight: 2}, probe: "
        "{initialDelaySeconds: 5, timeoutSeconds: 3, periodSeconds: 4, successThreshold: 1, "
-       "failureThreshold: 3, httpGet: {path: /ready, port: 8080, host: 127.0.0.1, scheme: HTTPS, "
+       "failureThreshold: 3, httpGet: {path: /ready, port: 8080, scheme: HTTP, "
        "httpHeaders: [{name: x-a, value: b}]}}",
        ""},
       {"no template", "metadata: {}",
@@ -24,17 +24,22 @@ TEST_CASE("object: WorkloadGroup", "[config]") {
        "spec.template.labels[\"app\"]: expected a label's value of letters, digits, -, _ and ., at "
        "most 63 bytes, got \"a b\""},
       {"a probe of nothing", probe("periodSeconds: 1"),
-       "spec.probe: expected httpGet, tcpSocket, grpc or exec"},
+       "spec.probe: expected httpGet, tcpSocket or grpc"},
       {"a probe without a port", probe("tcpSocket: {}"),
        "spec.probe.tcpSocket.port: expected a port from 1 to 65535, got 0"},
       {"two probes", probe("tcpSocket: {port: 1}, grpc: {port: 1}"),
        "spec.probe: \"grpc\" excludes \"tcpSocket\", which is there too"},
-      {"a command of nothing", probe("exec: {command: []}"),
-       "spec.probe.exec.command: expected a command and its arguments"},
+      {"a command", probe("exec: {command: [/bin/true]}"),
+       "spec.probe.exec: not supported: commands; use httpGet, tcpSocket or grpc"},
+      {"another host", probe("httpGet: {port: 1, host: 10.0.0.1}"),
+       "spec.probe.httpGet.host: not supported: the instance's own application is asked; for the "
+       "header, use httpHeaders with name: Host"},
+      {"another host by TCP", probe("tcpSocket: {port: 1, host: 10.0.0.1}"),
+       "spec.probe.tcpSocket.host: not supported: the instance's own application is asked"},
       {"a period backwards", probe("periodSeconds: -1, grpc: {port: 1}"),
        "spec.probe.periodSeconds: expected a number from 0 to 86400"},
       {"a scheme", probe("httpGet: {port: 1, scheme: ftp}"),
-       "spec.probe.httpGet.scheme: expected HTTP or HTTPS, got \"ftp\""},
+       "spec.probe.httpGet.scheme: not supported: ftp; use HTTP, or tcpSocket"},
   };
   testing::check_sayings("networking.istio.io/v1", "WorkloadGroup", rows);
 }

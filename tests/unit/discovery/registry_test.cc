@@ -34,8 +34,64 @@ TEST_CASE("registering again is no change, and renews the lease") {
   CHECK(registry.next_expiry() == clock.now() + 1s);
   clock.advance(1s);
   CHECK(registry.expire(clock.now()));
+  CHECK(registry.lease_left(kKey, clock.now()) == std::nullopt);
+}
+
+TEST_CASE("whose lease lapsed is unconfirmed, not gone, until it renews, is ill or leaves") {
+  ManualClock clock;
+  Registry registry({.unconfirmed_max = 10min});
+  REQUIRE(registry.add(instance(), 10s, clock.now()));
+  clock.advance(10s);
+  CHECK(registry.expire(clock.now()));
+  CHECK(registry.take_changes().contains(kKey));
+  REQUIRE(registry.workloads().size() == 1);
+  CHECK(registry.workloads()[0].unconfirmed);
+  CHECK(registry.workloads()[0].state == State::Present);
+  CHECK(registry.unconfirmed() == std::vector{kKey});
+  clock.advance(9min);
+  CHECK_FALSE(registry.expire(clock.now()));
+  CHECK(registry.overdue(clock.now()).empty());
+  CHECK(registry.unconfirmed(kKey, clock.now()) == Duration(9min));
+  SECTION("renewed") {
+    CHECK(*registry.add(instance(), 10s, clock.now()));
+    CHECK(registry.unconfirmed().empty());
+    CHECK_FALSE(registry.workloads().at(0).unconfirmed);
+  }
+  SECTION("deregistered") {
+    CHECK(registry.remove(kKey));
+    CHECK(registry.workloads().empty());
+  }
+  SECTION("found ill") {
+    CHECK(registry.set_illness(kKey, "503"));
+    CHECK(registry.workloads().empty());
+    CHECK_FALSE(registry.set_illness(kKey, "503"));
+  }
+  SECTION("its forwarder came and went") {
+    registry.arrive(kKey, {}, false, clock.now());
+    registry.leave(kKey, clock.now());
+    CHECK(registry.expire(clock.now() + 1s));
+    CHECK(registry.workloads().empty());
+  }
+  SECTION("after the limit it is for others to say whether it may go, across a restart") {
+    clock.advance(1min);
+    Registry after({.unconfirmed_max = 10min});
+    REQUIRE(after.restore(registry.save(clock.now()), clock.now()));
+    for (const Registry* one : {&registry, &after}) {
+      CHECK(one->overdue(clock.now()) == std::vector{kKey});
+      CHECK(one->workloads().size() == 1);
+    }
+  }
+}
+
+TEST_CASE("an ill instance whose lease lapses leaves") {
+  ManualClock clock;
+  Registry registry({});
+  REQUIRE(registry.add(instance(), 10s, clock.now()));
+  CHECK(registry.set_illness(kKey, "503"));
+  CHECK(health_of(*registry.find(kKey)) == "UNHEALTHY");
+  clock.advance(10s);
+  CHECK(registry.expire(clock.now()));
   CHECK(registry.workloads().empty());
-  CHECK_FALSE(registry.remove(kKey));
 }
 
 TEST_CASE("without a lease it stays until it is taken back") {
@@ -130,7 +186,10 @@ TEST_CASE("after a restart all are there, and have a moment to come back") {
   CHECK(after.state({"demo", "gone"}) == State::Absent);
   CHECK_FALSE(after.expire(clock.now() + 29s));
   CHECK(after.expire(clock.now() + 30s));
-  CHECK(after.workloads().empty());
+  // What the forwarder registered went with it; what was registered by hand waits.
+  REQUIRE(after.workloads().size() == 1);
+  CHECK(after.workloads()[0].name == "v5");
+  CHECK(after.workloads()[0].unconfirmed);
   CHECK(after.state(kKey) == State::Absent);
 
   Registry garbage({});

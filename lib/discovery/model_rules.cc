@@ -1,0 +1,163 @@
+// Which rule or policy holds for a host.
+#include <algorithm>
+
+#include "discovery/model.h"
+
+namespace mesh::discovery {
+namespace {
+
+template <class Policies>
+void index_by_host(const Model& model, const Policies& policies, HostIndex& index) {
+  index.clear();
+  for (size_t place = 0; place < policies.size(); ++place)
+    index.add(model.resolve(policies[place].spec.host(), policies[place].ns), place);
+}
+
+// Failover by labels compares those of the caller.
+bool heeds_labels(const istio::TrafficPolicy& policy) {
+  const auto asks = [](const istio::LoadBalancerSettings& settings) {
+    return !settings.locality_lb_setting().failover_priority().empty();
+  };
+  return asks(policy.load_balancer()) ||
+         std::any_of(policy.port_level_settings().begin(), policy.port_level_settings().end(),
+                     [&](const auto& port) { return asks(port.load_balancer()); });
+}
+
+bool heeds_labels(const istio::DestinationRule& rule) {
+  return heeds_labels(rule.traffic_policy()) ||
+         std::any_of(rule.subsets().begin(), rule.subsets().end(),
+                     [](const auto& subset) { return heeds_labels(subset.traffic_policy()); });
+}
+
+}  // namespace
+
+void Model::set_rules(std::shared_ptr<const Objects> objects) {
+  objects_ = std::move(objects);
+  index_rules();
+}
+
+void Model::index_rules() {
+  virtual_services_.clear();
+  const auto& routings = objects_->virtual_services;
+  heeds_ = {};
+  for (size_t place = 0; place < routings.size(); ++place) {
+    const auto& spec = routings[place].spec;
+    for (const auto& host : spec.hosts())
+      virtual_services_.add(resolve(host, routings[place].ns), place);
+    const auto asks = [](const auto& routes) {
+      return std::any_of(routes.begin(), routes.end(), [](const auto& route) {
+        return std::any_of(route.match().begin(), route.match().end(),
+                           [](const auto& match) { return !match.source_labels().empty(); });
+      });
+    };
+    heeds_.labels |= asks(spec.http()) || asks(spec.tcp()) || asks(spec.tls());
+  }
+  index_by_host(*this, objects_->destination_rules, destination_rules_);
+  index_by_host(*this, objects_->service_policies, service_policies_);
+  index_by_host(*this, objects_->circuit_breakers, circuit_breakers_);
+  index_by_host(*this, objects_->rate_limits, rate_limits_);
+  for (const auto& rule : objects_->destination_rules) heeds_.labels |= heeds_labels(rule.spec);
+  // The workload's own labels are asked for, where it has an entry.
+  const bool chooses =
+      std::any_of(objects_->telemetries.begin(), objects_->telemetries.end(),
+                  [](const auto& one) { return !one.spec.selector().match_labels().empty(); });
+  heeds_.labels |= chooses;
+  heeds_.workload |= chooses;
+  for (const auto& policy : objects_->service_policies)
+    heeds_.workload |= policy.spec.load_balancer().has_zone_aware();
+}
+
+const Object<istio::DestinationRule>* Model::destination_rule(const Service& service,
+                                                              const std::string& ns) const {
+  const Object<istio::DestinationRule>* best = nullptr;
+  std::pair<int, size_t> best_rank{0, 0};
+  destination_rules_.each(service.host, [&](size_t place) {
+    const auto& rule = objects_->destination_rules[place];
+    const int nearness = rule.ns == ns                        ? 3
+                         : rule.ns == service.ns              ? 2
+                         : rule.ns == options_.root_namespace ? 1
+                                                              : 0;
+    if (nearness == 0 || !visible(rule.spec.export_to(), rule.ns, ns)) return;
+    const std::pair rank{nearness, host_match(resolve(rule.spec.host(), rule.ns), service.host)};
+    if (rank.second == 0 || rank <= best_rank) return;
+    best = &rule;
+    best_rank = rank;
+  });
+  return best;
+}
+
+const Object<v1::ServicePolicy>* Model::service_policy(const Service& service,
+                                                       const std::string& subset,
+                                                       const std::string& ns) const {
+  if (objects_->service_policies.empty()) return nullptr;
+  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+    const Object<v1::ServicePolicy>* own = nullptr;
+    const Object<v1::ServicePolicy>* whole = nullptr;
+    service_policies_.each(service.host, [&](size_t place) {
+      const auto& policy = objects_->service_policies[place];
+      if (policy.ns != *from || resolve(policy.spec.host(), policy.ns) != service.host) return;
+      if (own == nullptr && policy.spec.subset() == subset) own = &policy;
+      if (policy.spec.subset().empty()) whole = &policy;
+    });
+    if (own != nullptr) return own;
+    if (whole != nullptr) return whole;
+  }
+  return nullptr;
+}
+
+std::vector<const Object<v1::CircuitBreaker>*> Model::circuit_breakers(
+    const Service& service, const std::string& ns) const {
+  std::vector<const Object<v1::CircuitBreaker>*> found;
+  if (objects_->circuit_breakers.empty()) return found;
+  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+    circuit_breakers_.each(service.host, [&](size_t place) {
+      const auto& breaker = objects_->circuit_breakers[place];
+      if (breaker.ns == *from && resolve(breaker.spec.host(), breaker.ns) == service.host)
+        found.push_back(&breaker);
+    });
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
+std::vector<const Object<v1::RateLimit>*> Model::rate_limits(const Service& service) const {
+  std::vector<const Object<v1::RateLimit>*> found;
+  if (objects_->rate_limits.empty()) return found;
+  for (const auto* from : {&service.ns, &options_.root_namespace}) {
+    rate_limits_.each(service.host, [&](size_t place) {
+      const auto& limit = objects_->rate_limits[place];
+      if (limit.ns == *from && resolve(limit.spec.host(), limit.ns) == service.host)
+        found.push_back(&limit);
+    });
+    if (!found.empty()) break;
+  }
+  return found;
+}
+
+const Object<v1::MeshConfig>* Model::mesh_config() const {
+  for (const auto& config : objects_->mesh_configs)
+    if (config.ns == options_.root_namespace) return &config;
+  return nullptr;
+}
+
+const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
+                                                            const std::string& host_ns,
+                                                            const std::string& ns) const {
+  const Object<istio::VirtualService>* best = nullptr;
+  std::pair<size_t, int> best_rank{0, 0};
+  virtual_services_.each(host, [&](size_t place) {
+    const auto& object = objects_->virtual_services[place];
+    if (!visible(object.spec.export_to(), object.ns, ns) || !for_mesh(object.spec.gateways()))
+      return;
+    const int nearness = object.ns == ns ? 2 : object.ns == host_ns ? 1 : 0;
+    for (const auto& pattern : object.spec.hosts()) {
+      const std::pair rank{host_match(resolve(pattern, object.ns), host), nearness};
+      if (rank.first == 0 || rank <= best_rank) continue;
+      best = &object;
+      best_rank = rank;
+    }
+  });
+  return best;
+}
+
+}  // namespace mesh::discovery

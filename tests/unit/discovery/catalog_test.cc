@@ -1,0 +1,268 @@
+#include "discovery/catalog.h"
+
+#include <catch2/catch.hpp>
+
+#include "discovery/extent.h"
+#include "tests/unit/discovery/sample.h"
+
+namespace {
+
+using namespace mesh;
+using namespace mesh::discovery;
+
+// What a forwarder would hold: told of changes, never of the whole.
+struct Member final : Catalog::Member {
+  void on_changed(Type type, const Resource& resource) override {
+    held[size_t(type)][resource.name] = resource.version;
+    ++heard;
+  }
+  void on_removed(Type type, const std::string& name) override {
+    CHECK(held[size_t(type)].erase(name) == 1);
+    ++heard;
+  }
+  std::array<std::map<std::string, std::string>, kTypes> held;
+  size_t heard = 0;
+};
+
+using Held = std::array<std::map<std::string, std::string>, kTypes>;
+
+Held compiled(const Model& model, Node node) {
+  Held all;
+  const auto add = [&](Type type, const std::vector<Resource>& resources) {
+    for (const auto& one : resources) all[size_t(type)][one.name] = one.version;
+  };
+  add(Type::Cluster, compile_clusters(model, node));
+  for (const auto* service : model.services_for(node))
+    add(Type::Endpoints, compile_endpoints(model, *service, node));
+  add(Type::Listener, compile_listeners(model, node));
+  add(Type::Routes, compile_routes(model, node));
+  return all;
+}
+
+const auto kPresent = [](const Model::Key&) { return Workload::State::Present; };
+
+std::shared_ptr<Model> build(const std::string& yaml) {
+  return Model::build({}, sample::objects(yaml), {}, kPresent);
+}
+
+Workload instance(const std::string& name, const std::string& app) {
+  Workload workload;
+  workload.ns = "demo";
+  workload.name = name;
+  workload.address = "192.0.2.40";
+  workload.ports = {{"http", 20040}};
+  workload.labels = {{"app", app}, {"version", "v1"}};
+  workload.service_account = app;
+  workload.source = Workload::Source::Registered;
+  return workload;
+}
+
+const std::string kSlow = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: legacy, namespace: demo}
+spec:
+  hosts: [legacy.example.org]
+  http: [{timeout: 3s, route: [{destination: {host: legacy.example.org}}]}]
+)";
+
+TEST_CASE("catalog: members hold what compiling everything would give, whatever changes") {
+  auto model = build(sample::kAll);
+  Catalog catalog;
+  Member web, reviews, client;
+  catalog.set(web, sample::node("web-1"));
+  CHECK(web.heard == 0);  // nothing is served yet
+  catalog.set_model(model, {.all = true});
+  catalog.set(reviews, sample::node("reviews-v1"));
+  Node nobody = sample::node("nobody");
+  nobody.workload = "";
+  catalog.set(client, nobody);
+  // One that captures, and is a gateway once there is one.
+  Member edge;
+  Node capturing = sample::node("ratings-1");
+  capturing.outbound_tcp = "127.0.0.1";
+  capturing.capture_outbound = {.address = "0.0.0.0:15001"};
+  capturing.capture_inbound = {.address = "0.0.0.0:15006"};
+  catalog.set(edge, capturing);
+  const auto agree = [&] {
+    CHECK(web.held == compiled(*model, sample::node("web-1")));
+    CHECK(reviews.held == compiled(*model, sample::node("reviews-v1")));
+    CHECK(client.held == compiled(*model, nobody));
+    CHECK(edge.held == compiled(*model, capturing));
+  };
+  agree();
+
+  SECTION("an instance comes, moves to another service, and goes") {
+    const Model::Key key{"demo", "more"};
+    for (const auto* app : {"reviews", "ratings"}) {
+      const Workload now = instance("more", app);
+      catalog.on_instances(model->set(key, &now, now.state, {}));
+      catalog.on_workload(key);
+      agree();
+    }
+    catalog.on_instances(model->set(key, nullptr, Workload::State::Present, {}));
+    agree();
+    CHECK(model->workloads().find(key) == model->workloads().end());
+  }
+  SECTION("a configured instance is away and comes back") {
+    const Model::Key key{"demo", "reviews-v2"};
+    for (const auto state : {Workload::State::Absent, Workload::State::Present}) {
+      catalog.on_instances(model->set(key, nullptr, state, {}));
+      agree();
+    }
+  }
+  SECTION("objects change, come and go") {
+    std::string yaml = sample::kAll;
+    const auto apply = [&](const std::string& now, const std::string& name) {
+      const auto objects = sample::objects(now);
+      auto change = change_of(*model, *objects, {name});
+      if (change.rebuild) {
+        model = Model::build({}, objects, {}, kPresent);
+        add_instances(*model, {name}, change.extent);
+      } else {
+        model->set_rules(objects);
+      }
+      catalog.set_model(model, change.extent);
+      agree();
+    };
+    apply(yaml + kSlow, "VirtualService/demo/legacy");
+    apply(yaml, "VirtualService/demo/legacy");
+    apply(yaml + sample::kMixed, "WorkloadEntry/demo/web-old");
+    apply(yaml, "WorkloadEntry/demo/web-old");
+    const std::string more = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: more, namespace: demo}
+spec: {hosts: [more], location: MESH_INTERNAL, resolution: STATIC,
+  ports: [{number: 80, name: http, protocol: HTTP}], workloadSelector: {labels: {app: web}}}
+)";
+    apply(yaml + more, "ServiceEntry/demo/more");
+    apply(yaml, "ServiceEntry/demo/more");
+    const std::string strict = R"(
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: demo}
+spec: {mtls: {mode: STRICT}}
+)";
+    apply(yaml + strict, "PeerAuthentication/demo/default");
+    const std::string gateway = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: demo}
+spec:
+  selector: {app: ratings}
+  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
+)";
+    apply(yaml + gateway, "Gateway/demo/edge");
+    const std::string scope = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: scope, namespace: demo}
+spec:
+  workloadSelector: {labels: {app: ratings}}
+  egress:
+  - port: {number: 9443, protocol: HTTP, name: http}
+    bind: 127.0.0.1
+    hosts: ["./reviews"]
+  - hosts: ["./web"]
+)";
+    apply(yaml + scope, "Sidecar/demo/scope");
+    const std::string logs = R"(
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: quiet, namespace: demo}
+spec:
+  selector: {matchLabels: {app: web}}
+  accessLogging: [{disabled: true}]
+)";
+    apply(yaml + logs, "Telemetry/demo/quiet");
+  }
+}
+
+TEST_CASE("catalog: one endpoint's change is compiled once, however many have it") {
+  auto model = build(sample::kAll);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  std::vector<Member> members(50);
+  for (size_t i = 0; i < members.size(); ++i) {
+    Node node = sample::node("client-" + std::to_string(i));
+    catalog.set(members[i], node);
+  }
+  CHECK(catalog.stats().units == 4);  // services
+  CHECK(catalog.stats().scopes == 1);
+  for (auto& member : members) member.heard = 0;
+  const Workload now = instance("more", "ratings");
+  catalog.on_instances(model->set({"demo", "more"}, &now, now.state, {}));
+  CHECK(catalog.stats().units == 5);
+  CHECK(catalog.stats().scopes == 1);
+  for (const auto& member : members) CHECK(member.heard == 2);  // two ports
+}
+
+TEST_CASE("catalog: on demand a member has what it asked for and what that leads to") {
+  auto model = build(sample::kAll + kSlow);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  Member web, other;
+  catalog.set(web, sample::node("client"));
+  catalog.set_asked(web, Catalog::Hosts{});
+  catalog.set(other, sample::node("client"));
+  catalog.set_asked(other, Catalog::Hosts{"legacy.example.org"});
+  CHECK(web.held[size_t(Type::Cluster)].empty());
+  CHECK_FALSE(catalog.find(web, "nobody.example"));
+  CHECK(catalog.find(web, "LEGACY.example.org:8080") == Catalog::Hosts{"legacy.example.org"});
+  CHECK(catalog.find(web, "ratings:81") == Catalog::Hosts{"ratings.demo.svc.cluster.local"});
+  catalog.set_asked(web, Catalog::Hosts{"ratings", "later.example"});
+  CHECK(web.held[size_t(Type::Cluster)].size() == 2);
+  CHECK(web.held[size_t(Type::Endpoints)].contains("outbound|81||ratings.demo.svc.cluster.local"));
+
+  // What it did not ask for is not told.
+  web.heard = 0;
+  const auto without = sample::objects(sample::kAll);
+  const auto change = change_of(*model, *without, {"VirtualService/demo/legacy"});
+  CHECK_FALSE(change.extent.all);
+  CHECK_FALSE(change.rebuild);
+  model->set_rules(without);
+  catalog.set_model(model, change.extent);
+  CHECK(web.heard == 0);
+  CHECK(other.heard > 0);
+  catalog.set_asked(web, std::nullopt);
+  CHECK(web.held == compiled(*model, sample::node("client")));
+  catalog.leave(web);
+  catalog.leave(other);
+}
+
+TEST_CASE("catalog: the host that a request names finds its service") {
+  const auto model = build(sample::kAll + R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild, namespace: demo}
+spec: {hosts: ["*.wild.example"], location: MESH_EXTERNAL, resolution: STATIC,
+  ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.8}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: hidden, namespace: elsewhere}
+spec: {hosts: [hidden.example], location: MESH_EXTERNAL, resolution: STATIC, exportTo: ["."],
+  ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.9}]}
+)");
+  const auto found = [&](const std::string& host) {
+    const auto* service = model->service_named(host, sample::node("client"));
+    return service == nullptr ? "" : service->host;
+  };
+  CHECK(found("reviews") == "reviews");
+  CHECK(found("Ratings") == "ratings.demo.svc.cluster.local");
+  CHECK(found("ratings.demo") == "ratings.demo.svc.cluster.local");
+  CHECK(found("ratings.demo.svc") == "ratings.demo.svc.cluster.local");
+  CHECK(found("a.b.wild.example") == "*.wild.example");
+  CHECK(found("wild.example") == "");
+  CHECK(found("hidden.example") == "");
+}
+
+}  // namespace
