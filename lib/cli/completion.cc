@@ -26,8 +26,14 @@ constexpr Source kSources[] = {
      "compadd ${(f)\"$(mesh get -q -o name 2>/dev/null)\"}"},
     {"KIND", "COMPREPLY=($(compgen -W \"$(mesh get -q -o name 2>/dev/null)\" -- \"$cur\"))",
      "compadd ${(f)\"$(mesh get -q -o name 2>/dev/null)\"}"},
-    {"COMMAND", "COMPREPLY=($(compgen -W \"$commands exit\" -- \"$cur\"))",
-     "compadd ${=commands} exit"},
+    {"COMMAND", "COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))", "compadd ${=commands}"},
+    {"FORWARDER",
+     "COMPREPLY=($(compgen -W \"$(mesh proxy-status -q -o name 2>/dev/null)\" -- \"$cur\"))",
+     "compadd ${(f)\"$(mesh proxy-status -q -o name 2>/dev/null)\"}"},
+    {"HOST",
+     "COMPREPLY=($(compgen -W \"$(mesh services -q 2>/dev/null | awk 'NR > 1 { print $1 }')\" -- "
+     "\"$cur\"))",
+     "compadd ${(f)\"$(mesh services -q 2>/dev/null | awk 'NR > 1 { print $1 }')\"}"},
 };
 
 const Source* source_for(std::string_view words) {
@@ -36,10 +42,11 @@ const Source* source_for(std::string_view words) {
   return nullptr;
 }
 
-// The fixed words of "bash | zsh": everything in lower case.
+// The fixed words of "bash | zsh" and "[COMMAND | exit]": everything in lower case.
 std::string fixed_words(std::string_view words) {
   std::string out;
-  for (const std::string_view word : text::split(words, ' ')) {
+  for (std::string_view word : text::split(words, ' ')) {
+    if (word.ends_with(']')) word.remove_suffix(1);
     const bool fixed = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || c == '-';
     });
@@ -89,12 +96,12 @@ std::string word_cases(const std::vector<Command>& commands, bool zsh) {
     const Source* const source = source_for(command.words);
     const std::string fixed = fixed_words(command.words);
     std::string action;
-    if (source != nullptr)
-      action = zsh ? source->zsh : source->bash;
-    else if (!fixed.empty())
-      action = zsh ? "compadd " + fixed : "COMPREPLY=($(compgen -W '" + fixed + "' -- \"$cur\"))";
-    else
-      action = ":";
+    if (source != nullptr) action = zsh ? source->zsh : source->bash;
+    if (!fixed.empty())
+      action +=
+          (action.empty() ? "" : "; ") +
+          (zsh ? "compadd " + fixed : "COMPREPLY+=($(compgen -W '" + fixed + "' -- \"$cur\"))");
+    if (action.empty()) action = ":";
     out += "    " + name + ") options='" + option_words(command) +
            "'\n      [[ $cur == -* ]] || { " + action + "; return; } ;;\n";
   }

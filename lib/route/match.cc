@@ -7,34 +7,6 @@
 namespace mesh::route {
 namespace {
 
-// The value of a field as Envoy matches it: all of that name, joined by ",".
-// `joined` is only touched when there are several.
-std::optional<std::string_view> field_value(const Request& request, std::string_view name,
-                                            std::string& joined) {
-  if (name.starts_with(':')) {
-    if (name == ":method") return request.method;
-    if (name == ":authority") return request.authority;
-    if (name == ":path") return request.path;
-    if (name == ":scheme") return request.scheme;
-    return std::nullopt;
-  }
-  if (name == "host") return request.authority;  // HTTP/1's name of it
-  if (request.fields == nullptr) return std::nullopt;
-  std::optional<std::string_view> value;
-  for (const http::Field& field : *request.fields) {
-    if (field.name != name) continue;
-    if (!value) {
-      value = field.value;
-      continue;
-    }
-    if (joined.empty()) joined = *value;
-    joined += ',';
-    joined += field.value;
-    value = joined;
-  }
-  return value;
-}
-
 bool value_holds(const FieldMatch& match, std::string_view value) {
   if (!match.range) return holds(match.value, value);
   int64_t number = 0;
@@ -70,6 +42,32 @@ Result<void> check_path(const Match& match) {
 }
 
 }  // namespace
+
+std::optional<std::string_view> field_value(const Request& request, std::string_view name,
+                                            std::string& joined) {
+  if (name.starts_with(':')) {
+    if (name == ":method") return request.method;
+    if (name == ":authority") return request.authority;
+    if (name == ":path") return request.path;
+    if (name == ":scheme") return request.scheme;
+    return std::nullopt;
+  }
+  if (name == "host") return request.authority;  // HTTP/1's name of it
+  if (request.fields == nullptr) return std::nullopt;
+  std::optional<std::string_view> value;
+  for (const http::Field& field : *request.fields) {
+    if (field.name != name) continue;
+    if (!value) {
+      value = field.value;
+      continue;
+    }
+    if (joined.empty()) joined = *value;
+    joined += ',';
+    joined += field.value;
+    value = joined;
+  }
+  return value;
+}
 
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
@@ -134,28 +132,33 @@ bool path_holds(const Match& match, std::string_view path) {
   return false;
 }
 
-bool conditions_hold(const Match& match, const Request& request, std::string_view query) {
-  if (match.share && !drawn(*match.share, request.chance)) return false;
-  if (match.grpc && !is_grpc(request)) return false;
+Clause first_failing_condition(const Match& match, const Request& request, std::string_view query) {
+  using Kind = Clause::Kind;
+  if (match.share && !drawn(*match.share, request.chance)) return {Kind::Share};
+  if (match.grpc && !is_grpc(request)) return {Kind::Grpc};
   if (match.certificate_presented && *match.certificate_presented != request.certificate_presented)
-    return false;
+    return {Kind::CertificatePresented};
   if (match.certificate_validated && *match.certificate_validated != request.certificate_validated)
-    return false;
+    return {Kind::CertificateValidated};
   for (const FieldMatch& field : match.fields)
-    if (!holds(field, request)) return false;
+    if (!holds(field, request)) return {Kind::Field, uint32_t(&field - match.fields.data())};
   for (const QueryMatch& parameter : match.query) {
     const auto value = query_value(query, parameter.name);
-    if (!value || !(parameter.present_only || holds(parameter.value, *value))) return false;
+    if (!value || !(parameter.present_only || holds(parameter.value, *value)))
+      return {Kind::Query, uint32_t(&parameter - match.query.data())};
   }
-  return true;
+  return {};
 }
 
-bool holds(const Match& match, const Request& request, std::string_view path,
-           std::string_view query) {
-  if (match.kind == Match::Path::Connect)
-    return request.method == "CONNECT" && conditions_hold(match, request, query);
-  if (request.path.empty()) return false;  // a plain CONNECT has none
-  return path_holds(match, path) && conditions_hold(match, request, query);
+Clause first_failing(const Match& match, const Request& request, std::string_view path,
+                     std::string_view query) {
+  if (match.kind == Match::Path::Connect) {
+    if (request.method != "CONNECT") return {Clause::Kind::Connect};
+  } else {
+    if (request.path.empty()) return {Clause::Kind::HasPath};
+    if (!path_holds(match, path)) return {Clause::Kind::Path};
+  }
+  return first_failing_condition(match, request, query);
 }
 
 }  // namespace mesh::route

@@ -2,6 +2,9 @@
 // except to join a field that came several times.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -15,14 +18,46 @@ namespace mesh::route {
 Result<void> compile(Match& match);
 Result<void> compile(FieldMatch& match);
 
-// Whether the compiled `match` holds. `path` is without the query, `query` what
-// followed the '?'.
-bool holds(const Match& match, const Request& request, std::string_view path,
-           std::string_view query);
-// All conditions but the path's; CONNECT is none of them.
-bool conditions_hold(const Match& match, const Request& request, std::string_view query);
+// A condition of a match.
+struct Clause {
+  enum class Kind : uint8_t {
+    None,
+    Connect,  // the method is CONNECT
+    HasPath,  // there is a path: a plain CONNECT has none
+    Path,
+    Share,
+    Grpc,
+    CertificatePresented,
+    CertificateValidated,
+    Field,  // of Match::fields, at `index`
+    Query,  // of Match::query, at `index`
+  } kind = Kind::None;
+  uint32_t index = 0;
+  bool operator==(const Clause&) const = default;
+};
+
+// The first condition, in the order in which they are asked, that fails; None: the
+// match holds. `match` is compiled, `path` without the query, `query` what followed
+// the '?'.
+Clause first_failing(const Match& match, const Request& request, std::string_view path,
+                     std::string_view query);
+// Of the conditions other than the path's; CONNECT is none of them.
+Clause first_failing_condition(const Match& match, const Request& request, std::string_view query);
+
+inline bool holds(const Match& match, const Request& request, std::string_view path,
+                  std::string_view query) {
+  return first_failing(match, request, path, query).kind == Clause::Kind::None;
+}
+inline bool conditions_hold(const Match& match, const Request& request, std::string_view query) {
+  return first_failing_condition(match, request, query).kind == Clause::Kind::None;
+}
 bool path_holds(const Match& match, std::string_view path);
 bool holds(const FieldMatch& match, const Request& request);
+
+// The value of a field as a FieldMatch sees it: all of that name, joined by ",", or a
+// pseudo field. `joined` keeps it where there are several. nullopt: it is not there.
+std::optional<std::string_view> field_value(const Request& request, std::string_view name,
+                                            std::string& joined);
 
 // The first value of a parameter as it stands in `query`; nullopt: not there.
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name);

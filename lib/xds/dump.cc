@@ -296,4 +296,16 @@ Result<std::string> dump(std::string_view bootstrap, const std::vector<DumpResou
   return w.take();
 }
 
+Result<std::string> resource_json(std::string_view type_url, std::string_view body) {
+  const auto* const type = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(
+      std::string(type_url.substr(type_url.rfind('/') + 1)));
+  if (type == nullptr) return Error{Errc::Invalid, "unknown type " + text::quoted(type_url)};
+  const std::unique_ptr<pb::Message> message(
+      pb::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  if (!message->ParseFromArray(body.data(), int(body.size())))
+    return Error{Errc::Invalid, "a " + type->full_name() + " that does not parse"};
+  Walker({}).walk(*message);
+  return json_of(*message, false);
+}
+
 }  // namespace mesh::xds

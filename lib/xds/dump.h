@@ -34,4 +34,8 @@ struct DumpFilter {
 Result<std::string> dump(std::string_view bootstrap, const std::vector<DumpResource>& resources,
                          const DumpFilter& filter, WallTime updated);
 
+// One resource alone, in one line. Errc::Invalid: an unknown type, or bytes that do
+// not parse.
+Result<std::string> resource_json(std::string_view type_url, std::string_view body);
+
 }  // namespace mesh::xds

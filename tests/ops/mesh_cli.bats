@@ -19,7 +19,8 @@ status_of() { local status=0; "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR
 
 @test "the table has all commands" {
   for command in up status apply get delete diff history rollback confirm validate analyze explain \
-    wait services endpoints register deregister cert envoy-bootstrap top breakers completion help; do
+    wait services endpoints describe why snapshot proxy-status proxy-config register deregister cert \
+    envoy-bootstrap top breakers completion help; do
     grep -qx "$command" <<<"$commands" || { echo "no $command"; return 1; }
   done
 }
@@ -67,6 +68,9 @@ asks_nobody() {
   [[ $1 == diff ]] && args=(@-1)
   [[ $1 == cert ]] && args=(list)
   [[ $1 == top ]] && args=(--once)
+  [[ $1 == describe ]] && args=(service reviews)
+  [[ $1 == why ]] && args=(GET http://reviews/)
+  [[ $1 == proxy-config ]] && args=(routes web)
   [ "$(status_of "$mesh" "$1" "${args[@]}" --run-dir "$BATS_TEST_TMPDIR")" = 69 ] || return 1
   grep -q -- '--run-dir' "$BATS_TEST_TMPDIR/err"
 }

@@ -1,0 +1,101 @@
+#include "explain/access.h"
+
+#include "authz/explain.h"
+#include "base/text.h"
+#include "explain/hop.h"
+
+namespace mesh::explain {
+namespace {
+
+std::string_view name_of(authz::Action action) {
+  switch (action) {
+    case authz::Action::Allow: return "ALLOW";
+    case authz::Action::Deny: return "DENY";
+    case authz::Action::Log: break;
+  }
+  return "AUDIT";
+}
+
+// Cuts "HEAD...]" off the front of `text`; what stands between.
+std::string_view take(std::string_view& text, std::string_view head) {
+  if (!text.starts_with(head)) return {};
+  const size_t end = text.find(']');
+  if (end == std::string_view::npos) return {};
+  const std::string_view inside = text.substr(head.size(), end - head.size());
+  text.remove_prefix(end + 1);
+  return inside;
+}
+
+authz::Decision add(const Held& held, const authz::Rules& rules, bool dry_run,
+                    const authz::Request& request, v1::Hop& hop) {
+  const authz::Explanation why = authz::explain(rules, request);
+  for (size_t i = 0; i < why.rules.size(); ++i) {
+    const authz::RuleReport& report = why.rules[i];
+    auto& rule = *hop.add_rules();
+    rule.set_policy(report.policy);
+    rule.set_action(std::string(name_of(rules.action())));
+    rule.set_dry_run(dry_run);
+    rule.set_matched(report.matched);
+    rule.set_decided(!dry_run && rules.action() != authz::Action::Log && why.decision.policy == i);
+    for (const authz::FailingClause& failing : report.failing) {
+      auto& clause = *rule.add_failed();
+      clause.set_expected(failing.expected);
+      clause.set_actual(failing.actual);
+    }
+    if (const std::string origin = rule_origin(report.policy); !origin.empty())
+      *rule.mutable_origin() = held.origin(origin);
+  }
+  return why.decision;
+}
+
+void add_origins(const std::shared_ptr<const authz::Rules>& rules, std::vector<std::string>& out) {
+  if (rules == nullptr) return;
+  for (uint32_t i = 0; i < rules->size(); ++i)
+    if (std::string origin = rule_origin(rules->name(i)); !origin.empty())
+      out.push_back(std::move(origin));
+}
+
+}  // namespace
+
+std::string rule_origin(std::string_view policy) {
+  const std::string_view ns = take(policy, "ns[");
+  const std::string_view name = take(policy, "-policy[");
+  const std::string_view rule = take(policy, "-rule[");
+  if (ns.empty() || name.empty() || rule.empty()) return {};
+  std::string out("AuthorizationPolicy/");
+  out.append(ns).append("/").append(name).append(" rules[").append(rule).append("]");
+  return out;
+}
+
+std::vector<std::string> rule_origins(const xds::Listener& listener) {
+  std::vector<std::string> out;
+  const auto add_rbac = [&](const authz::Rbac& rbac) {
+    add_origins(rbac.rules, out);
+    add_origins(rbac.shadow, out);
+  };
+  const auto add_chain = [&](const xds::FilterChain& chain) {
+    for (const auto& rbac : chain.network_rbac) add_rbac(*rbac);
+    for (const auto& filter : chain.http_filters)
+      if (const auto* const rbac = route::value_of<authz::Rbac>(filter.config.get()))
+        add_rbac(*rbac);
+  };
+  for (const auto& chain : listener.filter_chains) add_chain(chain);
+  if (listener.default_filter_chain) add_chain(*listener.default_filter_chain);
+  return out;
+}
+
+bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop) {
+  if (rbac.shadow != nullptr) add(held, *rbac.shadow, true, request, hop);
+  if (rbac.rules == nullptr) return false;
+  const authz::Decision decision = add(held, *rbac.rules, false, request, hop);
+  if (decision.allowed) return false;
+  hop.set_outcome(std::string(kDenied));
+  hop.set_status(403);
+  hop.set_details(std::string(rbac.rules->details(decision)));
+  hop.set_text(decision.policy == authz::Decision::kNone
+                   ? "no rule that allows matches"
+                   : "denied by " + rbac.rules->name(decision.policy));
+  return true;
+}
+
+}  // namespace mesh::explain

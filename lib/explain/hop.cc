@@ -1,0 +1,366 @@
+#include "explain/hop.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "base/text.h"
+#include "explain/access.h"
+#include "explain/destination.h"
+#include "explain/settings.h"
+#include "forward/chain_match.h"
+#include "http/path.h"
+#include "net/address.h"
+#include "route/explain.h"
+#include "route/redirect.h"
+#include "route/rewrite.h"
+#include "telemetry/access_log.h"
+
+namespace mesh::explain {
+namespace {
+
+constexpr size_t kTriedMax = 200;
+
+void end(v1::Hop& hop, std::string_view outcome, uint32_t status, std::string_view details,
+         std::string text) {
+  hop.set_outcome(std::string(outcome));
+  hop.set_status(status);
+  hop.set_details(std::string(details));
+  hop.set_text(std::move(text));
+}
+
+// The values of header edits that have operators, of what is known of the call.
+class EditValues final : public route::ValueSource {
+ public:
+  explicit EditValues(const Call& call, const http::Fields& fields) {
+    entry_.method = call.method;
+    entry_.scheme = call.scheme;
+    entry_.authority = call.authority;
+    entry_.path = call.path;
+    entry_.request_fields = &fields;
+  }
+  std::string_view value(const telemetry::AccessFormat& format) override {
+    std::string& text = texts_.emplace_back();
+    format.append(entry_, text);
+    return text;
+  }
+
+ private:
+  telemetry::AccessEntry entry_;
+  std::deque<std::string> texts_;
+};
+
+class Walk {
+ public:
+  Walk(const Held& held, const xds::Listener& listener, Call call,
+       std::vector<std::string>& unknown)
+      : held_(held), listener_(listener), call_(std::move(call)), unknown_(unknown) {}
+
+  Walked run() {
+    describe_listener();
+    if (find_chain() && admit_connection() && normalise() && find_route() && judge_request()) act();
+    return std::move(out_);
+  }
+
+ private:
+  v1::Hop& hop() { return out_.hop; }
+
+  void describe_listener() {
+    const auto& forwarder = held_.forwarder();
+    hop().set_forwarder(forwarder.node());
+    hop().set_direction(listener_.direction == xds::TrafficDirection::Inbound ? "inbound"
+                                                                              : "outbound");
+    hop().set_generation(forwarder.generation());
+    hop().set_live(forwarder.live());
+    hop().set_listener(listener_.name);
+    hop().set_address(to_string(listener_.address));
+    *hop().mutable_listener_origin() = held_.listener_origin(listener_.name, "config");
+    *hop().mutable_mtls_origin() = held_.listener_origin(listener_.name, "mtls");
+  }
+
+  // As ListenerSpec::chain() and Connection::use_chain().
+  bool find_chain() {
+    const auto match = forward::ChainMatch::make(listener_.filter_chains);
+    if (!match) {
+      end(hop(), kFailed, 0, {}, match.error().text);
+      return false;
+    }
+    forward::ConnectionFacts facts;
+    if (const auto to = net::Address::parse(call_.destination)) facts.destination = *to;
+    if (const auto from = net::Address::ip(call_.source_ip, 0))
+      facts.source = facts.direct_source = *from;
+    facts.tls = call_.tls;
+    facts.server_name = call_.server_name;
+    facts.application_protocols = call_.alpn;
+    const size_t found = match->find(facts);
+    if (found != forward::ChainMatch::kNone)
+      chain_ = &listener_.filter_chains[found];
+    else
+      chain_ = listener_.default_filter_chain.get();
+    if (chain_ == nullptr) {
+      end(hop(), kFailed, 503, "upstream_reset_before_response_started{connection_termination}",
+          std::string("no filter chain takes a connection ") +
+              (call_.tls ? "under TLS" : "in clear text"));
+      return false;
+    }
+    hop().set_filter_chain(chain_->name);
+    hop().set_tls(chain_->tls.has_value());
+    return true;
+  }
+
+  // Network filters of access control: as Connection::refusal().
+  bool admit_connection() {
+    facts_ = {.principal = call_.principal,
+              .secure = call_.tls,
+              .server_name = call_.server_name,
+              .direct_remote = authz::Ip::parse(call_.source_ip),
+              .remote = authz::Ip::parse(call_.source_ip)};
+    if (const auto to = net::Address::parse(call_.destination)) {
+      facts_.destination = authz::Ip::parse(to->host());
+      facts_.destination_port = to->port();
+    }
+    const authz::Request request{.connection = facts_, .remote = facts_.remote};
+    for (const auto& rbac : chain_->network_rbac)
+      if (judge(held_, *rbac, request, hop())) return false;
+    if (chain_->tcp == nullptr) return true;
+    for (const auto& target : chain_->tcp->targets)
+      add({.cluster = target.cluster},
+          100.0 * double(target.weight) / double(chain_->tcp->weight_sum));
+    conclude("bytes are relayed, nothing of HTTP is looked at; ");
+    return false;
+  }
+
+  // As Exchange::normalise_path().
+  bool normalise() {
+    if (call_.path == "*" || call_.method == "CONNECT") return true;
+    std::string_view path = call_.path;
+    std::string storage;
+    switch (http::normalise_path(&path, storage, chain_->path)) {
+      case http::PathVerdict::Good: call_.path = std::string(path); return true;
+      case http::PathVerdict::Refused:
+        end(hop(), kFailed, 400, "path_normalization_failed", "the path cannot be normalised");
+        return false;
+      case http::PathVerdict::Redirect:
+        end(hop(), kAnswered, 307, "path_normalization_failed",
+            "redirected to " + std::string(path));
+        return false;
+    }
+    return false;
+  }
+
+  // As Exchange::find_route(); whether there is one is judged after the rules.
+  bool find_route() {
+    fields_ = fields_of(call_);
+    request_ = request_of(call_, fields_);
+    table_ = chain_->route_config.get();
+    place_.table = chain_->route_config_name;
+    if (table_ == nullptr) {
+      const auto named = held_.config().routes.find(chain_->route_config_name);
+      if (named != held_.config().routes.end()) table_ = named->second.get();
+    }
+    hop().set_routes(table_ == nullptr ? chain_->route_config_name : table_->name());
+    if (table_ == nullptr) return true;
+    const auto why =
+        route::explain(*table_, request_, held_.table_options(place_.table), kTriedMax);
+    if (why.host == nullptr) return true;
+    hop().set_virtual_host(why.host->name);
+    hop().set_domain(why.domain);
+    place_.host = size_t(why.host - table_->hosts().data());
+    for (const route::TriedRoute& tried : why.tried) add_tried(*why.host, tried);
+    hop().set_tried_left_out(uint32_t(why.left_out));
+    route_ = why.route;
+    if (route_ == nullptr) return true;
+    place_.route = why.place;
+    auto& route = *hop().mutable_route();
+    route.set_index(uint32_t(why.place));
+    route.set_name(route_->name);
+    route.set_match(route::match_text(route_->match));
+    route.set_action(route::action_text(*route_));
+    *route.mutable_origin() = route_origin(why.place);
+    if (route_->match.share)
+      unknown_.push_back(held_.forwarder().node() + ": route " + std::to_string(why.place) +
+                         " takes a share of the requests; the answer is that of one drawn");
+    add_settings(held_, place_, *route_, *chain_, route);
+    return true;
+  }
+
+  void add_tried(const route::VirtualHost& host, const route::TriedRoute& tried) {
+    const route::Route& route = host.routes[tried.place];
+    auto& out = *hop().add_tried();
+    out.set_index(uint32_t(tried.place));
+    out.set_name(route.name);
+    out.set_match(route::match_text(route.match));
+    out.set_expected(tried.failed.expected);
+    out.set_actual(tried.failed.actual);
+    *out.mutable_origin() = route_origin(tried.place);
+  }
+
+  // Of an inline table the listener is all that is known.
+  v1::Origin route_origin(size_t route) const {
+    return place_.table.empty() ? held_.listener_origin(listener_.name, "config")
+                                : held_.route_origin(place_.table, place_.host, route, "config");
+  }
+
+  // HTTP filters of access control, in order: as RbacFilter.
+  bool judge_request() {
+    const authz::Request request{.connection = facts_, .http = &request_, .remote = facts_.remote};
+    for (const xds::HttpFilter& filter : chain_->http_filters) {
+      bool disabled = filter.disabled;
+      const route::FilterConfig* config = filter.config.get();
+      if (route_ != nullptr && route_->filters)
+        for (const route::FilterOverride& o : *route_->filters)
+          if (o.name == filter.name) {
+            disabled = o.disabled;
+            if (o.config) config = o.config.get();
+          }
+      const auto* const rbac = route::value_of<authz::Rbac>(config);
+      if (disabled || rbac == nullptr) continue;
+      if (judge(held_, *rbac, request, hop())) return false;
+    }
+    if (route_ != nullptr) return true;
+    end(hop(), kFailed, 404, "route_not_found",
+        hop().virtual_host().empty() ? "no virtual host has " + text::quoted(call_.authority)
+                                     : "no route of " + hop().virtual_host() + " holds");
+    return false;
+  }
+
+  // As Exchange::find_target().
+  void act() {
+    if (route_->redirect) {
+      const auto proto = fields_.get("x-forwarded-proto");
+      return end(hop(), kAnswered, route_->redirect->status, "direct_response",
+                 "redirected to " +
+                     route::location(*route_, request_, proto ? *proto : std::string_view()));
+    }
+    if (route_->direct_status)
+      return end(hop(), kAnswered, *route_->direct_status, "direct_response",
+                 "the route answers by itself");
+    uint64_t sum = 0;
+    for (const auto& to : route_->clusters) sum += to.weight;
+    for (const auto& to : route_->clusters)
+      if (to.weight > 0) add(to, 100.0 * double(to.weight) / double(sum));
+    conclude({});
+  }
+
+  void add(const route::WeightedCluster& to, double percent) {
+    std::string name = to.cluster;
+    if (!to.cluster_header.empty())
+      name = std::string(fields_.get(to.cluster_header).value_or(std::string_view()));
+    out_.onward.push_back(rewritten(to));
+    add_destination(held_, name, to.subset.get(), percent, *hop().add_destinations());
+  }
+
+  // As Exchange::rewrite_head().
+  Call rewritten(const route::WeightedCluster& to) {
+    Call call = call_;
+    if (route_ == nullptr) return call;
+    http::Fields fields = fields_;
+    EditValues values(call_, fields);
+    if (to.edits) route::apply(to.edits->request, fields, values);
+    for (const auto& edits : route_->edits) route::apply(edits->request, fields, values);
+    call.headers.clear();
+    for (const http::Field& field : fields)
+      call.headers.emplace_back(std::string(field.name), std::string(field.value));
+    const auto rewrite_host = [&](const route::HostRewrite& rewrite) {
+      std::string made;
+      const std::string after(
+          route::rewrite_authority(rewrite, call.authority, call.path, fields, made));
+      if (!after.empty()) call.authority = after;
+    };
+    if (to.host_rewrite) rewrite_host(*to.host_rewrite);
+    if (route_->host_rewrite) rewrite_host(*route_->host_rewrite);
+    std::string path;
+    if (route_->rewrite_path || route_->regex_rewrite)
+      call.path = std::string(route::rewrite_path(*route_, call_.path, path));
+    return call;
+  }
+
+  // The destinations are known: whether one of them can be reached.
+  void conclude(const std::string& before) {
+    const auto& all = hop().destinations();
+    const auto usable = [](const v1::Destination& to) { return to.usable(); };
+    if (std::any_of(all.begin(), all.end(), usable))
+      return end(hop(), kForwarded, 0, {}, before + destinations_text(hop()));
+    const bool missing =
+        std::all_of(all.begin(), all.end(), [](const v1::Destination& to) { return to.missing(); });
+    if (missing)
+      return end(hop(), kFailed, route_ == nullptr ? 503 : route_->cluster_not_found_status,
+                 "cluster_not_found", before + "the forwarder has no such cluster");
+    end(hop(), kFailed, 503, "no_healthy_upstream", before + "no endpoint can be used");
+  }
+
+  const Held& held_;
+  const xds::Listener& listener_;
+  Call call_;
+  std::vector<std::string>& unknown_;
+  Walked out_;
+  const xds::FilterChain* chain_ = nullptr;
+  authz::Connection facts_;
+  http::Fields fields_;
+  route::Request request_;
+  const route::Table* table_ = nullptr;
+  const route::Route* route_ = nullptr;
+  RoutePlace place_;
+};
+
+bool has_host(const Held& held, const xds::FilterChain& chain, const Call& call) {
+  const route::Table* table = chain.route_config.get();
+  if (table == nullptr) {
+    const auto named = held.config().routes.find(chain.route_config_name);
+    if (named == held.config().routes.end()) return false;
+    table = named->second.get();
+  }
+  return table->find_host(call.authority) != nullptr;
+}
+
+}  // namespace
+
+http::Fields fields_of(const Call& call) {
+  http::Fields fields;
+  for (const auto& [name, value] : call.headers) fields.add(name, value);
+  return fields;
+}
+
+route::Request request_of(const Call& call, const http::Fields& fields) {
+  const bool certificate = call.tls && !call.principal.empty();
+  return {.authority = call.authority,
+          .method = call.method,
+          .scheme = call.scheme,
+          .path = call.method == "CONNECT" ? std::string_view() : std::string_view(call.path),
+          .fields = &fields,
+          .certificate_presented = certificate,
+          .certificate_validated = certificate};
+}
+
+Walked walk(const Held& held, const xds::Listener& listener, Call call,
+            std::vector<std::string>& unknown) {
+  return Walk(held, listener, std::move(call), unknown).run();
+}
+
+const xds::Listener* outbound_listener(const Held& held, const Call& call) {
+  const xds::Listener* any = nullptr;
+  for (const auto& listener : held.config().listeners) {
+    if (listener->direction != xds::TrafficDirection::Outbound) continue;
+    bool http = false;
+    for (const xds::FilterChain& chain : listener->filter_chains) {
+      if (chain.tcp != nullptr) continue;
+      if (has_host(held, chain, call)) return listener.get();
+      http = true;
+    }
+    if (http && any == nullptr) any = listener.get();
+  }
+  return any;
+}
+
+const xds::Listener* inbound_listener(const Held& held, const Call& call) {
+  const auto wanted = net::Address::parse(call.destination);
+  const xds::Listener* of_port = nullptr;
+  for (const auto& listener : held.config().listeners) {
+    if (listener->direction != xds::TrafficDirection::Inbound) continue;
+    if (to_string(listener->address) == call.destination) return listener.get();
+    if (of_port == nullptr && wanted && listener->address.port == wanted->port())
+      of_port = listener.get();
+  }
+  return of_port;
+}
+
+}  // namespace mesh::explain

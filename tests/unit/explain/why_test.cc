@@ -1,0 +1,183 @@
+// Which way a request goes through a mesh, and why, from its configuration alone.
+#include "explain/why.h"
+
+#include <catch2/catch.hpp>
+
+#include "explain/offline.h"
+#include "explain/text.h"
+#include "support/temp_dir.h"
+#include "unit/discovery/sample.h"
+
+using namespace mesh;
+using explain::Question;
+namespace sample = mesh::discovery::sample;
+
+namespace {
+
+const std::string kAccess = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: reviews-v2, namespace: demo}
+spec:
+  workloadSelector: {labels: {app: reviews, version: v2}}
+  ingress:
+  - port: {number: 20012, protocol: HTTP, name: http}
+    defaultEndpoint: 127.0.0.1:20112
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: readers, namespace: demo}
+spec:
+  selector: {matchLabels: {version: v2}}
+  rules:
+  - from: [{source: {principals: ["cluster.local/ns/demo/sa/web"]}}]
+    to: [{operation: {methods: [GET]}}]
+)";
+
+snapshot::v1::Snapshot mesh_of(const std::string& yaml) {
+  const support::TempDir dir;
+  dir.write("all.yaml", yaml);
+  auto snapshot = explain::from_directory(dir.path());
+  INFO((snapshot ? std::string() : snapshot.error().text));
+  REQUIRE(snapshot);
+  return *snapshot;
+}
+
+const snapshot::v1::Snapshot& shop() {
+  static const snapshot::v1::Snapshot snapshot =
+      mesh_of(sample::kServices + sample::kWorkloads + sample::kTraffic + kAccess);
+  return snapshot;
+}
+
+explain::v1::Why ask(Question question) {
+  auto why = explain::why(shop(), question);
+  INFO((why ? std::string() : why.error().text));
+  REQUIRE(why);
+  UNSCOPED_INFO(explain::to_text(*why));
+  return *why;
+}
+
+Question get(const std::string& authority, const std::string& path = "/") {
+  Question question;
+  question.call.authority = authority;
+  question.call.path = path;
+  question.from = "web-1";
+  return question;
+}
+
+}  // namespace
+
+TEST_CASE("why: the route that holds, and the condition of the one before it", "[explain]") {
+  const auto why = ask(get("reviews", "/x"));
+  CHECK(why.outcome() == "FORWARDED");
+  CHECK(why.source() == "spiffe://cluster.local/ns/demo/sa/web");
+  REQUIRE(why.hops_size() >= 1);
+  const auto& hop = why.hops(0);
+  CHECK(hop.forwarder() == "web-1");
+  CHECK(hop.domain() == "reviews");
+  REQUIRE(hop.tried_size() == 1);
+  CHECK(hop.tried(0).expected() == "header end-user is \"jason\"");
+  CHECK(hop.tried(0).actual() == "-");
+  CHECK(hop.tried(0).origin().origin() == "VirtualService/demo/reviews http[0].match[0]");
+  CHECK(hop.tried(0).origin().place().starts_with("all.yaml:"));
+  CHECK(hop.route().index() == 1);
+  std::map<std::string, std::string> settings;
+  for (const auto& setting : hop.route().settings()) settings[setting.name()] = setting.value();
+  CHECK(settings["timeout"] == "5s");
+  CHECK(settings["retries"].starts_with("3 on 5xx,reset"));
+  CHECK(settings["per-try-timeout"] == "2s");
+  CHECK(settings["rewrite-path"] == "/api");
+  REQUIRE(hop.destinations_size() == 2);
+  CHECK(hop.destinations(0).percent() == Approx(90));
+  CHECK(hop.destinations(0).subset() == "v1");
+  CHECK(hop.destinations(0).origin().origin() == "DestinationRule/demo/reviews subsets[0]");
+  REQUIRE(hop.destinations(0).endpoints_size() == 1);
+  CHECK(hop.destinations(0).endpoints(0).workload() == "demo/reviews-v1");
+}
+
+TEST_CASE("why: a rule that lets the caller in decides, and names its place", "[explain]") {
+  Question question = get("reviews");
+  question.call.headers = {{"end-user", "jason"}};
+  const auto why = ask(question);
+  CHECK(why.outcome() == "FORWARDED");
+  REQUIRE(why.hops_size() == 2);
+  CHECK(why.hops(0).route().index() == 0);
+  const auto& arrival = why.hops(1);
+  CHECK(arrival.forwarder() == "reviews-v2");
+  CHECK(arrival.direction() == "inbound");
+  CHECK(arrival.tls());
+  REQUIRE(arrival.rules_size() == 1);
+  CHECK(arrival.rules(0).decided());
+  CHECK(arrival.rules(0).origin().origin() == "AuthorizationPolicy/demo/readers rules[0]");
+  CHECK(arrival.rules(0).origin().place().starts_with("all.yaml:"));
+}
+
+TEST_CASE("why: who is denied is told the clause that failed", "[explain]") {
+  Question question = get("reviews");
+  question.call.headers = {{"end-user", "jason"}};
+  question.call.method = "POST";
+  auto why = ask(question);
+  CHECK(why.outcome() == "DENIED");
+  CHECK(why.status() == 403);
+  CHECK(why.details() == "rbac_access_denied_matched_policy[none]");
+  const auto& rule = why.hops(1).rules(0);
+  CHECK_FALSE(rule.matched());
+  REQUIRE(rule.failed_size() == 1);
+  CHECK(rule.failed(0).expected() == "method is \"GET\"");
+  CHECK(rule.failed(0).actual() == "POST");
+
+  question.call.method = "GET";
+  question.from = "spiffe://cluster.local/ns/demo/sa/ratings";
+  question.to = "reviews-v2";
+  why = ask(question);
+  CHECK(why.outcome() == "DENIED");
+  REQUIRE(why.hops_size() == 1);
+  CHECK(why.hops(0).rules(0).failed(0).expected().starts_with("source.principal is"));
+  question.from = "cluster.local/ns/demo/sa/web";
+  CHECK(ask(question).outcome() == "FORWARDED");
+}
+
+TEST_CASE("why: no route, no host", "[explain]") {
+  const auto why = ask(get("nowhere.example"));
+  CHECK(why.hops(0).virtual_host().empty());
+  CHECK(why.outcome() == "FAILED");
+  CHECK(why.status() == 404);
+  CHECK(why.details() == "route_not_found");
+}
+
+TEST_CASE("why: a question that names nobody, or several, is refused", "[explain]") {
+  Question question = get("reviews");
+  question.from = "nobody";
+  CHECK(explain::why(shop(), question).error().kind == Errc::NotFound);
+  question.from = "";
+  CHECK(explain::why(shop(), question).error().kind == Errc::Invalid);
+  CHECK(explain::why(shop(), question).error().text.find("web-1") != std::string::npos);
+}
+
+TEST_CASE("why: what configuration alone cannot tell is said", "[explain]") {
+  const auto why = ask(get("reviews"));
+  CHECK(why.unknown_size() >= 4);
+  CHECK_FALSE(why.hops(0).live());
+}
+
+TEST_CASE("why: no endpoint that can be used", "[explain]") {
+  auto snapshot = shop();
+  for (auto& forwarder : *snapshot.mutable_forwarders()) {
+    auto& health = *forwarder.add_health();
+    health.set_cluster("outbound|80|v2|reviews");
+    auto& endpoint = *health.add_endpoints();
+    endpoint.set_address("127.0.0.1:20012");
+    endpoint.set_health("unhealthy");
+    endpoint.set_flags("/failed_outlier_check");
+  }
+  Question question = get("reviews");
+  question.call.headers = {{"end-user", "jason"}};
+  const auto why = explain::why(snapshot, question);
+  REQUIRE(why);
+  INFO(explain::to_text(*why));
+  CHECK(why->outcome() == "FAILED");
+  CHECK(why->status() == 503);
+  CHECK(why->details() == "no_healthy_upstream");
+  CHECK(why->hops(0).destinations(0).endpoints(0).flags() == "/failed_outlier_check");
+}
