@@ -21,7 +21,7 @@ PACKAGES_BUILD := g++ make pkg-config libevent-dev libssl-dev libnghttp2-dev lib
   cppzmq-dev libprotobuf-dev protobuf-compiler libyaml-dev libre2-dev libcli11-dev \
   nlohmann-json3-dev libcurl4-openssl-dev libxxhash-dev libcap-dev python3 perl curl openssl
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 bats clang libclang-rt-14-dev clang-format \
-  mandoc iproute2 etcd-server etcd-client socat nghttp2-client python3-protobuf
+  mandoc iproute2 nftables etcd-server etcd-client socat nghttp2-client python3-protobuf
 PACKAGES_BENCH := $(PACKAGES_BUILD) haproxy nginx-light wrk nghttp2-client nghttp2-proxy
 
 SAN  ?=

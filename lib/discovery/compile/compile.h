@@ -27,21 +27,21 @@ struct Resource {
 // "outbound|80|v1|reviews"; the subset may be empty.
 std::string outbound_name(uint32_t port, std::string_view subset, std::string_view host);
 
-// The node's listeners: "outbound" where it has an outbound address, "gateway|ADDRESS|PORT"
-// for each place of the Gateways that select it, and "inbound|ADDRESS|PORT" for each port of
-// its workload.
+// The node's listeners: "outbound" where it has an outbound address, those of egress.h, tcp.h and
+// capture.h, "gateway|ADDRESS|PORT" for each place of the Gateways that select it, and
+// "inbound|ADDRESS|PORT" for each port of its workload that is not captured.
 std::vector<Resource> compile_listeners(const Model& model, const Node& node);
 // The two parts of that: what goes out, gateways among it, and what comes to the workload.
 std::vector<Resource> compile_outbound_listeners(const Model& model, const Node& node);
 std::vector<Resource> compile_inbound_listeners(const Model& model, const Node& node);
 
-// The route configuration "outbound": a virtual host for each HTTP port of each
-// visible service, and for each host that only a VirtualService names. And those of its
-// gateways, "http.PORT" and "https.PORT.PORTNAME.GATEWAY.NAMESPACE".
+// The route configuration "outbound": a virtual host for each HTTP port of each visible service,
+// and for each host that only a VirtualService names; where it captures, PORT of each port. Those
+// of egress.h, and of gateways, "http.PORT" and "https.PORT.PORTNAME.GATEWAY.NAMESPACE".
 std::vector<Resource> compile_routes(const Model& model, const Node& node);
 
 // "outbound|PORT|SUBSET|HOST" for each port and subset of each visible service,
-// "inbound|PORT||" for each port of the node's workload.
+// "inbound|PORT||" for each port of the node's workload; where it captures, those of capture.h.
 std::vector<Resource> compile_clusters(const Model& model, const Node& node);
 // The two parts of that: of one service, and of the workload and what it captures.
 std::vector<Resource> compile_service_clusters(const Model& model, const Service& service,

@@ -171,7 +171,7 @@ class Listeners {
                                            : place.address + "_" + port);
       listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
       set_address(place.address, place.port, *listener.mutable_address());
-      if (kind_ == Kind::Captured) set_captured(built);
+      if (kind_ == Kind::Captured) set_captured(place, built);
       if (!built.names.empty()) {
         auto& inspector = *listener.add_listener_filters();
         inspector.set_name("envoy.filters.listener.tls_inspector");
@@ -224,9 +224,9 @@ class Listeners {
   }
 
   // What no chain takes goes as connections to unknown addresses do.
-  void set_captured(Built& built) const {
+  void set_captured(const Place& place, Built& built) const {
     built.listener.mutable_bind_to_port()->set_value(false);
-    if (any_address(node_.capture_outbound) == "::")
+    if (place.address == "::")
       built.listener.mutable_address()->mutable_socket_address()->set_ipv4_compat(true);
     if (built.whole) return;
     auto& chain = *built.listener.mutable_default_filter_chain();

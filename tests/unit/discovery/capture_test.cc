@@ -130,6 +130,9 @@ TEST_CASE("capture: IPv6 and IPv4 at one address") {
   const auto made = listeners(sample::kAll, node);
   CHECK(made.at("virtualOutbound")->ipv4_compat);
   CHECK(made.at("::_80")->ipv4_compat);
+  // Envoy refuses it of any other address.
+  const auto others = listeners(sample::kAll + kOthers, node);
+  CHECK_FALSE(others.at("192.0.2.20_5432")->ipv4_compat);
 }
 
 TEST_CASE("capture: outboundTrafficPolicy says where unknown hosts lead") {
