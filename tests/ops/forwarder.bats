@@ -78,9 +78,18 @@ start_mesh() {
   # One connection, and it is taken.
   exec {held}> >(exec python3 -c '
 import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-sys.stdin.read()' "$dir/b.sock" 3>&-)
+while True:
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect(sys.argv[1])
+        s.sendall(b"GET / HTTP/1.1\r\nhost: hello\r\n\r\n")
+        if s.recv(99).startswith(b"HTTP/1.1 200"):
+            break
+    except OSError:
+        pass
+open(sys.argv[2], "w").close()
+sys.stdin.read()' "$dir/b.sock" "$dir/held" 3>&-)
+  until_true test -e "$dir/held"
   full() { ! says_hello "$dir/b.sock"; }
   until_true full
   settings "$dir/b.sock"

@@ -179,11 +179,7 @@ TEST_CASE("scenario: connections to an endpoint outlive changes around it", "[fo
         .yaml();
   };
   Proxy proxy(yaml("", {a.port()}), 1);
-  Wire client = Wire::connect(proxy.port());
-  const auto ask = [&] {
-    client.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n");
-    return client.read().body;
-  };
+  const auto ask = [&] { return support::get(proxy.port()).body; };
   CHECK(ask() == "a");
   for (int round = 0; round < 5; ++round) {
     REQUIRE(proxy.apply(yaml(", timeout: 5s", {a.port(), b.port()})) == "");

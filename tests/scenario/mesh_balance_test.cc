@@ -85,7 +85,7 @@ TEST_CASE("mesh: a retry leaves the localities that were tried, where it is told
            // So slow to eject that all stay: it is the retry that leaves.
            rule("outlierDetection: {consecutive5xxErrors: 1000, interval: 60s}") +
            object("VirtualService", "reviews",
-                  "{hosts: [reviews], http: [{retries: {attempts: 1, retryOn: 5xx, backoff: 1ms" +
+                  "{hosts: [reviews], http: [{retries: {attempts: 2, retryOn: 5xx, backoff: 1ms" +
                       remote + "}, route: [{destination: {host: reviews}}]}]}");
   };
   Mesh mesh(yaml(""));
