@@ -136,7 +136,6 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
   if (request.workloads_size() > kWorkloadsAskedMax)
     return Error{Errc::TooBig, "over 10000 workloads are asked about"};
   msg::StatusReply reply;
-  const Instant now = clock_.now();
   reply.set_configd_up(source_.up());
   reply.set_dns(names_.listening());
   reply.set_from_disk(source_.from_disk());
@@ -154,8 +153,18 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     for (const auto& name : request.workloads())
       if (configured.contains(name)) reply.add_configured(name);
   }
+  tell_forwarders(*reply.mutable_forwarders());
+  if (shared_)
+    for (const auto& [host, said] : shared_->hosts())
+      reply.mutable_forwarders()->MergeFrom(said.forwarders());
+  if (shared_ && !shared_->error().empty()) reply.add_problems("etcd: " + shared_->error());
+  return reply;
+}
+
+void Service::tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const {
+  const Instant now = clock_.now();
   for (const auto& [id, forwarder] : publisher_.forwarders()) {
-    auto& to = *reply.add_forwarders();
+    auto& to = *into.Add();
     to.set_node(id);
     to.set_namespace_(forwarder.node.ns);
     to.set_workload(forwarder.node.workload);
@@ -184,13 +193,12 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
   }
   for (const auto& [id, forwarder] : roster_.forwarders()) {
     if (!forwarder.expected_until) continue;
-    auto& to = *reply.add_forwarders();
+    auto& to = *into.Add();
     to.set_node(id);
     to.set_namespace_(forwarder.ns);
     to.set_workload(forwarder.workload);
     to.set_away(true);
   }
-  return reply;
 }
 
 }  // namespace mesh::discoveryd

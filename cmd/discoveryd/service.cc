@@ -46,6 +46,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                   .arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
                   .answered =
                       [this] {
+                        share_soon();
                         if (!leaves_.empty()) answer_leaves();
                       },
                   .left = [this](const auto& node) { left(node); }}),
@@ -55,8 +56,8 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
               [this](auto objects, auto problems, const auto& changed) {
                 on_config(std::move(objects), std::move(problems), changed);
               }),
-      keys_(runtime.loop(), clock_, runtime.paths().state_dir + "/keys",
-            [this] { set_options(); }) {
+      keys_(runtime.loop(), clock_, runtime.paths().state_dir + "/keys", [this] { set_options(); }),
+      share_timer_(runtime.loop(), [this] { share(); }) {
   keys_.configure(settings_.jwks);
 }
 
@@ -88,6 +89,7 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
                                     service->settings_.model.trust_domain, *service->settings_.xds);
     MESH_TRY_VOID(service->xds_->start());
   }
+  MESH_TRY_VOID(service->start_sharing(runtime));
   return service;
 }
 
@@ -138,6 +140,7 @@ void Service::arrived(const discovery::Node& node, const bus::Node& words) {
     registry_.set_illness(key, "its probe has not passed yet");
   const bool changed = registry_.arrive(key, std::move(self), draining(words), clock_.now());
   if (changed) touch();
+  share_soon();
   if (registry_.revision() != saved_revision_) save_soon();
 }
 
@@ -149,6 +152,7 @@ void Service::left(const discovery::Node& node) {
     arm_roster();
   }
   registry_.leave({node.ns, node.workload}, clock_.now());
+  share_soon();
   arm_expiry();
 }
 
@@ -237,6 +241,7 @@ void Service::apply_registry() {
   soon_.cancel();
   arm_expiry();
   save_soon();
+  share_soon();
   if (!model_) return;
   for (const auto& key : registry_.take_changes()) {
     const auto registered = registry_.find(key);

@@ -15,6 +15,7 @@
 #include "cmd/discoveryd/names.h"
 #include "cmd/discoveryd/publisher.h"
 #include "cmd/discoveryd/settings.h"
+#include "cmd/discoveryd/shared_state.h"
 #include "cmd/discoveryd/xds_server.h"
 #include "daemon/runtime.h"
 #include "daemon/service.h"
@@ -28,7 +29,7 @@ namespace mesh::discoveryd {
 
 namespace msg = mesh::discoveryd::v1;
 
-class Service final : public daemon::Service {
+class Service final : public daemon::Service, private SharedState::Owner {
  public:
   static Result<std::unique_ptr<Service>> start(daemon::Runtime& runtime);
 
@@ -66,6 +67,16 @@ class Service final : public daemon::Service {
   void on_health(const msg::HealthReport& report, const bus::Peer& peer);
   void complete(discovery::Node& node, const bus::Node& words);
   void on_groups();
+  // sharing.cc
+  Result<void> start_sharing(daemon::Runtime& runtime);
+  void on_instance(discovery::Workload workload, const std::string& illness) override;
+  void on_unconfirmed(discovery::Workload workload) override;
+  void on_gone(const std::string& host, const SharedState::Key& key) override;
+  bool ours(const discovery::Registry::Key& key) const;
+  void share_soon();
+  void share();
+  // How our forwarders stand, and those that are expected back.
+  void tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const;
   Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
   Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
                                         const bus::Peer& peer);
@@ -110,6 +121,8 @@ class Service final : public daemon::Service {
   ConfigSource source_;
   KeyKeeper keys_;
   std::unique_ptr<XdsServer> xds_;  // null: not served
+  event::Timer share_timer_;
+  std::unique_ptr<SharedState> shared_;  // null: no etcd
 };
 
 }  // namespace mesh::discoveryd

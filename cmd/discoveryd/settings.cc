@@ -1,7 +1,10 @@
 #include "cmd/discoveryd/settings.h"
 
+#include <unistd.h>
+
 #include "base/text.h"
 #include "discovery/dns/addresses.h"
+#include "etcd/settings.h"
 #include "identity/spiffe_id.h"
 #include "net/address.h"
 
@@ -16,6 +19,11 @@ Result<void> set(bool has, const google::protobuf::Duration& from, const char* k
     return Error{Errc::Invalid,
                  std::string(key) + ": expected 0s to " + text::format_duration(max)};
   return {};
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
 }  // namespace
@@ -67,6 +75,21 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
         return Error{Errc::Invalid,
                      "xds.listen: expected ADDRESS:PORT, got \"" + xds.listen() + "\""};
   }
+  if (message.has_etcd()) {
+    if (auto right = etcd::check(message.etcd()); !right)
+      return std::move(right).error().during("etcd");
+    settings.etcd = message.etcd();
+  }
+  settings.host = message.host().empty() ? host_name() : message.host();
+  if (settings.host.empty() || settings.host.find('/') != std::string::npos)
+    return Error{Errc::Invalid,
+                 "host: expected a name without \"/\", got " + text::quoted(settings.host)};
+  Duration lease = settings.host_lease;
+  MESH_TRY_VOID(set(message.has_host_lease(), message.host_lease(), "hostLease",
+                    std::chrono::hours(1), lease));
+  settings.host_lease = std::chrono::floor<std::chrono::seconds>(lease);
+  if (settings.host_lease < std::chrono::seconds(3))
+    return Error{Errc::Invalid, "hostLease: expected 3s at least"};
   return settings;
 }
 

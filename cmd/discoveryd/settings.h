@@ -37,6 +37,9 @@ struct Settings {
   std::optional<Dns> dns;
   Jwks jwks;
   std::optional<Xds> xds;
+  std::optional<settings::v1::Etcd> etcd;
+  std::string host;  // our name among the hosts
+  std::chrono::seconds host_lease{10};
 };
 
 // Errc::Invalid begins with the key.

@@ -284,6 +284,7 @@ std::string Registry::save(Instant now) const {
     to.set_weight(from.weight);
     to.set_service_account(from.service_account);
     to.set_by_forwarder(from.source == Workload::Source::Forwarder);
+    to.set_host(from.host);
     to.set_group(from.group);
     if (const auto silent = unconfirmed(key, now))
       to.set_unconfirmed_ms(std::max<uint64_t>(
@@ -318,6 +319,7 @@ Result<void> Registry::restore(std::string_view bytes, Instant now) {
     to.service_account = from.service_account();
     to.group = from.group();
     to.source = from.by_forwarder() ? Workload::Source::Forwarder : Workload::Source::Registered;
+    to.host = from.host();
     if (auto right = check(to); !right) return std::move(right).error();
     // A lease goes on where it was, and leaves time to be renewed.
     if (from.lease_ms() > 0)

@@ -35,6 +35,7 @@ struct Workload {
   std::string service_account;  // empty: not of the mesh, speaks clear text
   Source source = Source::Config;
   State state = State::Present;
+  std::string host = {};     // another host's, told through etcd; empty: of this one
   std::string group = {};    // the WorkloadGroup it was made of; empty: none
   std::string illness = {};  // why it is found ill; empty: it is not
   bool unconfirmed = false;  // its lease has lapsed, and it has not left yet

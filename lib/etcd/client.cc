@@ -36,7 +36,9 @@ grpc::Channel::Done parsed(Client::Then<Reply> then) {
 }  // namespace
 
 Client::Client(event::Loop& loop, Options options, Random random)
-    : loop_(loop), options_(std::move(options)), channel_(loop, channel_options(options_), random) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      channel_(loop, channel_options(options_), random) {}
 
 void Client::range(const etcdserverpb::RangeRequest& request,
                    Then<etcdserverpb::RangeResponse> then) {
@@ -119,8 +121,8 @@ void Client::log_in() {
                    if (!reply && members_fault(reply.error())) leave();
                    const auto waiting = std::exchange(waiting_, {});
                    if (!reply) {
-                     const Error error =
-                         std::move(reply).error().during("log in as " + text::quoted(options_.user));
+                     const Error error = std::move(reply).error().during(
+                         "log in as " + text::quoted(options_.user));
                      for (const Waiting& each : waiting) each.done(error);
                      return;
                    }

@@ -19,12 +19,12 @@ bool secure(const settings::v1::Etcd& settings) {
 Result<net::Address> address_of(std::string_view endpoint, bool https) {
   const std::string_view scheme = https ? kHttps : kHttp;
   if (!endpoint.starts_with(scheme))
-    return Error{Errc::Invalid, "expected " + std::string(scheme) + "ADDRESS:PORT, got " +
-                                    text::quoted(endpoint)};
+    return Error{Errc::Invalid,
+                 "expected " + std::string(scheme) + "ADDRESS:PORT, got " + text::quoted(endpoint)};
   auto address = net::Address::parse(endpoint.substr(scheme.size()));
   if (!address || address->is_unix() || address->port() == 0)
-    return Error{Errc::Invalid, "expected an IP address or localhost, and a port, got " +
-                                    text::quoted(endpoint)};
+    return Error{Errc::Invalid,
+                 "expected an IP address or localhost, and a port, got " + text::quoted(endpoint)};
   return address;
 }
 
@@ -66,7 +66,8 @@ Result<void> check(const settings::v1::Etcd& settings) {
     return Error{Errc::Invalid, "caFile: is needed with https"};
   if (settings.cert_file().empty() != settings.key_file().empty())
     return Error{Errc::Invalid, "certFile: goes with keyFile"};
-  if (settings.has_timeout() && (settings.timeout().seconds() < 1 || settings.timeout().seconds() > 60))
+  if (settings.has_timeout() &&
+      (settings.timeout().seconds() < 1 || settings.timeout().seconds() > 60))
     return Error{Errc::Invalid, "timeout: expected 1s to 60s"};
   return {};
 }
@@ -83,7 +84,8 @@ Result<Client::Options> options_of(const settings::v1::Etcd& settings,
   MESH_TRY(out.password, read(settings.password_file(), config_dir, "passwordFile", true));
   while (out.password.ends_with('\n')) out.password.pop_back();
   if (out.password.size() > kPasswordBytesMax)
-    return Error{Errc::TooBig, "passwordFile: over " + std::to_string(kPasswordBytesMax) + " bytes"};
+    return Error{Errc::TooBig,
+                 "passwordFile: over " + std::to_string(kPasswordBytesMax) + " bytes"};
   if (settings.has_timeout()) out.timeout = std::chrono::seconds(settings.timeout().seconds());
   if (!secure(settings)) return out;
 
