@@ -39,6 +39,7 @@ $(eval $(call module,stats,base api telemetry,google/protobuf))
 
 # rank 3
 $(eval $(call module,xds,base api identity http balance resilience telemetry route authz config,google/protobuf))
+$(eval $(call module,replay,base http route authz xds,))
 $(eval $(call module,discovery,base api identity config xds,google/protobuf))
 $(eval $(call module,tls,base event identity net,openssl))
 $(eval $(call module,transport,base event http net tls,))

@@ -46,18 +46,24 @@ Result<Service::Plan> Service::begin(const std::string& how, const std::string& 
 }
 
 Result<Service::Plan> Service::plan_apply(const v1::ApplyRequest& request, const bus::Peer& peer) {
-  if (std::chrono::milliseconds(request.trial_ms()) > Trial::kLongest)
+  constexpr auto kTrialMax = std::chrono::duration_cast<std::chrono::milliseconds>(Trial::kLongest);
+  if (request.trial_ms() > uint64_t(kTrialMax.count()))
     return Error{Errc::Invalid, "a trial lasts a week at most"};
-  MESH_TRY(const config::Reading added, read_files(request.files()));
+  MESH_TRY(config::Reading added, read_files(request.files()));
   MESH_TRY(Plan plan, begin("apply", request.if_generation(), peer));
   add_problems(plan.reply, added.errors, false);
   add_problems(plan.reply, added.warnings, true);
-  for (const auto& [name, object] : added.set.objects()) {
+  const config::ObjectSet asked = added.set;
+  for (const auto& [name, object] : asked.objects()) {
     const auto* const there = configuration_.set().find(name);
     const auto* const owner =
         there == nullptr ? nullptr : configuration_.sources().owner_of(*there);
     if (owner == nullptr || owner == configuration_.sources().writable()) continue;
-    if (config::digest(*there) == config::digest(*object)) continue;
+    if (config::digest(*there) == config::digest(*object)) {
+      add_change(plan.reply, name, v1::Change::UNCHANGED);
+      added.set.remove(name);
+      continue;
+    }
     refuse(plan, config::to_string(object->file(), config::find_position(*object, "")) + ": " +
                      config::to_string(name) + " comes from " + Sources::title(*owner) + " (" +
                      owner->location() + "), which cannot be written; change it there");
@@ -94,7 +100,8 @@ Result<Service::Plan> Service::plan_delete(const v1::DeleteRequest& request,
     add_change(plan.reply, name, there ? v1::Change::DELETED : v1::Change::NOT_FOUND);
     const auto* const found = there ? nullptr : configuration_.set().find(name);
     if (found == nullptr) continue;
-    if (const auto* const owner = configuration_.sources().owner_of(*found); owner != nullptr)
+    if (const auto* const owner = configuration_.sources().owner_of(*found);
+        owner != nullptr && owner != configuration_.sources().writable())
       refuse(plan, config::to_string(name) + " comes from " + Sources::title(*owner) + " (" +
                        owner->location() + "), which cannot be written; delete it there");
   }

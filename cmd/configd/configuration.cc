@@ -72,7 +72,8 @@ void Configuration::on_sources() {
   std::string text = "generation " + generation_ + ", " + std::to_string(set_.size()) + " objects";
   if (const std::string waited = sources_.waiting_for(); !waited.empty())
     text = "nothing is served before it is known what these have: " + waited;
-  if (!sources_.right()) text += "; a source is not accepted";
+  else if (!sources_.right())
+    text += "; a source is not accepted";
   if (trial_.on()) text += "; on trial until " + text::format_time(trial_.until());
   if (!store_.damage().empty()) text += "; state was damaged";
   runtime_.status(text);

@@ -214,12 +214,14 @@ void Sources::went_right(Entry& entry) {
 }
 
 bool Sources::right() const {
-  return std::all_of(entries_.begin(), entries_.end(),
-                     [](const Entry& entry) { return entry.errors.empty(); });
+  return known_ && std::all_of(entries_.begin(), entries_.end(),
+                               [](const Entry& entry) { return entry.errors.empty(); });
 }
 
 std::vector<std::string> Sources::errors() const {
   std::vector<std::string> out;
+  if (const std::string waited = waiting_for(); !waited.empty())
+    out.push_back("nothing is accepted before it is known what these have: " + waited);
   for (const Entry& entry : entries_) {
     for (const std::string& error : entry.errors)
       out.push_back(entry.source->name().empty() ? error

@@ -70,7 +70,8 @@ Result<void> ConfigSource::on_update(const bus::Update& update,
     versions_.erase(std::string(name));
     changed_names_.emplace(name);
   }
-  if (update.generation.empty()) return {};  // the rest is still on its way
+  staged_ = update.generation.empty();
+  if (staged_) return {};  // the rest is still on its way
   const bool same = generation_ == update.generation && changed_names_.empty();
   generation_ = update.generation;
   from_disk_ = false;

@@ -31,6 +31,11 @@ class ConfigSource final : public bus::Sink {
   void start();
 
   bool up() const { return up_; }
+  // The bodies of the generation that was told last, by name; null while a newer one is
+  // on its way.
+  const std::map<std::string, std::string, std::less<>>* whole() const {
+    return staged_ ? nullptr : &bodies_;
+  }
   bool from_disk() const { return from_disk_; }
 
  private:
@@ -48,6 +53,7 @@ class ConfigSource final : public bus::Sink {
   std::map<std::string, std::string, std::less<>> bodies_;    // staged until the marker
   std::map<std::string, std::string, std::less<>> versions_;  // of `bodies_`
   Names changed_names_;                                       // since the marker
+  bool staged_ = false;                                       // `bodies_` are of no generation
   bool up_ = false;
   bool from_disk_ = false;
 };

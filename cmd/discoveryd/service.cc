@@ -82,6 +82,7 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
   server.answer(Allow::Anyone, service.get(), &Service::resources);
   server.answer(Allow::Anyone, service.get(), &Service::places);
   server.answer(Allow::Anyone, service.get(), &Service::describe);
+  server.answer(Allow::Operator, service.get(), &Service::preview);
   service->publisher_.serve(server);
   if (service->settings_.xds) {
     service->xds_ =
@@ -223,7 +224,7 @@ void Service::on_config(std::shared_ptr<const discovery::Objects> objects,
   if (model_->options().token_keys != settings_.model.token_keys)
     change = {.extent = {.all = true}, .rebuild = true};
   if (change.rebuild) {
-    model_ = build();
+    model_ = build(objects_);
     discovery::add_instances(*model_, changed, change.extent);
   } else {
     const auto heeded = model_->heeds();
@@ -251,9 +252,10 @@ void Service::apply_registry() {
   publisher_.finish();
 }
 
-std::shared_ptr<discovery::Model> Service::build() {
+std::shared_ptr<discovery::Model> Service::build(
+    std::shared_ptr<const discovery::Objects> objects) {
   auto model = discovery::Model::build(
-      settings_.model, objects_, registry_.workloads(),
+      settings_.model, std::move(objects), registry_.workloads(),
       [this](const discovery::Registry::Key& key) { return registry_.state(key); });
   for (const auto& [key, illness] : registry_.illnesses()) {
     const auto registered = registry_.find(key);
@@ -268,7 +270,7 @@ void Service::rebuild() {
   arm_expiry();
   if (!objects_) return;
   registry_.take_changes();
-  model_ = build();
+  model_ = build(objects_);
   publisher_.publish(model_, {.all = true});
 }
 

@@ -51,7 +51,8 @@ class Service final : public daemon::Service, private SharedState::Owner {
   void rebuild();
   // Settings, or keys that were fetched, are others now.
   void set_options();
-  std::shared_ptr<discovery::Model> build();
+  // With the instances that there are now.
+  std::shared_ptr<discovery::Model> build(std::shared_ptr<const discovery::Objects> objects);
   void save();
   void save_soon();
   void save_roster();
@@ -81,6 +82,8 @@ class Service final : public daemon::Service, private SharedState::Owner {
   Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
                                         const bus::Peer& peer);
   Result<msg::StatusReply> status(const msg::StatusRequest& request, const bus::Peer& peer);
+  // preview.cc
+  Result<msg::PreviewReply> preview(const msg::PreviewRequest& request, const bus::Peer& peer);
   // explain.cc
   Result<msg::ResourcesReply> resources(const msg::ResourcesRequest& request,
                                         const bus::Peer& peer);

@@ -1,8 +1,11 @@
 #include "cmd/forwarder/answers.h"
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 #include <set>
 
+#include "bus/envelope.h"
 #include "forward/admin/pages.h"
 
 namespace mesh::forwarder {
@@ -11,6 +14,7 @@ namespace {
 constexpr int kAskedMax = 100'000;
 constexpr size_t kPageBytesMax = 4U << 20;
 constexpr size_t kEndpointsMax = 100'000;
+constexpr size_t kFactsMax = 50'000;  // of an answer
 
 uint64_t unix_ms(WallTime time) {
   const auto since = time.time_since_epoch();
@@ -48,6 +52,37 @@ void add(const std::vector<identity::Certificate>& list, const std::string& name
   }
 }
 
+// Peers write these texts: they need be no UTF-8, which a message must have.
+std::string tidy(const std::string& text) {
+  return bus::clean(text, forward::FactRing::kSlotBytes);
+}
+
+v1::Fact to_message(const forward::RequestFact& fact) {
+  v1::Fact out;
+  out.set_unix_ms(unix_ms(fact.at));
+  out.set_listener(fact.listener);
+  out.set_method(tidy(fact.method));
+  out.set_scheme(tidy(fact.scheme));
+  out.set_authority(tidy(fact.authority));
+  out.set_path(tidy(fact.path));
+  for (const auto& [name, value] : fact.fields) {
+    // Several fields of a name are one, as they are matched.
+    std::string& all = (*out.mutable_fields())[tidy(name)];
+    all += (all.empty() ? "" : ",") + tidy(value);
+  }
+  out.set_peer(fact.peer);
+  out.set_remote_address(fact.remote);
+  out.set_local_address(fact.local);
+  out.set_server_name(tidy(fact.server_name));
+  out.set_route_config(fact.route_config);
+  out.set_route(fact.route);
+  out.set_cluster(fact.cluster);
+  out.set_status(fact.status);
+  out.set_requests(fact.requests);
+  out.set_cut(fact.cut);
+  return out;
+}
+
 }  // namespace
 
 Answers::Answers(bus::Server& server, const DiscoveryWatch& discovery,
@@ -57,6 +92,7 @@ Answers::Answers(bus::Server& server, const DiscoveryWatch& discovery,
   server.answer(Allow::Anyone, this, &Answers::held);
   server.answer(Allow::Anyone, this, &Answers::health);
   server.answer(Allow::Anyone, this, &Answers::secrets);
+  server.answer_later(Allow::Operator, this, &Answers::facts);
 }
 
 Result<v1::HeldReply> Answers::held(const v1::HeldRequest& request, const bus::Peer&) {
@@ -123,6 +159,23 @@ Result<v1::HealthReply> Answers::health(const v1::HealthRequest& request, const 
     }
   }
   return reply;
+}
+
+void Answers::facts(const v1::FactsRequest& request, const bus::Peer&,
+                    bus::Reply<v1::FactsReply> reply) {
+  if (forwarder_.local().facts_max == 0)
+    return reply(Error{Errc::Refused, "request_facts_off: no facts of requests are kept"});
+  const size_t facts_max = request.facts_max() == 0 ? kFactsMax : request.facts_max();
+  auto later = std::make_shared<bus::Reply<v1::FactsReply>>(std::move(reply));
+  forwarder_.read_facts(
+      facts_max, [this, facts_max, later](std::vector<forward::RequestFact> facts) {
+        v1::FactsReply out;
+        out.set_node(node_.id);
+        out.set_generation(forwarder_.generation_in_force());
+        const size_t from = facts.size() - std::min({facts.size(), facts_max, kFactsMax});
+        for (size_t i = from; i < facts.size(); ++i) *out.add_facts() = to_message(facts[i]);
+        (*later)(std::move(out));
+      });
 }
 
 Result<v1::SecretsReply> Answers::secrets(const v1::SecretsRequest&, const bus::Peer&) {

@@ -1,6 +1,6 @@
 // Answers: what a forwarder tells of itself on the bus: the resources it holds, how
-// its endpoints are, its certificates. For `mesh proxy-config`, why and snapshot.
-// Main thread.
+// its endpoints are, its certificates, and recent requests. For `mesh proxy-config`,
+// why, snapshot and plan. Main thread.
 #pragma once
 
 #include "bus/peer.h"
@@ -20,6 +20,8 @@ class Answers {
  private:
   Result<v1::HeldReply> held(const v1::HeldRequest& request, const bus::Peer& peer);
   Result<v1::HealthReply> health(const v1::HealthRequest& request, const bus::Peer& peer);
+  void facts(const v1::FactsRequest& request, const bus::Peer& peer,
+             bus::Reply<v1::FactsReply> reply);
   Result<v1::SecretsReply> secrets(const v1::SecretsRequest& request, const bus::Peer& peer);
 
   const DiscoveryWatch& discovery_;

@@ -125,6 +125,11 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   settings.local.workers = message.concurrency() != 0
                                ? message.concurrency()
                                : std::max(1U, std::thread::hardware_concurrency());
+  if (message.request_facts_max() > 100'000)
+    return Error{Errc::Invalid, "request_facts_max: expected at most 100000"};
+  if (!message.request_facts_off())
+    settings.local.facts_max =
+        message.request_facts_max() != 0 ? message.request_facts_max() : 1024;
   MESH_TRY(settings.overload, overload_of(message.overload()));
   settings.overload.connections_max = message.connections_max();
   if (!message.workload_group().empty() && message.address().empty())

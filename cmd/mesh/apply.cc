@@ -16,6 +16,7 @@ cli::Exit run(cli::Context& context) {
   if (!files) return context.fail(cli::Exit::No, files.error().text);
   configd::v1::ApplyRequest request;
   request.set_dry_run(context.arguments.has("--dry-run"));
+  request.set_want_objects(request.dry_run());
   const bool selects = context.arguments.has("--selector");
   if (context.arguments.has("--prune") != selects)
     return context.fail(cli::Exit::Usage, "--prune and -l LABEL=VALUE go together");
@@ -51,7 +52,8 @@ cli::Command apply_command() {
           "Prints \"KIND/NAMESPACE/NAME created|configured|unchanged\" for each object,\n"
           "then the generation. With --wait it returns when every forwarder reports\n"
           "the generation in force, and says how long that took; a wait that fails names\n"
-          "who lags or has refused what, and why.\n",
+          "who lags or has refused what, and why. --dry-run says what would change in\n"
+          "objects, and in each forwarder's resources.\n",
       .options = {{"-f,--file", "FILE", "a file, a directory, or - for stdin; may be repeated"},
                   {"--prune", "", "delete what -l selects and FILE has not"},
                   {"-l,--selector", "K=V", "labels, with commas: all of them"},

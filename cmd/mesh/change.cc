@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cmd/mesh/in_force.h"
+#include "cmd/mesh/preview.h"
 
 namespace mesh::cmd {
 namespace {
@@ -46,6 +47,7 @@ cli::Exit finish_change(cli::Context& context, const configd::v1::ChangeReply& r
                         Instant since) {
   const cli::Exit done = print_change(context, reply);
   if (done != cli::Exit::Done) return done;
+  if (context.arguments.has("--dry-run")) print_preview(context, reply);
   if (context.arguments.has("--dry-run") || !context.arguments.has("--wait")) return done;
   return wait_in_force(context, reply.generation(), since);
 }

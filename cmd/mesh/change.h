@@ -13,8 +13,9 @@ namespace mesh::cmd {
 bool print_problems(const cli::Context& context, const configd::v1::ChangeReply& reply);
 
 // Prints problems on stderr, a line an object and the generation on stdout; with
-// --wait (and no --dry-run) waits until the generation is in force, and says how
-// long that took from `since`. Exit::No where configd refused.
+// --dry-run also what forwarders would get. With --wait (and no --dry-run) waits
+// until the generation is in force, and says how long that took from `since`.
+// Exit::No where configd refused.
 cli::Exit finish_change(cli::Context& context, const configd::v1::ChangeReply& reply,
                         Instant since);
 

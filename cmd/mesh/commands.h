@@ -14,6 +14,7 @@ cli::Command apply_command();         // apply.cc
 cli::Command get_command();           // get.cc
 cli::Command delete_command();        // delete.cc
 cli::Command diff_command();          // diff.cc
+cli::Command plan_command();          // plan.cc
 cli::Command history_command();       // history.cc
 cli::Command rollback_command();      // history.cc
 cli::Command confirm_command();       // history.cc

@@ -79,6 +79,7 @@ Exit run_rollback(cli::Context& context) {
   configd::v1::RollbackRequest request;
   request.set_generation(context.arguments.words()[0]);
   request.set_dry_run(context.arguments.has("--dry-run"));
+  request.set_want_objects(request.dry_run());
   return change(context, request, since);
 }
 

@@ -175,6 +175,7 @@ class Exchange final : private http::StreamHandler,
   // The downstream is over: counts, logs, lets go.
   void conclude();
   void record(Duration duration);
+  void keep_fact();  // of the head as it is matched
   telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);
   void try_to_recycle();
@@ -221,6 +222,7 @@ class Exchange final : private http::StreamHandler,
   WallTime start_wall_{};
   uint64_t request_bytes_ = 0;
   uint64_t response_bytes_ = 0;
+  uint64_t fact_ = 0;  // a ticket of the worker's facts; 0: it is not kept
   uint16_t status_ = 0;
   int grpc_status_ = -1;
   Duration service_time_{-1};

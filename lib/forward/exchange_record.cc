@@ -1,5 +1,6 @@
 // What is counted and logged of an exchange.
 #include <algorithm>
+#include <utility>
 
 #include "forward/connection.h"
 #include "forward/exchange.h"
@@ -34,6 +35,25 @@ void Exchange::record(Duration duration) {
   telemetry::Scope& scope =
       cluster_ != nullptr ? view_->scope(*cluster_, inbound_) : view_->no_cluster(inbound_);
   scope.record(facts);
+  if (fact_ == 0) return;
+  worker_.facts().end(std::exchange(fact_, 0),
+                      route_ != nullptr ? std::string_view(route_->name) : std::string_view(),
+                      cluster_ != nullptr ? cluster_->cluster->spec().name() : std::string_view(),
+                      status_);
+}
+
+void Exchange::keep_fact() {
+  net::Stream& stream = connection_->stream();
+  fact_ = worker_.facts().begin(
+      {.at = worker_.loop().wall(),
+       .listener = connection_->listener().config->name,
+       .head = *head_,
+       .peer = stream.peer_identity(),
+       .remote = connection_->remote_text(),
+       .local = connection_->local_text(),
+       .server_name = stream.sni(),
+       .route_config = chain_->routes != nullptr ? std::string_view(chain_->routes->name())
+                                                 : std::string_view()});
 }
 
 telemetry::AccessEntry Exchange::entry() {

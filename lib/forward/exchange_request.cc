@@ -24,6 +24,7 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   original_path_ = head.path;
   if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;
   if (head.path != "*" && !head.is_connect() && !normalise_path()) return;
+  if (worker_.facts().due(last_active_)) keep_fact();
   if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;
   if (!run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;

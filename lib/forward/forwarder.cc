@@ -1,6 +1,7 @@
 #include "forward/forwarder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -126,10 +127,32 @@ void Forwarder::rebuild_later() {
   if (config_) rebuild_timer_.arm(Duration::zero());
 }
 
-void Forwarder::post(std::function<void()> task) {
+void Forwarder::post(std::function<void()> task) const {
   loop_.post([alive = alive_, task = std::move(task)] {
     if (*alive) task();
   });
+}
+
+void Forwarder::read_facts(size_t facts_max,
+                           std::function<void(std::vector<RequestFact>)> done) const {
+  struct Gathered {
+    std::vector<RequestFact> facts;
+    size_t missing = 0;
+    std::function<void(std::vector<RequestFact>)> done;
+  };
+  auto all = std::make_shared<Gathered>();
+  all->missing = workers_.size();
+  all->done = std::move(done);
+  for (const auto& worker : workers_)
+    worker->read_facts(facts_max, [this, all](std::vector<RequestFact> facts) {
+      post([all, facts = std::move(facts)]() mutable {
+        std::move(facts.begin(), facts.end(), std::back_inserter(all->facts));
+        if (--all->missing != 0) return;
+        std::stable_sort(all->facts.begin(), all->facts.end(),
+                         [](const auto& a, const auto& b) { return a.at < b.at; });
+        all->done(std::move(all->facts));
+      });
+    });
 }
 
 Forwarder::Held* Forwarder::find(const Snapshot& snapshot) {

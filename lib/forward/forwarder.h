@@ -94,6 +94,10 @@ class Forwarder final : public Worker::Host {
     return builder_.filters().breakers(loop_.now());
   }
 
+  // The newest facts of requests, `facts_max` of each worker, in the order of their
+  // times. `done` runs on the main loop, or never where we end before.
+  void read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done) const;
+
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
   const Local& local() const { return local_; }
@@ -135,7 +139,7 @@ class Forwarder final : public Worker::Host {
   void stop_warming();
   void retry_left_out();
   std::shared_ptr<const xds::Config> without_closed() const;
-  void post(std::function<void()> task);
+  void post(std::function<void()> task) const;
   Held* find(const Snapshot& snapshot);
   void drop_unused();
   void close(const ListenerSpec& listener);

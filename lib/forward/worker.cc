@@ -30,6 +30,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       overload_(host.overload()),
       random_(Random::from_system()),
       endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
+      facts_(local.facts_max),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
       drain_deadline_(loop_.wheel(), *this),
@@ -178,6 +179,10 @@ void Worker::adopt(std::string listener, UniqueFd fd) {
         load_.fetch_sub(1, std::memory_order_relaxed);
         if (draining_ && connections_.empty()) finish_drain();
       });
+}
+
+void Worker::read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done) {
+  loop_.post([this, facts_max, done = std::move(done)] { done(facts_.read(facts_max)); });
 }
 
 void Worker::serve(const std::string& listener, UniqueFd fd) {

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "event/loop.h"
 #include "forward/acceptor.h"
+#include "forward/fact_ring.h"
 #include "forward/grpc_stats.h"
 #include "forward/held_sockets.h"
 #include "forward/local.h"
@@ -70,6 +71,8 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   // Connections are told to go; the listeners go on. Main thread.
   void say_goodbye(bool inbound_only);
   void adopt(std::string listener, UniqueFd fd);  // any thread
+  // The newest facts of requests; `done` runs in the worker's thread. Any thread.
+  void read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done);
   const telemetry::Registry& registry() const { return registry_; }
   // Connections from downstream now. Any thread.
   size_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -82,6 +85,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   const Local& local() const { return local_; }
   telemetry::Registry& telemetry() { return registry_; }
   View& view() { return *view_; }
+  FactRing& facts() { return facts_; }
   bool draining() const { return draining_; }
   // What the process sheds now: bits of resilience::OverloadAction.
   uint32_t overload() const { return overload_.active.load(std::memory_order_relaxed); }
@@ -141,6 +145,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::vector<std::unique_ptr<Extras>> free_extras_;
   Mirrors mirrors_{*this};
   HeldSockets held_{loop_};
+  FactRing facts_;
   LogBuffers logs_;
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;

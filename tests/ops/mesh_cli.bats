@@ -66,6 +66,7 @@ asks_nobody() {
   local args=()
   [[ $1 == endpoints ]] && args=(reviews)
   [[ $1 == diff ]] && args=(@-1)
+  [[ $1 == plan ]] && args=(-f /dev/null)
   [[ $1 == cert ]] && args=(list)
   [[ $1 == top ]] && args=(--once)
   [[ $1 == describe ]] && args=(service reviews)

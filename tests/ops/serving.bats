@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Changes over live traffic: who lags, and what daemons that die or lose their state take
-# from it: nothing.
+# Changes over live traffic: what a change would do (apply --dry-run, plan), and what
+# daemons that die or lose their state take from it: nothing.
 
 setup() {
   build=$(realpath "${MESH_BUILD:-build}")
@@ -108,6 +108,66 @@ get() {
 
 node() { mesh status -o json | sed -n 's/.*"name":"\(web@[^"]*\)".*/\1/p'; }
 
+@test "apply --dry-run names the resources that each forwarder would get" {
+  start_mesh
+  routes '[{timeout: 5s, route: [{destination: {host: a.example}}]}]' >"$dir/vs.yaml"
+  before=$(mesh history -o name | head -1)
+  run mesh apply --dry-run -f "$dir/vs.yaml"
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = "VirtualService/demo/a created" ]
+  [ "${lines[2]}" = "forwarder $(node) RouteConfiguration outbound changed" ]
+  [ "${lines[3]}" = "1 of 1 forwarders would get other resources" ]
+  [ "${#lines[@]}" -eq 4 ]
+  run mesh delete --dry-run se/demo/b
+  [ "$status" -eq 0 ]
+  [[ $output == *"Cluster outbound|80||b.example removed"* ]]
+  [ "$(mesh history -o name | head -1)" = "$before" ]
+  mesh apply -f "$dir/vs.yaml" --wait -q
+  run mesh apply --dry-run -f "$dir/vs.yaml"
+  [[ $output != *"forwarder "*changed* ]]
+  run mesh rollback --dry-run @-1
+  [[ $output == *"RouteConfiguration outbound changed"* ]]
+}
+
+@test "plan replays recent requests through the change" {
+  start_mesh
+  for i in 1 2 3; do get a.example /old; done
+  get a.example /new -H 'end-user: jason'
+  get b.example /
+  # Nothing that moves.
+  run mesh plan -f <(routes '[{timeout: 5s, route: [{destination: {host: a.example}}]}]')
+  [ "$status" -eq 0 ]
+  [[ $output == *" would go elsewhere, 0 fail, 0 be newly denied, 0 be newly allowed"* ]]
+  [[ $output == *"requests at 1 forwarders 0 would go elsewhere"* ]]
+  # A header, then a path, then nothing.
+  routes '[{match: [{headers: {end-user: {exact: jason}}}], route: [{destination: {host: b.example}}]},
+    {match: [{uri: {exact: /old}}], route: [{destination: {host: a.example}}]}]' >"$dir/vs.yaml"
+  run mesh plan -f "$dir/vs.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *" 1 would go elsewhere, "* ]]
+  mesh plan -q -f "$dir/vs.yaml" -o json >"$dir/plan.json" || true
+  python3 - "$dir/plan.json" <<'PY'
+import json, sys
+rows = {row["request"]: row for row in map(json.loads, open(sys.argv[1]))}
+moved = rows.pop("GET a.example/new")
+assert moved["what"] == "elsewhere" and moved["requests"] == 1, moved
+assert moved["from"] == "outbound|80||a.example" and moved["to"] == "outbound|80||b.example", moved
+# What start_mesh() asked finds no route any more.
+fails = rows.pop("GET a.example/")
+assert fails["what"] == "fails" and fails["requests"] >= 1, fails
+assert not rows, rows
+PY
+  # By weight: a share of the requests.
+  run mesh plan -o json -f <(routes '[{match: [{uri: {exact: /old}}], route: [{destination: {host: a.example}, weight: 33},
+    {destination: {host: b.example}, weight: 67}]}, {route: [{destination: {host: a.example}}]}]')
+  [[ $output == *'"what":"elsewhere","requests":2,'* ]]
+  [[ $output == *'"to":"outbound|80||a.example=33%,outbound|80||b.example=67%"'* ]]
+  # Refused as apply would refuse it.
+  run mesh plan -f <(routes '[{route: [{destination: {}}]}]')
+  [ "$status" -eq 1 ]
+  [ "$(mesh get vs -o name)" = "" ]
+}
+
 @test "a wait names who lags, and a later one by @N returns when it has caught up" {
   start_mesh
   name=$(node)
@@ -119,6 +179,13 @@ node() { mesh status -o json | sed -n 's/.*"name":"\(web@[^"]*\)".*/\1/p'; }
   run mesh wait @-0
   [ "$status" -eq 0 ]
   [[ $output == *"in force at 1 forwarders after "* ]]
+}
+
+@test "a forwarder that keeps no facts is left out by name" {
+  start_mesh 'request_facts_off: true'
+  run mesh plan -f <(routes '[{route: [{destination: {host: b.example}}]}]')
+  [ "$status" -eq 0 ]
+  [[ $output == *"web@"*" is left out: "*"request_facts_off"* ]]
 }
 
 @test "configd and discoveryd killed, emptied, damaged: no request fails, nothing is withdrawn" {

@@ -122,6 +122,9 @@ say() {
   run mesh apply -f <(policy a inventory DISABLE)
   [ "$status" -eq 1 ]
   [[ $output == *"PeerAuthentication/inventory/a comes from the source inventory ($dir/inventory), which cannot be written; change it there"* ]]
+  run mesh apply -f <(policy a inventory STRICT)
+  [ "$status" -eq 0 ]
+  [ -z "$(ls "$dir/config")" ]
   run mesh delete pa/inventory/a
   [ "$status" -eq 1 ]
   [[ $output == *"delete it there"* ]]

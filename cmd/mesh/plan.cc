@@ -1,0 +1,228 @@
+// mesh plan: recent requests through a configuration that is not in force.
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/text.h"
+#include "cli/table.h"
+#include "cmd/mesh/ask.h"
+#include "cmd/mesh/change.h"
+#include "cmd/mesh/commands.h"
+#include "cmd/mesh/files.h"
+#include "cmd/mesh/preview.h"
+#include "mesh/forwarder.pb.h"
+#include "replay/replay.h"
+
+namespace mesh::cmd {
+namespace {
+
+using cli::Exit;
+using discoveryd::v1::PreviewReply;
+using Kind = replay::Outcome::Kind;
+
+// What becomes of requests that are alike.
+struct Row {
+  std::string node, request, what, from, to;
+  double requests = 0;
+};
+
+struct Tally {
+  double all = 0;        // requests, of all facts
+  double cut = 0;        // of facts that are not whole
+  double otherwise = 0;  // what the present configuration explains no more
+  size_t forwarders = 0;
+  std::vector<std::string> silent;  // forwarders that tell nothing, and why
+  std::map<std::string, Row> rows;  // by everything but the count
+};
+
+std::string to_text(const replay::Outcome& outcome) {
+  switch (outcome.kind) {
+    case Kind::Denied: return "denied:" + outcome.why;
+    case Kind::Forwarded: break;
+    default: return outcome.why;
+  }
+  std::string text;
+  for (const auto& [cluster, share] : outcome.clusters) {
+    if (!text.empty()) text += ",";
+    text += cluster;
+    if (outcome.clusters.size() > 1) text += "=" + std::to_string(std::lround(share * 100)) + "%";
+  }
+  return text;
+}
+
+// In the words of the table: what is worst for who asks comes first.
+const char* what_of(const replay::Outcome& before, const replay::Outcome& after) {
+  if (after.kind == Kind::Denied) return "denied";
+  if (before.kind == Kind::Denied) return "allowed";
+  if (after.kind == Kind::NoRoute || after.kind == Kind::NoCluster ||
+      after.kind == Kind::NotAccepted)
+    return "fails";
+  return "elsewhere";
+}
+
+replay::Call call_of(const forwarder::v1::Fact& fact) {
+  replay::Call call{.listener = fact.listener(),
+                    .method = fact.method(),
+                    .scheme = fact.scheme(),
+                    .authority = fact.authority(),
+                    .path = fact.path(),
+                    .peer = fact.peer(),
+                    .remote = fact.remote_address(),
+                    .local = fact.local_address(),
+                    .server_name = fact.server_name(),
+                    .fields = {}};
+  for (const auto& [name, value] : fact.fields()) call.fields.emplace_back(name, value);
+  return call;
+}
+
+// The forwarder's own word; those of other hosts are not asked.
+Result<forwarder::v1::FactsReply> facts_of(const cli::Context& context, const std::string& node) {
+  const std::string name = node.substr(0, node.find('@'));
+  MESH_TRY(auto reply, bus::call_blocking<forwarder::v1::FactsReply>(
+                           context.socket("forwarder-" + name), forwarder::v1::FactsRequest(),
+                           context.timeout));
+  if (reply.node() != node) return Error{Errc::Unavailable, "it is on another host"};
+  return reply;
+}
+
+void replay_facts(const PreviewReply::Forwarder& preview, const forwarder::v1::FactsReply& facts,
+                  Tally& tally) {
+  replay::Configuration before;
+  replay::Configuration after;
+  for (const auto& resource : preview.resources()) {
+    if (resource.what() != PreviewReply::Resource::ADDED)
+      before.add(resource.type_url(), resource.name(), resource.before());
+    const bool same = resource.what() == PreviewReply::Resource::UNCHANGED;
+    if (resource.what() != PreviewReply::Resource::REMOVED)
+      after.add(resource.type_url(), resource.name(), same ? resource.before() : resource.after());
+  }
+  for (const auto& fact : facts.facts()) {
+    tally.all += fact.requests();
+    if (fact.cut()) tally.cut += fact.requests();
+    const replay::Call call = call_of(fact);
+    const replay::Outcome was = before.ask(call);
+    const replay::Outcome then = after.ask(call);
+    if (was.kind == Kind::Forwarded && !fact.cluster().empty() &&
+        !was.clusters.contains(fact.cluster()))
+      tally.otherwise += fact.requests();
+    const double requests = fact.requests() * replay::moved(was, then);
+    if (requests == 0) continue;
+    Row row{.node = preview.node(),
+            .request = fact.method() + " " + fact.authority() +
+                       fact.path().substr(0, fact.path().find('?')),
+            .what = what_of(was, then),
+            .from = to_text(was),
+            .to = to_text(then)};
+    const std::string key =
+        row.node + "\n" + row.request + "\n" + row.what + "\n" + row.from + "\n" + row.to;
+    tally.rows.try_emplace(key, std::move(row)).first->second.requests += requests;
+  }
+}
+
+void print(const cli::Context& context, const Tally& tally) {
+  cli::Table table({{"WHAT"},
+                    {.title = "REQUESTS", .number = true},
+                    {"FORWARDER"},
+                    {"FROM"},
+                    {"TO"},
+                    {"REQUEST"}});
+  std::vector<const Row*> rows;
+  for (const auto& [key, row] : tally.rows) rows.push_back(&row);
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row* a, const Row* b) { return a->requests > b->requests; });
+  const auto no_blank = [](std::string text) {
+    std::replace(text.begin(), text.end(), ' ', '-');
+    return text;
+  };
+  for (const Row* const row : rows) {
+    const std::string count = std::to_string(std::lround(row->requests));
+    table.add({row->what, count, row->node, no_blank(row->from), no_blank(row->to), row->request},
+              row->node,
+              "{\"what\":" + cli::json_string(row->what) + ",\"requests\":" + count +
+                  ",\"forwarder\":" + cli::json_string(row->node) + ",\"from\":" +
+                  cli::json_string(row->from) + ",\"to\":" + cli::json_string(row->to) +
+                  ",\"request\":" + cli::json_string(row->request) + "}");
+  }
+  if (table.size() != 0) table.print(context.format);
+  std::map<std::string, double> sums;
+  for (const auto& [key, row] : tally.rows) sums[row.what] += row.requests;
+  const auto sum = [&](const char* what) { return std::to_string(std::lround(sums[what])); };
+  context.say("of " + std::to_string(std::lround(tally.all)) + " recent requests at " +
+              std::to_string(tally.forwarders) + " forwarders " + sum("elsewhere") +
+              " would go elsewhere, " + sum("fails") + " fail, " + sum("denied") +
+              " be newly denied, " + sum("allowed") + " be newly allowed");
+  if (tally.cut > 0)
+    context.say(std::to_string(std::lround(tally.cut)) +
+                " of them are known in part only: heads were too long");
+  if (tally.otherwise > 0)
+    context.say(std::to_string(std::lround(tally.otherwise)) +
+                " of them went where the present configuration does not send them: they are from "
+                "before it, or a field that was not kept decided");
+  for (const std::string& silent : tally.silent) context.say(silent);
+}
+
+Exit run(cli::Context& context) {
+  if (!context.arguments.has("--file"))
+    return context.fail(Exit::Usage, "-f FILE is required; - reads the standard input");
+  const auto files = read_inputs(context.arguments.all("--file"));
+  if (!files) return context.fail(Exit::No, files.error().text);
+  configd::v1::ApplyRequest request;
+  request.set_dry_run(true);
+  request.set_want_objects(true);
+  for (const InputFile& input : *files) {
+    auto* file = request.add_files();
+    file->set_name(input.name);
+    file->set_text(input.text);
+  }
+  const auto reply = ask<configd::v1::ChangeReply>(context, "configd", request);
+  if (!reply) return context.fail(reply.error());
+  if (!print_problems(context, *reply)) return Exit::No;
+  auto change = preview_request(*reply);
+  const auto touched = fetch_preview(context, change);
+  if (!touched) return context.fail(explain(touched.error(), "discoveryd"));
+  Tally tally;
+  for (const auto& forwarder : touched->forwarders()) {
+    if (forwarder.resources().empty() && forwarder.error().empty()) continue;
+    ++tally.forwarders;
+    change.set_node(forwarder.node());
+    const auto preview = fetch_preview(context, change);
+    if (!preview) return context.fail(explain(preview.error(), "discoveryd"));
+    const auto facts = facts_of(context, forwarder.node());
+    if (!facts) {
+      tally.silent.push_back(forwarder.node() + " is left out: " + facts.error().text);
+      continue;
+    }
+    for (const auto& one : preview->forwarders()) {
+      if (one.error().empty())
+        replay_facts(one, *facts, tally);
+      else
+        tally.silent.push_back(one.node() + " is left out: " + one.error());
+    }
+  }
+  print(context, tally);
+  return tally.rows.empty() ? Exit::Done : Exit::No;
+}
+
+}  // namespace
+
+cli::Command plan_command() {
+  return {
+      .name = "plan",
+      .summary = "where recent requests would go if files were applied",
+      .example = "mesh plan -f reviews.yaml",
+      .more =
+          "Replays the requests that forwarders of this host remember (a sample without\n"
+          "bodies, see request_facts_max in forwarder(8)) through their routes and rules\n"
+          "of access as they would be. WHAT is elsewhere (another cluster or answer),\n"
+          "fails (no route, cluster or filter chain), denied or allowed. Weights are\n"
+          "taken as shares. Exit status 0 where all would go as before, 1 where any would\n"
+          "not, or a file is refused.\n",
+      .options = {{"-f,--file", "FILE", "a file, a directory, or - for stdin; may be repeated"}},
+      .reading = true,
+      .waiting = true,
+      .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
+      .run = run};
+}
+
+}  // namespace mesh::cmd

@@ -1,0 +1,170 @@
+#include "replay/replay.h"
+
+#include <algorithm>
+
+#include "authz/rules.h"
+#include "base/text.h"
+#include "xds/decode.h"
+
+namespace mesh::replay {
+namespace {
+
+using Kind = Outcome::Kind;
+
+// "[::1]:80" and "10.0.0.9:80"; a path has neither address nor port.
+std::pair<authz::Ip, uint16_t> parse_address(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (text.starts_with('/') || colon == text.npos) return {};
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto port = text::parse_uint(text.substr(colon + 1), UINT16_MAX);
+  return {authz::Ip::parse(host), port ? uint16_t(*port) : uint16_t(0)};
+}
+
+bool has_name(const std::vector<std::string>& names, const std::string& name) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& wanted) {
+    if (wanted.starts_with("*.")) return name.ends_with(std::string_view(wanted).substr(1));
+    return wanted == name;
+  });
+}
+
+// How exactly a chain is for such a connection; negative: it is not.
+int fits(const xds::FilterChain& chain, bool secure, const Call& call, uint16_t port) {
+  const xds::FilterChainMatch& match = chain.match;
+  if (chain.tls.has_value() != secure) return -1;
+  if (match.destination_port != 0 && match.destination_port != port) return -1;
+  if (!match.server_names.empty() && !has_name(match.server_names, call.server_name)) return -1;
+  if (!match.transport_protocol.empty() && (match.transport_protocol == "tls") != secure) return -1;
+  if (chain.tcp != nullptr) return -1;
+  return (match.destination_port != 0 ? 4 : 0) + (match.server_names.empty() ? 0 : 2) +
+         (match.transport_protocol.empty() ? 0 : 1);
+}
+
+const xds::FilterChain* chain_of(const xds::Listener& listener, bool secure, const Call& call,
+                                 uint16_t port) {
+  const xds::FilterChain* best = nullptr;
+  int best_fit = -1;
+  for (const xds::FilterChain& chain : listener.filter_chains)
+    if (const int fit = fits(chain, secure, call, port); fit > best_fit) {
+      best = &chain;
+      best_fit = fit;
+    }
+  const auto* const other = listener.default_filter_chain.get();
+  if (best == nullptr && other != nullptr && fits(*other, secure, call, port) >= 0) best = other;
+  return best;
+}
+
+// The details of the first refusal; empty: it passes.
+std::string refusal(const authz::Rbac* rbac, const authz::Request& request) {
+  if (rbac == nullptr || rbac->rules == nullptr) return {};
+  const authz::Decision decision = rbac->rules->decide(request);
+  return decision.allowed ? std::string() : std::string(rbac->rules->details(decision));
+}
+
+// The filter's configuration for the route; null: it is off.
+const route::FilterConfig* config_of(const xds::HttpFilter& filter, const route::Route* route) {
+  if (route != nullptr && route->filters != nullptr)
+    for (const route::FilterOverride& override : *route->filters)
+      if (override.name == filter.name)
+        return override.disabled ? nullptr
+                                 : (override.config ? override.config : filter.config).get();
+  return filter.disabled ? nullptr : filter.config.get();
+}
+
+}  // namespace
+
+double moved(const Outcome& before, const Outcome& after) {
+  if (before.kind != after.kind) return 1;
+  if (before.kind != Kind::Forwarded) return before.why == after.why ? 0 : 1;
+  double same = 0;
+  for (const auto& [cluster, share] : before.clusters)
+    if (const auto found = after.clusters.find(cluster); found != after.clusters.end())
+      same += std::min(share, found->second);
+  return std::clamp(1 - same, 0.0, 1.0);
+}
+
+void Configuration::add(std::string_view type_url, const std::string& name, std::string_view body) {
+  const auto refuse = [&](const Error& error) { refused_.push_back(name + ": " + error.text); };
+  if (type_url == xds::kListenerType) {
+    if (auto listener = xds::decode_listener(body))
+      listeners_[name] = *std::move(listener);
+    else
+      refuse(listener.error());
+  } else if (type_url == xds::kRouteType) {
+    if (auto table = xds::decode_route_configuration(body))
+      routes_[name] = *std::move(table);
+    else
+      refuse(table.error());
+  } else if (type_url == xds::kClusterType) {
+    if (auto cluster = xds::decode_cluster(body))
+      clusters_.insert(name);
+    else
+      refuse(cluster.error());
+  }
+}
+
+Outcome Configuration::ask(const Call& call) const {
+  const auto listener = listeners_.find(call.listener);
+  if (listener == listeners_.end()) return {Kind::NotAccepted, {}, "no listener " + call.listener};
+  const bool secure = !call.peer.empty() || !call.server_name.empty();
+  const uint16_t port = parse_address(call.local).second;
+  const auto* const chain = chain_of(*listener->second, secure, call, port);
+  if (chain == nullptr)
+    return {Kind::NotAccepted, {}, secure ? "no TLS is accepted" : "no clear text is accepted"};
+  return routed(*chain, call);
+}
+
+Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) const {
+  const auto [remote, remote_port] = parse_address(call.remote);
+  const auto [local, local_port] = parse_address(call.local);
+  const authz::Connection connection{.principal = call.peer,
+                                     .secure = !call.peer.empty() || !call.server_name.empty(),
+                                     .server_name = call.server_name,
+                                     .direct_remote = remote,
+                                     .remote = remote,
+                                     .destination = local,
+                                     .destination_port = local_port};
+  for (const auto& rbac : chain.network_rbac)
+    if (auto why = refusal(rbac.get(), {.connection = connection, .remote = remote}); !why.empty())
+      return {Kind::Denied, {}, std::move(why)};
+
+  http::Fields fields;
+  for (const auto& [name, value] : call.fields) fields.add(name, value);
+  const route::Request request{.authority = call.authority,
+                               .method = call.method,
+                               .scheme = call.scheme,
+                               .path = call.path,
+                               .fields = &fields,
+                               .certificate_presented = !call.peer.empty(),
+                               .certificate_validated = !call.peer.empty()};
+  const route::Table* table = chain.route_config.get();
+  if (const auto found = routes_.find(chain.route_config_name);
+      table == nullptr && found != routes_.end())
+    table = found->second.get();
+  const route::Route* const route = table == nullptr ? nullptr : table->find(request);
+  for (const xds::HttpFilter& filter : chain.http_filters) {
+    const auto* const rbac = route::value_of<authz::Rbac>(config_of(filter, route));
+    if (auto why = refusal(rbac, {.connection = connection, .http = &request, .remote = remote});
+        !why.empty())
+      return {Kind::Denied, {}, std::move(why)};
+  }
+  if (route == nullptr) return {Kind::NoRoute, {}, "no route"};
+  if (route->redirect)
+    return {Kind::Answered, {}, "redirect " + std::to_string(route->redirect->status)};
+  if (route->direct_status)
+    return {Kind::Answered, {}, "answer " + std::to_string(*route->direct_status)};
+  Outcome outcome{Kind::Forwarded, {}, {}};
+  double sum = 0;
+  for (const route::WeightedCluster& one : route->clusters) sum += one.weight;
+  for (const route::WeightedCluster& one : route->clusters) {
+    const std::string_view name = one.cluster_header.empty()
+                                      ? std::string_view(one.cluster)
+                                      : fields.get(one.cluster_header).value_or("");
+    if (one.weight == 0 && route->clusters.size() > 1) continue;
+    if (!clusters_.contains(name)) return {Kind::NoCluster, {}, "no cluster " + text::quoted(name)};
+    outcome.clusters[std::string(name)] += route->clusters.size() == 1 ? 1 : one.weight / sum;
+  }
+  return outcome;
+}
+
+}  // namespace mesh::replay
