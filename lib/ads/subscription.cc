@@ -83,6 +83,7 @@ void Subscription::forget_unwanted() {
 void Subscription::held_before(const std::string& name, const std::string& version) {
   if (!wants(name)) return;
   held_[name] = version;
+  forced_.erase(name);
   dirty_.insert(name);
 }
 

@@ -56,6 +56,7 @@ class Subscription {
   void unsubscribe(const std::string& name);
   // Exactly these names (state of the world); what stays is not sent again.
   void set_names(const std::vector<std::string>& names);
+  // What it brings from an earlier stream; not sent again, though just subscribed to.
   void held_before(const std::string& name, const std::string& version);
   // The answer to the batch in flight. False: there is none, or another one.
   bool answered(std::string_view nonce, bool accepted);

@@ -175,6 +175,19 @@ TEST_CASE("ads: make before break where each response has all clusters", "[ads]"
   CHECK(c.stream.settled(Cds) == "h");
 }
 
+TEST_CASE("ads: a long reason is cut between characters", "[ads]") {
+  Client c(Variant::Incremental);
+  c.offer(Cds, "a", "1", "a1");
+  c.mark();
+  c.ask(Cds);
+  c.next();
+  std::string reason = "x";
+  while (reason.size() < 4000) reason += "\xc3\xa9";
+  const auto events = c.answer(Cds, reason);
+  CHECK(events.reason.size() == 2047);
+  CHECK(events.reason == reason.substr(0, 2047));
+}
+
 TEST_CASE("ads: what is refused is not sent again before it changes", "[ads]") {
   const Variant variant = GENERATE(Variant::Incremental, Variant::StateOfTheWorld);
   const bool delta = variant == Variant::Incremental;
@@ -247,6 +260,17 @@ TEST_CASE("ads: who comes back is sent what differs from what it holds", "[ads]"
   CHECK(c.next() == "cds -gone");
   c.answer(Cds);
   CHECK(c.next() == "nothing");
+}
+
+TEST_CASE("ads: who comes back by name is not sent what it holds", "[ads]") {
+  Client c(Variant::Incremental);
+  c.offer(Eds, "a", "1");
+  c.offer(Eds, "b", "2");
+  c.mark();
+  c.ask(Eds, {"a", "b", "gone", "a=1", "b=1", "gone=1"});
+  CHECK(c.next() == "eds +b=2");
+  c.answer(Eds);
+  CHECK(c.next() == "eds -gone");
 }
 
 TEST_CASE("ads: subscriptions by name, to what is not there, and their end", "[ads]") {
