@@ -18,6 +18,9 @@ using cli::Exit;
 using json::Writer;
 
 constexpr const char* kTypes = "type.googleapis.com/envoy.extensions.";
+// Names of secrets, as compiled resources have them.
+constexpr const char* kOwn = "default";
+constexpr const char* kRoots = "ROOTCA";
 
 struct Plan {
   settings::v1::Forwarder forwarder;
@@ -85,14 +88,14 @@ void node(Writer& w, const Plan& plan) {
   w.end().end().end();
 }
 
-void secret_of(Writer& w, std::string_view name, const std::string& file) {
+void secret_of(Writer& w, const Plan& plan, const std::string& name) {
   w.object().field("name", name).key("sds_config").object();
-  w.key("path_config_source").object().field("path", file).end();
+  w.key("path_config_source").object();
+  w.field("path", plan.certificates + "/" + name + ".json").end();
   w.field("resource_api_version", "V3").end().end();
 }
 
 void transport(Writer& w, const Plan& plan) {
-  const std::string file = plan.certificates + "/secrets.json";
   w.key("transport_socket").object().field("name", "envoy.transport_sockets.tls");
   w.key("typed_config").object();
   w.field("@type", std::string(kTypes) + "transport_sockets.tls.v3.UpstreamTlsContext");
@@ -101,13 +104,13 @@ void transport(Writer& w, const Plan& plan) {
   w.field("tls_maximum_protocol_version", "TLSv1_3").end();
   w.key("alpn_protocols").list().string("h2").end();
   w.key("tls_certificate_sds_secret_configs").list();
-  secret_of(w, "default", file);
+  secret_of(w, plan, kOwn);
   w.end().key("combined_validation_context").object();
   w.key("default_validation_context").object();
   w.key("match_typed_subject_alt_names").list().object().field("san_type", "URI");
   w.key("matcher").object().field("exact", plan.server_identity).end().end().end().end();
   w.key("validation_context_sds_secret_config");
-  secret_of(w, "ROOTCA", file);
+  secret_of(w, plan, kRoots);
   w.end().end().end().end();
 }
 
@@ -149,21 +152,23 @@ std::string bootstrap(const Plan& plan) {
   return w.take();
 }
 
-// What bootstrap() has for the connection to discoveryd itself: a file of its own, because
-// only such a one is read again when the certificate is renewed.
-std::string secrets(const Plan& plan) {
-  const std::string type = std::string(kTypes) + "transport_sockets.tls.v3.Secret";
-  const auto file = [&](Writer& w, const char* name, const char* path) {
-    w.key(name).object().field("filename", plan.certificates + path).end();
-  };
+// What bootstrap() has for the connection to discoveryd itself: files of their own, one a
+// secret, because only such are read again when the certificate is renewed.
+std::string secret(const Plan& plan, const std::string& name) {
   Writer w;
-  w.object().key("resources").list();
-  w.object().field("@type", type).field("name", "default").key("tls_certificate").object();
-  file(w, "certificate_chain", "/svid.crt");
-  file(w, "private_key", "/svid.key");
-  w.end().end();
-  w.object().field("@type", type).field("name", "ROOTCA").key("validation_context").object();
-  file(w, "trusted_ca", "/bundle.crt");
+  const auto file = [&](const char* key, const char* path) {
+    w.key(key).object().field("filename", plan.certificates + path).end();
+  };
+  w.object().key("resources").list().object();
+  w.field("@type", std::string(kTypes) + "transport_sockets.tls.v3.Secret").field("name", name);
+  if (name == kOwn) {
+    w.key("tls_certificate").object();
+    file("certificate_chain", "/svid.crt");
+    file("private_key", "/svid.key");
+  } else {
+    w.key("validation_context").object();
+    file("trusted_ca", "/bundle.crt");
+  }
   w.end().end().end().end();
   return w.take();
 }
@@ -184,7 +189,7 @@ Result<Plan> plan_of(const cli::Context& context) {
     if (resolved == nullptr) return errno_error(plan.certificates);
     plan.certificates = resolved;
     free(resolved);
-  } else if (!plan.xds.is_unix() || arguments.has("--secrets")) {
+  } else if (!plan.xds.is_unix() || arguments.has("--secret")) {
     return Error{Errc::Invalid, "--certificates DIR is needed for mutual TLS"};
   }
   plan.server_identity =
@@ -197,7 +202,10 @@ Result<Plan> plan_of(const cli::Context& context) {
 Exit run(cli::Context& context) {
   const auto plan = plan_of(context);
   if (!plan) return context.fail(Exit::No, plan.error().text);
-  cli::print(stdout, context.arguments.has("--secrets") ? secrets(*plan) : bootstrap(*plan));
+  const std::string name = context.arguments.get("--secret");
+  if (!name.empty() && name != kOwn && name != kRoots)
+    return context.fail(Exit::Usage, "--secret: expected default or ROOTCA");
+  cli::print(stdout, name.empty() ? bootstrap(*plan) : secret(*plan, name));
   return Exit::Done;
 }
 
@@ -205,7 +213,7 @@ Exit run(cli::Context& context) {
 
 cli::Command envoy_bootstrap_command() {
   return {.name = "envoy-bootstrap",
-          .summary = "print the bootstrap of a stock Envoy in place of a forwarder",
+          .summary = "print the bootstrap of an Envoy in a forwarder's place",
           .words = "FILE",
           .words_min = 1,
           .words_max = 1,
@@ -214,13 +222,11 @@ cli::Command envoy_bootstrap_command() {
               "FILE is the settings file of the forwarder whose place it takes. Envoy gets the\n"
               "same resources from discoveryd, whose settings have `xds: {}` for it.\n"
               "mesh-envoy(7) has the steps, and what differs.\n",
-          .options = {{"--xds", "ADDRESS", "discoveryd's ADDRESS:PORT or socket; RUN-DIR/xds.sock"},
-                      {"--certificates", "DIR",
-                       "where `mesh cert request` puts them; none: clear text"},
+          .options = {{"--xds", "ADDRESS", "ADDRESS:PORT or socket of discoveryd"},
+                      {"--certificates", "DIR", "where `mesh cert request` puts them"},
                       {"--server-identity", "ID", "discoveryd's, where --xds is ADDRESS:PORT"},
-                      {"--secrets", "", "print what DIR/secrets.json is to hold instead"},
-                      {"--state-of-the-world", "",
-                       "ask for everything at each change, not differences"}},
+                      {"--secret", "NAME", "print DIR/NAME.json: default or ROOTCA"},
+                      {"--state-of-the-world", "", "everything comes at each change"}},
           .exits = {Exit::No},
           .run = run};
 }
