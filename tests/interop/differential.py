@@ -8,18 +8,18 @@ proxy, under mutual TLS. What is compared: which backend, how often tried, what 
 path, headers, body), and what the client got (status, headers, body). Prints a line for each
 difference that mesh-envoy(7) does not list; exit status 0 none, 1 some.
 """
+import base64
 import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 
 from concurrent import futures
-from differential_cases import ACCESS, ROUTING
-from echo_server import Backend
+from differential_cases import ACCESS, ROUTING, TOKENS
+from echo_server import Backend, unused_port
 
 TIMES = {"x-envoy-upstream-service-time", "date"}  # there or not; the value is chance
 ACCESS_ROWS = set(ACCESS)
@@ -37,14 +37,9 @@ KNOWN = [
     ({"response-headers"}, r"headers\[x-a\]: forwarder \[\]"),
     ({"odd-headers"}, r"backend.headers\[expect\]: forwarder \['100-continue'\], Envoy \[\]"),
     (ACCESS_ROWS, r"^headers\[x-envoy-upstream-service-time\]: forwarder \[\]"),
+    (ACCESS_ROWS, r"backend.headers\[x-envoy-(attempt-count|original-host)\]: forwarder \[\]"),
     ({"above-root"}, ""),
 ]
-
-
-def unused_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(fact, what, seconds=30):
@@ -59,6 +54,32 @@ def wait_for(fact, what, seconds=30):
 def documents(kind, group, name, spec):
     return (f"apiVersion: {group}\nkind: {kind}\n"
             f"metadata: {{name: {name}, namespace: demo}}\nspec: {spec}\n---\n")
+
+
+def openssl(*arguments, stdin=None):
+    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def make_tokens(directory):
+    """(JSON Web Key Set, the tokens by name)."""
+    for name in ("key", "forger"):
+        openssl("genrsa", "-out", f"{directory}/{name}.pem", "2048")
+    modulus = openssl("rsa", "-in", f"{directory}/key.pem", "-noout", "-modulus").split(b"=")[1].strip()
+    keys = {"keys": [{"kty": "RSA", "alg": "RS256", "kid": "1", "e": "AQAB",
+                      "n": base64url(bytes.fromhex(modulus.decode()))}]}
+    tokens = {}
+    for name, claims in TOKENS.items():
+        head = {"alg": "RS256", "typ": "JWT", "kid": "1"}
+        body = {"iat": 1_000_000_000, "exp": 4_000_000_000, **claims}
+        signed = ".".join(base64url(json.dumps(part).encode()) for part in (head, body))
+        key = "forger" if name == "forged" else "key"
+        signature = openssl("dgst", "-sha256", "-sign", f"{directory}/{key}.pem", stdin=signed.encode())
+        tokens[name] = signed + "." + base64url(signature)
+    return json.dumps(keys), tokens
 
 
 NETWORK, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
@@ -83,6 +104,7 @@ class Mesh:
         self.into = {"forwarder": unused_port(), "envoy": unused_port()}
         self.caller = unused_port()
         self.backends = {}
+        self.tokens = {}
 
     def write(self, name, text):
         with open(f"{self.dir}/{name}", "w") as file:
@@ -134,6 +156,10 @@ class Mesh:
             text += documents("AuthorizationPolicy", SECURITY, name,
                               f"{{selector: {{matchLabels: {{app: access}}}}, action: {action}, "
                               f"rules: {self.placed(rules, name)}}}")
+        keys, self.tokens = make_tokens(self.dir)
+        text += documents("RequestAuthentication", SECURITY, "tests",
+                          "{selector: {matchLabels: {app: access}}, jwtRules: "
+                          f"[{{issuer: tests, jwks: '{keys}', forwardOriginalToken: true}}]}}")
         self.write("config/all.yaml", text)
         self.write("discoveryd.yaml", "xds: {}\n")
         common = "namespace: demo, labels: {app: client}, service_account: client"
@@ -148,6 +174,9 @@ class Mesh:
     @staticmethod
     def placed(text, name):
         return text.replace("PATH", f"/{name}").replace("SLUG", name)
+
+    def tokened(self, text):
+        return re.sub(r"TOKEN\((\w+)\)", lambda m: self.tokens[m[1]], text)
 
     def backend(self, name):
         self.backends[name] = Backend(name)
@@ -264,7 +293,7 @@ def compare(mesh, name, what, ports, hosts, request):
             wait_for(lambda: any(s[0] == case for s in list(mesh.backends[copy].seen)),
                      f"{case} is mirrored", 5)
         results[which] = result(answer, mesh, case)
-    shown = f"{name} [{what}] {request['method']} {request['path']} {request['headers'] or ''}"
+    shown = f"{name} [{what}] {request['method']} {request['path']} {request['headers'] or ''}"[:200]
     return [(known(name, line), f"{shown}: {line}")
             for line in differences(results["forwarder"], results["envoy"])]
 
@@ -276,7 +305,8 @@ def jobs_of(mesh):
                 yield name, f"{i}.{n}", mesh.out, dict.fromkeys(mesh.out, name), request
     for name, (_, _, requests) in ACCESS.items():
         for i, request in enumerate(requests):
-            placed = dict(request, path=mesh.placed(request["path"], name))
+            placed = dict(request, path=mesh.tokened(mesh.placed(request["path"], name)),
+                          headers={k: mesh.tokened(v) for k, v in request["headers"].items()})
             yield name, f"{i}.clear", mesh.into, dict.fromkeys(mesh.into, "access"), placed
             yield (name, f"{i}.tls", dict.fromkeys(mesh.into, mesh.caller),
                    {which: f"access-{which}" for which in mesh.into}, placed)

@@ -3,7 +3,8 @@
 Each row of ROUTING is a service of its own: a name, what its VirtualService says (`http`, Istio's
 YAML), what its DestinationRule says besides subsets v1 and v2 (`policy`), and requests. Its
 backends are v1 and v2 unless it says otherwise, and "other" is a second service. Rows of ACCESS are
-AuthorizationPolicies of one workload, each under a path of its own.
+AuthorizationPolicies of one workload, each under a path of its own; it takes tokens of the issuer
+"tests".
 """
 
 
@@ -229,4 +230,28 @@ ACCESS = {
                     [get("/free/1"), get("/free/1", x_bad="1"), get("/free/1", x_bad="")]),
     "dots-in-paths": ("ALLOW", "[{to: [{operation: {paths: [PATH/open/*]}}]}]",
                       [get("PATH/open/../shut"), get("PATH/shut/../open/1"), get("PATH//open/1"), get("PATH/open%2f1"), get("PATH/%6fpen/1")]),
+    "jwt-principal": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], from: [{source: {requestPrincipals: [tests/ann]}}]}]",
+                      [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)"),
+                       get("PATH/1", authorization="Bearer TOKEN(ended)"), get("PATH/1", authorization="Bearer TOKEN(forged)"),
+                       get("PATH/1", authorization="Bearer TOKEN(stranger)"), get("PATH/1", authorization="Bearer junk"),
+                       get("PATH/1", authorization="Basic YTpi"), get("PATH/1"), get("PATH/1?access_token=TOKEN(ann)")]),
+    "jwt-any": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], from: [{source: {requestPrincipals: ['*']}}]}]",
+                [get("PATH/1", authorization="Bearer TOKEN(bob)"), get("PATH/1")]),
+    "jwt-none": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], from: [{source: {notRequestPrincipals: ['*']}}]}]",
+                 [get("PATH/1", authorization="Bearer TOKEN(bob)"), get("PATH/1")]),
+    "jwt-claim": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], when: [{key: 'request.auth.claims[groups]', values: [admin]}]}]",
+                  [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)"), get("PATH/1")]),
+    "jwt-nested": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], when: [{key: 'request.auth.claims[realm][role]', values: ['op*']}]}]",
+                   [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)")]),
+    "jwt-audience": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], when: [{key: request.auth.audiences, values: [shop]}]}]",
+                     [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)")]),
+}
+
+# Claims of the tokens, besides times; "forged" has another key's signature.
+TOKENS = {
+    "ann": {"iss": "tests", "sub": "ann", "aud": ["shop", "bank"], "groups": ["staff", "admin"], "realm": {"role": "operator"}},
+    "bob": {"iss": "tests", "sub": "bob", "aud": "bank", "groups": "staff", "realm": {"role": "guest"}},
+    "ended": {"iss": "tests", "sub": "ann", "exp": 1_000_000_000},
+    "forged": {"iss": "tests", "sub": "ann"},
+    "stranger": {"iss": "elsewhere", "sub": "ann"},
 }

@@ -9,9 +9,23 @@ status, the others 200), "delay=0.3", "header=NAME:VALUE", "body=TEXT", all with
 import collections
 import http.server
 import json
+import random
+import socket
 import sys
 import threading
 import time
+
+
+def unused_port():
+    """A port of 127.0.0.1 below those that the kernel gives to connections meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
