@@ -165,6 +165,27 @@ both_ways() {
   both_ways
 }
 
+@test "what an Envoy has nothing for is refused by it: apply --wait names it, and what it had stays" {
+  up '{}'
+  attach
+  run mesh apply -f - --wait --timeout 3s <<'YAML'
+apiVersion: mesh/v1
+kind: CircuitBreaker
+metadata: {name: reviews, namespace: demo}
+spec:
+  host: reviews
+  match: [{name: get, method: GET, uri: {prefix: /x}}]
+  thresholds: {errorPercent: 50}
+YAML
+  echo "$output"
+  [ "$status" -eq 75 ]
+  [[ "$output" == *"ratings-1@"*" refused "*"mesh.xds.v1.CircuitBreaker"* ]]
+  [[ "$output" != *"reviews-1@"* ]]
+  serves
+  mesh delete circuitbreaker/demo/reviews --wait
+  serves
+}
+
 @test "an Envoy over mutual TLS, the state of the world; strangers are refused" {
   up "{listen: \"127.0.0.1:$secure\", token_file: $dir/discoveryd.token}"
   for secret in default ROOTCA; do
