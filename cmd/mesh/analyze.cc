@@ -2,11 +2,13 @@
 
 #include "base/text.h"
 #include "cli/table.h"
+#include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/files.h"
 #include "cmd/mesh/objects.h"
 #include "config/analyze/analyze.h"
 #include "config/directory.h"
+#include "mesh/discoveryd.pb.h"
 
 namespace mesh::cmd {
 namespace {
@@ -98,6 +100,29 @@ Result<void> add_accepted(const cli::Context& context, config::ObjectSet& set) {
   return {};
 }
 
+// Instances that registered themselves, of services that discoveryd knows. Where it does
+// not answer there are none, and people are told.
+std::vector<config::KnownWorkload> registered(const cli::Context& context) {
+  namespace msg = mesh::discoveryd::v1;
+  std::vector<config::KnownWorkload> result;
+  const auto services = ask<msg::ServicesReply>(context, "discoveryd", msg::ServicesRequest());
+  if (!services) {
+    context.say("instances that register themselves are not known: " + services.error().text);
+    return result;
+  }
+  for (const auto& service : services->services()) {
+    msg::EndpointsRequest request;
+    request.set_host(service.host());
+    request.set_namespace_(service.namespace_());
+    const auto reply = ask<msg::EndpointsReply>(context, "discoveryd", request);
+    if (!reply) continue;  // gone meanwhile
+    for (const auto& endpoint : reply->endpoints())
+      result.push_back(
+          {endpoint.namespace_(), {endpoint.labels().begin(), endpoint.labels().end()}});
+  }
+  return result;
+}
+
 Exit run(cli::Context& context) {
   if (context.arguments.has("--codes")) return print_codes(context);
   const auto words = context.arguments.words();
@@ -114,9 +139,11 @@ Exit run(cli::Context& context) {
     reading.errors.clear();
     reading.warnings.clear();
   }
-  if (words.empty() || context.arguments.has("--live"))
-    if (auto added = add_accepted(context, reading.set); !added) return context.fail(added.error());
   config::AnalyzeOptions options;
+  if (words.empty() || context.arguments.has("--live")) {
+    if (auto added = add_accepted(context, reading.set); !added) return context.fail(added.error());
+    options.registered = registered(context);
+  }
   options.root_namespace = context.arguments.get("--root-namespace", options.root_namespace);
   options.file_exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
   config::Analysis analysis = config::analyze(reading.set, options);

@@ -110,3 +110,26 @@ PY
   [ "$status" -eq 0 ]
   [[ $output == *" warning M201: "* && $(wc -l <<<"$output") -eq 1 ]]
 }
+
+@test "instances that registered themselves are known with --live" {
+  cp "$dir/web.yaml" "$dir/config/"
+  sed -i 's/location: MESH_INTERNAL/location: MESH_INTERNAL\n  workloadSelector: {labels: {app: web}}/' "$dir/config/web.yaml"
+  local user=()
+  ((EUID != 0)) || user=(--user root)
+  for daemon in configd discoveryd; do
+    "$build/$daemon" "${user[@]}" --run-dir "$dir" --state-dir "$dir/state" --config-dir "$dir" \
+      >>"$dir/log" 2>&1 3>&- &
+    pids+=("$!")
+  done
+  live() { run --separate-stderr "$mesh" analyze --run-dir "$dir" --live; [[ $output == $1 ]]; } # a pattern
+  local deadline=$((SECONDS + 20))
+  until live '*warning M202*app=web*'; do
+    ((SECONDS < deadline)) || { echo "$output $stderr"; cat "$dir/log"; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+  until "$mesh" --run-dir "$dir" register web-1 127.0.0.1 --label app=web --port http=8080; do
+    ((SECONDS < deadline)) || { cat "$dir/log"; return 1; }
+    read -rt 0.05 <> <(:) || true
+  done
+  live ''
+}

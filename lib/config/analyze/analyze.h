@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,10 +44,17 @@ struct Analysis {
   bool complete = true;           // false: too much to compare, or too much found
 };
 
+// An instance that is not among the objects: it registered itself.
+struct KnownWorkload {
+  std::string ns;
+  std::map<std::string, std::string> labels;
+};
+
 struct AnalyzeOptions {
   std::string root_namespace = "istio-system";
   // Whether a file that an object names is there; not given: not looked at.
   std::function<bool(const std::string& path)> file_exists = {};
+  std::vector<KnownWorkload> registered = {};
 };
 
 Analysis analyze(const ObjectSet& set, const AnalyzeOptions& options = {});

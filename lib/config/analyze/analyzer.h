@@ -15,7 +15,10 @@ namespace mesh::config {
 class Analyzer {
  public:
   Analyzer(const ObjectSet& set, const AnalyzeOptions& options)
-      : set_(set), options_(options), index_(set) {}
+      : set_(set), options_(options), index_(set) {
+    for (const auto& workload : options.registered)
+      index_.add_workload(workload.ns, workload.labels);
+  }
 
   Analysis run();
 
@@ -80,7 +83,7 @@ class Analyzer {
 
   const ObjectSet& set_;
   const AnalyzeOptions& options_;
-  const Index index_;
+  Index index_;
   Analysis analysis_;
   size_t pairs_ = 0;
   std::map<std::string, const v1::Object*> taken_;  // by CODE and key

@@ -23,6 +23,9 @@ class Index {
 
   explicit Index(const ObjectSet& set);
 
+  // One more, that no object of the set is.
+  void add_workload(const std::string& ns, Labels labels);
+
   // The service that an object of namespace `ns` means by `host`: as it stands, or a name
   // that is completed to NAME.NAMESPACE.svc. and the mesh's domain. Null: none.
   const Service* find_service(std::string_view host, std::string_view ns) const;
@@ -39,7 +42,6 @@ class Index {
  private:
   void add_service(const v1::Object& object);
   void add_rule(const v1::Object& object);
-  void add_workload(const std::string& ns, Labels labels);
   std::vector<const std::string*> patterns_for(const std::string& host, std::string_view ns) const;
 
   std::map<std::string, Service, std::less<>> services_;  // by host
