@@ -203,10 +203,13 @@ std::string describe(const FieldDescriptor& field) {
     add("EXCLUDES", others);
   }
   const Descriptor* const parts = inside(field);
-  const std::string of_parts = parts == nullptr ? "" : comment_of(*parts);
+  const bool names = field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
+  const std::string of_parts = parts != nullptr ? comment_of(*parts)
+                               : names          ? comment_of(*field.enum_type())
+                                                : std::string();
   add("MEANING", comment + (comment.empty() || of_parts.empty() ? "" : ". ") + of_parts);
   if (parts != nullptr) out += list_fields(*parts);
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) out += list_values(*field.enum_type());
+  if (names) out += list_values(*field.enum_type());
   return out;
 }
 
@@ -293,7 +296,7 @@ Result<Handbook::Answer> Handbook::explain(const Kind& kind, std::string_view pa
       if (refused != name) continue;
       answer.supported = false;
       answer.text += row("FIELD", at + "." + refused, kIndent);
-      answer.text += row("TYPE", "not supported", kIndent) + row("INSTEAD", instead, kIndent);
+      answer.text += row("TYPE", "not supported", kIndent) + row("REASON", instead, kIndent);
       return answer;
     }
     field = find_field(*type, name);
