@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/networking/v1alpha3/workload_group.pb.h"
 
@@ -57,6 +58,9 @@ Index::Index(const ObjectSet& set) {
       Labels labels = labels_of(group.template_().labels());
       labels.insert(group.metadata().labels().begin(), group.metadata().labels().end());
       add_workload(name.ns, std::move(labels));
+    } else if (name.kind == "Gateway") {
+      // The forwarders that listen for it, wherever they are.
+      add_workload("", labels_of(spec_of<networking::Gateway>(*object).selector()));
     }
   }
 }
@@ -151,7 +155,7 @@ bool Index::selects(const std::string& ns, const Labels& labels) const {
   if (rarest == nullptr) return true;
   return std::any_of(rarest->begin(), rarest->end(), [&](size_t i) {
     const auto& [at, has] = workloads_[i];
-    return (ns.empty() || ns == at) &&
+    return (ns.empty() || at.empty() || ns == at) &&
            std::includes(has.begin(), has.end(), labels.begin(), labels.end());
   });
 }

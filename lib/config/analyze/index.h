@@ -23,7 +23,7 @@ class Index {
 
   explicit Index(const ObjectSet& set);
 
-  // One more, that no object of the set is.
+  // One more, that no object of the set is; of any namespace where it is empty.
   void add_workload(const std::string& ns, Labels labels);
 
   // The service that an object of namespace `ns` means by `host`: as it stands, or a name

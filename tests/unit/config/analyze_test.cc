@@ -261,6 +261,9 @@ TEST_CASE("analyze: policies that select nothing", "[config]") {
        {"M202 spec.selector: no workload of namespace other has the labels app=web, unless it "
         "registers itself"}},
       {"the root namespace", kWeb + policy("app: web", "istio-system"), {}},
+      {"forwarders at a gateway",
+       object("Gateway", "door", kDoor, "other") + policy("app: edge"),
+       {"M205 : nothing is bound to it: its clients get 404, or are closed"}},
       {"those that register themselves",
        object("WorkloadGroup", "g", "template: {labels: {app: late}}") + policy("app: late"),
        {}},
