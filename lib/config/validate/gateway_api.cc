@@ -16,6 +16,20 @@ using namespace ::k8s::gateway::v1;
 constexpr std::string_view kGroup = "gateway.networking.k8s.io";
 constexpr std::string_view kIstio = "networking.istio.io";
 
+// The API's own limits: what is made of a route grows with the product of some of them.
+constexpr int kParentsMax = 32;
+constexpr int kHostnamesMax = 16;
+constexpr int kRulesMax = 16;
+constexpr int kMatchesMax = 64;
+constexpr int kListMax = 16;  // backends, filters
+
+template <class List>
+void at_most(const List& list, int max, const std::string& path, Checker& checker) {
+  checker.expect(
+      list.size() <= max, path,
+      "expected at most " + std::to_string(max) + ", got " + std::to_string(list.size()));
+}
+
 void check_parent(const ParentReference& parent, const std::string& path, Checker& checker) {
   const bool service = parent.kind() == "Service";
   if (service)
@@ -37,6 +51,15 @@ template <class Route>
 void check_route(const Route& route, Checker& checker) {
   checker.expect(route.parent_refs_size() > 0, "spec.parentRefs",
                  "expected at least one Gateway or Service");
+  at_most(route.parent_refs(), kParentsMax, "spec.parentRefs", checker);
+  at_most(route.hostnames(), kHostnamesMax, "spec.hostnames", checker);
+  at_most(route.rules(), kRulesMax, "spec.rules", checker);
+  for (int i = 0; i < route.rules_size(); ++i) {
+    const std::string path = at_index("spec.rules", i);
+    at_most(route.rules(i).matches(), kMatchesMax, path + ".matches", checker);
+    at_most(route.rules(i).backend_refs(), kListMax, path + ".backendRefs", checker);
+    at_most(route.rules(i).filters(), kListMax, path + ".filters", checker);
+  }
   for (int i = 0; i < route.parent_refs_size(); ++i)
     check_parent(route.parent_refs(i), at_index("spec.parentRefs", i), checker);
   for (int i = 0; i < route.hostnames_size(); ++i) {

@@ -28,6 +28,11 @@ TEST_CASE("object: HTTPRoute", "[config]") {
        ""},
       {"no parent", "rules: [{}]", "spec.parentRefs: expected at least one Gateway or Service"},
       {"no rule", "parentRefs: [{name: door}]", "spec.rules: expected at least one rule"},
+      {"more rules than the API has",
+       "parentRefs: [{name: door}], rules: [{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, "
+       "{}, "
+       "{}, {}, {}]",
+       "spec.rules: expected at most 16, got 17"},
       {"a parent of another kind", "parentRefs: [{kind: Mesh, name: a}], rules: [{}]",
        "spec.parentRefs[0]: expected a Gateway or a Service, got \"Mesh\""},
       {"a section of a service",
