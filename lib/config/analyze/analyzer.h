@@ -52,6 +52,9 @@ class Analyzer {
   void delegates();
   void reachable(const v1::Object& object, const VirtualService& service);
   void protocols(const v1::Object& object, const VirtualService& service);
+  template <class Routes>
+  void matched_ports(const v1::Object& object, const Routes& routes,
+                     const std::set<uint32_t>& ports, const std::string& path);
 
   // gateways.cc
   void index_gateways();

@@ -132,17 +132,37 @@ void Analyzer::reachable(const v1::Object& object, const VirtualService& service
   }
 }
 
-// Routes for a protocol that none of the hosts' ports has are never used.
+template <class Routes>
+void Analyzer::matched_ports(const v1::Object& object, const Routes& routes,
+                             const std::set<uint32_t>& ports, const std::string& path) {
+  for (int i = 0; i < routes.size(); ++i)
+    for (int m = 0; m < routes[i].match_size(); ++m)
+      if (const uint32_t port = routes[i].match(m).port(); port != 0 && !ports.contains(port))
+        find("M103", object, at_index(at_index(path, i) + ".match", m) + ".port",
+             "none of the hosts has port " + std::to_string(port));
+}
+
+// Routes for a protocol, or a port, that none of the hosts has are never used.
 void Analyzer::protocols(const v1::Object& object, const VirtualService& service) {
   const Index::Service* known = nullptr;
   bool http = false, other = false;
+  std::set<uint32_t> ports;
   for (const auto& host : service.hosts()) {
     const auto* const found = index_.find_service(host, object.namespace_());
     if (found == nullptr) return;  // a host of its own, or a pattern
     known = found;
-    for (const auto& port : found->ports) (is_http(port.protocol()) ? http : other) = true;
+    for (const auto& port : found->ports) {
+      (is_http(port.protocol()) ? http : other) = true;
+      ports.insert(port.number());
+    }
   }
   if (known == nullptr) return;
+  // Gateways have ports of their own.
+  if (service.gateways_size() <= 1) {
+    matched_ports(object, service.http(), ports, "spec.http");
+    matched_ports(object, service.tcp(), ports, "spec.tcp");
+    matched_ports(object, service.tls(), ports, "spec.tls");
+  }
   if (!http && service.http_size() > 0)
     find("M208", object, "spec.http",
          "has no effect: no port is HTTP: " + place_of(*known->object));

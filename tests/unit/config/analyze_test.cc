@@ -98,6 +98,9 @@ TEST_CASE("analyze: references", "[config]") {
        kWeb + service("route: [{destination: {host: web, port: {number: 81}}}]"),
        {"M103 spec.http[0].route[0].destination.port: web has no port 81: ServiceEntry default/web "
         "(f.yaml:2:1)"}},
+      {"a port that is matched",
+       kWeb + service("{match: [{port: 80}, {port: 82}], " + kTo + "}"),
+       {"M103 spec.http[0].match[1].port: none of the hosts has port 82"}},
       {"a mirror",
        kWeb + service("{" + kTo + ", mirror: {host: wep}}"),
        {"M101 spec.http[0].mirror.host: no ServiceEntry has the host wep"}},
