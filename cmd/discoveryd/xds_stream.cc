@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cmd/discoveryd/xds_secrets.h"
 #include "cmd/discoveryd/xds_server.h"
 
@@ -165,7 +166,7 @@ Result<void> XdsStream::handle(const ads::AdsStream::Events& events) {
     watches_[type] = std::move(watch);
     provider.on_subscribe(*watches_[type], {std::string(bus::kAll)});
   }
-  if (events.refused) refused(*events.refused, events.reason);
+  if (events.refused) refused(*events.refused, std::string(text::trim(events.reason)));
   return {};
 }
 
