@@ -21,8 +21,8 @@ setup() {
     ip netns add "mesh-$name$$"
     made+=("mesh-$name$$")
     ip -n "mesh-$name$$" link set lo up
-    ip link add mesh0 netns "mesh-$name$$" type veth peer name "$name" netns "$switch"
-    ip -n "$switch" link set "$name" master mesh up
+    ip link add mesh0 netns "mesh-$name$$" type veth peer name "to-$name" netns "$switch"
+    ip -n "$switch" link set "to-$name" master mesh up
     ip -n "mesh-$name$$" addr add 192.0.2.$number/24 dev mesh0
     ip -n "mesh-$name$$" link set mesh0 up
   done
@@ -127,7 +127,7 @@ leader() {
       2>/dev/null && echo "$name" && return
   done
 }
-unconfirmed() { mesh a endpoints reviews -o json | grep -q '"unconfirmed": *true'; }
+unconfirmed() { mesh a endpoints reviews -o json | grep -q 'lapsed'; }
 confirmed() { ! unconfirmed; }
 
 @test "hosts share configuration and instances; a wait is for all of them" {
@@ -172,14 +172,14 @@ confirmed() { ! unconfirmed; }
   until_true has c one
 
   # Cut off: what is in force stays, changes are refused there and made elsewhere.
-  ip -n "$switch" link set b down
+  ip -n "$switch" link set to-b down
   refused() { run mesh b apply -f "$(policy three)"; ((status != 0)) && [[ $output == *etcd* ]]; }
   until_true refused
   has b one
   until_true quietly mesh a apply -f "$(policy two)"
   until_true has c two
   until_true unconfirmed
-  ip -n "$switch" link set b up
+  ip -n "$switch" link set to-b up
   until_true has b two
   until_true confirmed
   until_true quietly mesh b apply -f "$(policy three)"
