@@ -275,7 +275,7 @@ Exit run(cli::Context& context) {
 
 cli::Command proxy_config_command() {
   return {.name = "proxy-config",
-          .summary = "what a forwarder holds: listeners, routes, clusters, endpoints",
+          .summary = "what a forwarder holds, as resources of xDS",
           .words = "listeners | routes | clusters | endpoints | secrets | all FORWARDER",
           .words_min = 2,
           .words_max = 2,

@@ -42,7 +42,7 @@ Result<void> read_header(std::string_view line, explain::Call& call) {
   return {};
 }
 
-// What stands in quotes, in order. Envoy's format escapes quotes within.
+// What stands in quotes, in order: quotes within are escaped as \x22.
 std::vector<std::string_view> quoted_parts(std::string_view line) {
   std::vector<std::string_view> parts;
   for (;;) {
@@ -55,16 +55,18 @@ std::vector<std::string_view> quoted_parts(std::string_view line) {
   }
 }
 
-// "METHOD PATH PROTOCOL", X-FORWARDED-FOR, USER-AGENT, X-REQUEST-ID, AUTHORITY, HOST.
-bool read_default(std::string_view line, const std::string& id, explain::Call& call) {
+// Of both "METHOD PATH PROTOCOL" comes first, and USER-AGENT, X-REQUEST-ID, AUTHORITY
+// stand side by side.
+bool read_text(std::string_view line, const std::string& id, explain::Call& call) {
   const auto parts = quoted_parts(line);
-  if (parts.size() < 6 || parts[3] != id) return false;
+  const auto at = std::find(parts.begin(), parts.end(), id);
+  if (at - parts.begin() < 2 || parts.end() - at < 2) return false;
   const auto words = text::split(parts[0], ' ');
   if (words.size() != 3) return false;
   call.method = std::string(words[0]);
   call.path = std::string(words[1]);
-  call.authority = std::string(parts[4]);
-  if (parts[2] != "-") call.headers.emplace_back("user-agent", std::string(parts[2]));
+  call.authority = std::string(at[1]);
+  if (at[-1] != "-") call.headers.emplace_back("user-agent", std::string(at[-1]));
   return true;
 }
 
@@ -114,10 +116,10 @@ Result<Logged> find_logged(const std::string& path, const std::string& id) {
   if (last.empty()) return Error{Errc::NotFound, "no request " + text::quoted(id) + " in " + path};
   Logged logged{.call = {}, .line = last};
   const bool read =
-      last.front() == '{' ? read_json(last, id, logged.call) : read_default(last, id, logged.call);
+      last.front() == '{' ? read_json(last, id, logged.call) : read_text(last, id, logged.call);
   if (!read)
     return Error{Errc::Invalid, path + ": the line of " + id +
-                                    " is in another format than Envoy's default or JSON with "
+                                    " is in another format than Istio's, Envoy's or JSON with "
                                     "method, path, authority, request_id"};
   return logged;
 }

@@ -19,8 +19,8 @@ struct Logged {
   std::string line;
 };
 
-// The newest line with that request id in the last 64 MiB of the file: in Envoy's default
-// format, or JSON with the keys method, path, authority and request_id (Istio's names).
+// The newest line with that request id in the last 64 MiB of the file: in Istio's or
+// Envoy's default format, or JSON with the keys method, path, authority and request_id.
 // Errc::NotFound: none has it. Errc::Invalid: another format.
 Result<Logged> find_logged(const std::string& path, const std::string& id);
 

@@ -139,7 +139,7 @@ mesh() { "$build/mesh" "$@"; }
 ask() { curl -s -m 10 -H 'host: reviews' "$@" "http://127.0.0.1:$out/reviews/1"; }
 works() { [ "$(ask)" = v1 ] && [ "$(ask -H 'end-user: jason')" = v2 ]; }
 fits() { ! grep -nE '.{81}' <<<"$1"; }
-line_of() { grep -n "$1" "$dir/config/shop.yaml" | head -1 | cut -d: -f1; }
+line_of() { grep -n -e "$1" "$dir/config/shop.yaml" | head -1 | cut -d: -f1; }
 # field EXPRESSION: of the JSON on stdin, as python has it.
 field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'; }
 
@@ -201,7 +201,7 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   json=$(mesh why GET reviews/reviews/1 -H 'End-User: jason' -o json)
   [ "$(field 'd["hops"][0]["destinations"][0]["subset"]' <<<"$json")" = v2 ]
   [ "$(field '[s["value"] for s in d["hops"][0]["route"]["settings"] if s["name"] == "timeout"][0]' <<<"$json")" = 3s ]
-  [ "$(field '[s["origin"]["place"] for s in d["hops"][0]["route"]["settings"] if s["name"] == "timeout"][0].split(":")[1]' <<<"$json")" = "$(line_of 'timeout: 3s')" ]
+  [ "$(field '[s["origin"]["place"] for s in d["hops"][0]["route"]["settings"] if s["name"] == "timeout"][0].split(":")[1]' <<<"$json")" = "$(line_of '- match:')" ]
   [ "$(field 'd["hops"][1]["forwarder"].split("@")[0]' <<<"$json")" = reviews-v2 ]
   [ "$(field 'd["hops"][1]["rules"][0]["decided"]' <<<"$json")" = True ]
   [ "$(ask -H 'end-user: jason')" = v2 ]
