@@ -33,11 +33,12 @@ etcdserverpb::RequestOp operation(const std::string& key, const std::optional<st
 
 EtcdSource::EtcdSource(event::Loop& loop, etcd::Client::Options options, std::string prefix)
     : prefix_(std::move(prefix)),
-      late_(loop,
-            [this] {
-              end_edit(Error{Errc::Timeout,
-                             "etcd has taken the change and does not show it; look at mesh status"});
-            }),
+      late_(
+          loop,
+          [this] {
+            end_edit(Error{Errc::Timeout,
+                           "etcd has taken the change and does not show it; look at mesh status"});
+          }),
       client_(std::make_unique<etcd::Client>(loop, std::move(options))),
       mirror_(loop, *client_, mirror_options(prefix_), *this) {}
 
@@ -56,7 +57,8 @@ void EtcdSource::refresh() {
 }
 
 Result<config::Reading> EtcdSource::read() {
-  if (!mirror_.up()) return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
+  if (!mirror_.up())
+    return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
   config::Reading reading;
   for (const auto& [key, value] : mirror_.values()) {
     config::read_into(reading, key, value.bytes);

@@ -40,7 +40,8 @@ void join(config::ObjectSet& set, const config::ObjectSet& part, std::vector<std
 }  // namespace
 
 std::string Sources::title(const config::Source& source) {
-  return source.name().empty() ? "the " + std::string(source.kind()) : "the source " + source.name();
+  return source.name().empty() ? "the " + std::string(source.kind())
+                               : "the source " + source.name();
 }
 
 void Sources::add(std::unique_ptr<config::Source> source) {

@@ -59,9 +59,7 @@ Result<Signed> sign_by_certd(const cli::Context& context, const identity::Csr& c
 
 }  // namespace
 
-Result<std::string> read_pem(const std::string& path) {
-  return read_input(path, kPemBytesMax);
-}
+Result<std::string> read_pem(const std::string& path) { return read_input(path, kPemBytesMax); }
 
 Result<std::vector<Certificate>> certificates_of(
     const google::protobuf::RepeatedPtrField<std::string>& ders) {

@@ -175,7 +175,7 @@ class Exchange final : private http::StreamHandler,
   // The downstream is over: counts, logs, lets go.
   void conclude();
   void record(Duration duration);
-  void keep_fact();  // of the head as it is matched
+  void keep_fact();                // of the head as it is matched
   telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);
   void try_to_recycle();

@@ -44,16 +44,16 @@ void Exchange::record(Duration duration) {
 
 void Exchange::keep_fact() {
   net::Stream& stream = connection_->stream();
-  fact_ = worker_.facts().begin(
-      {.at = worker_.loop().wall(),
-       .listener = connection_->listener().config->name,
-       .head = *head_,
-       .peer = stream.peer_identity(),
-       .remote = connection_->remote_text(),
-       .local = connection_->local_text(),
-       .server_name = stream.sni(),
-       .route_config = chain_->routes != nullptr ? std::string_view(chain_->routes->name())
-                                                 : std::string_view()});
+  fact_ = worker_.facts().begin({.at = worker_.loop().wall(),
+                                 .listener = connection_->listener().config->name,
+                                 .head = *head_,
+                                 .peer = stream.peer_identity(),
+                                 .remote = connection_->remote_text(),
+                                 .local = connection_->local_text(),
+                                 .server_name = stream.sni(),
+                                 .route_config = chain_->routes != nullptr
+                                                     ? std::string_view(chain_->routes->name())
+                                                     : std::string_view()});
 }
 
 telemetry::AccessEntry Exchange::entry() {

@@ -301,7 +301,8 @@ TEST_CASE("etcd: more than may be kept takes nothing away", "[etcd]") {
   bench.mirror->start();
   bench.until([&] { return bench.first.watchers.size() == 1; });
   bench.first.put("/m/c", "1");
-  bench.until([&] { return bench.heard.back().starts_with("down: below \"/m/\" are more than 2"); });
+  bench.until(
+      [&] { return bench.heard.back().starts_with("down: below \"/m/\" are more than 2"); });
   bench.first.erase("/m/b");
   bench.until([&] { return bench.mirror->up(); });
   CHECK(bench.heard.back() == "b,c");
