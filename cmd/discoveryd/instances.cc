@@ -17,9 +17,8 @@ constexpr size_t kLeavesMax = 1000;
 constexpr size_t kReasonMax = 256;
 constexpr int kFindingsMax = 10'000;  // of one report
 
-bool confirmed(const Workload& workload) {
-  return workload.state == Workload::State::Present && workload.illness.empty() &&
-         !workload.unconfirmed;
+bool well(const Workload& workload) {
+  return workload.state == Workload::State::Present && workload.illness.empty();
 }
 
 }  // namespace
@@ -62,10 +61,13 @@ void Service::drop_unconfirmed() {
             return checks_.of(dialed(instance_of(found->second, port))).all_failed();
           });
         });
+    const auto confirmed = [&](const Workload* other) {
+      return other != &found->second && well(*other) &&
+             !registry_.unconfirmed({other->ns, other->name}, clock_.now());
+    };
     const bool others =
-        std::all_of(services.begin(), services.end(), [](const discovery::Service* service) {
-          return std::any_of(service->workloads.begin(), service->workloads.end(),
-                             [](const Workload* workload) { return confirmed(*workload); });
+        std::all_of(services.begin(), services.end(), [&](const discovery::Service* service) {
+          return std::any_of(service->workloads.begin(), service->workloads.end(), confirmed);
         });
     const bool late = std::find(overdue.begin(), overdue.end(), key) != overdue.end();
     if (!ill && !(late && others)) continue;

@@ -100,7 +100,7 @@ has() { [ "$(addresses)" = "$1" ]; }
 lapsed() { ask endpoints reviews -o wide | grep -q "20013.* lapsed"; }
 
 @test "a lapsed lease withdraws nothing: renewed, taken back, or after a limit while others are well" {
-  echo 'unconfirmed_max: 1h' >"$dir/etc/discoveryd.yaml"
+  printf 'unconfirmed_max: 1h\nstart_grace: 0s\n' >"$dir/etc/discoveryd.yaml"
   start configd
   start discoveryd
   until_true has "127.0.0.1:20011"
@@ -118,7 +118,7 @@ lapsed() { ask endpoints reviews -o wide | grep -q "20013.* lapsed"; }
   has "127.0.0.1:20011"
   ask register "${more[@]}"
   until_true lapsed
-  echo 'unconfirmed_max: 1s' >"$dir/etc/discoveryd.yaml"
+  printf 'unconfirmed_max: 1s\nstart_grace: 0s\n' >"$dir/etc/discoveryd.yaml"
   kill -HUP "$discoveryd"
   until_true has "127.0.0.1:20011"
 }

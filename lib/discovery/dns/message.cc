@@ -36,7 +36,8 @@ class Reader {
     at_ += count;
     return true;
   }
-  // Labels with dots between them; false where it does not end, or is too long.
+  // Labels with dots between them, in the case they have; false where it does not end, or is too
+  // long.
   bool name(std::string& to) {
     to.clear();
     size_t place = at_;
@@ -64,7 +65,7 @@ class Reader {
       // Inside of a label these would make another name of it here.
       if (label.find_first_of(std::string_view(".\0", 2)) != std::string_view::npos) return false;
       if (!to.empty()) to += '.';
-      to += text::to_lower(label);
+      to += label;
       place += length + 1U;
     }
     return false;
@@ -108,10 +109,13 @@ class Writer {
 };
 
 bool read_question(Reader& reader, Query& query) {
-  if (!reader.name(query.name) || !reader.u16(query.type) || !reader.u16(query.record_class))
+  std::string name;
+  if (!reader.name(name) || !reader.u16(query.type) || !reader.u16(query.record_class))
     return false;
+  query.name = text::to_lower(name);
+  // In the asker's own case, which some choose at random and compare.
   Writer writer;
-  writer.name(query.name);
+  writer.name(name);
   writer.u16(query.type);
   writer.u16(query.record_class);
   query.question = writer.take();

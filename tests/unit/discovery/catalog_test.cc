@@ -242,12 +242,6 @@ TEST_CASE("catalog: the host that a request names finds its service") {
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
-metadata: {name: wild, namespace: demo}
-spec: {hosts: ["*.wild.example"], location: MESH_EXTERNAL, resolution: STATIC,
-  ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.8}]}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
 metadata: {name: hidden, namespace: elsewhere}
 spec: {hosts: [hidden.example], location: MESH_EXTERNAL, resolution: STATIC, exportTo: ["."],
   ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.9}]}
@@ -260,8 +254,6 @@ spec: {hosts: [hidden.example], location: MESH_EXTERNAL, resolution: STATIC, exp
   CHECK(found("Ratings") == "ratings.demo.svc.cluster.local");
   CHECK(found("ratings.demo") == "ratings.demo.svc.cluster.local");
   CHECK(found("ratings.demo.svc") == "ratings.demo.svc.cluster.local");
-  CHECK(found("a.b.wild.example") == "*.wild.example");
-  CHECK(found("wild.example") == "");
   CHECK(found("hidden.example") == "");
 }
 

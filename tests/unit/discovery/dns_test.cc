@@ -49,6 +49,7 @@ TEST_CASE("dns: what a query asks") {
   CHECK(query->type == 1);
   CHECK(query->recursion_desired);
   CHECK(query->error == Rcode::NoError);
+  CHECK(query->question.find("Reviews") != std::string::npos);  // given back as it came
   CHECK(query->udp_bytes_max == 512);
   const auto extended = dns::read_query(query_bytes("a", 28, opt(4096), 1));
   REQUIRE(extended);
@@ -152,15 +153,8 @@ spec: {hosts: [own.example], location: MESH_INTERNAL, resolution: STATIC,
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
-metadata: {name: wild, namespace: demo}
-spec: {hosts: ["*.wild.example"], location: MESH_EXTERNAL, resolution: STATIC,
-  addresses: [192.0.2.9], ports: [{number: 80, name: http, protocol: HTTP}],
-  endpoints: [{address: 192.0.2.8}]}
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
 metadata: {name: none, namespace: demo}
-spec: {hosts: ["*.none.example", none.example], location: MESH_EXTERNAL, resolution: NONE,
+spec: {hosts: [none.example], location: MESH_EXTERNAL, resolution: NONE,
   ports: [{number: 80, name: http, protocol: HTTP}]}
 )";
 
@@ -194,9 +188,6 @@ TEST_CASE("dns: which name has what") {
       {"_tcp-db._tcp.own.example", 33, Rcode::NoError, 0, 0, 1},
       {"_smtp._tcp.own.example", 33, Rcode::NxDomain, 0, 0, 0},
       {"_http._tcp.example.org", 33, Rcode::Refused, 0, 0, 0},
-      {"a.wild.example", 1, Rcode::NoError, 1, 0, 0},
-      {"a.b.wild.example", 1, Rcode::NoError, 1, 0, 0},
-      {"wild.example", 1, Rcode::Refused, 0, 0, 0},
       {"a.none.example", 1, Rcode::Refused, 0, 0, 0},
       {"none.example", 1, Rcode::Refused, 0, 0, 0},
       {"nobody.demo.svc.cluster.local", 1, Rcode::NxDomain, 0, 0, 0},
