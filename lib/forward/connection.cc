@@ -1,7 +1,5 @@
 #include "forward/connection.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -10,7 +8,6 @@
 #include "base/log.h"
 #include "forward/client_cert.h"
 #include "forward/exchange.h"
-#include "forward/filter/rbac.h"
 #include "forward/tunnel.h"
 #include "forward/worker.h"
 #include "http1/server_codec.h"
@@ -178,20 +175,6 @@ void Connection::use_chain(const ConnectionFacts& facts) {
   if (!stream) return close(stream.error().text);
   transport_.secure(*std::move(stream));
   secure_ = true;
-}
-
-// The chain's limits of connections.
-bool Connection::admit() {
-  const Admission& limits = *chain_->admission;
-  switch (limits.admit(worker_.loop().now(), addresses().place)) {
-    case Admission::Verdict::Taken: return true;
-    case Admission::Verdict::OverRate: close("over the rate of new connections"); return false;
-    case Admission::Verdict::OverLimit: break;
-  }
-  if (limits.delay() > Duration::zero())
-    worker_.hold(UniqueFd(fcntl(stream().fd(), F_DUPFD_CLOEXEC, 0)), limits.delay());
-  close("over the limit of connections");
-  return false;
 }
 
 void Connection::on_established() {
@@ -469,28 +452,6 @@ const authz::Connection& Connection::facts() {
            .destination = authz::Ip::parse(local.host()),
            .destination_port = local.port()};
   return *facts;
-}
-
-std::string_view Connection::refusal(const ChainSpec& chain) {
-  for (const ConnectionGuard& guard : chain.guards) {
-    const authz::Request request{.connection = facts(), .remote = facts().remote};
-    const std::string_view why = filter::judge(*guard.config, request, *guard.counts);
-    if (!why.empty()) return why;
-  }
-  return {};
-}
-
-// A tunnel goes on under the configuration that it began with, but not where the policies
-// of the new one refuse it.
-bool Connection::revoke_tunnel(const ListenerSpec& listener) {
-  if (!codec_ || chain_ == nullptr || !chain_->config->tcp) return false;
-  for (const ChainSpec& chain : listener.chains) {
-    if (chain.config->name != chain_->config->name) continue;
-    const std::string_view why = refusal(chain);
-    if (!why.empty()) static_cast<Tunnel&>(*codec_).refuse(why);
-    return !why.empty();
-  }
-  return false;
 }
 
 net::Address Connection::remote_address() {
