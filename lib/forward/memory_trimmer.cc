@@ -5,21 +5,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "forward/overload.h"
+
 namespace mesh::forward {
 
 MemoryTrimmer::MemoryTrimmer(event::Loop& loop, std::function<size_t()> connections)
-    : connections_(std::move(connections)), timer_(loop, [this] { look(); }) {
+    : connections_(std::move(connections)),
+      timer_(loop, [this] { look(); }),
+      least_bytes_(resident_bytes()) {
   timer_.arm(kInterval);
 }
 
-// Workers that allocate meanwhile wait for a few milliseconds: only when most is over.
+// Workers that allocate meanwhile wait for a few milliseconds: only where it is worth that.
 void MemoryTrimmer::look() {
-  const size_t now = connections_();
-  peak_ = std::max(peak_, now);
-  if (peak_ >= kPeakMin && now <= peak_ / 4) {
+  const uint64_t now = resident_bytes();
+  if (now > least_bytes_ + kWorthBytes + connections_() * kConnectionBytes) {
     malloc_trim(0);
-    peak_ = now;
+    least_bytes_ = resident_bytes();
   }
+  least_bytes_ = std::min(least_bytes_, now);
   timer_.arm(kInterval);
 }
 

@@ -1,9 +1,11 @@
 // MemoryTrimmer: gives memory back to the kernel after a peak of connections.
 //
 // What thousands of connections had is free once they are gone, and lies between what is
-// kept: the allocator would hold on to its pages for ever. Main thread.
+// kept: the allocator would hold on to its pages for ever. So when the process is larger by
+// far than it was, and than its connections explain, free pages are given back. Main thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "event/loop.h"
@@ -14,7 +16,8 @@ namespace mesh::forward {
 class MemoryTrimmer {
  public:
   static constexpr Duration kInterval = std::chrono::seconds(2);
-  static constexpr size_t kPeakMin = 1000;  // fewer leave nothing worth the work
+  static constexpr uint64_t kWorthBytes = 16U << 20;       // less is not worth the work
+  static constexpr uint64_t kConnectionBytes = 32 * 1024;  // one explains so much
 
   // `connections` tells how many there are. `loop` outlives us.
   MemoryTrimmer(event::Loop& loop, std::function<size_t()> connections);
@@ -24,7 +27,7 @@ class MemoryTrimmer {
 
   const std::function<size_t()> connections_;
   event::Timer timer_;
-  size_t peak_ = 0;  // since the last time
+  uint64_t least_bytes_;  // resident, since the last time
 };
 
 }  // namespace mesh::forward
