@@ -62,4 +62,11 @@ void Names::complete(discovery::Model& model) {
   server_->set_zone(zone_);
 }
 
+void Names::complete_apart(discovery::Model& model) const {
+  if (!settings_) return;
+  discovery::dns::Addresses automatic = *automatic_;
+  automatic.assign(discovery::dns::Zone::without_address(model));
+  model.give_addresses([&](const std::string& host) { return automatic.find(host); });
+}
+
 }  // namespace mesh::discoveryd

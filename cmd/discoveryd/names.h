@@ -25,6 +25,8 @@ class Names {
   // The services are other ones: gives those without an address theirs. Before the
   // model is compiled.
   void complete(discovery::Model& model);
+  // The same for a model that is not served: what is answered and kept stays.
+  void complete_apart(discovery::Model& model) const;
   // ADDRESS:PORT; empty: names are not answered.
   std::string listening() const { return server_ ? server_->listening() : std::string(); }
 

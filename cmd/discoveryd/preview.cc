@@ -44,7 +44,8 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
   std::vector<std::string> problems;
   auto objects = std::make_shared<const discovery::Objects>(
       discovery::Objects::parse("preview", changed, problems));
-  const auto then = build(std::move(objects));
+  const auto then = build_apart(std::move(objects));
+  names_.complete_apart(*then);
 
   msg::PreviewReply reply;
   for (auto& problem : problems) reply.add_problems(std::move(problem));

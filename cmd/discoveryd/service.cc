@@ -254,6 +254,13 @@ void Service::apply_registry() {
 
 std::shared_ptr<discovery::Model> Service::build(
     std::shared_ptr<const discovery::Objects> objects) {
+  auto model = build_apart(std::move(objects));
+  names_.complete(*model);
+  return model;
+}
+
+std::shared_ptr<discovery::Model> Service::build_apart(
+    std::shared_ptr<const discovery::Objects> objects) const {
   auto model = discovery::Model::build(
       settings_.model, std::move(objects), registry_.workloads(),
       [this](const discovery::Registry::Key& key) { return registry_.state(key); });
@@ -261,7 +268,6 @@ std::shared_ptr<discovery::Model> Service::build(
     const auto registered = registry_.find(key);
     model->set(key, registered ? &*registered : nullptr, registry_.state(key), illness);
   }
-  names_.complete(*model);
   return model;
 }
 

@@ -53,6 +53,9 @@ class Service final : public daemon::Service, private SharedState::Owner {
   void set_options();
   // With the instances that there are now.
   std::shared_ptr<discovery::Model> build(std::shared_ptr<const discovery::Objects> objects);
+  // The same without automatic addresses: for a model that is not served.
+  std::shared_ptr<discovery::Model> build_apart(
+      std::shared_ptr<const discovery::Objects> objects) const;
   void save();
   void save_soon();
   void save_roster();
