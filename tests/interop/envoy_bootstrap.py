@@ -20,6 +20,8 @@ def walk(value, routes):
         if "sds_config" in value:
             assert value["sds_config"].get("ads") == {}
             del value["sds_config"]
+        if "requires_" in value:  # a keyword of C++ without the mark
+            value["requires"] = value.pop("requires_")
         for item in value.values():
             walk(item, routes)
 

@@ -160,7 +160,78 @@ spec:
 )";
 }
 
+// Of the node ratings-1: who may call it with all that policies ask, and what is logged.
+std::string policies() {
+  return R"(
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: allow, namespace: demo}
+spec:
+  rules:
+  - from:
+    - source:
+        principals: ["cluster.local/ns/demo/sa/web", "*/sa/b", "cluster.local/*", "*"]
+        notNamespaces: ["n*"]
+        ipBlocks: [10.0.0.0/8, "::1"]
+        notRemoteIpBlocks: [192.0.2.1]
+        requestPrincipals: ["https://i/*", "*"]
+    - source: {serviceAccounts: [web, other/job], notTrustDomains: ["*.example"]}
+    to:
+    - operation:
+        hosts: [ratings, "*.example"]
+        notPorts: ["81"]
+        methods: [GET, "P*"]
+        paths: [/a, "/b*", "*/c", "/d/{*}/e/{**}"]
+        notPaths: ["*/secret"]
+    when:
+    - {key: "request.headers[X-A]", values: [a, "b*"], notValues: ["*"]}
+    - {key: "request.auth.claims[a][b]", values: [c, "d*"]}
+    - {key: request.auth.audiences, notValues: [e]}
+    - {key: destination.ip, values: [10.0.0.0/8]}
+    - {key: connection.sni, values: ["*.example"]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny, namespace: demo, annotations: {istio.io/dry-run: "true"}}
+spec: {action: DENY, rules: [{}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: audit, namespace: demo}
+spec: {action: AUDIT}
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec:
+  jwtRules:
+  - issuer: https://i
+    jwksUri: https://i/keys
+    audiences: [a]
+    fromHeaders: [{name: x-token, prefix: "T "}]
+    fromParams: [t]
+    fromCookies: [c]
+    outputPayloadToHeader: x-payload
+    outputClaimToHeaders: [{header: x-sub, claim: sub}]
+    spaceDelimitedClaims: [roles]
+  - {issuer: https://j, forwardOriginalToken: true}
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs, namespace: demo}
+spec:
+  accessLogging:
+  - filter: {expression: "response.code >= 400 && response.code != 404 || !(request.duration < duration('1s')) || request.headers['x-a'] != 'b' || !('d' in request.headers) || request.url_path == '/c'"}
+)";
+}
+
 Node node_of(const std::string& name) {
+  if (name == "ratings-1") {
+    Node node = sample::node(name);
+    node.access_log = "/dev/null";
+    return node;
+  }
   if (name == "edge-1") {
     Node node = sample::node(name);
     node.workload.clear();
@@ -181,9 +252,10 @@ TEST_CASE("the sample as bootstraps for Envoy", "[.envoy]") {
   const std::string all = sample::kAll + sample::kRouting + sample::kMixed;
   for (const std::string name : {"web-1", "reviews-v1", "ratings-1", "captured", "edge-1"}) {
     const Node node = node_of(name);
-    const auto model = sample::model(all + (name == "captured" ? others(dir)
-                                            : name == "edge-1" ? gateways(dir)
-                                                               : ""));
+    const auto model = sample::model(all + (name == "captured"    ? others(dir)
+                                            : name == "edge-1"    ? gateways(dir)
+                                            : name == "ratings-1" ? policies()
+                                                                  : ""));
     google::protobuf::util::JsonPrintOptions options;
     options.preserve_proto_field_names = true;
     std::string json;
