@@ -69,10 +69,10 @@ cli::Command endpoints_command() {
           .words_max = 1,
           .example = "mesh endpoints reviews",
           .more =
-              "HEALTH is HEALTHY, UNHEALTHY (its probe fails; forwarders pass it over), DRAINING\n"
-              "(its forwarder ends) or ABSENT (its forwarder is gone); the last two are no\n"
-              "endpoints. One whose LEASE lapsed stays until it is ill, or others of the service\n"
-              "have been confirmed for ten minutes. PORT is the service's.\n",
+              "HEALTH is HEALTHY, UNHEALTHY (its probe fails; forwarders pass it over),\n"
+              "DRAINING (its forwarder ends) or ABSENT (its forwarder is gone); the last two\n"
+              "are no endpoints. One whose LEASE lapsed stays until it is ill, or others of\n"
+              "the service have been confirmed for ten minutes. PORT is the service's.\n",
           .options = {{"-n,--namespace", "NAMESPACE", "where several namespaces have the host"}},
           .reading = true,
           .waiting = true,

@@ -55,28 +55,27 @@ Exit run(cli::Context& context) {
 }  // namespace
 
 cli::Command register_command() {
-  return {
-      .name = "register",
-      .summary = "make an instance an endpoint of the services that select it",
-      .words = "NAME ADDRESS",
-      .words_min = 2,
-      .words_max = 2,
-      .example = "mesh register reviews-4 10.0.0.4 -p http=9080 -l app=reviews --lease 30s",
-      .more =
-          "Services select by labels, in the instance's namespace. Registering again renews\n"
-          "the lease. One that lapses withdraws nothing by itself: the instance leaves when it\n"
-          "is found ill, or after ten minutes while others are well. Without a lease it stays\n"
-          "until `mesh deregister`.\n",
-      .options = {{"-n,--namespace", "NAMESPACE", "default"},
-                  {"-l,--label", "KEY=VALUE", "a label; may be repeated"},
-                  {"-p,--port", "NAME=PORT", "where the service's port of that name is"},
-                  {"--lease", "DURATION", "how long it is confirmed unless renewed"},
-                  {"--service-account", "NAME", "its identity; without it: clear text"},
-                  {"--locality", "REGION/ZONE", "where it is"},
-                  {"--weight", "NUMBER", "its share of requests; 1"}},
-      .waiting = true,
-      .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
-      .run = run};
+  return {.name = "register",
+          .summary = "make an instance an endpoint of the services that select it",
+          .words = "NAME ADDRESS",
+          .words_min = 2,
+          .words_max = 2,
+          .example = "mesh register reviews-4 10.0.0.4 -p http=9080 -l app=reviews --lease 30s",
+          .more =
+              "Services select by labels, in the instance's namespace. Registering again\n"
+              "renews the lease. One that lapses withdraws nothing by itself: the instance\n"
+              "leaves when it is found ill, or after ten minutes while others are well.\n"
+              "Without a lease it stays until `mesh deregister`.\n",
+          .options = {{"-n,--namespace", "NAMESPACE", "default"},
+                      {"-l,--label", "KEY=VALUE", "a label; may be repeated"},
+                      {"-p,--port", "NAME=PORT", "where the service's port of that name is"},
+                      {"--lease", "DURATION", "how long it is confirmed unless renewed"},
+                      {"--service-account", "NAME", "its identity; without it: clear text"},
+                      {"--locality", "REGION/ZONE", "where it is"},
+                      {"--weight", "NUMBER", "its share of requests; 1"}},
+          .waiting = true,
+          .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
+          .run = run};
 }
 
 }  // namespace mesh::cmd
