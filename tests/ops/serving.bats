@@ -99,6 +99,7 @@ PY
   until_true quietly mesh services
   start forwarder -c "$dir/web.yaml"
   until_true quietly get a.example /
+  mesh wait -q
 }
 
 # get HOST PATH [CURL OPTIONS]: a request through the forwarder; fails but for 200.
@@ -127,6 +128,27 @@ node() { mesh status -o json | sed -n 's/.*"name":"\(web@[^"]*\)".*/\1/p'; }
   [[ $output != *"forwarder "*changed* ]]
   run mesh rollback --dry-run @-1
   [[ $output == *"RouteConfiguration outbound changed"* ]]
+}
+
+@test "a dry run leaves the names alone that discoveryd answers" {
+  local dns
+  dns=$(python3 -c 'import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  printf 'dns: {listen: "127.0.0.1:%s"}\n' "$dns" >"$dir/etc/discoveryd.yaml"
+  start_mesh
+  cat >"$dir/ask.py" <<'PY'
+# Whether a.example has an address.
+import socket, struct, sys
+query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + b"\x01a\x07example\x00" + struct.pack("!2H", 1, 1)
+with socket.socket(type=socket.SOCK_DGRAM) as s:
+    s.settimeout(2)
+    s.connect(("127.0.0.1", int(sys.argv[1])))
+    s.send(query)
+    flags, _, answers = struct.unpack("!3H", s.recv(1500)[2:8])
+sys.exit(0 if flags & 15 == 0 and answers == 1 else 1)
+PY
+  until_true quietly python3 "$dir/ask.py" "$dns"
+  mesh delete --dry-run se/demo/a | grep -q 'Cluster outbound|80||a.example removed'
+  python3 "$dir/ask.py" "$dns"
 }
 
 @test "plan replays recent requests through the change" {
