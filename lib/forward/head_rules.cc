@@ -16,22 +16,30 @@ namespace {
 // One pass finds all that is looked for.
 struct Found {
   std::string_view request_id, traceparent, tracestate, forwarded_for, forwarded_proto;
+  // How often, with an empty value too.
+  uint8_t request_ids = 0, traceparents = 0, forwarded_protos = 0;
   bool envoy = false;  // an x-envoy- field
   bool client_cert = false;
 };
+
+void count(uint8_t& times, std::string_view& value, std::string_view now) {
+  if (times < 2) ++times;
+  value = now;
+}
 
 Found find(const http::Fields& fields) {
   Found found;
   for (const http::Field& f : fields) {
     if (f.name.empty()) continue;
     if (f.name[0] == 'x') {
-      if (f.name == "x-request-id") found.request_id = f.value;
+      if (f.name == "x-request-id") count(found.request_ids, found.request_id, f.value);
       if (f.name == "x-forwarded-for") found.forwarded_for = f.value;
-      if (f.name == "x-forwarded-proto") found.forwarded_proto = f.value;
+      if (f.name == "x-forwarded-proto")
+        count(found.forwarded_protos, found.forwarded_proto, f.value);
       if (f.name == "x-forwarded-client-cert") found.client_cert = true;
       if (f.name.starts_with("x-envoy-")) found.envoy = true;
     } else if (f.name[0] == 't') {
-      if (f.name == "traceparent") found.traceparent = f.value;
+      if (f.name == "traceparent") count(found.traceparents, found.traceparent, f.value);
       if (f.name == "tracestate") found.tracestate = f.value;
     }
   }
@@ -40,7 +48,8 @@ Found find(const http::Fields& fields) {
 
 void trace(http::RequestHead& head, const Found& found, Random& random, Scratch& scratch) {
   // Carried on as it came: no span of ours is reported, so none is claimed.
-  if (!found.traceparent.empty() && telemetry::parse_traceparent(found.traceparent)) {
+  // More than one is as none (W3C Trace Context, 3.2).
+  if (found.traceparents == 1 && telemetry::parse_traceparent(found.traceparent)) {
     if (!found.tracestate.empty() && !telemetry::valid_tracestate(found.tracestate))
       head.fields.remove("tracestate");
     return;
@@ -49,7 +58,7 @@ void trace(http::RequestHead& head, const Found& found, Random& random, Scratch&
   std::array<char, telemetry::kTraceparentBytes> text;
   const auto context = telemetry::new_trace(false, random);
   const auto value = scratch.keep(telemetry::format_traceparent(context, text));
-  if (found.traceparent.empty())
+  if (found.traceparents == 0)
     head.fields.add("traceparent", value);
   else
     head.fields.set("traceparent", value);
@@ -89,15 +98,15 @@ void believe_edge(http::RequestHead& head, Found& found, const xds::Edge& edge,
     forwarded.append(forwarded.empty() ? "" : ",").append(facts.remote_host);
     head.fields.set("x-forwarded-for", scratch.keep(forwarded));
   }
-  if (edge.xff_num_trusted_hops == 0 && !found.forwarded_proto.empty()) {
+  if (edge.xff_num_trusted_hops == 0 && found.forwarded_protos > 0) {
     head.fields.remove("x-forwarded-proto");
-    found.forwarded_proto = {};
+    found.forwarded_protos = 0;
   }
   if (found.envoy) clean_internal(head.fields);
   head.fields.add("x-envoy-external-address", client);
-  if (!edge.preserve_external_request_id && !found.request_id.empty()) {
+  if (!edge.preserve_external_request_id && found.request_ids > 0) {
     head.fields.remove("x-request-id");
-    found.request_id = {};
+    found.request_ids = 0;
   }
 }
 
@@ -140,16 +149,20 @@ HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain
   const HeadNotes notes{.envoy_fields = found.envoy && !chain.edge.use_remote_address,
                         .client_cert = found.client_cert};
   if (chain.edge.use_remote_address) believe_edge(head, found, chain.edge, facts, scratch);
-  if (found.forwarded_proto.empty())
-    head.fields.add("x-forwarded-proto", facts.secure ? "https" : "http");
+  const std::string_view scheme = facts.secure ? "https" : "http";
+  if (found.forwarded_protos == 0)
+    head.fields.add("x-forwarded-proto", scheme);
+  else if (found.forwarded_protos > 1 || found.forwarded_proto.empty())
+    head.fields.set("x-forwarded-proto", scheme);
   else if (head.protocol != http::Protocol::Http2 &&
            (found.forwarded_proto == "http" || found.forwarded_proto == "https"))
     head.scheme = found.forwarded_proto;  // HTTP/1 has none of its own
-  if (found.request_id.empty() ? chain.generate_request_id
-                               : !telemetry::valid_request_id(found.request_id)) {
+  if (found.request_ids == 0
+          ? chain.generate_request_id
+          : found.request_ids > 1 || !telemetry::valid_request_id(found.request_id)) {
     std::array<char, telemetry::kRequestIdBytes> text;
     const auto value = scratch.keep(telemetry::make_request_id(random, text));
-    if (found.request_id.empty())
+    if (found.request_ids == 0)
       head.fields.add("x-request-id", value);
     else
       head.fields.set("x-request-id", value);

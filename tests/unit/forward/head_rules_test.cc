@@ -5,6 +5,7 @@
 
 #include "forward/client_cert.h"
 #include "forward/grpc.h"
+#include "telemetry/trace_context.h"
 
 using namespace mesh;
 using namespace mesh::forward;
@@ -51,6 +52,23 @@ TEST_CASE("head rules: what is well-formed is carried", "[forward]") {
   CHECK(made.field("x-forwarded-proto") == "https");
   CHECK(made.field("x-forwarded-for") == "1.2.3.4");
   CHECK(made.field("x-envoy-attempt-count") == "2");
+}
+
+TEST_CASE("head rules: what is empty, or there twice, is made anew, and stands once", "[forward]") {
+  for (const std::string_view first : {"", "https"}) {
+    const Prepared made({{"x-request-id", first},
+                         {"x-request-id", ""},
+                         {"traceparent", first.empty() ? first : kTrace},
+                         {"traceparent", kTrace},
+                         {"x-forwarded-proto", first},
+                         {"x-forwarded-proto", "https"}},
+                        false, false, true);
+    CHECK(made.field("x-request-id").size() == 36);
+    CHECK(made.field("traceparent") != kTrace);
+    CHECK(telemetry::parse_traceparent(made.field("traceparent")));
+    CHECK(made.field("x-forwarded-proto") == "http");
+    CHECK(made.head.fields.size() == 3);
+  }
 }
 
 TEST_CASE("head rules: without tracing a trace passes as it came", "[forward]") {
