@@ -49,6 +49,7 @@ setup() {
     echo "644 lib/sysusers.d/mesh.conf"
     echo "644 lib/tmpfiles.d/mesh.conf"
     echo "644 share/doc/mesh/examples/mesh-forwarder@reviews.service.d-life.conf"
+    echo "644 share/doc/mesh/examples/resolved-mesh.conf"
     for name in "$root"/man/*; do
       echo "644 share/man/man${name##*.}/${name##*/}"
     done
