@@ -1,7 +1,6 @@
 #include "cmd/discoveryd/settings.h"
 
-#include <unistd.h>
-
+#include "base/host_name.h"
 #include "base/text.h"
 #include "discovery/dns/addresses.h"
 #include "etcd/settings.h"
@@ -19,11 +18,6 @@ Result<void> set(bool has, const google::protobuf::Duration& from, const char* k
     return Error{Errc::Invalid,
                  std::string(key) + ": expected 0s to " + text::format_duration(max)};
   return {};
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
 }  // namespace

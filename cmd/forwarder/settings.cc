@@ -1,13 +1,12 @@
 #include "cmd/forwarder/settings.h"
 
-#include <unistd.h>
-
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
 
+#include "base/host_name.h"
 #include "base/text.h"
 #include "forward/forwarder.h"
 #include "net/address.h"
@@ -15,12 +14,6 @@
 
 namespace mesh::forwarder {
 namespace {
-
-std::string host_name() {
-  char name[256] = "";
-  if (gethostname(name, sizeof name - 1) != 0) return "localhost";
-  return name;
-}
 
 Result<Duration> duration_of(const google::protobuf::Duration& message, bool given,
                              Duration otherwise, std::string_view key) {

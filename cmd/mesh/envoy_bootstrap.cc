@@ -1,8 +1,7 @@
-#include <unistd.h>
-
 #include <climits>
 #include <cstdlib>
 
+#include "base/host_name.h"
 #include "base/json.h"
 #include "cmd/mesh/commands.h"
 #include "config/reader.h"
@@ -30,11 +29,6 @@ struct Plan {
   std::string server_identity;
   bool whole = false;  // state of the world
 };
-
-std::string host_name() {
-  char name[256] = "";
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
 
 // As the forwarder of these settings would name itself: NAME@HOST.
 std::string node_id(const settings::v1::Forwarder& settings, const std::string& path) {

@@ -1,10 +1,10 @@
 #include <dirent.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "base/host_name.h"
 #include "base/text.h"
 #include "cli/table.h"
 #include "cmd/mesh/ask.h"
@@ -65,11 +65,6 @@ void ask_how(const cli::Context& context, Row& row) {
     row.state = "draining";
   else if (!status->ready())
     row.state = "starting";
-}
-
-std::string host_name() {
-  char name[256]{};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
 // RUN_DIR/forwarder.lock and forwarder-NAME.lock.

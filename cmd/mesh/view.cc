@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/host_name.h"
 #include "base/text.h"
 #include "cmd/mesh/ask.h"
 #include "explain/why.h"
@@ -17,11 +18,6 @@ namespace fwd = mesh::forwarder::v1;
 using snapshot::v1::Snapshot;
 
 constexpr size_t kPagesMax = 10'000;
-
-std::string host_name() {
-  char name[256]{};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
 
 // The name before the '@', and whether the host behind it is ours, or not said.
 std::pair<std::string, bool> local_name(const std::string& node) {
