@@ -32,7 +32,7 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
     : runtime_(runtime),
       file_(std::move(file)),
       options_(options),
-      forwarder_(runtime.loop(), {.self = {}, .workers = options.workers, .connections_max = 0}),
+      forwarder_(runtime.loop(), {.self = {}, .workers = options.workers}),
       admin_(runtime.loop(), forwarder_, admin_host()),
       reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {}
 

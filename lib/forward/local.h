@@ -12,8 +12,7 @@ struct Local {
   // comes with the certificate (Snapshot).
   telemetry::Peer self;
   uint32_t workers = 1;
-  uint32_t connections_max = 0;  // downstream, over all workers; 0: as descriptors allow
-  uint32_t facts_max = 0;        // of requests, kept by each worker; 0: none
+  uint32_t facts_max = 0;  // of requests, kept by each worker; 0: none
 };
 
 }  // namespace mesh::forward

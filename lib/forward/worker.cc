@@ -160,14 +160,11 @@ void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
   serve(listener, std::move(fd));
 }
 
-// By a limit of the settings or of the overload manager, or while it says so.
+// By the overload manager's limit, or while it says so.
 bool Worker::refuses_connection() const {
   if (overload_.is(resilience::OverloadAction::RejectConnections)) return true;
   const uint64_t most = overload_.connections_max.load(std::memory_order_relaxed);
-  if (local_.connections_max == 0 && most == 0) return false;
-  const uint64_t now = host_.connections();
-  return (local_.connections_max != 0 && now >= local_.connections_max) ||
-         (most != 0 && now >= most);
+  return most != 0 && host_.connections() >= most;
 }
 
 void Worker::adopt(std::string listener, UniqueFd fd) {
