@@ -74,6 +74,35 @@ class Builder {
  public:
   Builder(const std::string& ns, const ResolveHost& resolve) : ns_(ns), resolve_(resolve) {}
 
+  // A route of the rule's name, with the filters that both kinds have.
+  template <class Rule>
+  istio::HTTPRoute begin(const std::string& object, const Rule& rule) const {
+    istio::HTTPRoute route;
+    route.set_name(rule.name().empty() ? object : rule.name());
+    for (const auto& filter : rule.filters()) {
+      if (filter.has_request_header_modifier() || filter.has_response_header_modifier())
+        set_header_filters(filter, *route.mutable_headers());
+      if (filter.has_request_mirror()) set_mirror(filter.request_mirror(), route);
+    }
+    return route;
+  }
+
+  // Where nothing may get a request, `status` is the answer.
+  template <class Rule>
+  void set_backends(const Rule& rule, uint32_t status, istio::HTTPRoute& into) const {
+    for (const auto& backend : rule.backend_refs()) {
+      const int weight = backend.has_weight() ? backend.weight() : 1;
+      if (weight == 0) continue;
+      auto& to = *into.add_route();
+      set_destination(backend, *to.mutable_destination());
+      to.set_weight(weight);
+      for (const auto& filter : backend.filters())
+        set_header_filters(filter, *to.mutable_headers());
+    }
+    if (into.route().empty()) into.mutable_direct_response()->set_status(status);
+  }
+
+ private:
   template <class Backend>
   void set_destination(const Backend& backend, istio::Destination& into) const {
     into.set_host(
@@ -94,22 +123,6 @@ class Builder {
     }
   }
 
-  // Where nothing may get a request, `status` is the answer.
-  template <class Rule>
-  void set_backends(const Rule& rule, uint32_t status, istio::HTTPRoute& into) const {
-    for (const auto& backend : rule.backend_refs()) {
-      const int weight = backend.has_weight() ? backend.weight() : 1;
-      if (weight == 0) continue;
-      auto& to = *into.add_route();
-      set_destination(backend, *to.mutable_destination());
-      to.set_weight(weight);
-      for (const auto& filter : backend.filters())
-        set_header_filters(filter, *to.mutable_headers());
-    }
-    if (into.route().empty()) into.mutable_direct_response()->set_status(status);
-  }
-
- private:
   const std::string& ns_;
   const ResolveHost& resolve_;
 };
@@ -207,12 +220,8 @@ void set_new_path(const std::string& to, bool whole, istio::HTTPRoute& route) {
 
 istio::HTTPRoute http_route(const Object<gateway_api::HTTPRoute>& object,
                             const gateway_api::HTTPRouteRule& rule, const Builder& builder) {
-  istio::HTTPRoute route;
-  route.set_name(rule.name().empty() ? object.name : rule.name());
+  istio::HTTPRoute route = builder.begin(object.name, rule);
   for (const auto& filter : rule.filters()) {
-    if (filter.has_request_header_modifier() || filter.has_response_header_modifier())
-      set_header_filters(filter, *route.mutable_headers());
-    if (filter.has_request_mirror()) builder.set_mirror(filter.request_mirror(), route);
     if (filter.has_request_redirect())
       set_redirect(filter.request_redirect(), *route.mutable_redirect());
     if (!filter.url_rewrite().hostname().empty())
@@ -346,13 +355,7 @@ std::vector<GatewayApiRule> rules_of(const Object<gateway_api::GRPCRoute>& objec
   std::vector<GatewayApiRule> rules;
   for (int i = 0; i < object.spec.rules_size(); ++i) {
     const auto& rule = object.spec.rules(i);
-    istio::HTTPRoute route;
-    route.set_name(rule.name().empty() ? object.name : rule.name());
-    for (const auto& filter : rule.filters()) {
-      if (filter.has_request_header_modifier() || filter.has_response_header_modifier())
-        set_header_filters(filter, *route.mutable_headers());
-      if (filter.has_request_mirror()) builder.set_mirror(filter.request_mirror(), route);
-    }
+    istio::HTTPRoute route = builder.begin(object.name, rule);
     builder.set_backends(rule, 503, route);  // UNAVAILABLE to a gRPC client
     const auto add = [&](const gateway_api::GRPCRouteMatch& match, int index) {
       GatewayApiRule one;
