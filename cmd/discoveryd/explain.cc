@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cmd/discoveryd/service.h"
 #include "discovery/describe.h"
+#include "discovery/preview.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -15,17 +16,10 @@ constexpr size_t kPageBytesMax = 4U << 20;
 using Held = std::array<std::map<std::string, discovery::Resource>, kTypes>;
 
 // All that the node may have, whether it asked for it or not.
-Held compile_whole(const discovery::Model& model, const discovery::Node& node) {
+Held all_of(const discovery::Model& model, const discovery::Node& node) {
+  auto whole = discovery::compile_whole(model, node);
   Held held;
-  const auto add = [&](Type type, std::vector<discovery::Resource> resources) {
-    for (auto& resource : resources)
-      held[size_t(type)].insert_or_assign(resource.name, std::move(resource));
-  };
-  add(Type::Cluster, compile_clusters(model, node));
-  for (const auto* service : model.services_for(node))
-    add(Type::Endpoints, compile_endpoints(model, *service, node));
-  add(Type::Listener, compile_listeners(model, node));
-  add(Type::Routes, compile_routes(model, node));
+  for (size_t i = 0; i < kTypes; ++i) held[i] = std::move(whole[type_url(Type(i))]);
   return held;
 }
 
@@ -66,8 +60,8 @@ Result<msg::ResourcesReply> Service::resources(const msg::ResourcesRequest& requ
   const auto types = set_of(request.types());
   const auto names = set_of(request.names());
   const auto have = set_of(request.have());
-  const Held held = request.whole() ? compile_whole(model, forwarder.node)
-                                    : held_by(publisher_.catalog(), forwarder);
+  const Held held =
+      request.whole() ? all_of(model, forwarder.node) : held_by(publisher_.catalog(), forwarder);
   size_t bytes = 0;
   for (size_t i = 0; i < kTypes; ++i) {
     const std::string type(type_url(static_cast<Type>(i)));
