@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cmd/discoveryd/service.h"
+#include "cmd/discoveryd/workload_message.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -14,20 +15,6 @@ using std::chrono::milliseconds;
 constexpr int kWorkloadsAskedMax = 10'000;
 constexpr uint32_t kLeaseSecondsMax = 30 * 24 * 3600;
 
-Workload workload_of(const msg::Workload& from) {
-  Workload to;
-  to.ns = from.namespace_().empty() ? "default" : from.namespace_();
-  to.name = from.name();
-  to.address = from.address();
-  to.ports.insert(from.ports().begin(), from.ports().end());
-  to.labels.insert(from.labels().begin(), from.labels().end());
-  to.locality = from.locality();
-  to.weight = from.weight() == 0 ? 1 : from.weight();
-  to.service_account = from.service_account();
-  to.source = Workload::Source::Registered;
-  return to;
-}
-
 uint64_t ms(Duration duration) {
   return uint64_t(std::max<int64_t>(0, std::chrono::floor<milliseconds>(duration).count()));
 }
@@ -38,6 +25,8 @@ Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, con
   if (request.lease_seconds() > kLeaseSecondsMax)
     return Error{Errc::Invalid, "lease: at most 30 days"};
   Workload workload = workload_of(request.workload());
+  if (workload.ns.empty()) workload.ns = "default";
+  workload.group.clear();  // what a person registers is of none
   if (objects_)
     for (const auto& entry : objects_->workload_entries)
       if (entry.ns == workload.ns && entry.name == workload.name)

@@ -32,6 +32,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 if (registry_.expire(clock_.now())) touch();
                 drop_unconfirmed();
                 arm_expiry();
+                share_soon();
               }),
       roster_expiry_(runtime.loop(),
                      [this] {
@@ -46,7 +47,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                   .arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
                   .answered =
                       [this] {
-                        share_soon();
+                        share_host_soon();
                         if (!leaves_.empty()) answer_leaves();
                       },
                   .left = [this](const auto& node) { left(node); }}),

@@ -77,8 +77,11 @@ class Service final : public daemon::Service, private SharedState::Owner {
   void on_unconfirmed(discovery::Workload workload) override;
   void on_gone(const std::string& host, const SharedState::Key& key) override;
   bool ours(const discovery::Registry::Key& key) const;
+  // Our instances, and how our forwarders stand; the latter alone.
   void share_soon();
+  void share_host_soon();
   void share();
+  void share_instances();
   // How our forwarders stand, and those that are expected back.
   void tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const;
   Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
@@ -127,6 +130,7 @@ class Service final : public daemon::Service, private SharedState::Owner {
   ConfigSource source_;
   KeyKeeper keys_;
   std::unique_ptr<XdsServer> xds_;  // null: not served
+  bool instances_changed_ = true;   // since they were shared
   event::Timer share_timer_;
   std::unique_ptr<SharedState> shared_;  // null: no etcd
 };

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/discoveryd/workload_message.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -44,21 +45,11 @@ std::optional<Place> place_of(std::string_view key) {
 }
 
 // Bad words of another host are that host's fault, and nobody's instance.
-std::optional<discovery::Workload> workload_of(const Place& place,
+std::optional<discovery::Workload> workload_at(const Place& place,
                                                const shared::v1::Instance& from) {
   const auto& message = from.workload();
   if (message.namespace_() != place.key.first || message.name() != place.key.second) return {};
-  discovery::Workload to;
-  to.ns = message.namespace_();
-  to.name = message.name();
-  to.address = message.address();
-  to.ports.insert(message.ports().begin(), message.ports().end());
-  to.labels.insert(message.labels().begin(), message.labels().end());
-  to.locality = message.locality();
-  to.weight = message.weight() == 0 ? 1 : message.weight();
-  to.service_account = message.service_account();
-  to.group = message.group();
-  to.source = discovery::Workload::Source::Registered;
+  discovery::Workload to = workload_of(message);
   to.host = place.host;
   return to;
 }
@@ -139,7 +130,7 @@ void SharedState::take_instance(const std::string& key) {
   if (found == mirror_.values().end()) return owner_.on_gone(place->host, place->key);
   shared::v1::Instance instance;
   std::optional<discovery::Workload> workload;
-  if (from_json(found->second.bytes, instance)) workload = workload_of(*place, instance);
+  if (from_json(found->second.bytes, instance)) workload = workload_at(*place, instance);
   if (!workload) {
     log::warning("an instance in etcd is not understood", {{"key", key}});
     return owner_.on_gone(place->host, place->key);

@@ -1,6 +1,9 @@
 // What hosts tell each other through etcd: service.h.
+#include <utility>
+
 #include "base/log.h"
 #include "cmd/discoveryd/service.h"
+#include "cmd/discoveryd/workload_message.h"
 #include "etcd/settings.h"
 
 namespace mesh::discoveryd {
@@ -13,16 +16,7 @@ constexpr Duration kNoLease = std::chrono::milliseconds(1);
 shared::v1::Instance instance_of(const discovery::Workload& from, const std::string& illness) {
   shared::v1::Instance out;
   out.set_illness(illness);
-  auto& to = *out.mutable_workload();
-  to.set_namespace_(from.ns);
-  to.set_name(from.name);
-  to.set_address(from.address);
-  to.mutable_ports()->insert(from.ports.begin(), from.ports.end());
-  to.mutable_labels()->insert(from.labels.begin(), from.labels.end());
-  to.set_locality(from.locality);
-  to.set_weight(from.weight);
-  to.set_service_account(from.service_account);
-  to.set_group(from.group);
+  *out.mutable_workload() = message_of(from);
   return out;
 }
 
@@ -72,10 +66,15 @@ void Service::on_gone(const std::string& host, const SharedState::Key& key) {
 }
 
 void Service::share_soon() {
+  instances_changed_ = true;
+  share_host_soon();
+}
+
+void Service::share_host_soon() {
   if (shared_ && !share_timer_.armed()) share_timer_.arm(kShareSettle);
 }
 
-void Service::share() {
+void Service::share_instances() {
   std::map<SharedState::Key, shared::v1::Instance> instances;
   for (const auto& workload : registry_.workloads()) {
     if (!workload.host.empty() || workload.state != discovery::Workload::State::Present) continue;
@@ -84,7 +83,10 @@ void Service::share() {
       instances.emplace(key, instance_of(workload, registry_.illness(key)));
   }
   shared_->set_instances(std::move(instances));
+}
 
+void Service::share() {
+  if (std::exchange(instances_changed_, false)) share_instances();
   shared::v1::Host host;
   if (model_) host.set_generation(model_->objects().generation);
   tell_forwarders(*host.mutable_forwarders());
