@@ -2,11 +2,12 @@
 # Who may call, on real daemons: callers that prove who they are by mutual TLS, one that
 # does not, requests and connections. mesh-authorization(7).
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM patience=20
   mkdir -p "$dir/config" "$dir/forwarders" "$dir/www/r"
-  pids=()
   read -r inbound bytes called app web jobs admin < <(python3 - <<'PY'
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(7)]
@@ -57,27 +58,9 @@ YAML
   echo hello >"$dir/www/r/1"
   python3 -m http.server --bind 127.0.0.1 --directory "$dir/www" "$app" >"$dir/app.log" 2>&1 3>&- &
   pids+=("$!")
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
-  pids+=("$!")
-  until_true grep -qx ready "$dir/out"
+  mesh_up
   until_true outcome_is '200 200 200'
   until_true reached_are 'web jobs plain'
-}
-
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 20 s.
-until_true() {
-  local deadline=$((SECONDS + 20))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
 }
 
 # policy SPEC [NAMESPACE [ANNOTATIONS]]: the only one, in force when this returns.

@@ -2,13 +2,14 @@
 # TLS towards hosts that are not of the mesh, and PROXY protocol headers: trafficPolicy of
 # DestinationRules, on real daemons.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM patience=20
   mkdir -p "$dir/config" "$dir/forwarders" "$dir/pem"
   export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir
   echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
-  pids=()
   authority ca
   authority other
   leaf ca server DNS:secure.example,DNS:alias.example
@@ -25,21 +26,6 @@ setup() {
   start up "$build/mesh" up "$dir"
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-mesh() { "$build/mesh" "$@"; }
-until_true() {
-  local deadline=$((SECONDS + 20))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log "$dir"/run/log/*; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
 # start NAME COMMAND...: in the background, until it prints "ready".
 start() {
   "${@:2}" >"$dir/$1.log" 2>&1 3>&- &

@@ -1,49 +1,8 @@
 #!/usr/bin/env bats
 # The configuration as an operator handles it: a real configd and mesh.
 
-setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/config"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir
-  configd=
-}
-
-teardown() {
-  stop KILL
-  rm -rf "$dir"
-}
-
-stop() {
-  [[ -n $configd ]] || return 0
-  kill -"${1:-TERM}" "$configd" 2>/dev/null || true
-  wait "$configd" 2>/dev/null || true
-  configd=
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 10 s.
-until_true() {
-  local deadline=$((SECONDS + 10))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; cat "$dir/log"; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
-
-answers() { "$build/mesh" get >/dev/null 2>&1; }
-log_says() { grep -q -- "$1" "$dir/log"; }
-has() { "$build/mesh" get -o name | grep -qx "$1"; }
-has_not() { ! has "$1"; }
-
-start() {
-  local user=()
-  ((EUID != 0)) || user=(--user root)
-  "$build/configd" "${user[@]}" >>"$dir/log" 2>&1 3>&- &
-  configd=$!
-  until_true answers
-}
-
-mesh() { "$build/mesh" "$@"; }
+load configd
+patience=10
 
 # policy NAME NAMESPACE MODE
 policy() {

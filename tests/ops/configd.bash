@@ -1,8 +1,9 @@
-# One configd of a test's own directory, for history.bats and sources.bats.
+# One configd of a test's own directory, for config.bats, history.bats and sources.bats.
+
+load common
 
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
   mkdir -p "$dir/run" "$dir/config"
   export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir
   configd=
@@ -20,18 +21,8 @@ stop() {
   configd=
 }
 
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; cat "$dir/log"; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
-
-mesh() { "$build/mesh" "$@"; }
 answers() { mesh get >/dev/null 2>&1; }
-log_says() { grep -q -- "$1" "$dir/log"; }
+log_says() { grep -q -- "$1" "$dir/configd.log"; }
 has() { mesh get -o name | grep -qx "$1"; }
 has_not() { ! has "$1"; }
 status_says() { mesh status -o wide 2>&1 | grep -q -- "$1"; }
@@ -39,7 +30,7 @@ status_says() { mesh status -o wide 2>&1 | grep -q -- "$1"; }
 start() {
   local user=()
   ((EUID != 0)) || user=(--user root)
-  "$build/configd" "${user[@]}" >>"$dir/log" 2>&1 3>&- &
+  "$build/configd" "${user[@]}" >>"$dir/configd.log" 2>&1 3>&- &
   configd=$!
   until_true answers
 }

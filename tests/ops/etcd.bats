@@ -1,42 +1,17 @@
 #!/usr/bin/env bats
 # Hosts that share their configuration through a real etcd.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
   command -v etcd >/dev/null && command -v etcdctl >/dev/null || skip "no etcd"
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  patience=20
   export MESH_USER=${MESH_USER:-$(id -un)} ETCDCTL_API=3
-  pids=()
   port=$(free_port)
   peer=$(free_port)
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-until_true() {
-  local deadline=$((SECONDS + 20))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
-# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
-launch() {
-  local name=$1
-  shift
-  "$@" >>"$dir/$name.log" 2>&1 3>&- &
-  printf -v "$name" %s "$!"
-  pids+=("$!")
-}
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-quietly() { "$@" >/dev/null 2>&1; }
 # start_etcd [SCHEME FLAGS...]: one member, always with the same data.
 start_etcd() {
   scheme=${1:-http}
@@ -77,7 +52,6 @@ policy() {
   echo "$dir/$1.yaml"
 }
 answers() { quietly mesh_on "$1" get; }
-log_says() { grep -q -- "$2" "$dir/$1.log"; }
 
 @test "what is applied on one host is what all have; etcd's loss freezes changes only" {
   start_etcd

@@ -2,47 +2,22 @@
 # Bad input and faults, on real daemons: a clear error that names the place, and
 # everything else goes on as it was.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
-  export MESH_USER=${MESH_USER:-$(id -un)}
+  scratch
+  daemon_dirs
   echo 'prometheus: 127.0.0.1:0' >"$dir/etc/statsd.yaml"
-  pids=()
   mounted=
 }
 
 teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  end_all
   [[ -z $mounted ]] || umount "$mounted"
   rm -rf "$dir"
 }
 
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
-
-# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
-launch() {
-  local name=$1
-  shift
-  "$@" >>"$dir/$name.log" 2>&1 3>&- &
-  printf -v "$name" %s "$!"
-  pids+=("$!")
-}
-start() { launch "$1" "$build/$1" "${@:2}"; }
-log_says() { grep -q -- "$2" "$dir/$1.log"; }
 is_ready() { log_says "$1" ' ready'; }
-mesh() { "$build/mesh" "$@"; }
-quietly() { "$@" >/dev/null 2>&1; }
 alive() { kill -0 "$1" 2>/dev/null; }
 answers() {
   case $1 in
@@ -51,10 +26,6 @@ answers() {
     certd) quietly mesh cert list ;;
     statsd) quietly mesh top --once ;;
   esac
-}
-# A port of 127.0.0.1 that was free a moment ago.
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # policy NAMESPACE MODE

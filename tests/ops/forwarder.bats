@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # A forwarder of a mesh from a shell: its settings change while it runs.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
-  export MESH_USER=${MESH_USER:-$(id -un)}
-  pids=()
+  scratch
+  daemon_dirs
   cat >"$dir/etc/config/hello.yaml" <<'YAML'
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -27,31 +25,10 @@ YAML
   settings "$dir/a.sock"
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
 # settings OUTBOUND [LINE...]
 settings() {
   printf 'outbound: %s\n' "$1" >"$dir/web.yaml"
   [ $# -eq 1 ] || printf '%s\n' "${@:2}" >>"$dir/web.yaml"
-}
-
-start() {  # start PROGRAM OPTIONS...: its pid in the variable of that name
-  "$build/$1" "${@:2}" >>"$dir/$1.log" 2>&1 3>&- &
-  printf -v "$1" %s "$!"
-  pids+=("$!")
-}
-
-until_true() {  # until_true COMMAND...: at most fifteen seconds
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
 }
 
 log_says() { grep -q -- "$1" "$dir/forwarder.log"; }

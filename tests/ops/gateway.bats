@@ -1,9 +1,11 @@
 #!/usr/bin/env bats
 # A Gateway as its clients see it: a real mesh, curl and openssl outside of it.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM patience=20
   mkdir -p "$dir/config" "$dir/forwarders"
   echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
   # A client only, as gateways are; it takes every host's resources.
@@ -13,24 +15,12 @@ service_account: edge
 labels: {app: edge}
 concurrency: 1
 YAML
-  pids=()
   http=$(free_port) https=$(free_port) other=$(free_port) origin=$(free_port)
   certificate ca
   certificate server ca DNS:a.example,DNS:b.example
   certificate client ca URI:spiffe://outside/client
   certificate stranger
   serve_origin
-}
-
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # certificate NAME [AUTHORITY] [NAMES]: NAME.pem and NAME.key; by itself without an authority.
@@ -87,21 +77,6 @@ spec:
 YAML
 }
 
-# until_true COMMAND...: waits for it to succeed, at most 20 s.
-until_true() {
-  local deadline=$((SECONDS + 20))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
-
-start() {
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
-  pids+=("$!")
-  until_true grep -qx ready "$dir/out"
-}
-
 # get HOST PORT PATH [CURL OPTION...]: the answer's status, or 000.
 get() {
   local scheme=http
@@ -113,7 +88,7 @@ answers() { [[ $(get "${@:2}") == "$1" ]]; }
 
 @test "a gateway serves the hosts bound to it, and nothing else" {
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}"
-  start
+  mesh_up
   until_true answers 200 a.example "$http" /index.html
   [ "$(cat "$dir/body")" = 'hello from the origin' ]
   answers 200 a.example "$http" /who
@@ -132,7 +107,7 @@ answers() { [[ $(get "${@:2}") == "$1" ]]; }
     hosts: [b.example]
     bind: 127.0.0.1
     tls: {mode: MUTUAL, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, caCertificates: $dir/ca.pem, subjectAltNames: ['spiffe://outside/client']}"
-  start
+  mesh_up
   until_true answers 200 a.example "$https" /index.html
   answers 200 a.example "$https" /who --http2
   answers 200 a.example "$https" /who --http1.1
@@ -169,7 +144,7 @@ spec:
   selector: {matchLabels: {app: edge}}
   jwtRules: [{issuer: "http://127.0.0.1:1"}]
 YAML
-  start
+  mesh_up
   until_true answers 200 a.example "$http" /index.html
   answers 403 a.example "$http" /who
   [ "$(cat "$dir/body")" = 'RBAC: access denied' ]
@@ -182,7 +157,7 @@ YAML
 
 @test "a gateway that cannot read its key says so, and the configuration before it stays" {
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}"
-  start
+  mesh_up
   until_true answers 200 a.example "$http" /who
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}
   - {port: {number: $other, name: tls, protocol: HTTPS}, hosts: [a.example], bind: 127.0.0.1, tls: {mode: SIMPLE, serverCertificate: $dir/server.pem, privateKey: $dir/nowhere.key}}"
@@ -218,7 +193,7 @@ spec:
   - match: [{port: $other, sniHosts: [a.example]}]
     route: [{destination: {host: vault.internal, port: {number: 443}}}]
 YAML
-  start
+  mesh_up
   # The backend's own certificate is what the client sees.
   passes() { curl -sS --max-time 5 -o "$dir/body" --cacert "$dir/ca.pem" --resolve "$1:$other:127.0.0.1" "https://$1:$other/" 2>>"$dir/curl.log"; }
   until_true passes a.example
@@ -246,7 +221,7 @@ spec:
   gateways: [door]
   tcp: [{match: [{port: $other}], route: [{destination: {host: site.internal}}]}]
 YAML
-  start
+  mesh_up
   until_true answers 404 a.example "$http" /nowhere
   answers 200 a.example "$http" /who
   answers 403 a.example "$http" /index.html
@@ -275,7 +250,7 @@ spec:
     filters: [{type: RequestRedirect, requestRedirect: {hostname: d.example, statusCode: 301}}]
   - matches: [{path: {value: /nobody}}]
 YAML
-  start
+  mesh_up
   until_true answers 200 c.example "$http" /index.html
   answers 200 c.example "$http" /old/index.html -D "$dir/head"
   [ "$(cat "$dir/body")" = 'hello from the origin' ]

@@ -2,13 +2,14 @@
 # Three hosts, network namespaces of the test's own, with an etcd of three members: one
 # configuration, each other's instances, real traffic; and what is lost when something is.
 
+load common
+
 setup() {
   [ "$(id -u)" -eq 0 ] || skip "needs root"
   command -v etcd >/dev/null && command -v ip >/dev/null || skip "needs etcd and iproute2"
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  patience=30
   export MESH_USER=${MESH_USER:-$(id -un)} ETCDCTL_API=3
-  pids=()
   made=()
   switch=mesh-s$$
   ip netns add "$switch" 2>/dev/null || skip "network namespaces are not to be had here"
@@ -30,19 +31,13 @@ setup() {
 
 teardown() {
   local pid name
-  for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null; kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  [[ -n ${dir:-} ]] || return 0
+  for pid in "${pids[@]}"; do kill -CONT "$pid" 2>/dev/null || true; done
+  end_all
   for name in "${made[@]}"; do ip netns del "$name"; done
-  [[ -z ${dir:-} ]] || rm -rf "$dir"
+  rm -rf "$dir"
 }
 
-until_true() {
-  local deadline=$((SECONDS + 30))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 15 "$dir"/*.log; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
 # on HOST COMMAND...: there, with its directories.
 on() {
   MESH_RUN_DIR=$dir/$1/run MESH_STATE_DIR=$dir/$1/state MESH_CONFIG_DIR=$dir/$1/etc \
@@ -56,7 +51,6 @@ launch() {
   pids+=("$!")
 }
 mesh() { on "$1" "$build/mesh" "${@:2}"; }
-quietly() { "$@" >/dev/null 2>&1; }
 
 member() {
   local number=$2

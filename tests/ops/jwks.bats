@@ -2,11 +2,12 @@
 # Keys of tokens that discoveryd fetches (RequestAuthentication, jwksUri), from the
 # issuer's server to the forwarder that takes its tokens.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM
   mkdir -p "$dir/config" "$dir/forwarders" "$dir/issuer"
-  pids=()
   read -r issuer inbound app admin < <(python3 - <<'PY'
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
@@ -57,32 +58,10 @@ YAML
   serve "$app" "$dir/app"
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
-
 serve() {  # serve PORT FOLDER: its pid in $served
   python3 -m http.server --bind 127.0.0.1 --directory "$2" "$1" >/dev/null 2>&1 3>&- &
   served=$!
   pids+=("$served")
-}
-
-up() {
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
-  pids+=("$!")
-  until_true grep -qx ready "$dir/out"
 }
 
 url64() { base64 -w0 | tr '+/' '-_' | tr -d '='; }
@@ -116,7 +95,7 @@ told() { "$build/mesh" status --run-dir "$dir/run" 2>&1 | grep -q -- "$1"; }
 @test "keys are fetched, changed ones too, and kept while their server is away" {
   key a
   serve "$issuer" "$dir/issuer"
-  up
+  mesh_up
   until_true gets 200
   until_true gets 200 "$(token a)"
   old=$(token a)
@@ -131,7 +110,7 @@ told() { "$build/mesh" status --run-dir "$dir/run" 2>&1 | grep -q -- "$1"; }
 
 @test "before any keys have come all tokens are refused, and mesh status says why" {
   key a
-  up
+  mesh_up
   until_true gets 200
   until_true told 'their tokens are refused until then'
   gets 401 "$(token a)"
@@ -146,6 +125,6 @@ told() { "$build/mesh" status --run-dir "$dir/run" 2>&1 | grep -q -- "$1"; }
   printf '{"issuer": "http://127.0.0.1:%s", "jwks_uri": "http://127.0.0.1:%s/keys"}' \
     "$issuer" "$issuer" >"$dir/issuer/.well-known/openid-configuration"
   serve "$issuer" "$dir/issuer"
-  up
+  mesh_up
   until_true gets 200 "$(token a)"
 }

@@ -2,13 +2,14 @@
 # What a forwarder listens on by a Sidecar's egress, ports whose protocol nobody declares, and how
 # many connections a workload takes: on real daemons.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM patience=20
   mkdir -p "$dir/config" "$dir/forwarders"
   export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir
   echo 'prometheus: 127.0.0.1:0' >"$dir/statsd.yaml"
-  pids=()
   read -r port admin web any app < <(python3 -c '
 import socket
 all = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
@@ -54,21 +55,6 @@ spec:
 YAML
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-mesh() { "$build/mesh" "$@"; }
-until_true() {
-  local deadline=$((SECONDS + 20))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log "$dir"/run/log/*; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
 # start NAME COMMAND...: in the background, until it prints "ready".
 start() {
   "${@:2}" >"$dir/$1.log" 2>&1 3>&- &

@@ -2,44 +2,14 @@
 # Changes over live traffic: what a change would do (apply --dry-run, plan), and what
 # daemons that die or lose their state take from it: nothing.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
-  export MESH_USER=${MESH_USER:-$(id -un)}
-  pids=()
+  scratch
+  daemon_dirs
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
-
-# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
-launch() {
-  local name=$1
-  shift
-  "$@" >>"$dir/$name.log" 2>&1 3>&- &
-  printf -v "$name" %s "$!"
-  pids+=("$!")
-}
-start() { launch "$1" "$build/$1" "${@:2}"; }
 end() { kill -KILL "${!1}"; wait "${!1}" 2>/dev/null || true; }
-log_says() { grep -q -- "$2" "$dir/$1.log"; }
-mesh() { "$build/mesh" "$@"; }
-quietly() { "$@" >/dev/null 2>&1; }
 
 # service NAME PORT: one of this host, outside the mesh.
 service() {
@@ -91,7 +61,7 @@ PY
   origin_port=$(sed -n 's/^port //p' "$dir/origin.log")
   service a "$origin_port" >"$dir/etc/config/a.yaml"
   service b "$origin_port" >"$dir/etc/config/b.yaml"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   printf 'outbound: 127.0.0.1:%s\nnamespace: demo\n%s\n' "$port" "${1:-}" >"$dir/web.yaml"
   start certd
   start configd

@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # Telemetry on real daemons: which requests are logged, and who makes trace contexts.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
+  scratch
+  ending=TERM
   mkdir -p "$dir/config" "$dir/forwarders"
-  pids=()
   read -r inbound app < <(python3 - <<'PY'
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
@@ -67,28 +68,6 @@ PY
   pids+=("$!")
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/err "$dir"/run/log/*; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
-
-up() {
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
-  pids+=("$!")
-  until_true grep -qx ready "$dir/out"
-}
-
 telemetry() {  # telemetry SPEC: in force when this returns
   printf 'apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t, namespace: demo}\nspec: {%s}\n' \
     "$1" >"$dir/t.yaml"
@@ -100,7 +79,7 @@ is() { [ "$(get "${@:2}")" = "$1" ]; }
 logged() { grep -q -- "$1" "$dir/access.log"; }
 
 @test "a log takes what its expression holds for" {
-  up
+  mesh_up
   until_true is 200 /200
   until_true logged 'GET /200 '
   telemetry "accessLogging: [{filter: {expression: \"response.code >= 400 || request.headers['x-log'] == 'yes'\"}}]"
@@ -113,7 +92,7 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
 }
 
 @test "a log that is switched off takes nothing, and the nearest Telemetry decides" {
-  up
+  mesh_up
   until_true is 200 /200
   telemetry 'accessLogging: [{disabled: true}]'
   is 200 /200/off
@@ -124,7 +103,7 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
 }
 
 @test "requests get a trace context where Telemetry says so" {
-  up
+  mesh_up
   until_true is 200 /200
   [ "$(cat "$dir/body")" = none ]
   telemetry 'tracing: [{disableSpanReporting: true}]'

@@ -2,16 +2,14 @@
 # Instances that register by a WorkloadGroup: from their forwarder's start to its end,
 # and what their probe says meanwhile.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
-  export MESH_USER=${MESH_USER:-$(id -un)}
+  scratch
+  daemon_dirs
   printf 'identities: [{uid: %s, namespace: demo, service_account: reviews}]\n' "$(id -u)" \
     >"$dir/etc/certd.yaml"
   echo 'start_grace: 0s' >"$dir/etc/discoveryd.yaml"
-  pids=()
   cat >"$dir/origin.py" <<'PY'
 import http.server, os, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,33 +28,6 @@ PY
   group v1
 }
 
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-
-# until_true COMMAND...: waits for it to succeed, at most 15 s.
-until_true() {
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.05 <> <(:) || true
-  done
-}
-
-# launch NAME COMMAND...: in the background, its log in NAME.log, its pid in $NAME.
-launch() {
-  local name=$1
-  shift
-  "$@" >>"$dir/$name.log" 2>&1 3>&- &
-  printf -v "$name" %s "$!"
-  pids+=("$!")
-}
-start() { launch "$1" "$build/$1" "${@:2}"; }
-log_says() { grep -q -- "$2" "$dir/$1.log"; }
-mesh() { "$build/mesh" "$@"; }
 # is ADDRESS WORD...: the line of `mesh endpoints` has all of them.
 is() {
   local line word
