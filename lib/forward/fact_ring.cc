@@ -60,7 +60,7 @@ void FactRing::put(Slot& slot, std::string_view text, size_t reserved) {
   slot.cut = slot.cut || length < text.size();
   if (begin > sizeof slot.bytes) return;
   std::memcpy(slot.bytes + slot.used, &length, 2);
-  std::memcpy(slot.bytes + begin, text.data(), length);
+  text.copy(slot.bytes + begin, length);  // of nothing, too: then data() may be null
   slot.used = uint16_t(begin + length);
 }
 

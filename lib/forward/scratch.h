@@ -17,7 +17,6 @@ class Scratch {
   std::string_view keep(std::string_view text) {
     if (text.empty()) return {};  // may be a view of nothing at all
     if (text.size() > fixed_.size() - used_) return overflow_.emplace_back(text);
-    if (text.empty()) return {};  // its data may be null
     char* const at = fixed_.data() + used_;
     std::memcpy(at, text.data(), text.size());
     used_ += text.size();

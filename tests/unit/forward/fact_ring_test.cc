@@ -123,3 +123,24 @@ TEST_CASE("facts: what is too long is cut and says so; nothing is kept of none",
   CHECK(none.request(kStart, "/") == 0);
   CHECK(none.facts.read(10).empty());
 }
+
+TEST_CASE("facts: of a client without a name, over clear text", "[forward]") {
+  FactRing facts(1);
+  REQUIRE(facts.due(kStart));
+  http::RequestHead head;  // views of nothing, whose data() is null
+  facts.end(facts.begin({.at = {},
+                         .listener = "outbound",
+                         .head = head,
+                         .peer = {},
+                         .remote = {},
+                         .local = {},
+                         .server_name = {},
+                         .route_config = {}}),
+            {}, {}, 404);
+  const auto kept = facts.read(1);
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].listener == "outbound");
+  CHECK(kept[0].peer.empty());
+  CHECK(kept[0].status == 404);
+  CHECK(!kept[0].cut);
+}
