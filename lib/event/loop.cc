@@ -110,12 +110,6 @@ void Loop::post(Task task) {
 
 void Loop::defer(Task task) { deferred_.push_back(std::move(task)); }
 
-void Loop::at_turn_end(TurnEnd& hook) {
-  if (hook.scheduled_ != nullptr) return;
-  hook.scheduled_ = this;
-  turn_end_.push_back(&hook);
-}
-
 WallTime Loop::wall() {
   if (!wall_known_) {
     wall_ = std::chrono::system_clock::now();
@@ -158,6 +152,17 @@ void Loop::run_posted() {
   for (Task& task : tasks) task();
 }
 
+// Those that the last look has seen already have waited for kSoon. What the kernel
+// refuses is asked again.
+void Loop::on_deadline(Deadline&) {
+  for (size_t i = soon_.size(); i-- > 0;) {
+    Watch& watch = *soon_[i];
+    if (!std::exchange(watch.soon_seen_, true)) continue;
+    if (const int fd = watch.soon_fd_; !watch.start(fd)) watch.start_soon(fd);
+  }
+  if (!soon_.empty()) soon_deadline_.arm(kSoon);
+}
+
 // What runs here may schedule more: a bounded number of rounds, the rest waits
 // for the next turn, which then does not wait.
 void Loop::run_turn_end() {
@@ -191,7 +196,7 @@ void Loop::turn(Duration longest) {
   run_posted();
   run_turn_end();
   // Destructors may retire more.
-  std::vector<std::shared_ptr<void>> retired;
+  std::vector<std::unique_ptr<void, Retired>> retired;
   retired.swap(retired_);
 }
 

@@ -27,9 +27,11 @@ namespace mesh::event {
 
 class Watch;
 
-class Loop {
+class Loop : private Deadline::Owner {
  public:
   using Task = std::function<void()>;
+  // Until Watch::start_soon() has asked the kernel: at least this, less than twice of it.
+  static constexpr Duration kSoon = std::chrono::milliseconds(20);
 
   // Aborts when the kernel has no epoll descriptor for us: before the first
   // turn nothing works without.
@@ -73,13 +75,19 @@ class Loop {
     friend class Loop;
     Loop* scheduled_ = nullptr;
   };
-  void at_turn_end(TurnEnd& hook);
+  void at_turn_end(TurnEnd& hook) {
+    if (hook.scheduled_ != nullptr) return;
+    hook.scheduled_ = this;
+    turn_end_.push_back(&hook);
+  }
 
   // Takes ownership of what must not be destroyed inside its own callback,
   // and destroys it when the turn is over.
   template <class T>
   void retire(std::unique_ptr<T> object) {
-    if (object) retired_.push_back(std::shared_ptr<void>(std::move(object)));
+    if (object)
+      retired_.emplace_back(object.release(),
+                            Retired{[](void* gone) { delete static_cast<T*>(gone); }});
   }
 
   // For this module's own files.
@@ -87,6 +95,12 @@ class Loop {
 
  private:
   friend class Watch;
+  // The deleter of what was retired.
+  struct Retired {
+    void operator()(void* object) const { destroy(object); }
+    void (*destroy)(void*);
+  };
+
   static void on_tick(int fd, short what, void* self);
   bool unfinished() const;
   void turn(Duration longest);
@@ -94,6 +108,7 @@ class Loop {
   void run_ready();
   void run_posted();
   void run_turn_end();
+  void on_deadline(Deadline& deadline) override;  // of what is to be watched soon
 
   event_base* base_;
   ::event* tick_;  // the one libevent timer: the wheel's next deadline
@@ -111,7 +126,9 @@ class Loop {
   std::vector<Task> posted_;
   std::vector<Task> deferred_;
   std::vector<TurnEnd*> turn_end_;
-  std::vector<std::shared_ptr<void>> retired_;
+  std::vector<std::unique_ptr<void, Retired>> retired_;
+  std::vector<Watch*> soon_;  // asked for by start_soon()
+  Deadline soon_deadline_{wheel_, *this};
 };
 
 }  // namespace mesh::event

@@ -10,6 +10,7 @@ namespace mesh::event {
 
 Result<void> Watch::start(int fd, Interest interest) {
   MESH_CHECK(event_ == nullptr);
+  forget_soon();
   const short what = short(EV_ET | EV_PERSIST | EV_READ |
                            (interest == Interest::ReadWrite ? EV_WRITE | EV_CLOSED : 0));
   event_ = event_new(loop_.base(), fd, what, &Watch::on_event, this);
@@ -23,7 +24,27 @@ Result<void> Watch::start(int fd, Interest interest) {
   return {};
 }
 
+void Watch::start_soon(int fd) {
+  MESH_CHECK(event_ == nullptr);
+  if (soon_slot_ != kNotSoon) return;
+  soon_fd_ = fd;
+  soon_seen_ = false;
+  soon_slot_ = uint32_t(loop_.soon_.size());
+  loop_.soon_.push_back(this);
+  if (!loop_.soon_deadline_.armed()) loop_.soon_deadline_.arm(Loop::kSoon);
+}
+
+void Watch::forget_soon() {
+  if (soon_slot_ == kNotSoon) return;
+  Watch* const last = loop_.soon_.back();
+  loop_.soon_[soon_slot_] = last;
+  last->soon_slot_ = soon_slot_;
+  loop_.soon_.pop_back();
+  soon_slot_ = kNotSoon;
+}
+
 void Watch::stop() {
+  forget_soon();
   if (event_ != nullptr) {
     event_free(event_);  // deletes it first
     event_ = nullptr;

@@ -37,6 +37,10 @@ class Watch {
   // Errc::System where the kernel refuses (no descriptor left, a plain file).
   Result<void> start(int fd, Interest interest = Interest::ReadWrite);
 
+  // As start(), but the kernel is asked only after Loop::kSoon, or by start(): for a
+  // descriptor that is likely to be closed before, which then costs no system call.
+  void start_soon(int fd);
+
   // Unregisters. Call it before the descriptor is closed.
   void stop();
 
@@ -52,12 +56,17 @@ class Watch {
 
  private:
   friend class Loop;
+  static constexpr uint32_t kNotSoon = UINT32_MAX;
   static void on_event(int fd, short what, void* self);
   void dispatch();
+  void forget_soon();
 
   Loop& loop_;
   Handler& handler_;
   ::event* event_ = nullptr;
+  int soon_fd_ = -1;
+  uint32_t soon_slot_ = kNotSoon;  // in the loop's list of those to be started
+  bool soon_seen_ = false;         // it was there at the last look already
   bool readable_ = false;
   bool writable_ = false;
   bool queued_ = false;  // in the loop's ready list

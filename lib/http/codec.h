@@ -167,6 +167,11 @@ class Codec {
   // Part of a message came, and the peer owes the rest: look once more, since a
   // reset that came with these bytes has no event of its own.
   virtual bool midway() const { return false; }
+  // Nothing is expected of the peer before it is answered (HTTP/1): whether it is still
+  // there may be asked a moment later.
+  virtual bool peer_waits() const { return false; }
+  // What was written is the last that we say, so the end may travel with it.
+  virtual bool said_all() const { return false; }
   // Called for want_produce(), outside any event: writes to the sink until its
   // share is full (it then waits for on_sink_drained()), and reads on in bytes
   // that were left in the buffer while a stream was paused or busy. Look at

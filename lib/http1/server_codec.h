@@ -35,6 +35,8 @@ class ServerCodec final : public http::Codec, private Exchange {
     return held() ? Eof::Now : Eof::Drained;
   }
   bool midway() const override { return midway_in(); }
+  bool peer_waits() const override { return open_ && in_ == Part::Done; }
+  bool said_all() const override { return finished_ && !open_ && out_ != Part::Body; }
   void produce() override;
   void on_sink_drained() override { sink_drained(); }
   // The open exchange's response says "Connection: close"; an idle connection

@@ -54,6 +54,7 @@ Result<std::shared_ptr<const ListenSocket>> ListenerSet::bind(const std::string&
       }
   if (auto given = provided(name, address)) {
     if (options.transparent) MESH_TRY_VOID(set_transparent(given->fd.get(), address));
+    set_nodelay(given->fd.get());  // of what it accepts
     const Address actual = address.is_unix() ? address : Address::local_of(given->fd.get());
     auto socket = std::make_shared<const ListenSocket>(std::move(given->fd), actual, given->shared);
     bound_[name] = {address, socket};

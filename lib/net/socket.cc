@@ -83,6 +83,7 @@ Result<UniqueFd> listen(const Address& address, const ListenOptions& options) {
   if (address.is_unix()) MESH_TRY_VOID(clear_path(address));
   MESH_TRY(UniqueFd fd, open_socket(address));
   const int on = 1;
+  set_nodelay(fd.get());
   if (!address.is_unix()) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.freebind && !address.is_unix())
     setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
@@ -106,10 +107,7 @@ Result<UniqueFd> listen(const Address& address, const ListenOptions& options) {
 Accepted accept(int listener) {
   for (int tries = 0; tries < 16; ++tries) {
     const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      set_nodelay(fd);
-      return {UniqueFd(fd), 0};
-    }
+    if (fd >= 0) return {UniqueFd(fd), 0};
     // A peer that left the queue again is not the listener's error.
     if (errno != EINTR && errno != ECONNABORTED) return {UniqueFd(), errno};
   }

@@ -1,5 +1,6 @@
 // The few socket calls, as values. Every descriptor made here is non-blocking
-// and close-on-exec; TCP sockets have TCP_NODELAY, since batching is ours.
+// and close-on-exec; TCP sockets have TCP_NODELAY, since batching is ours. Those
+// accepted have it of the listening socket (Linux copies it).
 #pragma once
 
 #include "base/result.h"

@@ -46,6 +46,9 @@ class Stream {
   virtual Io read(std::span<char> into) = 0;
   // At most 16 pieces.
   virtual Io write(std::span<const iovec> pieces) = 0;
+  // As write(), and nothing follows: once all is taken our direction ends, where the
+  // end can travel with the bytes.
+  virtual Io write_last(std::span<const iovec> pieces) { return write(pieces); }
   // Says goodbye where the protocol has a word for it; best effort, no wait.
   virtual void close_notify() {}
   // Ends our direction, the goodbye included: Again when the kernel has no room for
@@ -74,10 +77,13 @@ class PlainStream final : public Stream {
   // Gives the descriptor up, to another kind of stream.
   UniqueFd release() { return std::move(fd_); }
   Io read(std::span<char> into) override;
-  Io write(std::span<const iovec> pieces) override;
+  Io write(std::span<const iovec> pieces) override { return send(pieces, 0); }
+  Io write_last(std::span<const iovec> pieces) override;
   std::string_view error_text() const override;
 
  private:
+  Io send(std::span<const iovec> pieces, int flags);
+
   UniqueFd fd_;
   int error_ = 0;
 };

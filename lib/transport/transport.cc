@@ -25,17 +25,34 @@ Transport::~Transport() { close(); }
 Result<void> Transport::start(std::unique_ptr<net::Stream> stream, Begin begin) {
   MESH_CHECK(state_ == State::New);
   stream_ = std::move(stream);
-  MESH_TRY_VOID(watch_.start(stream_->fd()));
   switch (begin) {
     case Begin::Connecting: state_ = State::Connecting; break;
     case Begin::Sniffing: state_ = State::Sniffing; break;
-    case Begin::Open: state_ = State::Handshaking; break;
+    case Begin::Open:
+      // The first bytes are likely to be there: they are read before anything is awaited.
+      state_ = State::Handshaking;
+      watch_.again(true, true);
+      return {};
   }
-  if (begin == Begin::Open) loop_.at_turn_end(*this);  // clear text opens without an event
-  return {};
+  return watch_.start(stream_->fd());
+}
+
+// The kernel is asked to watch when there is something to wait for. A client that waits
+// for its answer may leave; but most are answered, and gone, before that need be known.
+void Transport::await() {
+  if (state_ == State::Closed) return;
+  if (state_ == State::Open && closing_ && out_.empty()) return;  // closed by the turn's end
+  if (state_ == State::Open && writable_ && codec_ != nullptr && codec_->peer_waits())
+    return watch_.start_soon(stream_->fd());
+  if (const auto started = watch_.start(stream_->fd()); !started) fail(started.error().text);
 }
 
 void Transport::on_ready(bool readable, bool writable) {
+  step(readable, writable);
+  if (!watch_.started()) await();
+}
+
+void Transport::step(bool readable, bool writable) {
   readable_ |= readable;
   writable_ |= writable;
   if (readable && stream_) stream_->on_edge();
@@ -241,8 +258,11 @@ void Transport::want_produce() {
 }
 
 void Transport::on_turn_end() {
-  if (state_ == State::Closed) return;
-  if (state_ == State::Handshaking) step_handshake();
+  end_turn();
+  if (!watch_.started()) await();
+}
+
+void Transport::end_turn() {
   if (state_ != State::Open && state_ != State::Lingering) return;
   if (std::exchange(want_produce_, false) && codec_ != nullptr && state_ == State::Open)
     codec_->produce();
@@ -258,7 +278,10 @@ void Transport::flush() {
   size_t moved = 0;
   while (!out_.empty() && writable_ && !write_failed_) {
     iovec pieces[kPiecesMax];
-    const Io io = stream_->write(out_.pieces(pieces));
+    const auto waiting = out_.pieces(pieces);
+    const bool last =
+        waiting.size() < kPiecesMax && codec_ != nullptr && codec_->said_all();  // these are all
+    const Io io = last ? stream_->write_last(waiting) : stream_->write(waiting);
     if (io.status == Io::Status::Error) write_failed_ = true;
     if (io.status != Io::Status::Ok || io.drained) writable_ = false;
     if (io.status != Io::Status::Ok) break;

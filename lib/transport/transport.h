@@ -113,6 +113,9 @@ class Transport final : public http::ByteSink,
   void on_ready(bool readable, bool writable) override;
   void on_turn_end() override;
 
+  void step(bool readable, bool writable);
+  void end_turn();
+  void await();
   void step_connect();
   void step_handshake();
   void pump();

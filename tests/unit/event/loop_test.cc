@@ -267,3 +267,40 @@ TEST_CASE("signal: it is a callback; destroyed before its turn it is none", "[ev
   CHECK(count <= 2);
   CHECK(signal == nullptr);
 }
+
+TEST_CASE("watch: one that starts soon is told a moment later of what came before", "[event]") {
+  Loop loop;
+  Pipe early, late;
+  early.write();
+  Handler first(loop), gone(loop), second(loop);
+  first.watch.start_soon(early.in.get());
+  gone.watch.start_soon(late.in.get());
+  second.watch.start_soon(late.in.get());
+  second.watch.start_soon(late.in.get());  // once is enough
+  CHECK(!first.watch.started());
+  gone.watch.stop();  // before the kernel knew of it
+  const Instant before = std::chrono::steady_clock::now();
+  REQUIRE(run_until(loop, [&] { return first.calls > 0; }));
+  CHECK(std::chrono::steady_clock::now() - before >= Loop::kSoon);
+  CHECK(first.watch.started());
+  CHECK(first.saw_readable);
+  REQUIRE(run_until(loop, [&] { return second.watch.started(); }));
+  CHECK(second.calls == 0);
+  late.write();
+  REQUIRE(run_until(loop, [&] { return second.calls > 0; }));
+  CHECK(gone.calls == 0);
+}
+
+TEST_CASE("watch: one that was to start soon starts at once where it is asked to", "[event]") {
+  Loop loop;
+  Pipe pipe, other;
+  Handler handler(loop), waiting(loop);
+  handler.watch.start_soon(pipe.in.get());
+  waiting.watch.start_soon(other.in.get());
+  REQUIRE(handler.watch.start(pipe.in.get(), Watch::Interest::Read));
+  pipe.write();
+  REQUIRE(run_until(loop, [&] { return handler.calls > 0; }));
+  CHECK(handler.calls == 1);
+  waiting.watch.stop();
+  REQUIRE(waiting.watch.start(other.in.get(), Watch::Interest::Read));
+}

@@ -2,6 +2,8 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -75,6 +77,32 @@ TEST_CASE("socket: plain bytes there and back, end and drained", "[net]") {
   pair.near.reset();
   REQUIRE(wait_for(stream.fd(), POLLIN));
   CHECK(stream.read(room).status == Io::Status::Eof);
+}
+
+TEST_CASE("socket: the end travels with the last bytes", "[net]") {
+  Pair pair(*Address::parse("127.0.0.1:0"));
+  PlainStream stream(std::move(pair.far));
+  std::string one = "one, ", two = "two";
+  const iovec pieces[] = {{one.data(), one.size()}, {two.data(), two.size()}};
+  CHECK(stream.write_last(pieces).bytes == 8);
+  REQUIRE(wait_for(pair.near.get(), POLLRDHUP));
+  char room[16];
+  CHECK(::recv(pair.near.get(), room, sizeof room, 0) == 8);
+  CHECK(std::string_view(room, 8) == "one, two");
+  CHECK(::recv(pair.near.get(), room, sizeof room, 0) == 0);
+  // The other direction goes on.
+  const iovec piece = {one.data(), one.size()};
+  REQUIRE(::writev(pair.near.get(), &piece, 1) == 5);
+  REQUIRE(wait_for(stream.fd(), POLLIN));
+  CHECK(stream.read(room).bytes == 5);
+}
+
+TEST_CASE("socket: what is accepted does not wait to fill segments", "[net]") {
+  Pair pair(*Address::parse("127.0.0.1:0"));
+  int on = 0;
+  socklen_t size = sizeof on;
+  REQUIRE(getsockopt(pair.far.get(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+  CHECK(on == 1);
 }
 
 TEST_CASE("socket: a taken port is named", "[net]") {
