@@ -94,10 +94,11 @@ bool Exchange::find_cluster() {
     destination_ = route_->clusters.size() == 1
                        ? &route_->clusters[0]
                        : &route::pick_cluster(*route_, worker_.random().next());
-    std::string_view name = destination_->cluster;
-    if (!destination_->cluster_header.empty())
-      name = head_->fields.get(destination_->cluster_header).value_or(std::string_view());
-    cluster_ = view_->find(name);
+    if (destination_->cluster_header.empty())
+      cluster_ = view_->find(*destination_);
+    else
+      cluster_ =
+          view_->find(head_->fields.get(destination_->cluster_header).value_or(std::string_view()));
   }
   if (cluster_ != nullptr) {
     target_ = cluster_->cluster.get();

@@ -23,6 +23,13 @@ View::Entry* View::find(std::string_view cluster) {
   return found == clusters_.end() ? nullptr : &found->second;
 }
 
+View::Entry* View::find(const route::WeightedCluster& destination) {
+  const auto address = reinterpret_cast<uintptr_t>(&destination);
+  Known& known = known_[(address / sizeof destination) % known_.size()];
+  if (known.destination != &destination) known = {&destination, find(destination.cluster)};
+  return known.entry;
+}
+
 telemetry::Scope& View::scope(Entry& entry, bool inbound) {
   auto& scope = entry.scopes[inbound ? 1 : 0];
   if (scope == nullptr) scope = &registry_.scope(labels(&entry.cluster->spec(), inbound));

@@ -5,6 +5,7 @@
 // the exchange that began under a configuration ends under it. One thread.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,6 +51,8 @@ class View {
   const Snapshot& snapshot() const { return snapshot_; }
   // Null where the configuration has no such cluster. No allocation.
   Entry* find(std::string_view cluster);
+  // As find(), for what a route of the snapshot names; hashed for the first of requests only.
+  Entry* find(const route::WeightedCluster& destination);
   telemetry::Scope& scope(Entry& entry, bool inbound);
   // Of requests that reached no cluster.
   telemetry::Scope& no_cluster(bool inbound);
@@ -70,6 +73,12 @@ class View {
   const Local& local_;
   Owner& owner_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> clusters_;
+  // Of the destinations asked for last, by their address.
+  struct Known {
+    const route::WeightedCluster* destination = nullptr;
+    Entry* entry = nullptr;
+  };
+  std::array<Known, 64> known_;
   telemetry::Scope* no_cluster_[2] = {nullptr, nullptr};
   uint32_t references_ = 0;
 };
