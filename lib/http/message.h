@@ -28,7 +28,10 @@ struct Field {
 class Fields {
  public:
   // Appends; `name` must be lower-case.
-  void add(std::string_view name, std::string_view value) { fields_.push_back({name, value}); }
+  void add(std::string_view name, std::string_view value) {
+    if (fields_.capacity() == 0) fields_.reserve(kFew);
+    fields_.push_back({name, value});
+  }
   // The first value, or nullopt. Linear: heads are short.
   std::optional<std::string_view> get(std::string_view name) const;
   // Removes all fields of that name; returns how many.
@@ -46,6 +49,7 @@ class Fields {
   std::vector<Field>& list() { return fields_; }  // for what has no word here
 
  private:
+  static constexpr size_t kFew = 8;  // as many as small heads have
   std::vector<Field> fields_;
 };
 

@@ -43,21 +43,6 @@ std::span<char> ReadBuffer::room() {
   return {block_.get() + end_, capacity_ - end_};
 }
 
-void ReadBuffer::received(size_t n) {
-  MESH_CHECK(n <= capacity_ - end_);
-  end_ += n;
-}
-
-std::span<char> ReadBuffer::unread() { return {block_.get() + begin_, end_ - begin_}; }
-
-void ReadBuffer::consume(size_t n) {
-  MESH_CHECK(n <= end_ - begin_);
-  begin_ += n;
-}
-
-void ReadBuffer::pin() { pinned_ = begin_; }
-void ReadBuffer::unpin() { pinned_ = 0; }
-
 bool ReadBuffer::grow(size_t most) {
   if (pinned_ > 0) return false;
   const size_t doubled = std::max(capacity_ * 2, BlockPool::kBlockBytes);
@@ -86,8 +71,7 @@ bool ReadBuffer::make_room_behind(size_t n, size_t behind) {
   return true;
 }
 
-void ReadBuffer::release_if_empty() {
-  if (!block_ || pinned_ > 0 || begin_ != end_) return;
+void ReadBuffer::release() {
   if (capacity_ == BlockPool::kBlockBytes)
     pool_.give(std::move(block_));
   else

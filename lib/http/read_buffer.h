@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
+
 namespace mesh::http {
 
 // Blocks of one size, kept for reuse; at most `kept_max` of them. One a worker.
@@ -42,16 +44,22 @@ class ReadBuffer {
   // block is full: consume first, or grow().
   std::span<char> room();
   // `n` bytes were received into room().
-  void received(size_t n);
+  void received(size_t n) {
+    MESH_CHECK(n <= capacity_ - end_);
+    end_ += n;
+  }
 
   // What was received and not consumed. Mutable: a parser lowers names.
-  std::span<char> unread();
-  void consume(size_t n);
+  std::span<char> unread() { return {block_.get() + begin_, end_ - begin_}; }
+  void consume(size_t n) {
+    MESH_CHECK(n <= end_ - begin_);
+    begin_ += n;
+  }
 
   // Pins everything consumed so far: it keeps its place until unpin(). Moving
   // the block by grow() is refused while anything is pinned.
-  void pin();
-  void unpin();
+  void pin() { pinned_ = begin_; }
+  void unpin() { pinned_ = 0; }
   bool pinned() const { return pinned_ > 0; }
 
   // Doubles the block, moving it, up to `most` bytes; false at that limit.
@@ -62,9 +70,13 @@ class ReadBuffer {
   bool make_room_behind(size_t n, size_t behind);
 
   // Gives the block back when nothing is unread or pinned.
-  void release_if_empty();
+  void release_if_empty() {
+    if (block_ && pinned_ == 0 && begin_ == end_) release();
+  }
 
  private:
+  void release();
+
   BlockPool& pool_;
   std::unique_ptr<char[]> block_;
   size_t capacity_ = 0;

@@ -7,11 +7,18 @@ namespace mesh::http {
 std::optional<uint64_t> parse_content_length(std::string_view value) {
   constexpr size_t kDigitsAlwaysBelow = 18;  // of 2^63, which has 19
   if (value.empty()) return std::nullopt;
-  const bool may_overflow = value.size() > kDigitsAlwaysBelow;
   uint64_t n = 0;
+  if (value.size() <= kDigitsAlwaysBelow) {
+    for (const char c : value) {
+      const unsigned digit = unsigned(uint8_t(c)) - '0';
+      if (digit > 9) return std::nullopt;
+      n = n * 10 + digit;
+    }
+    return n;
+  }
   for (const char c : value) {
-    const uint64_t digit = uint64_t(uint8_t(c)) - '0';
-    if (digit > 9 || (may_overflow && n > (uint64_t(INT64_MAX) - digit) / 10)) return std::nullopt;
+    const unsigned digit = unsigned(uint8_t(c)) - '0';
+    if (digit > 9 || n > (uint64_t(INT64_MAX) - digit) / 10) return std::nullopt;
     n = n * 10 + digit;
   }
   return n;
@@ -34,17 +41,6 @@ bool valid_target(std::string_view target) {
 
 bool valid_token(std::string_view token) {
   return !token.empty() && std::all_of(token.begin(), token.end(), is_tchar);
-}
-
-bool is_hop_by_hop(std::string_view name) {
-  switch (name.size()) {
-    case 2: return name == "te";
-    case 7: return name == "upgrade";
-    case 10: return name == "connection" || name == "keep-alive";
-    case 16: return name == "proxy-connection";
-    case 17: return name == "transfer-encoding";
-    default: return false;
-  }
 }
 
 }  // namespace mesh::http

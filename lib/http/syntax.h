@@ -29,6 +29,36 @@ constexpr bool is_value_byte(char c) { return (uint8_t(c) >= 0x20 && c != 0x7f) 
 // A request target: visible ASCII without a fragment.
 constexpr bool is_target_byte(char c) { return c > 0x20 && c < 0x7f && c != '#'; }
 
+// The first byte in [p, end) that may not stand in a name, or `end`; letters up to there
+// are made lower-case.
+inline char* lower_name(char* p, char* end) {
+#if defined(__SSE2__)
+  // Letters, digits and '-' by sixteen, which is all in nearly every name.
+  constexpr char kBit = 0x20;  // of a lower-case letter
+  alignas(16) static constexpr char kBits[32] = {kBit, kBit, kBit, kBit, kBit, kBit, kBit, kBit,
+                                                 kBit, kBit, kBit, kBit, kBit, kBit, kBit, kBit};
+  const auto below = [](__m128i v, char first, char count) {
+    const __m128i from_first = _mm_sub_epi8(v, _mm_set1_epi8(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(from_first, _mm_set1_epi8(char(count - 1))), from_first);
+  };
+  while (end - p >= 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i letters = below(_mm_or_si128(v, _mm_set1_epi8(kBit)), 'a', 26);
+    const __m128i others = _mm_or_si128(below(v, '0', 10), _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+    const unsigned good = unsigned(_mm_movemask_epi8(_mm_or_si128(letters, others)));
+    const unsigned n = unsigned(__builtin_ctz(~good));
+    // The bit for the letters among the first n bytes, and nothing behind them.
+    const __m128i first_n = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kBits + 16 - n));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_or_si128(v, _mm_and_si128(letters, first_n)));
+    p += n;
+    if (n < 16) break;
+  }
+#endif
+  for (; p < end && is_tchar(*p); ++p) *p = kNameLower[uint8_t(*p)];
+  return p;
+}
+
 // The first byte in [p, end) that may not stand in a field value, or `end`.
 inline const char* value_end(const char* p, const char* end) {
 #if defined(__SSE2__)
@@ -73,6 +103,15 @@ bool valid_token(std::string_view token);
 
 // Fields that belong to one connection (RFC 9110 section 7.6.1), by their
 // lower-case names: no codec forwards them, whatever Connection says.
-bool is_hop_by_hop(std::string_view name);
+inline bool is_hop_by_hop(std::string_view name) {
+  switch (name.size()) {
+    case 2: return name == "te";
+    case 7: return name == "upgrade";
+    case 10: return name == "connection" || name == "keep-alive";
+    case 16: return name == "proxy-connection";
+    case 17: return name == "transfer-encoding";
+    default: return false;
+  }
+}
 
 }  // namespace mesh::http

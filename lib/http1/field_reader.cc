@@ -37,10 +37,7 @@ Outcome FieldReader::read(char* p, char* end) {
       return Outcome::complete(size_t(p + 2 - begin));
     }
     char* const name = p;
-    while (p < end && http::is_tchar(*p)) {
-      *p = http::kNameLower[uint8_t(*p)];
-      ++p;
-    }
+    p = http::lower_name(p, end);
     if (p == end) break;
     if (*p != ':' || p == name) return Outcome::bad(400, name_fault(*p, p == name));
     char* const colon = p++;

@@ -1,6 +1,7 @@
 #include "telemetry/histogram.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 namespace mesh::telemetry {
@@ -13,10 +14,23 @@ constexpr auto kBounds = [] {
   return bounds;
 }();
 
+// For each number of binary digits the bucket of the least value that has so many: bounds
+// grow at least twofold, so that of any other is at most two further.
+constexpr auto kFirstBucket = [] {
+  std::array<uint8_t, 65> first{};
+  for (size_t digits = 1; digits < first.size(); ++digits) {
+    const uint64_t least = uint64_t{1} << (digits - 1);
+    while (first[digits] < kBounds.size() && kBounds[first[digits]] < least) ++first[digits];
+  }
+  return first;
+}();
+
 }  // namespace
 
 size_t bucket_of(uint64_t thousandths) {
-  return size_t(std::lower_bound(kBounds.begin(), kBounds.end(), thousandths) - kBounds.begin());
+  size_t bucket = kFirstBucket[size_t(std::bit_width(thousandths))];
+  while (bucket < kBounds.size() && kBounds[bucket] < thousandths) ++bucket;
+  return bucket;
 }
 
 uint64_t HistogramTotals::count() const {

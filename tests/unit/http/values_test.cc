@@ -196,6 +196,16 @@ TEST_CASE("http scans: sixteen at a time find what one at a time finds", "[http]
         if (http::value_end(begin, end) != (in_value ? end : begin + at) ||
             http::target_end(begin, end) != (in_target ? end : begin + at))
           FAIL("byte " << byte << " at " << at << " of " << length);
+        // A name ends before it, and what is behind stays as it is.
+        text += "BEHIND";
+        const std::string before = text;
+        const size_t name_end = http::is_tchar(char(byte)) ? length : at;
+        std::string lower(name_end, 'a');
+        if (at < name_end) lower[at] = http::kNameLower[size_t(byte)];
+        const char* const found = http::lower_name(text.data(), text.data() + length);
+        if (found != text.data() + name_end || text.substr(0, name_end) != lower ||
+            text.substr(name_end) != before.substr(name_end))
+          FAIL("name: byte " << byte << " at " << at << " of " << length);
       }
     }
   }

@@ -223,6 +223,13 @@ TEST_CASE("histogram: Istio's buckets, bounds inclusive", "[telemetry]") {
   CHECK(bucket_of(5000) == 2);
   CHECK(bucket_of(3'600'000'000) == kBucketBounds.size() - 1);
   CHECK(bucket_of(3'600'000'001) == kBucketBounds.size());
+  CHECK(bucket_of(UINT64_MAX) == kBucketBounds.size());
+  for (size_t i = 0; i < kBucketBounds.size(); ++i) {
+    const auto bound = uint64_t(kBucketBounds[i] * 1000);
+    CHECK(bucket_of(bound - 1) == i);
+    CHECK(bucket_of(bound) == i);
+    CHECK(bucket_of(bound + 1) == i + 1);
+  }
   Histogram histogram;
   histogram.record(microseconds(-5));
   histogram.record(milliseconds(7));
