@@ -157,6 +157,7 @@ void Worker::on_accepted(const std::string& listener, UniqueFd fd) {
   const size_t least = other.load();
   if (&other != this && !accept_here_ && mine > least + least / 8)
     return other.adopt(listener, std::move(fd));
+  load_.fetch_add(1, std::memory_order_relaxed);
   serve(listener, std::move(fd));
 }
 
@@ -173,7 +174,6 @@ void Worker::adopt(std::string listener, UniqueFd fd) {
   loop_.post(
       [this, listener = std::move(listener), fd = std::make_shared<UniqueFd>(std::move(fd))] {
         serve(listener, std::move(*fd));
-        load_.fetch_sub(1, std::memory_order_relaxed);
         if (draining_ && connections_.empty()) finish_drain();
       });
 }
@@ -183,7 +183,11 @@ void Worker::read_facts(size_t facts_max, std::function<void(std::vector<Request
 }
 
 void Worker::serve(const std::string& listener, UniqueFd fd) {
-  if (view_ == nullptr) return;
+  if (!begin(listener, std::move(fd))) load_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Worker::begin(const std::string& listener, UniqueFd fd) {
+  if (view_ == nullptr) return false;
   View* view = view_;
   const ListenerSpec* spec = view->snapshot().listener(listener);
   if (spec == nullptr && previous_ != nullptr) {
@@ -191,20 +195,23 @@ void Worker::serve(const std::string& listener, UniqueFd fd) {
     view = previous_;
     spec = view->snapshot().listener(listener);
   }
-  if (spec == nullptr) return;
+  if (spec == nullptr) return false;
   Captured captured{.listener = spec, .destination = {}};
   if (spec->config->original_dst)
     captured = capture(view->snapshot(), *spec, fd.get(), host_.own_connections());
-  if (captured.listener == nullptr) return refuse_loop(*spec);
+  if (captured.listener == nullptr) {
+    refuse_loop(*spec);
+    return false;
+  }
   auto connection = std::make_unique<Connection>(*this, *view, *captured.listener);
   connection->slot = connections_.size();
   Connection& started = *connection;
   connections_.push_back(std::move(connection));
-  load_.fetch_add(1, std::memory_order_relaxed);
   connections_total_->add();
   connections_active_->set(connections_.size());
   started.start(std::move(fd), captured.destination);
   if (view != view_ || draining_) started.drain("the listener has gone");
+  return true;
 }
 
 void Worker::refuse_loop(const ListenerSpec& listener) {

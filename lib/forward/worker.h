@@ -119,7 +119,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void update_acceptors(const Snapshot& snapshot);
   void accept_from_leaving(const Snapshot& next);
   bool refuses_connection() const;
+  // Of one that load_ counts: until it is gone, or at once where it cannot be served.
   void serve(const std::string& listener, UniqueFd fd);
+  bool begin(const std::string& listener, UniqueFd fd);
   void refuse_loop(const ListenerSpec& listener);
   void begin_drain(Duration longest);
   void finish_drain();

@@ -1,5 +1,7 @@
 // Configuration that changes and a process that ends, under load: nothing is lost.
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "scenario/load.h"
 #include "scenario/proxy.h"
@@ -163,6 +165,37 @@ TEST_CASE("scenario: few long connections are spread over the workers", "[forwar
     proxy.run([&](forward::Forwarder& f) { loads = f.loads(); });
     return loads == std::vector<size_t>{2, 2};
   }));
+}
+
+TEST_CASE("scenario: a connection is counted once, also while it is handed to another worker",
+          "[forwarder]") {
+  Origin a("a");
+  Proxy proxy(Front{.endpoints = ports({a.port()})}.yaml(), 2);
+  const uint16_t port = proxy.port();
+  constexpr size_t kAll = 200;
+  std::atomic<size_t> made{0};
+  std::vector<Wire> held;
+  std::thread clients([&] {
+    while (made < kAll) {
+      ++made;  // before it can be counted
+      held.push_back(Wire::connect(port));
+    }
+  });
+  size_t most_over = 0;
+  proxy.run([&](forward::Forwarder& f) {
+    support::wait_for([&] {
+      // Often between two looks at whether it is over.
+      for (int i = 0; i < 10000; ++i) {
+        const size_t counted = f.connections();
+        const size_t begun = made;
+        if (counted > begun) most_over = std::max(most_over, counted - begun);
+      }
+      return f.connections() == kAll;
+    });
+  });
+  clients.join();
+  CHECK(most_over == 0);
+  CHECK(proxy.connections() == kAll);
 }
 
 TEST_CASE("scenario: connections to an endpoint outlive changes around it", "[forwarder]") {
