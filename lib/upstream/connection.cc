@@ -128,7 +128,10 @@ void Connection::on_transport_closed(std::string_view why) {
 }
 
 void Connection::on_deadline(event::Deadline&) {
-  if (codec_) return drain();
+  if (codec_) {
+    endpoint_.counts().add(ClusterCount::CxMaxDurationReached);
+    return drain();
+  }
   transport_.close();
   if (closed_) return;
   closed_ = true;

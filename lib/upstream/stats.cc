@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, kClusterCounts> kNames = {
     "upstream_cx_destroy",
     "upstream_cx_destroy_with_active_rq",
     "upstream_cx_max_requests",
+    "upstream_cx_max_duration_reached",
     "upstream_cx_none_healthy",
     "upstream_cx_protocol_error",
     "upstream_rq_total",

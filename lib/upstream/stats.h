@@ -68,6 +68,7 @@ enum class ClusterCount : uint8_t {
   CxDestroy,
   CxDestroyWithActiveRq,
   CxMaxRequests,
+  CxMaxDurationReached,
   CxNoneHealthy,
   CxProtocolError,
   RqTotal,

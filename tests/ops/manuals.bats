@@ -76,6 +76,13 @@ missing_options() {
   diff -u <(details_of_page) <(details_of_sources)
 }
 
+@test "what is counted of a cluster is in mesh-metrics(7)" {
+  counted() { sed -nE '/kNames = /,/^};/s/^ +"([a-z0-9_]+)",$/\1/p' lib/upstream/stats.cc; }
+  [ "$(counted | wc -l)" -gt 30 ]
+  diff -u <(counted | sort) <(sed -n '/^\.It Li envoy_cluster_upstream_\*/,/^\.It Li mesh_circuit/p' man/mesh-metrics.7 |
+    grep '^\.Li' | grep -oE '(upstream|retry)_[a-z0-9_]+' | sort)
+}
+
 @test "all settings are in the pages, and in the examples" {
   for daemon in "${daemons[@]}"; do
     while read -r field; do

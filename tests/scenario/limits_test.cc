@@ -171,6 +171,7 @@ TEST_CASE("scenario: an upstream's connection has its time, and no request is lo
   CHECK(load.answered() > 0);
   // Those that nobody uses go as well.
   CHECK(support::wait_for([&] { return stat(proxy, "upstream_cx_active") == 0; }));
+  CHECK(stat(proxy, "upstream_cx_max_duration_reached") == stat(proxy, "upstream_cx_total"));
 }
 
 TEST_CASE("scenario: keep-alive probes are set on the sockets", "[forwarder]") {
