@@ -115,10 +115,14 @@ void OverloadManager::add_numbers(telemetry::Snapshot& into) const {
     into.numbers[{"mesh_overload_pressure_percent",
                   {{"resource", std::string(to_string(OverloadResource(i)))}},
                   true}] += uint64_t(pressures_[i] * 100);
+  uint32_t active = overload_.active();
+  // The limit of connections needs no trigger, and ends with the first that goes.
+  if (pressures_[size_t(OverloadResource::Connections)] >= 1)
+    active |= uint32_t(OverloadAction::RejectConnections);
   for (size_t i = 0; i < resilience::kOverloadActions; ++i)
     into.numbers[{"mesh_overload_active",
                   {{"action", std::string(to_string(OverloadAction(1U << i)))}},
-                  true}] += (overload_.active() >> i) & 1U;
+                  true}] += (active >> i) & 1U;
 }
 
 }  // namespace mesh::forward
