@@ -131,12 +131,10 @@ YAML
   mesh apply -f "$dir/policy.yaml" --wait
 }
 
-@test "outbound, REDIRECT: services by host and by address, the rest passes or is blocked" {
-  services
-  forwarder 'capture: {outbound: "[::]:15001"}'
+outbound_works() {  # outbound_works OPTION...: those of capture
   origin "$peer" http@192.0.2.2:8081 first@192.0.2.2:5433 'http@[::]:80' 'first@[::]:7000' \
     'http@[::]:7001'
-  capture --outbound 15001 --only-user 4242
+  capture --outbound 15001 --only-user 4242 "$@"
 
   # A service: by its Host wherever the connection was going, and by its address.
   [ "$(fetch as_app 203.0.113.99 80 shop.example)" = $'http 8081 from 192.0.2.1\n200' ]
@@ -166,6 +164,18 @@ YAML
 
   policy ALLOW_ANY
   [[ $(hear as_app 203.0.113.5 7000) == "first 7000 from "* ]]
+}
+
+@test "outbound, REDIRECT: services by host and by address, the rest passes or is blocked" {
+  services
+  forwarder 'capture: {outbound: "[::]:15001"}'
+  outbound_works
+}
+
+@test "outbound, TPROXY: the same" {
+  services
+  forwarder 'capture: {outbound: "[::]:15001", outbound_mode: tproxy}'
+  outbound_works --outbound-tproxy
 }
 
 @test "outbound: a server that speaks first at a port of HTTP services is waited for once" {
