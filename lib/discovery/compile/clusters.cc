@@ -243,11 +243,15 @@ void set_caller(const Model& model, const Node& node, pb::Cluster& cluster) {
   }
 }
 
-// Istio's refresh rate. Its family is that of the proxy's own address; here the one
+// The refresh rate is Istio's. Its family is that of the proxy's own address; here the one
 // that most names have goes first.
 void set_names(const Model& model, const Node& node, const Service& service, pb::Cluster& cluster) {
   cluster.set_dns_lookup_family(pb::Cluster::V4_PREFERRED);
-  set(kDnsRefresh, *cluster.mutable_dns_refresh_rate());
+  const auto* const mesh = model.mesh_config();
+  if (mesh != nullptr && mesh->spec.has_dns_refresh_rate())
+    *cluster.mutable_dns_refresh_rate() = mesh->spec.dns_refresh_rate();
+  else
+    set(kDnsRefresh, *cluster.mutable_dns_refresh_rate());
   for (const Resource& one : assignments_of(model, service, node))
     if (one.name == cluster.name()) cluster.mutable_load_assignment()->ParseFromString(*one.body);
   auto& assignment = *cluster.mutable_load_assignment();

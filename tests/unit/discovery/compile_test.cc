@@ -354,6 +354,16 @@ spec:
   const auto& all = *clusters.at("outbound|80||api.example");
   CHECK(all.discovery == Discovery::StrictDns);
   CHECK(all.dns.refresh == std::chrono::seconds(60));
+  const auto often = sample::model(sample::kAll + named + R"(
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: mesh, namespace: istio-system}
+spec: {dnsRefreshRate: 2s}
+)");
+  for (const auto& one : compile_clusters(*often, sample::node("web-1")))
+    if (one.name == "outbound|80||api.example")
+      CHECK((*xds::decode_cluster(*one.body))->dns.refresh == std::chrono::seconds(2));
   std::set<std::string> hosts;
   for (const auto& e : all.load_assignment->endpoints) hosts.insert(xds::to_string(e.address));
   CHECK(hosts == std::set<std::string>{"10.0.0.1:8080", "eu.example:8080"});
