@@ -175,6 +175,8 @@ class Exchange final : private http::StreamHandler,
   // The downstream is over: counts, logs, lets go.
   void conclude();
   void record(Duration duration);
+  telemetry::Scope& with_values(telemetry::Scope& scope,
+                                const std::vector<telemetry::TagValue>& wanted);
   void keep_fact();                // of the head as it is matched
   telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);

@@ -1,12 +1,48 @@
 // What is counted and logged of an exchange.
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "forward/connection.h"
 #include "forward/exchange.h"
 #include "forward/worker.h"
+#include "http/path.h"
 
 namespace mesh::forward {
+
+// Of this request alone: what tags of the metrics say of it.
+telemetry::Scope& Exchange::with_values(telemetry::Scope& scope,
+                                        const std::vector<telemetry::TagValue>& wanted) {
+  using Kind = telemetry::TagValue::Kind;
+  std::array<std::string_view, telemetry::kRequestValuesMax> values;
+  std::array<char, 8> port;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    std::string_view& value = values[i];
+    switch (wanted[i].kind) {
+      case Kind::Method: value = head_->method; break;
+      case Kind::Host: value = head_->authority; break;
+      case Kind::Scheme: value = head_->scheme; break;
+      case Kind::Protocol: value = http::to_string(head_->protocol); break;
+      case Kind::UrlPath: value = http::without_query(head_->path); break;
+      case Kind::Header: value = head_->fields.get(wanted[i].text).value_or(""); break;
+      case Kind::RouteName: value = route_ != nullptr ? route_->name : std::string_view(); break;
+      case Kind::ClusterName:
+        if (cluster_ != nullptr) value = cluster_->cluster->spec().name();
+        break;
+      case Kind::DestinationPort: {
+        const auto end = std::to_chars(port.data(), port.data() + port.size(),
+                                       connection_->local_address().port());
+        value = {port.data(), size_t(end.ptr - port.data())};
+        break;
+      }
+      case Kind::Text:
+      case Kind::Label:
+      case Kind::MutualTls: break;
+    }
+  }
+  return scope.with(wanted, {values.data(), wanted.size()});
+}
 
 void Exchange::record(Duration duration) {
   telemetry::RequestFacts facts;
@@ -34,7 +70,10 @@ void Exchange::record(Duration duration) {
   facts.response_bytes = response_bytes_;
   telemetry::Scope& scope =
       cluster_ != nullptr ? view_->scope(*cluster_, inbound_) : view_->no_cluster(inbound_);
-  scope.record(facts);
+  if (const auto* const values = view_->tag_values(inbound_); values != nullptr)
+    with_values(scope, *values).record(facts);
+  else
+    scope.record(facts);
   if (fact_ == 0) return;
   worker_.facts().end(std::exchange(fact_, 0),
                       route_ != nullptr ? std::string_view(route_->name) : std::string_view(),

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "forward/filter/reports.h"
+#include "telemetry/metric_choices.h"
 
 namespace mesh::forward {
 
@@ -258,6 +259,8 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();
+  if (newest_ != nullptr)
+    telemetry::apply(newest_->metrics[0].get(), newest_->metrics[1].get(), into);
 }
 
 std::vector<size_t> Forwarder::loads() const {

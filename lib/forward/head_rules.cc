@@ -46,7 +46,24 @@ Found find(const http::Fields& fields) {
   return found;
 }
 
-void trace(http::RequestHead& head, const Found& found, Random& random, Scratch& scratch) {
+// Envoy, "Trace sampling": one that an inner hop or the client asks for, else a share,
+// chosen by the request's id so that all hops choose alike.
+bool samples(const http::Fields& fields, const xds::TraceSampling& sampling, Random& random) {
+  const std::string_view id = fields.get("x-request-id").value_or(std::string_view());
+  uint32_t number = 0;
+  if (id.size() != telemetry::kRequestIdBytes ||
+      std::from_chars(id.data(), id.data() + 8, number, 16).ptr != id.data() + 8)
+    return false;
+  const uint32_t place = number % 10'000;
+  // What an Envoy before us has decided stands in the id.
+  const bool decided = id[14] == '9' || id[14] == 'a' || id[14] == 'b';
+  return place < sampling.overall &&
+         (decided || place < sampling.random || fields.get("x-envoy-force-trace") ||
+          (fields.get("x-client-trace-id") && random.below(10'000) < sampling.client));
+}
+
+void trace(http::RequestHead& head, const Found& found, const xds::TraceSampling& sampling,
+           Random& random, Scratch& scratch) {
   // Carried on as it came: no span of ours is reported, so none is claimed.
   // More than one is as none (W3C Trace Context, 3.2).
   if (found.traceparents == 1 && telemetry::parse_traceparent(found.traceparent)) {
@@ -56,7 +73,7 @@ void trace(http::RequestHead& head, const Found& found, Random& random, Scratch&
   }
   if (!found.tracestate.empty()) head.fields.remove("tracestate");
   std::array<char, telemetry::kTraceparentBytes> text;
-  const auto context = telemetry::new_trace(false, random);
+  const auto context = telemetry::new_trace(samples(head.fields, sampling, random), random);
   const auto value = scratch.keep(telemetry::format_traceparent(context, text));
   if (found.traceparents == 0)
     head.fields.add("traceparent", value);
@@ -167,7 +184,7 @@ HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain
     else
       head.fields.set("x-request-id", value);
   }
-  if (chain.trace_context) trace(head, found, random, scratch);
+  if (chain.trace_context) trace(head, found, chain.trace_sampling, random, scratch);
   return notes;
 }
 

@@ -16,6 +16,26 @@ bool names_files(const xds::TlsContext& config) {
          config.validation_secret.starts_with("file-");
 }
 
+// Totals are shown by direction, so its listeners must agree.
+Result<void> choose_metrics(const xds::Config& config, Snapshot& snapshot) {
+  const xds::Listener* first[2] = {nullptr, nullptr};
+  for (const auto& listener : config.listeners) {
+    const size_t inbound = listener->direction == xds::TrafficDirection::Inbound ? 1 : 0;
+    if (first[inbound] == nullptr) {
+      first[inbound] = listener.get();
+      snapshot.metrics[inbound] = listener->metrics;
+      continue;
+    }
+    const auto& chosen = snapshot.metrics[inbound];
+    const auto& here = listener->metrics;
+    if (chosen == here || (chosen && here && *chosen == *here)) continue;
+    return Error{Errc::Invalid,
+                 "listener " + listener->name + ": its metadata says other metrics " +
+                     "than that of listener " + first[inbound]->name + ", of the same direction"};
+  }
+  return {};
+}
+
 }  // namespace
 
 const ChainSpec* ListenerSpec::chain(const ConnectionFacts& facts) const {
@@ -56,6 +76,7 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
     snapshot->clusters[name] = *std::move(built);
   }
   left_out_.clear();
+  MESH_TRY_VOID(choose_metrics(config, *snapshot));
   for (const auto& value : config.listeners) {
     auto built = listener(value, config, secrets);
     if (!built && tolerate_taken_ && built.error().kind == Errc::Unavailable) {

@@ -67,6 +67,9 @@ class Snapshot {
   std::vector<ListenerSpec> listeners;
   std::map<std::string, std::shared_ptr<const upstream::ClusterSpec>, std::less<>> clusters;
 
+  // Of the listeners that report as destination [1], and as source [0]; null: as counted.
+  std::shared_ptr<const telemetry::MetricChoices> metrics[2];
+
   const ListenerSpec* listener(std::string_view name) const;
   // Of that address, else of its port on all addresses; null: none.
   const ListenerSpec* listener_at(const net::Address& address) const;

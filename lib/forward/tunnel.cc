@@ -56,10 +56,24 @@ void Tunnel::start() {
     return give_up(Flag::NoClusterFound, "cluster_not_found");
   }
   scope_ = &view.scope(*entry, connection_.inbound());
+  if (const auto* const values = view.tag_values(connection_.inbound()); values != nullptr)
+    scope_ = &with_values(*scope_, *values);
   if (const auto why = connection_.refusal(connection_.chain()); !why.empty())
     return give_up({}, why);
   arm();
   connect();
+}
+
+// Of this connection alone: what tags of the metrics say of it, where they can.
+telemetry::Scope& Tunnel::with_values(telemetry::Scope& scope,
+                                      const std::vector<telemetry::TagValue>& wanted) {
+  std::array<std::string_view, telemetry::kRequestValuesMax> values;
+  const std::string port = std::to_string(connection_.local_address().port());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].kind == telemetry::TagValue::Kind::DestinationPort) values[i] = port;
+    if (wanted[i].kind == telemetry::TagValue::Kind::ClusterName) values[i] = target_->cluster;
+  }
+  return scope.with(wanted, {values.data(), wanted.size()});
 }
 
 void Tunnel::connect() {

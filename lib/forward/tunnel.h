@@ -44,6 +44,8 @@ class Tunnel final : public upstream::PipeEnd,
 
  private:
   void connect();
+  telemetry::Scope& with_values(telemetry::Scope& scope,
+                                const std::vector<telemetry::TagValue>& wanted);
   void give_up(telemetry::Flags flags, std::string_view details);
   void end(std::string_view why);
   void conclude();

@@ -8,6 +8,9 @@ namespace mesh::forward {
 View::View(const Snapshot& snapshot, upstream::EndpointTable& endpoints,
            telemetry::Registry& registry, const Local& local, Random& random, Owner& owner)
     : snapshot_(snapshot), registry_(registry), local_(local), owner_(owner) {
+  for (size_t side = 0; side < 2; ++side)
+    if (const auto& metrics = snapshot.metrics[side]; metrics && !metrics->of_request.empty())
+      tag_values_[side] = &metrics->of_request;
   clusters_.reserve(snapshot.clusters.size());
   for (const auto& [name, spec] : snapshot.clusters)
     clusters_[name].cluster = std::make_unique<upstream::Cluster>(spec, endpoints, random);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/random.h"
 #include "forward/local.h"
@@ -56,6 +57,10 @@ class View {
   telemetry::Scope& scope(Entry& entry, bool inbound);
   // Of requests that reached no cluster.
   telemetry::Scope& no_cluster(bool inbound);
+  // What tags of metrics need of each request; null: nothing.
+  const std::vector<telemetry::TagValue>* tag_values(bool inbound) const {
+    return tag_values_[inbound ? 1 : 0];
+  }
 
   void retain() { ++references_; }
   void release();
@@ -80,6 +85,7 @@ class View {
   };
   std::array<Known, 64> known_;
   telemetry::Scope* no_cluster_[2] = {nullptr, nullptr};
+  const std::vector<telemetry::TagValue>* tag_values_[2] = {nullptr, nullptr};
   uint32_t references_ = 0;
 };
 

@@ -44,8 +44,9 @@ int64_t unix_ms(WallTime time) {
 }  // namespace
 
 void Store::add(Snapshot& into, const Snapshot& more) {
-  for (const auto& [labels, totals] : more.requests) into.requests[labels] += totals;
-  for (const auto& [labels, totals] : more.tcp) into.tcp[labels] += totals;
+  for (const auto& [labels, totals] : more.requests)
+    telemetry::merge(into.requests, labels, totals);
+  for (const auto& [labels, totals] : more.tcp) telemetry::merge(into.tcp, labels, totals);
   for (const auto& [key, value] : more.numbers) into.numbers[key] += value;
 }
 
@@ -65,12 +66,12 @@ void Store::admit(Snapshot& totals) {
   for (const auto& [labels, requests] : totals.requests) {
     const Labels as = admitted(labels);
     if (as != labels) ++overflow_;
-    result.requests[as] += requests;
+    telemetry::merge(result.requests, as, requests);
   }
   for (const auto& [labels, tcp] : totals.tcp) {
     const Labels as = admitted(labels);
     if (as != labels) ++overflow_;
-    result.tcp[as] += tcp;
+    telemetry::merge(result.tcp, as, tcp);
   }
   for (const auto& [key, value] : totals.numbers) {
     if (!admitted_numbers_.contains(key)) {

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "mesh/statsd.pb.h"
+#include "telemetry/metric_choices.h"
 
 namespace mesh::stats {
 namespace {
@@ -36,6 +37,13 @@ void encode_labels(const Labels& labels, Strings& strings, Message& out) {
     if (labels.values[i].empty()) continue;
     out.add_labels(strings.number(telemetry::name(Label(i))));
     out.add_labels(strings.number(labels.values[i]));
+  }
+  for (size_t i = 0; i < telemetry::kLabels; ++i)
+    if ((labels.left_out >> i & 1) != 0)
+      out.add_left_out(strings.number(telemetry::name(Label(i))));
+  for (const auto& [name, value] : labels.tags) {
+    out.add_tags(strings.number(name));
+    out.add_tags(strings.number(value));
   }
 }
 
@@ -73,17 +81,37 @@ Result<void> for_labels(const wire::Totals& message, const Numbers& labels, Each
   return {};
 }
 
-template <class Numbers>
-Result<Labels> decode_labels(const wire::Totals& message, const Numbers& numbers) {
-  if (numbers.size() > 64) return invalid("a series has over 32 labels");
+template <class Series>
+Result<Labels> decode_labels(const wire::Totals& message, const Series& series) {
+  if (series.labels_size() > 64) return invalid("a series has over 32 labels");
+  if (size_t(series.tags_size()) > 2 * telemetry::kTagsMax)
+    return invalid("a series has over " + std::to_string(telemetry::kTagsMax) + " tags");
   Labels labels;
   MESH_TRY_VOID(
-      for_labels(message, numbers, [&](const std::string& name, const std::string& value) {
+      for_labels(message, series.labels(), [&](const std::string& name, const std::string& value) {
         Label label{};
         if (telemetry::find_label(name, label)) labels[label] = cut(value);
       }));
+  for (const uint32_t name : series.left_out()) {
+    if (name >= uint32_t(message.strings_size())) return invalid("a label points to no string");
+    if (Label label{}; telemetry::find_label(message.strings(int(name)), label))
+      labels.left_out |= 1U << unsigned(label);
+  }
+  // A page has each name once, in whatever order they came.
+  std::map<std::string, std::string> tags;
+  bool valid = true;
+  MESH_TRY_VOID(
+      for_labels(message, series.tags(), [&](const std::string& name, const std::string& value) {
+        Label label{};
+        valid = valid && telemetry::valid_tag_name(name) && !telemetry::find_label(name, label);
+        tags[name] = cut(value);
+      }));
+  if (!valid) return invalid("a tag has no valid name");
+  labels.tags.assign(tags.begin(), tags.end());
   return labels;
 }
+
+uint8_t decode_hidden(uint32_t bits) { return uint8_t(bits & 0x0f); }
 
 Result<telemetry::NumberKey> decode_number(const wire::Totals& message,
                                            const wire::NumberSeries& series) {
@@ -121,6 +149,7 @@ void encode(const telemetry::Snapshot& totals, wire::Totals& out) {
     encode(requests.duration, *series.mutable_duration_ms());
     encode(requests.request_bytes, *series.mutable_request_bytes());
     encode(requests.response_bytes, *series.mutable_response_bytes());
+    series.set_hidden(requests.hidden);
   }
   for (const auto& [labels, tcp] : totals.tcp) {
     wire::TcpSeries& series = *out.add_tcp();
@@ -129,6 +158,7 @@ void encode(const telemetry::Snapshot& totals, wire::Totals& out) {
     series.set_closed(tcp.closed);
     series.set_sent_bytes(tcp.sent_bytes);
     series.set_received_bytes(tcp.received_bytes);
+    series.set_hidden(tcp.hidden);
   }
   for (const auto& [key, value] : totals.numbers) {
     wire::NumberSeries& series = *out.add_numbers();
@@ -158,18 +188,23 @@ Result<telemetry::Snapshot> decode(const wire::Totals& message) {
     return Error{Errc::TooBig, "totals: over " + std::to_string(kSeriesAMessageMax) + " series"};
   telemetry::Snapshot totals;
   for (const wire::RequestSeries& each : message.requests()) {
-    MESH_TRY(const Labels labels, decode_labels(message, each.labels()));
+    MESH_TRY(const Labels labels, decode_labels(message, each));
     telemetry::RequestTotals requests;
     requests.requests = each.requests();
     MESH_TRY(requests.duration, decode(each.duration_ms()));
     MESH_TRY(requests.request_bytes, decode(each.request_bytes()));
     MESH_TRY(requests.response_bytes, decode(each.response_bytes()));
-    totals.requests[labels] += requests;
+    requests.hidden = decode_hidden(each.hidden());
+    telemetry::merge(totals.requests, labels, requests);
   }
   for (const wire::TcpSeries& each : message.tcp()) {
-    MESH_TRY(const Labels labels, decode_labels(message, each.labels()));
-    totals.tcp[labels] += telemetry::TcpTotals{each.opened(), each.closed(), each.sent_bytes(),
-                                               each.received_bytes()};
+    MESH_TRY(const Labels labels, decode_labels(message, each));
+    telemetry::merge(totals.tcp, labels,
+                     telemetry::TcpTotals{.opened = each.opened(),
+                                          .closed = each.closed(),
+                                          .sent_bytes = each.sent_bytes(),
+                                          .received_bytes = each.received_bytes(),
+                                          .hidden = decode_hidden(each.hidden())});
   }
   for (const wire::NumberSeries& each : message.numbers()) {
     MESH_TRY(auto key, decode_number(message, each));

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mesh::telemetry {
 
@@ -39,6 +41,7 @@ enum class Label : uint8_t {
   kCount,
 };
 inline constexpr size_t kLabels = size_t(Label::kCount);
+static_assert(kLabels <= 32, "Labels.left_out has a bit for each");
 
 // "source_workload", ...
 std::string_view name(Label label);
@@ -47,6 +50,10 @@ bool find_label(std::string_view name, Label& out);
 
 struct Labels {
   std::array<std::string, kLabels> values;
+  uint32_t left_out = 0;  // bits by Label: not shown at all
+  // Further ones, by name. Before choices are applied: by TagValue::key(), what it was of
+  // these requests.
+  std::vector<std::pair<std::string, std::string>> tags = {};
 
   std::string& operator[](Label label) { return values[size_t(label)]; }
   const std::string& operator[](Label label) const { return values[size_t(label)]; }

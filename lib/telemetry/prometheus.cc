@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "telemetry/metric_choices.h"
+
 namespace mesh::telemetry {
 namespace {
 
@@ -48,11 +50,13 @@ std::string label_text(const Labels& labels, bool tcp) {
   std::string text = "{";
   for (size_t i = 0; i < kLabels; ++i) {
     const auto label = Label(i);
-    if (tcp && only_of_requests(label)) continue;
+    if ((tcp && only_of_requests(label)) || (labels.left_out >> i & 1) != 0) continue;
     const bool may_be_empty = label == Label::GrpcResponseStatus;
     const std::string_view value = labels.values[i];
     append_label(name(label), value.empty() && !may_be_empty ? "unknown" : value, text);
   }
+  for (const auto& [name, value] : labels.tags)
+    append_label(name, value.empty() ? std::string_view("unknown") : value, text);
   return text;
 }
 
@@ -90,42 +94,44 @@ void append_histogram(std::string_view name, const std::string& labels,
 }
 
 struct RequestHistogram {
-  std::string_view name;
+  Metric metric;
   std::string_view help;
   HistogramTotals RequestTotals::*totals;
 };
 constexpr RequestHistogram kRequestHistograms[] = {
-    {"istio_request_duration_milliseconds",
-     "Time from a request's first byte to its answer's last.", &RequestTotals::duration},
-    {"istio_request_bytes", "Bytes of request bodies.", &RequestTotals::request_bytes},
-    {"istio_response_bytes", "Bytes of response bodies.", &RequestTotals::response_bytes},
+    {Metric::Duration, "Time from a request's first byte to its answer's last.",
+     &RequestTotals::duration},
+    {Metric::RequestBytes, "Bytes of request bodies.", &RequestTotals::request_bytes},
+    {Metric::ResponseBytes, "Bytes of response bodies.", &RequestTotals::response_bytes},
 };
 
 struct TcpCounter {
-  std::string_view name;
+  Metric metric;
   std::string_view help;
   uint64_t TcpTotals::*total;
 };
 constexpr TcpCounter kTcpCounters[] = {
-    {"istio_tcp_connections_opened_total", "TCP connections opened.", &TcpTotals::opened},
-    {"istio_tcp_connections_closed_total", "TCP connections closed.", &TcpTotals::closed},
-    {"istio_tcp_sent_bytes_total", "Bytes sent to clients over TCP connections.",
-     &TcpTotals::sent_bytes},
-    {"istio_tcp_received_bytes_total", "Bytes received from clients over TCP connections.",
+    {Metric::TcpOpened, "TCP connections opened.", &TcpTotals::opened},
+    {Metric::TcpClosed, "TCP connections closed.", &TcpTotals::closed},
+    {Metric::TcpSent, "Bytes sent to clients over TCP connections.", &TcpTotals::sent_bytes},
+    {Metric::TcpReceived, "Bytes received from clients over TCP connections.",
      &TcpTotals::received_bytes},
 };
 
 void append_requests(const Snapshot& totals, std::string& out) {
   append_head("istio_requests_total", "counter", "Requests handled by a forwarder.", out);
   for (const auto& [labels, requests] : totals.requests) {
+    if ((requests.hidden & bit_of(Metric::Requests)) != 0) continue;
     append_sample("istio_requests_total", "", label_text(labels, false), out);
     append_number(requests.requests, out);
     out += '\n';
   }
   for (const RequestHistogram& histogram : kRequestHistograms) {
-    append_head(histogram.name, "histogram", histogram.help, out);
+    const std::string_view metric = name(histogram.metric);
+    append_head(metric, "histogram", histogram.help, out);
     for (const auto& [labels, requests] : totals.requests)
-      append_histogram(histogram.name, label_text(labels, false), requests.*histogram.totals, out);
+      if ((requests.hidden & bit_of(histogram.metric)) == 0)
+        append_histogram(metric, label_text(labels, false), requests.*histogram.totals, out);
   }
 }
 
@@ -153,9 +159,10 @@ std::string prometheus_page(const Snapshot& totals) {
   std::string out;
   append_requests(totals, out);
   for (const TcpCounter& counter : kTcpCounters) {
-    append_head(counter.name, "counter", counter.help, out);
+    append_head(name(counter.metric), "counter", counter.help, out);
     for (const auto& [labels, tcp] : totals.tcp) {
-      append_sample(counter.name, "", label_text(labels, true), out);
+      if ((tcp.hidden & bit_of(counter.metric)) != 0) continue;
+      append_sample(name(counter.metric), "", label_text(labels, true), out);
       append_number(tcp.*counter.total, out);
       out += '\n';
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <unordered_map>
 
 namespace mesh::telemetry {
 namespace {
@@ -62,7 +63,10 @@ struct RequestSeries {
   Histogram response_bytes;
 
   Totals totals() const {
-    return {requests.value(), duration.totals(), request_bytes.totals(), response_bytes.totals()};
+    return {.requests = requests.value(),
+            .duration = duration.totals(),
+            .request_bytes = request_bytes.totals(),
+            .response_bytes = response_bytes.totals()};
   }
 };
 
@@ -74,7 +78,12 @@ struct TcpSeries {
   Counter sent;
   Counter received;
 
-  Totals totals() const { return {opened.value(), closed.value(), sent.value(), received.value()}; }
+  Totals totals() const {
+    return {.opened = opened.value(),
+            .closed = closed.value(),
+            .sent_bytes = sent.value(),
+            .received_bytes = received.value()};
+  }
 };
 
 // Series by key: open addressing. Looked up and grown by the worker alone; `all`
@@ -118,6 +127,14 @@ class SeriesTable {
   std::vector<std::unique_ptr<Series>> all_;
 };
 
+// Of a peer's bytes, what a report and a page can hold.
+std::string printable(std::string_view value) {
+  std::string text(value.substr(0, Scope::kValueBytesMax));
+  for (char& c : text)
+    if (c < ' ' || c > '~') c = '?';
+  return text;
+}
+
 }  // namespace
 
 RequestTotals& RequestTotals::operator+=(const RequestTotals& other) {
@@ -125,6 +142,7 @@ RequestTotals& RequestTotals::operator+=(const RequestTotals& other) {
   duration += other.duration;
   request_bytes += other.request_bytes;
   response_bytes += other.response_bytes;
+  hidden &= other.hidden;
   return *this;
 }
 
@@ -133,6 +151,7 @@ TcpTotals& TcpTotals::operator+=(const TcpTotals& other) {
   closed += other.closed;
   sent_bytes += other.sent_bytes;
   received_bytes += other.received_bytes;
+  hidden &= other.hidden;
   return *this;
 }
 
@@ -145,6 +164,7 @@ struct Registry::Impl {
   std::map<Peer, PeerId> by_peer{{Peer{}, kUnknownPeer}};
   std::map<NumberKey, std::unique_ptr<Counter>> numbers;
   std::atomic<size_t> series{0};
+  size_t variants = 0;  // the owner's thread
 };
 
 struct Scope::Impl {
@@ -154,6 +174,8 @@ struct Scope::Impl {
   const Labels fixed;
   SeriesTable<RequestSeries> requests{};
   SeriesTable<TcpSeries> tcp{};
+  std::unordered_map<std::string, Scope*> variants{};  // the owner's thread, as the next
+  std::string wanted{};                                // the key of the one looked for
 
   template <class Series>
   Series& series(SeriesTable<Series>& table, uint64_t key) {
@@ -194,6 +216,39 @@ struct Scope::Impl {
 Scope::Scope(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Scope::~Scope() = default;
 
+Scope& Scope::with(const std::vector<TagValue>& of, std::span<const std::string_view> values) {
+  std::string& key = impl_->wanted;
+  key.clear();
+  for (size_t i = 0; i < of.size(); ++i) {
+    key.append(1, char(of[i].kind)).append(of[i].text).append(1, '\0');
+    key.append(values[i].substr(0, kValueBytesMax)).append(1, '\0');
+  }
+  const auto known = [&]() -> Scope* {
+    const auto found = impl_->variants.find(key);
+    return found == impl_->variants.end() ? nullptr : found->second;
+  };
+  if (Scope* const scope = known()) return *scope;
+  Registry::Impl& registry = impl_->registry;
+  const bool full = registry.variants >= Registry::kVariantsMax;
+  if (full) {
+    key = "overflow";
+    for (const TagValue& value : of) key.append(1, '\0').append(value.key());
+    if (Scope* const scope = known()) return *scope;
+  }
+  Labels labels = impl_->fixed;
+  for (size_t i = 0; i < of.size(); ++i)
+    labels.tags.emplace_back(of[i].key(), full ? "overflow" : printable(values[i]));
+  std::unique_ptr<Scope> made(new Scope(std::make_unique<Impl>(registry, std::move(labels))));
+  Scope& variant = *made;
+  {
+    const std::lock_guard lock(registry.mutex);
+    registry.scopes.push_back(std::move(made));
+  }
+  ++registry.variants;
+  impl_->variants.emplace(key, &variant);
+  return variant;
+}
+
 void Scope::record(const RequestFacts& facts) {
   RequestSeries& series = impl_->series(impl_->requests, pack(facts));
   series.requests.add();
@@ -224,7 +279,7 @@ Scope& Registry::scope(const Labels& fixed) {
   if (const auto at = impl_->by_labels.find(fixed); at != impl_->by_labels.end())
     return *at->second;
   if (impl_->overflow != nullptr) return *impl_->overflow;
-  const bool full = impl_->scopes.size() + 1 >= kScopesMax;
+  const bool full = impl_->by_labels.size() + 1 >= kScopesMax;
   Labels labels = fixed;
   if (full) {
     for (std::string& value : labels.values) value = "overflow";
@@ -265,9 +320,9 @@ void Registry::collect(Snapshot& into) const {
   for (const auto& scope : impl_->scopes) {
     const Scope::Impl& impl = *scope->impl_;
     for (const auto& series : impl.requests.all())
-      into.requests[impl.labels(series->key)] += series->totals();
+      merge(into.requests, impl.labels(series->key), series->totals());
     for (const auto& series : impl.tcp.all())
-      into.tcp[impl.labels(series->key)] += series->totals();
+      merge(into.tcp, impl.labels(series->key), series->totals());
   }
   for (const auto& [key, counter] : impl_->numbers) into.numbers[key] += counter->value();
 }

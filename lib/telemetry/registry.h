@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "telemetry/histogram.h"
 #include "telemetry/labels.h"
 #include "telemetry/response_flags.h"
+#include "telemetry/tag_value.h"
 
 namespace mesh::telemetry {
 
@@ -51,6 +53,8 @@ struct RequestTotals {
   HistogramTotals duration;  // ms
   HistogramTotals request_bytes;
   HistogramTotals response_bytes;
+  uint8_t hidden = 0;  // bits (metric_choices.h): what is not shown of it
+  // Of a sum is shown what is of either.
   RequestTotals& operator+=(const RequestTotals& other);
 };
 
@@ -59,6 +63,7 @@ struct TcpTotals {
   uint64_t closed = 0;
   uint64_t sent_bytes = 0;      // to downstream
   uint64_t received_bytes = 0;  // from downstream
+  uint8_t hidden = 0;           // as above
   TcpTotals& operator+=(const TcpTotals& other);
 };
 
@@ -77,6 +82,13 @@ struct Snapshot {
   std::map<NumberKey, uint64_t> numbers;
 };
 
+// Adds `totals` to the series of `labels`, or begins it with them.
+template <class Series, class Totals>
+void merge(Series& all, const Labels& labels, const Totals& totals) {
+  const auto [at, fresh] = all.try_emplace(labels, totals);
+  if (!fresh) at->second += totals;
+}
+
 class Registry;
 
 // The series of one set of fixed labels: reporter, our own side, and the
@@ -86,6 +98,12 @@ class Scope {
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
+
+  // The scope of those requests alone whose `of` are `values`: kValueBytesMax of each, what
+  // is no printable ASCII as "?". Past Registry::kVariantsMax all are "overflow". The owner's
+  // thread. Allocates only for values that are new here.
+  static constexpr size_t kValueBytesMax = 128;
+  Scope& with(const std::vector<TagValue>& of, std::span<const std::string_view> values);
 
   // A request is over. The owner's thread. Allocates only for a combination
   // (status, flags, peer, ...) that is new here.
@@ -111,6 +129,7 @@ class Registry {
   static constexpr size_t kSeriesMax = 8192;  // over all scopes
   static constexpr size_t kPeersMax = 16383;
   static constexpr size_t kNumbersMax = 4096;
+  static constexpr size_t kVariantsMax = 1024;  // of scopes, by values of requests
 
   Registry();
   ~Registry();

@@ -20,6 +20,7 @@
 #include "http/path.h"
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
+#include "telemetry/metric_choices.h"
 #include "xds/health_check.h"
 
 namespace mesh::xds {
@@ -191,6 +192,15 @@ struct ConnectionRate {
   bool operator==(const ConnectionRate&) const = default;
 };
 
+// HttpConnectionManager.Tracing: which of the traces that begin here are sampled, in
+// hundredths of a percent (Envoy, "Trace sampling").
+struct TraceSampling {
+  uint16_t client = 10'000;  // of those that a client asks for by x-client-trace-id
+  uint16_t random = 10'000;  // of the others
+  uint16_t overall = 10'000;
+  bool operator==(const TraceSampling&) const = default;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
@@ -225,6 +235,7 @@ struct FilterChain {
   http::PathOptions path;  // what is done with paths before they are matched
   bool generate_request_id = true;
   bool trace_context = false;  // HCM.tracing is set: a traceparent is made where none came
+  TraceSampling trace_sampling;
   Edge edge;
   // Of the router.
   bool suppress_envoy_headers = false;
@@ -266,6 +277,8 @@ struct Listener {
   std::optional<ProxyProtocol> proxy_protocol;
   bool tls_inspector = false;
   bool http_inspector = false;
+  // Of its metadata (xds/decode_metrics.h); null: the standard metrics as they are.
+  std::shared_ptr<const telemetry::MetricChoices> metrics;
   std::vector<FilterChain> filter_chains;
   std::unique_ptr<const FilterChain> default_filter_chain;  // where none matches
 };

@@ -114,6 +114,55 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
   [ "$(cat "$dir/body")" = none ]
 }
 
+metrics() {
+  curl -s -m 5 "http://$(sed -n 's/.*serving \/metrics address=//p' "$dir/run/log/statsd.log" | tail -1)/metrics"
+}
+shows() { metrics | grep -qE -- "$1"; }
+no_more() { ! shows "$1"; }
+
+@test "traces that begin here are sampled as Telemetry says" {
+  up
+  telemetry 'tracing: [{randomSamplingPercentage: 100}]'
+  until_true is 200 /200
+  for _ in 1 2 3 4 5; do
+    is 200 /200
+    [[ $(cat "$dir/body") == *-01 ]]
+  done
+  telemetry 'tracing: [{randomSamplingPercentage: 0}]'
+  for _ in 1 2 3 4 5; do
+    is 200 /200
+    [[ $(cat "$dir/body") == *-00 ]]
+  done
+  is 200 /200 -H 'x-client-trace-id: 1'
+  [[ $(cat "$dir/body") == *-01 ]]
+  # A decision that comes with the request stays.
+  is 200 /200 -H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  [ "$(cat "$dir/body")" = 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 ]
+}
+
+@test "metrics are shown as Telemetry says, on the page that Prometheus reads" {
+  up
+  until_true is 200 /200
+  until_true shows '^istio_requests_total\{.*response_code="200"'
+  shows '^istio_request_bytes_count'
+  telemetry "metrics: [{providers: [{name: prometheus}], overrides: [
+    {match: {metric: REQUEST_SIZE}, disabled: true},
+    {match: {metric: REQUEST_COUNT, mode: SERVER}, tagOverrides: {
+      response_code: {operation: REMOVE}, method: {value: request.method},
+      user: {value: \"request.headers['x-user']\"}, team: {value: \"'shop'\"}}}]}]"
+  get /200 -H 'x-user: ann' -X GET
+  get /404 -H 'x-user: ann'
+  until_true shows '^istio_requests_total\{.*,method="GET",team="shop",user="ann"\} 2$'
+  no_more '^istio_requests_total\{.*response_code='
+  no_more '^istio_request_bytes_count'
+  shows '^istio_request_duration_milliseconds_count\{.*response_code="404"'
+  no_more '^istio_request_duration_milliseconds_count\{.*user='
+  "$build/mesh" delete telemetry/demo/t --wait --run-dir "$dir/run"
+  until_true shows '^istio_requests_total\{.*response_code="404"'
+  until_true no_more 'user="ann"'
+  until_true shows '^istio_request_bytes_count'
+}
+
 @test "what Telemetry cannot choose is refused with its place" {
   printf 'apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t}\nspec:\n  accessLogging:\n  - filter:\n      expression: "connection.mtls"\n' \
     >"$dir/t.yaml"

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "discovery/compile/access_log.h"
+#include "discovery/compile/telemetry.h"
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -111,7 +112,7 @@ Resource virtual_outbound(const Model& model, const Node& node) {
   auto& chain = *listener.add_filter_chains();
   chain.set_name("virtualOutbound-catchall-tcp");
   add_relay(model, node, Direction::Client, unknown_cluster(model, node), chain);
-  return resource(listener.name(), listener);
+  return listener_resource(model, node, listener);
 }
 
 void set_inbound_original(const Node::Capture& capture, Cluster& cluster) {

@@ -13,6 +13,7 @@
 #include "discovery/compile/gateway_tls.h"
 #include "discovery/compile/match.h"
 #include "discovery/compile/session_policies.h"
+#include "discovery/compile/telemetry.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -235,7 +236,7 @@ class Listener {
            *inspector.mutable_typed_config());
       set(kSniffTimeout, *listener_.mutable_listener_filters_timeout());
     }
-    to.push_back(resource(listener_.name(), listener_));
+    to.push_back(listener_resource(model_, node_, listener_));
   }
 
  private:

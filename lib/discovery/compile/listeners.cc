@@ -49,6 +49,17 @@ void set_path_normalization(const v1::MeshConfig& mesh, Manager& manager) {
     manager.set_path_with_escaped_slashes_action(Manager::UNESCAPE_AND_FORWARD);
 }
 
+// As Istio: a share of those that nobody asked for.
+void set_sampling(const istio_telemetry::Tracing* choice, Manager::Tracing& tracing) {
+  constexpr double kPercent = 1;
+  tracing.mutable_client_sampling()->set_value(100);
+  tracing.mutable_overall_sampling()->set_value(100);
+  tracing.mutable_random_sampling()->set_value(choice != nullptr &&
+                                                       choice->has_random_sampling_percentage()
+                                                   ? choice->random_sampling_percentage().value()
+                                                   : kPercent);
+}
+
 Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool outbound) {
   Manager manager;
   const auto* mesh = model.mesh_config();
@@ -56,7 +67,7 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   const auto* const choice = tracing(model, node, direction);
   if (choice != nullptr ? !choice->disable_context_propagation().value()
                         : mesh != nullptr && mesh->spec.enable_tracing())
-    manager.mutable_tracing();
+    set_sampling(choice, *manager.mutable_tracing());
   manager.set_stat_prefix(std::move(stat_prefix));
   set_path_normalization(mesh == nullptr ? v1::MeshConfig() : mesh->spec, manager);
   // As Istio: streams may be idle for as long as the route allows.
@@ -238,7 +249,7 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
     listener.set_continue_on_listener_filters_timeout(!port.http && may_be_plain);
   }
   add_chains(model, node, port, mode, listener);
-  return resource(listener.name(), listener);
+  return listener_resource(model, node, listener);
 }
 
 // All captured ports, told apart by where connections were going; what goes elsewhere passes
@@ -264,7 +275,7 @@ Resource virtual_inbound(const Model& model, const Node& node) {
   others.http = others.declared = false;
   others.captured = true;
   add_chains(model, node, others, model.peer_mode(workload, 0), listener);
-  return resource(listener.name(), listener);
+  return listener_resource(model, node, listener);
 }
 
 // Requests alone, by the routes of its name. `address`: ADDRESS:PORT or a path.
@@ -285,7 +296,7 @@ Resource outbound_listener(const Model& model, const Node& node, const std::stri
   auto& filter = *chain.add_filters();
   filter.set_name("envoy.filters.network.http_connection_manager");
   pack(manager, *filter.mutable_typed_config());
-  return resource(listener.name(), listener);
+  return listener_resource(model, node, listener);
 }
 
 std::string address_of(const EgressListener& egress) {

@@ -11,6 +11,7 @@
 #include "discovery/compile/capture.h"
 #include "discovery/compile/egress.h"
 #include "discovery/compile/filters.h"
+#include "discovery/compile/telemetry.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
@@ -182,7 +183,7 @@ class Listeners {
         listener.set_continue_on_listener_filters_timeout(built.whole || built.http);
       }
       if (built.http) add_inspector(listener);
-      result.push_back(resource(listener.name(), listener));
+      result.push_back(listener_resource(model_, node_, listener));
     }
     return result;
   }

@@ -44,7 +44,73 @@ const Entry* find(const Model& model, const Node& node, Direction direction,
   return found;
 }
 
+// By the number in istio_telemetry::MetricSelector::IstioMetric.
+constexpr const char* kMetrics[] = {nullptr,
+                                    "istio_requests_total",
+                                    "istio_request_duration_milliseconds",
+                                    "istio_request_bytes",
+                                    "istio_response_bytes",
+                                    "istio_tcp_connections_opened_total",
+                                    "istio_tcp_connections_closed_total",
+                                    "istio_tcp_sent_bytes_total",
+                                    "istio_tcp_received_bytes_total"};
+
+using google::protobuf::Struct;
+
+void apply(const istio_telemetry::MetricsOverrides& from, Struct& metric) {
+  if (from.has_disabled())
+    (*metric.mutable_fields())["disabled"].set_bool_value(from.disabled().value());
+  if (from.tag_overrides().empty()) return;
+  Struct& tags = *(*metric.mutable_fields())["tags"].mutable_struct_value();
+  for (const auto& [name, tag] : from.tag_overrides()) {
+    auto& value = (*tags.mutable_fields())[name];
+    if (tag.operation() == istio_telemetry::MetricsOverrides::TagOverride::REMOVE)
+      value.set_null_value({});
+    else
+      value.set_string_value(tag.value());
+  }
+}
+
+void apply(const Telemetry& telemetry, Direction direction, Struct& metrics) {
+  for (const auto& entry : telemetry.metrics()) {
+    for (const auto& override : entry.overrides()) {
+      if (!is_about(override.match().mode(), direction)) continue;
+      const auto wanted = size_t(override.match().metric());
+      for (size_t i = 1; i < std::size(kMetrics); ++i)
+        if (wanted == 0 || wanted == i)
+          apply(override, *(*metrics.mutable_fields())[kMetrics[i]].mutable_struct_value());
+    }
+  }
+}
+
+// The first of each scope, from the mesh's to the workload's own.
+Struct metrics_of(const Model& model, const Node& node, Direction direction) {
+  const Workload* const workload = model.workload_of(node);
+  const Labels& labels = workload == nullptr ? node.labels : workload->labels;
+  const Telemetry* scopes[3] = {nullptr, nullptr, nullptr};
+  for (const auto& object : model.objects().telemetries) {
+    const int near = nearness(model, object, node.ns, labels);
+    if (near > 0 && scopes[near - 1] == nullptr && !object.spec.metrics().empty())
+      scopes[near - 1] = &object.spec;
+  }
+  Struct metrics;
+  for (const Telemetry* const telemetry : scopes)
+    if (telemetry != nullptr) apply(*telemetry, direction, metrics);
+  return metrics;
+}
+
 }  // namespace
+
+Resource listener_resource(const Model& model, const Node& node,
+                           envoy::config::listener::v3::Listener& listener) {
+  const bool inbound = listener.traffic_direction() == envoy::config::core::v3::INBOUND;
+  Struct metrics = metrics_of(model, node, inbound ? Direction::Server : Direction::Client);
+  if (!metrics.fields().empty()) {
+    auto& mesh = (*listener.mutable_metadata()->mutable_filter_metadata())["mesh"];
+    *(*mesh.mutable_fields())["metrics"].mutable_struct_value() = std::move(metrics);
+  }
+  return resource(listener.name(), listener);
+}
 
 const istio_telemetry::AccessLogging* access_logging(const Model& model, const Node& node,
                                                      Direction direction) {

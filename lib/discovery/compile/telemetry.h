@@ -7,6 +7,8 @@
 #pragma once
 
 #include "discovery/compile/access_log.h"
+#include "discovery/compile/build.h"
+#include "envoy/config/listener/v3/listener.pb.h"
 
 namespace mesh::discovery {
 
@@ -14,5 +16,11 @@ namespace mesh::discovery {
 const istio_telemetry::AccessLogging* access_logging(const Model& model, const Node& node,
                                                      Direction direction);
 const istio_telemetry::Tracing* tracing(const Model& model, const Node& node, Direction direction);
+
+// The resource of a listener: with what its direction's standard metrics look like in its
+// metadata (xds/decode_metrics.h), where that is not as they are. Of metrics the overrides of
+// all scopes hold, the mesh's first.
+Resource listener_resource(const Model& model, const Node& node,
+                           envoy::config::listener::v3::Listener& listener);
 
 }  // namespace mesh::discovery

@@ -5,14 +5,18 @@
 
 #include "base/json.h"
 #include "forward/admin/pages.h"
+#include "telemetry/metric_choices.h"
 #include "telemetry/prometheus.h"
 #include "upstream/cluster_stats.h"
 
 namespace mesh::forward::admin {
 namespace {
 
+using telemetry::bit_of;
 using telemetry::Label;
+using telemetry::Metric;
 using telemetry::RequestTotals;
+using telemetry::TcpTotals;
 
 // A number under both of its names.
 struct Stat {
@@ -71,6 +75,8 @@ std::string series_name(std::string_view metric, const telemetry::Labels& labels
                             Label::GrpcResponseStatus, Label::ResponseFlags})
     if (!labels[label].empty())
       name += "." + std::string(telemetry::name(label)) + "." + labels[label];
+  for (const auto& [tag, value] : labels.tags)
+    if (!value.empty()) name.append(".").append(tag).append(".").append(value);
   return name;
 }
 
@@ -93,20 +99,25 @@ All gather(const Forwarder& forwarder, const State& state, const NameFilter& wan
     add(name, value);
   }
   for (const auto& [labels, requests] : totals.requests) {
-    add(series_name("istio_requests_total", labels), requests.requests);
-    constexpr std::pair<std::string_view, telemetry::HistogramTotals RequestTotals::*> kKinds[] = {
-        {"istio_request_duration_milliseconds", &RequestTotals::duration},
-        {"istio_request_bytes", &RequestTotals::request_bytes},
-        {"istio_response_bytes", &RequestTotals::response_bytes}};
+    if ((requests.hidden & bit_of(Metric::Requests)) == 0)
+      add(series_name(name(Metric::Requests), labels), requests.requests);
+    constexpr std::pair<Metric, telemetry::HistogramTotals RequestTotals::*> kKinds[] = {
+        {Metric::Duration, &RequestTotals::duration},
+        {Metric::RequestBytes, &RequestTotals::request_bytes},
+        {Metric::ResponseBytes, &RequestTotals::response_bytes}};
     for (const auto& [metric, member] : kKinds)
-      if (const std::string name = series_name(metric, labels); wanted(name))
-        all.histograms[name] += requests.*member;
+      if (const std::string series = series_name(name(metric), labels);
+          (requests.hidden & bit_of(metric)) == 0 && wanted(series))
+        all.histograms[series] += requests.*member;
   }
   for (const auto& [labels, tcp] : totals.tcp) {
-    add(series_name("istio_tcp_connections_opened_total", labels), tcp.opened);
-    add(series_name("istio_tcp_connections_closed_total", labels), tcp.closed);
-    add(series_name("istio_tcp_sent_bytes_total", labels), tcp.sent_bytes);
-    add(series_name("istio_tcp_received_bytes_total", labels), tcp.received_bytes);
+    constexpr std::pair<Metric, uint64_t TcpTotals::*> kKinds[] = {
+        {Metric::TcpOpened, &TcpTotals::opened},
+        {Metric::TcpClosed, &TcpTotals::closed},
+        {Metric::TcpSent, &TcpTotals::sent_bytes},
+        {Metric::TcpReceived, &TcpTotals::received_bytes}};
+    for (const auto& [metric, member] : kKinds)
+      if ((tcp.hidden & bit_of(metric)) == 0) add(series_name(name(metric), labels), tcp.*member);
   }
   return all;
 }

@@ -112,7 +112,10 @@ TEST_CASE("object: Telemetry", "[config]") {
       {"every field",
        "selector: {matchLabels: {app: a}}, accessLogging: [{providers: [{name: envoy}], disabled: "
        "false, match: {mode: CLIENT}, filter: {expression: \"response.code >= 400\"}}], tracing: "
-       "[{disableSpanReporting: true, disableContextPropagation: false, match: {mode: SERVER}}]",
+       "[{disableSpanReporting: true, disableContextPropagation: false, match: {mode: SERVER}, "
+       "randomSamplingPercentage: 0.25}], metrics: [{providers: [{name: prometheus}], overrides: "
+       "[{match: {metric: REQUEST_COUNT, mode: CLIENT}, disabled: true, tagOverrides: {a: {value: "
+       "request.host}, response_code: {operation: REMOVE}}}]}]",
        ""},
       {"another provider", "accessLogging: [{providers: [{name: otel}]}]",
        "spec.accessLogging[0].providers[0]: not supported: provider \"otel\"; use envoy, the file "
@@ -124,12 +127,29 @@ TEST_CASE("object: Telemetry", "[config]") {
       {"a regex that is none",
        "accessLogging: [{filter: {expression: \"request.path.matches('(')\"}}]",
        "spec.accessLogging[0].filter.expression: regex \".*(?:().*\": missing ): .*(?:().*"},
-      {"metrics", "metrics: [{}]",
-       "spec.metrics: not supported: choices among metrics; drop series and labels where "
-       "Prometheus scrapes, by metric_relabel_configs"},
-      {"samples", "tracing: [{randomSamplingPercentage: 10}]",
-       "spec.tracing[0].randomSamplingPercentage: not supported: a choice among spans; spans are "
-       "not reported, set disableSpanReporting"},
+      {"over all", "tracing: [{randomSamplingPercentage: 101}]",
+       "spec.tracing[0].randomSamplingPercentage: expected 0 to 100, got 101"},
+      {"tags of spans", "tracing: [{customTags: {a: {literal: {value: b}}}}]",
+       "spec.tracing[0].customTags: not supported: tags of spans; spans are not reported, set "
+       "disableSpanReporting"},
+      {"metrics elsewhere", "metrics: [{providers: [{name: stackdriver}]}]",
+       "spec.metrics[0].providers[0]: not supported: provider \"stackdriver\"; use prometheus, the "
+       "page of statsd"},
+      {"the two counts alike",
+       "metrics: [{overrides: [{tagOverrides: {reporter: {operation: REMOVE}}}]}]",
+       "spec.metrics[0].overrides[0].tagOverrides[reporter]: the tag reporter tells the two counts "
+       "of a request apart; it stays"},
+      {"no value", "metrics: [{overrides: [{tagOverrides: {a: {}}}]}]",
+       "spec.metrics[0].overrides[0].tagOverrides[a].value: UPSERT needs a value"},
+      {"a value too many",
+       "metrics: [{overrides: [{tagOverrides: {a: {operation: REMOVE, value: \"'b'\"}}}]}]",
+       "spec.metrics[0].overrides[0].tagOverrides[a].value: REMOVE takes no value"},
+      {"no expression of ours",
+       "metrics: [{overrides: [{tagOverrides: {a: {value: \"request.size + 1\"}}}]}]",
+       "spec.metrics[0].overrides[0].tagOverrides[a].value: expected 'TEXT' or an attribute such "
+       "as "
+       "request.method, request.host, request.headers['NAME'], response.code, destination.port, "
+       "upstream_peer.workload, not \"request.size + 1\""},
   };
   check_sayings("telemetry.istio.io/v1", "Telemetry", rows);
   CHECK(said_of("telemetry.istio.io/v1alpha1", "Telemetry", "").empty());

@@ -38,6 +38,18 @@ Seen seen(const std::string& yaml, bool outbound) {
   return {};
 }
 
+std::shared_ptr<const xds::Listener> listener_of(const std::string& yaml, bool outbound) {
+  for (const auto& r :
+       compile_listeners(*sample::model(sample::kAll + yaml), sample::node("ratings-1"))) {
+    if (outbound ? r.name != "outbound" : !r.name.ends_with("|80")) continue;
+    const auto listener = xds::decode_listener(*r.body);
+    if (!listener) FAIL(listener.error().text);
+    return *listener;
+  }
+  FAIL("no such listener");
+  return nullptr;
+}
+
 }  // namespace
 
 TEST_CASE("telemetry: who logs, and what", "[discovery]") {
@@ -88,4 +100,54 @@ TEST_CASE("telemetry: who logs, and what", "[discovery]") {
     CHECK(seen(row.yaml, false) == row.inbound);
     CHECK(seen(row.yaml, true) == row.outbound);
   }
+}
+
+TEST_CASE("telemetry: how many traces are sampled", "[discovery]") {
+  const std::pair<std::string, int> rows[] = {
+      {object("a", "tracing: [{}]"), 100},
+      {object("a", "tracing: [{randomSamplingPercentage: 0}]"), 0},
+      {object("a", "tracing: [{randomSamplingPercentage: 12.34}]"), 1234},
+      {object("a", "tracing: [{randomSamplingPercentage: 100}]"), 10'000},
+  };
+  for (const auto& [yaml, share] : rows) {
+    INFO(yaml);
+    const auto listener = listener_of(yaml, true);
+    CHECK(listener->filter_chains.at(0).trace_sampling.random == share);
+    CHECK(listener->filter_chains.at(0).trace_sampling.overall == 10'000);
+  }
+}
+
+TEST_CASE("telemetry: how metrics are shown", "[discovery]") {
+  using telemetry::Metric;
+  const std::string off =
+      "metrics: [{overrides: [{match: {metric: REQUEST_SIZE, mode: SERVER}, disabled: true}]}]";
+  CHECK(listener_of("", true)->metrics == nullptr);
+  CHECK(listener_of(object("a", off), true)->metrics == nullptr);
+  REQUIRE(listener_of(object("a", off), false)->metrics);
+  CHECK((*listener_of(object("a", off), false)->metrics)[Metric::RequestBytes].disabled);
+  CHECK_FALSE((*listener_of(object("a", off), false)->metrics)[Metric::Requests].disabled);
+
+  // On top of each other: the mesh's, the namespace's, the workload's.
+  const auto chosen =
+      listener_of(object("m",
+                         "metrics: [{overrides: [{tagOverrides: {one: {value: \"'mesh'\"}, two: "
+                         "{value: \"'mesh'\"}}, disabled: true}]}]",
+                         "istio-system") +
+                      object("n",
+                             "metrics: [{overrides: [{match: {metric: REQUEST_COUNT}, disabled: "
+                             "false, tagOverrides: {two: {value: request.method}}}]}]") +
+                      object("w",
+                             "selector: {matchLabels: {app: ratings}}, metrics: [{overrides: "
+                             "[{tagOverrides: {response_code: {operation: REMOVE}}}]}]"),
+                  true)
+          ->metrics;
+  REQUIRE(chosen);
+  CHECK_FALSE((*chosen)[Metric::Requests].disabled);
+  CHECK((*chosen)[Metric::Duration].disabled);
+  CHECK((*chosen)[Metric::TcpOpened].disabled);
+  std::string told;
+  for (const auto& tag : (*chosen)[Metric::Requests].tags)
+    told += tag.name + "=" + (tag.value ? tag.value->key() : "-") + " ";
+  CHECK(told == "one='mesh' response_code=- two=request.method ");
+  CHECK(chosen->of_request.size() == 1);
 }

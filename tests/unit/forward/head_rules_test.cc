@@ -14,10 +14,12 @@ namespace {
 
 struct Prepared {
   explicit Prepared(std::initializer_list<http::Field> fields, bool edge = false,
-                    bool secure = false, bool traces = false) {
+                    bool secure = false, bool traces = false,
+                    const xds::TraceSampling& sampling = {}) {
     for (const auto& f : fields) head.fields.add(f.name, f.value);
     chain.edge.use_remote_address = edge;
     chain.trace_context = traces;
+    chain.trace_sampling = sampling;
     prepare_request(head, chain, {.secure = secure, .remote_host = "10.0.0.7"}, random, scratch);
   }
   std::string field(std::string_view name) const {
@@ -197,4 +199,26 @@ TEST_CASE("head rules: what gRPC is", "[forward]") {
   CHECK(grpc("application/grpc; charset=x"));
   CHECK_FALSE(grpc("application/grpc-web"));
   CHECK_FALSE(grpc("text/plain"));
+}
+
+TEST_CASE("head rules: which traces that begin here are sampled", "[forward]") {
+  const auto sampled = [](std::initializer_list<http::Field> fields, xds::TraceSampling sampling) {
+    return Prepared(fields, false, false, true, sampling).field("traceparent").ends_with("-01");
+  };
+  // 0x00000063 is 99, and so of ten thousand the hundredth.
+  const http::Field id{"x-request-id", "00000063-1111-4111-8111-111111111111"};
+  CHECK(sampled({}, {}));
+  CHECK_FALSE(sampled({}, {.random = 0}));
+  CHECK(sampled({id}, {.random = 100}));
+  CHECK_FALSE(sampled({id}, {.random = 99}));
+  CHECK_FALSE(sampled({id}, {.random = 100, .overall = 99}));
+  CHECK(sampled({id, {"x-envoy-force-trace", "true"}}, {.random = 0}));
+  CHECK(sampled({id, {"x-client-trace-id", "a"}}, {.random = 0}));
+  CHECK_FALSE(sampled({id, {"x-client-trace-id", "a"}}, {.client = 0, .random = 0}));
+  // An Envoy before us has decided, in the id.
+  CHECK(sampled({{"x-request-id", "00000063-1111-9111-8111-111111111111"}}, {.random = 0}));
+  // No number, no share of it.
+  CHECK_FALSE(sampled({{"x-request-id", "abc"}}, {}));
+  // What came is respected.
+  CHECK(sampled({id, {"traceparent", kTrace}}, {.random = 0, .overall = 0}));
 }

@@ -334,3 +334,39 @@ TEST_CASE("window: what is new since ten seconds", "[stats]") {
   // A restart with an older state file: no wrap-around.
   CHECK(since({}, now).requests == 0);
 }
+
+TEST_CASE("wire: what Telemetry chose travels, and shows on the page", "[stats]") {
+  Snapshot totals;
+  Labels chosen = labels("web", "reviews", "");
+  chosen.left_out = 1U << unsigned(Label::ResponseCode);
+  chosen.tags = {{"method", "GET"}, {"zone", "b"}};
+  totals.requests[chosen].requests = 4;
+  totals.requests[chosen].hidden = 0b1110;
+  totals.tcp[labels("web", "db", "")] = {.opened = 3, .hidden = 0b0010};
+  statsd::v1::Totals message;
+  encode(totals, message);
+  const auto decoded = decode(message);
+  REQUIRE(decoded);
+  CHECK(decoded->requests.begin()->first == chosen);
+  Store store({});
+  CHECK(took(store, report("web@h", 1, 1, *decoded)));
+  // A second one of the same labels that shows all.
+  Snapshot other;
+  other.requests[chosen].requests = 1;
+  CHECK(took(store, report("web@i", 2, 1, other)));
+  const std::string page = telemetry::prometheus_page(store.sum());
+  CHECK(page.find("method=\"GET\",zone=\"b\"} 5\n") != std::string::npos);
+  CHECK(page.find("response_code=") == std::string::npos);
+  CHECK(page.find("istio_tcp_connections_opened_total{") != std::string::npos);
+  CHECK(page.find("istio_tcp_connections_closed_total{") == std::string::npos);
+
+  for (const char* const name : {"reporter", "le", "a-b", ""}) {
+    INFO(name);
+    statsd::v1::Totals bad;
+    bad.add_strings(name);
+    auto& series = *bad.add_requests();
+    series.add_tags(0);
+    series.add_tags(0);
+    CHECK_FALSE(decode(bad));
+  }
+}
