@@ -22,10 +22,12 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-std::string client_cert_element(const identity::Certificate& peer, std::string_view own_uri,
+std::string client_cert_element(const identity::Certificate& peer,
+                                const std::optional<identity::Certificate>& own,
                                 const xds::Edge& edge) {
   std::string result;
-  if (!own_uri.empty()) append("By", own_uri, result);
+  if (own)
+    for (const std::string& uri : own->uri_sans()) append("By", uri, result);
   append("Hash", peer.fingerprint(), result);
   if (edge.cert_subject) append("Subject", quoted(peer.subject()), result);
   if (edge.cert_uri) {

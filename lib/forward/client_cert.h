@@ -2,6 +2,7 @@
 // manipulation"; HttpConnectionManager.forward_client_cert_details).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,10 @@
 
 namespace mesh::forward {
 
-// One element: By (our own URI), Hash, and Subject, URI, DNS as the edge asks.
-std::string client_cert_element(const identity::Certificate& peer, std::string_view own_uri,
+// One element: By (the URIs of the certificate that we showed), Hash, and Subject, URI, DNS
+// as the edge asks.
+std::string client_cert_element(const identity::Certificate& peer,
+                                const std::optional<identity::Certificate>& own,
                                 const xds::Edge& edge);
 
 // What becomes of the field. `element` is the connection's, empty where the peer has

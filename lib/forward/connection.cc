@@ -429,7 +429,7 @@ std::string_view Connection::client_cert() {
     text.emplace();
     const auto& session = static_cast<const transport::TlsStream&>(stream()).session();
     if (const auto peer = session.peer_certificate())
-      text = client_cert_element(*peer, view_->snapshot().principal, chain_->config->edge);
+      text = client_cert_element(*peer, session.own_certificate(), chain_->config->edge);
   }
   return *text;
 }

@@ -207,6 +207,14 @@ std::optional<identity::Certificate> Session::peer_certificate() const {
   return *std::move(certificate);
 }
 
+std::optional<identity::Certificate> Session::own_certificate() const {
+  X509* const own = SSL_get_certificate(ssl_);
+  if (own == nullptr || X509_up_ref(own) != 1) return std::nullopt;
+  auto certificate = identity::Certificate::adopt(own);
+  if (!certificate) return std::nullopt;
+  return *std::move(certificate);
+}
+
 std::string_view Session::alpn() const {
   const unsigned char* name = nullptr;
   unsigned size = 0;

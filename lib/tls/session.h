@@ -92,6 +92,8 @@ class Session {
   // After the handshake. Empty where the peer has no such thing.
   const std::string& peer_spiffe_id() const { return peer_spiffe_id_; }
   std::optional<identity::Certificate> peer_certificate() const;
+  // What we have shown, or would.
+  std::optional<identity::Certificate> own_certificate() const;
   std::string_view alpn() const;     // "h2", "http/1.1", or empty
   std::string_view version() const;  // "TLSv1.3"
   std::string_view cipher() const;   // "TLS_AES_128_GCM_SHA256"
