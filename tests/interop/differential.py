@@ -13,22 +13,27 @@ import http.client
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import time
 
 from concurrent import futures
 from differential_cases import ACCESS, ROUTING, TOKENS
+from differential_edges import CALLER, GATEWAY, Edges, difference, exchange
 from echo_server import Backend, unused_port
 
 TIMES = {"x-envoy-upstream-service-time", "date"}  # there or not; the value is chance
 ACCESS_ROWS = set(ACCESS)
+EDGE_ROWS = set(GATEWAY)
+NO_ROUTE = {"order", "no-rule", "edge-rewrite", "edge-nobody"}
 # What mesh-envoy(7), "WHAT DIFFERS" lists: the rows it holds for (None: all), and the differences.
 KNOWN = [
     (None, r"headers\[server\]"),
     (None, r"headers\[connection\]: forwarder \[\], Envoy \['close'\]"),
-    ({"order", "no-rule"}, r"body: forwarder 'no route for host \"[a-z-]+\"', Envoy ''"),
-    ({"order", "no-rule"}, r"headers\[content-type\]: forwarder \['text/plain'\], Envoy \[\]"),
+    (NO_ROUTE, r"body: forwarder 'no route for host \"[a-z.-]+\"', Envoy ''"),
+    (NO_ROUTE, r"headers\[content-type\]: forwarder \['text/plain'\], Envoy \[\]"),
     ({"nobody-there"}, "body: forwarder 'the upstream cannot be connected to: .*', Envoy 'upstream connect error"),
     ({"timeout", "retry-per-try"}, "body: forwarder .no response from the upstream within .*, Envoy 'upstream request timeout'"),
     ({"timeout-header", "retry-header"}, ""),
@@ -39,6 +44,8 @@ KNOWN = [
     (ACCESS_ROWS, r"^headers\[x-envoy-upstream-service-time\]: forwarder \[\]"),
     (ACCESS_ROWS, r"backend.headers\[x-envoy-(attempt-count|original-host)\]: forwarder \[\]"),
     ({"above-root"}, ""),
+    (EDGE_ROWS, r"backend.headers\[x-forwarded-for\]: forwarder \['(.*,)?127\.0\.0\.1'\]"),
+    (EDGE_ROWS, r"backend.headers\[traceparent\]: forwarder \['00-[0-9a-f]{32}-[0-9a-f]{16}-01'\], Envoy \[\]"),
 ]
 
 
@@ -105,6 +112,7 @@ class Mesh:
         self.caller = unused_port()
         self.backends = {}
         self.tokens = {}
+        self.edges = Edges(self, documents, NETWORK, SECURITY)
 
     def write(self, name, text):
         with open(f"{self.dir}/{name}", "w") as file:
@@ -160,6 +168,7 @@ class Mesh:
         text += documents("RequestAuthentication", SECURITY, "tests",
                           "{selector: {matchLabels: {app: access}}, jwtRules: "
                           f"[{{issuer: tests, jwks: '{keys}', forwardOriginalToken: true}}]}}")
+        text += self.edges.configure(service)
         self.write("config/all.yaml", text)
         self.write("discoveryd.yaml", "xds: {}\n")
         common = "namespace: demo, labels: {app: client}, service_account: client"
@@ -169,7 +178,8 @@ class Mesh:
             self.write(f"{folder}/access-{which}.yaml",
                        f"{{workload: access-{which}, namespace: demo, service_account: access, "
                        f"labels: {{app: access, which: {which}}}}}\n")
-        self.write("forwarders/caller.yaml", f"{{name: caller, {common}, outbound: '127.0.0.1:{self.caller}'}}\n")
+        self.write("forwarders/caller.yaml",
+                   f"{{name: caller, {common}, outbound: '127.0.0.1:{self.caller}', outbound_tcp: {CALLER}}}\n")
 
     @staticmethod
     def placed(text, name):
@@ -185,7 +195,7 @@ class Mesh:
     def up(self):
         self.start("up.log", f"{self.build}/mesh", "up", self.dir)
         wait_for(lambda: "\nready\n" in "\n" + open(f"{self.dir}/up.log").read(), "the mesh is up")
-        for name, account in (("client-envoy", "client"), ("access-envoy", "access")):
+        for name, account in (("client-envoy", "client"), ("access-envoy", "access"), ("edge-envoy", "edge")):
             token = self.mesh_token(account)
             self.mesh("cert", "request", f"{self.dir}/{name}", "--token-file", token)
             self.write(f"{name}.json", self.mesh("envoy-bootstrap", f"{self.dir}/envoys/{name}.yaml",
@@ -196,6 +206,11 @@ class Mesh:
             wait_for(lambda: self.ask(self.out[which], "plain", {"path": "/up"})[0] == 200, f"{which} routes")
             wait_for(lambda: self.ask(self.caller, f"access-{which}", {"path": "/free/up"})[0] in (200, 403),
                      f"{which} is reached under mutual TLS")
+            wait_for(lambda: self.ask(self.edges.servers[which]["http"], "edge-plain.example", {"path": "/up"})[0] == 200,
+                     f"{which} is a gateway")
+        for name, what, places, data in self.edges.connections():
+            if name in ("tcp-plain", "relay-namespace") and what in ("0", "tls"):
+                wait_for(lambda: all(exchange(*place, data) for place in places.values()), f"{name} is reached")
 
     def mesh_token(self, account):
         path = f"{self.dir}/{account}.token"
@@ -209,6 +224,8 @@ class Mesh:
         """(status, headers, body) of one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
+            if "tls" in request:
+                connection.sock = self.secured(port, **request["tls"])
             connection.putrequest(request.get("method", "GET"), request["path"], skip_host=True,
                                   skip_accept_encoding=True)
             connection.putheader("Host", host)
@@ -223,9 +240,20 @@ class Mesh:
             reply = connection.getresponse()
             return reply.status, [(k.lower(), v) for k, v in reply.getheaders()], reply.read()
         except (OSError, http.client.HTTPException) as error:
-            return 0, [], type(error).__name__.encode()
+            # How a handshake is refused is told by an alert or by none.
+            return 0, [], b"refused" if isinstance(error, ssl.SSLError) else type(error).__name__.encode()
         finally:
             connection.close()
+
+    def secured(self, port, sni=None, client=None, version=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(f"{self.dir}/ca.pem")
+        if version == "1.2":
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if client:
+            context.load_cert_chain(f"{self.dir}/{client}.pem", f"{self.dir}/{client}.key")
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname=sni)
 
     def stop(self):
         for child in reversed(self.children):
@@ -310,6 +338,7 @@ def jobs_of(mesh):
             yield name, f"{i}.clear", mesh.into, dict.fromkeys(mesh.into, "access"), placed
             yield (name, f"{i}.tls", dict.fromkeys(mesh.into, mesh.caller),
                    {which: f"access-{which}" for which in mesh.into}, placed)
+    yield from mesh.edges.requests()
 
 
 def main():
@@ -322,6 +351,10 @@ def main():
         with futures.ThreadPoolExecutor(8) as pool:
             for lines in pool.map(lambda job: compare(mesh, *job), jobs):
                 found += lines
+            connections = list(mesh.edges.connections())
+            for (name, what, _, data), line in zip(connections, pool.map(lambda job: difference(*job[2:]), connections)):
+                if line:
+                    found.append((known(name, line), f"{name} [{what}] {data!r}: {line}"))
     finally:
         mesh.stop()
     bad = [line for which, line in found if which is None]
@@ -329,7 +362,7 @@ def main():
     bad += [f"listed, and not there any more: {KNOWN[i][1]} of {KNOWN[i][0] or 'all'}"
             for i in range(len(KNOWN)) if i not in met]
     print("\n".join(bad))
-    print(f"{len(jobs)} cases, {len(found)} differences, {len(bad)} of them not known")
+    print(f"{len(jobs) + len(connections)} cases, {len(found)} differences, {len(bad)} of them not known")
     sys.stdout.flush()
     os._exit(1 if bad else 0)
 
