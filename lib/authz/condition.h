@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "authz/claim_match.h"
 #include "authz/ip_range.h"
+#include "route/claim_match.h"
 #include "route/route.h"
 
 namespace mesh::authz {
@@ -27,7 +27,7 @@ struct Condition {
     Remote,           // `range` has the client by X-Forwarded-For
     Destination,      // `range` has our address
     DestinationPort,  // from `port_first` to `port_last`
-    Claim,            // `claim` holds for the value at `claim_path`
+    Claim,            // `claim`, of a verified token
   } kind = Kind::Always;
   bool negated = false;
 
@@ -38,8 +38,7 @@ struct Condition {
   IpRange range = {};
   uint16_t port_first = 0;
   uint16_t port_last = 0;
-  std::vector<std::string> claim_path = {};  // the token's name, then names of claims
-  ClaimMatch claim = {};
+  route::ClaimRule claim = {};
 };
 
 enum class Action : uint8_t { Allow, Deny, Log };

@@ -36,21 +36,6 @@ std::string_view name_of(const route::FieldMatch& field) {
   return {};
 }
 
-std::string words_of(const json::Value& value) {
-  using Json = json::Value::Kind;
-  switch (value.kind) {
-    case Json::Null: return "null";
-    case Json::Boolean: return value.boolean ? "true" : "false";
-    case Json::Number: return value.text;
-    case Json::String: return value.text;
-    case Json::Object: return "an object";
-    case Json::List: break;
-  }
-  std::vector<std::string> items;
-  for (const json::Value& item : value.items) items.push_back(words_of(item));
-  return "[" + text::join(items, ", ") + "]";
-}
-
 }  // namespace
 
 class Explainer {
@@ -163,12 +148,8 @@ class Explainer {
       case Kind::Remote: return "remote.ip";
       case Kind::Destination: return "destination.ip";
       case Kind::DestinationPort: return "destination.port";
-      case Kind::Claim: {
-        std::string text = "request.auth.claims";
-        const auto& path = rules_.claims_[n.operand].path;
-        for (size_t i = 1; i < path.size(); ++i) text += "[" + path[i] + "]";
-        return text;
-      }
+      case Kind::Claim:
+        return "request.auth.claims" + route::path_text(rules_.claims_[n.operand].path);
     }
     return {};
   }
@@ -209,7 +190,7 @@ class Explainer {
         const std::string first = std::to_string(ports.first);
         return ports.first == ports.last ? first : first + " to " + std::to_string(ports.last);
       }
-      case Kind::Claim: return to_string(rules_.claims_[n.operand].match);
+      case Kind::Claim: return to_string(rules_.claims_[n.operand].value);
       default: return {};
     }
   }
@@ -239,7 +220,9 @@ class Explainer {
       case Kind::Remote: return to_string(request_.remote);
       case Kind::Destination: return to_string(connection.destination);
       case Kind::DestinationPort: return std::to_string(connection.destination_port);
-      case Kind::Claim: return claim_text(rules_.claims_[n.operand].path);
+      case Kind::Claim: 
+        return route::value_text(
+            route::find_claim(request_.claims, rules_.claims_[n.operand].path));
       default: return {};
     }
   }
@@ -253,16 +236,6 @@ class Explainer {
     if (name == ":scheme") return std::string(http.scheme);
     if (http.fields == nullptr) return {};
     return std::string(http.fields->get(name).value_or(std::string_view()));
-  }
-
-  std::string claim_text(const std::vector<std::string>& path) const {
-    for (const TokenClaims& token : request_.claims) {
-      if (token.name != path.front()) continue;
-      const json::Value* value = token.payload;
-      for (size_t i = 1; i < path.size() && value != nullptr; ++i) value = value->find(path[i]);
-      return value == nullptr ? std::string() : words_of(*value);
-    }
-    return {};
   }
 
   const Rules& rules_;

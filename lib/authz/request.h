@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "authz/ip_range.h"
-#include "base/json_value.h"
 #include "route/route.h"
 
 namespace mesh::authz {
@@ -24,12 +23,6 @@ struct Connection {
   uint16_t destination_port = 0;
 };
 
-// What a verified token said, and under which name (payload_in_metadata).
-struct TokenClaims {
-  std::string_view name = {};
-  const json::Value* payload = nullptr;
-};
-
 struct Request {
   const Connection& connection;
   // Null for a connection that is judged as a whole: nothing of HTTP holds for it.
@@ -37,7 +30,7 @@ struct Request {
   // The client as X-Forwarded-For has it, as far as that is believed; else
   // connection.remote.
   Ip remote{};
-  std::span<const TokenClaims> claims = {};
+  std::span<const route::TokenClaims> claims = {};
 };
 
 }  // namespace mesh::authz

@@ -141,9 +141,9 @@ Result<uint32_t> Rules::add_operand(const Condition& condition) {
     case Kind::DestinationPort:
       return place(ports_, Ports{condition.port_first, condition.port_last});
     case Kind::Claim: {
-      ClaimMatch match = condition.claim;
-      MESH_TRY_VOID(authz::compile(match));
-      return place(claims_, Claim{condition.claim_path, std::move(match)});
+      route::ClaimRule rule = condition.claim;
+      MESH_TRY_VOID(route::compile(rule.value));
+      return place(claims_, std::move(rule));
     }
   }
   return 0U;
@@ -203,17 +203,7 @@ bool Rules::leaf_holds(const Node& node, const Request& request) const {
       return connection.destination_port >= ports.first &&
              connection.destination_port <= ports.last;
     }
-    case Kind::Claim: {
-      const Claim& claim = claims_[node.operand];
-      for (const TokenClaims& token : request.claims) {
-        if (token.name != claim.path.front()) continue;
-        const json::Value* value = token.payload;
-        for (size_t i = 1; i < claim.path.size() && value != nullptr; ++i)
-          value = value->find(claim.path[i]);
-        return authz::holds(claim.match, value);
-      }
-      return false;
-    }
+    case Kind::Claim: return route::holds(claims_[node.operand], request.claims);
   }
   return false;
 }

@@ -62,10 +62,6 @@ class Rules {
     uint16_t first = 0;
     uint16_t last = 0;
   };
-  struct Claim {
-    std::vector<std::string> path;
-    ClaimMatch match;
-  };
   struct Text {
     route::TextMatch match;
     std::string label;
@@ -100,7 +96,7 @@ class Rules {
   std::vector<route::FieldMatch> fields_;
   std::vector<IpRange> ranges_;
   std::vector<Ports> ports_;
-  std::vector<Claim> claims_;
+  std::vector<route::ClaimRule> claims_;
 };
 
 // The configuration of a filter that judges: of HTTP or of connections.

@@ -120,6 +120,9 @@ class Exchange final : private http::StreamHandler,
   // Filters.
   filter::Context filter_context();
   bool run_request_filters();
+  bool run_early_filters(const route::Table& table, route::Request& request);
+  void start_filters(const filter::Plan& plan);
+  bool take_verdict(const filter::Context& context, const filter::Verdict& verdict);
   bool run_guards();
   void run_try_filters();  // sets pending_
   void run_response_filters(http::ResponseHead& head);

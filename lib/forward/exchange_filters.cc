@@ -46,16 +46,15 @@ bool Exchange::shed(uint32_t overload) {
   return true;
 }
 
-// False: answered already.
-bool Exchange::run_request_filters() {
-  const filter::Plan* const plan = chain_->filters.plan(route_->filters.get());
-  if (plan == nullptr) return true;
+void Exchange::start_filters(const filter::Plan& plan) {
   auto& run = extras().filters;
   if (run == nullptr) run = std::make_unique<filter::Run>();
   filters_ = run.get();
-  filters_->begin(*plan);
-  filter::Context context = filter_context();
-  const filter::Verdict verdict = filters_->on_request(context);
+  filters_->begin(plan);
+}
+
+// False: answered.
+bool Exchange::take_verdict(const filter::Context& context, const filter::Verdict& verdict) {
   if (!context.override_host.empty()) {
     extras_->pick.override_host = context.override_host;
     extras_->pick.override_strict = context.override_strict;
@@ -65,15 +64,47 @@ bool Exchange::run_request_filters() {
   return false;
 }
 
+// False: answered already.
+bool Exchange::run_request_filters() {
+  if (filters_ != nullptr) return true;  // they were early
+  const filter::Plan* const plan = chain_->filters.plan(route_->filters.get());
+  if (plan == nullptr) return true;
+  start_filters(*plan);
+  filter::Context context = filter_context();
+  const filter::Verdict verdict = filters_->on_request(context);
+  return take_verdict(context, verdict);
+}
+
+// What a filter finds out may make the route another one, for the filters behind it too.
+// False: answered already.
+bool Exchange::run_early_filters(const route::Table& table, route::Request& request) {
+  const auto plan_of_route = [this] {
+    return chain_->filters.plan(route_ != nullptr ? route_->filters.get() : nullptr);
+  };
+  const filter::Plan* const plan = plan_of_route();
+  if (plan == nullptr) return true;
+  start_filters(*plan);
+  for (;;) {
+    const bool guards_only = route_ == nullptr;
+    filter::Context context = filter_context();
+    const filter::Verdict verdict = filters_->on_early_request(context, guards_only);
+    if (!take_verdict(context, verdict)) return false;
+    if (!verdict.reroute) break;
+    request.path = head_->path;
+    request.claims = filters_->claims();
+    route_ = table.find(request);
+    if (route_ != nullptr) filters_->follow(plan_of_route(), guards_only);
+  }
+  if (route_ == nullptr) filters_ = nullptr;
+  return true;
+}
+
 // No route was found: whoever may not ask is told so, not that there is none. False:
 // answered.
 bool Exchange::run_guards() {
   const filter::Plan* const plan = chain_->filters.plan(nullptr);
   if (plan == nullptr || (plan->hooks & filter::Filter::kGuard) == 0) return true;
-  auto& run = extras().filters;
-  if (run == nullptr) run = std::make_unique<filter::Run>();
-  filters_ = run.get();
-  filters_->begin(*plan);
+  start_filters(*plan);
   filter::Context context = filter_context();
   const filter::Verdict verdict = filters_->on_guard(context);
   if (verdict.status != 0) {

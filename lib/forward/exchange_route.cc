@@ -49,15 +49,17 @@ class EditValues final : public route::ValueSource {
 
 bool Exchange::find_route() {
   const route::Table* const table = chain_->routes.get();
+  const bool early = chain_->filters.reroutes();
   if (table != nullptr) {
     route::Request request = request_of(*head_);
     request.chance = worker_.random().next();
     request.certificate_presented = request.certificate_validated =
         !connection_->stream().peer_identity().empty();
     route_ = table->find(request);
+    if (early && !run_early_filters(*table, request)) return false;
   }
   if (route_ == nullptr) {
-    if (!run_guards()) return false;
+    if (!early && !run_guards()) return false;
     if (head_->is_connect() && tunnel_rule(*head_, nullptr, *chain_->config) == TunnelRule::Unknown)
       return admit_tunnel();  // which says why not
     reply(404, Flag::NoRouteFound, "route_not_found",

@@ -127,6 +127,8 @@ std::string match_text(const Match& match) {
     out += ",?" + parameter.name;
     if (!parameter.present_only) out += "=" + pattern_text(parameter.value);
   }
+  for (const ClaimRule& claim : match.claims)
+    out += ",claims" + path_text(claim.path) + (claim.invert ? "!=" : "=") + to_string(claim.value);
   std::replace(out.begin(), out.end(), ' ', '_');
   return out;
 }
@@ -187,6 +189,14 @@ FailedClause failed_clause(Clause clause, const Match& match, const Request& req
       out.expected = "query parameter " + parameter.name + " is " +
                      (parameter.present_only ? "there" : pattern_text(parameter.value));
       out.actual = query_value(query, parameter.name).value_or(kMissing);
+      break;
+    }
+    case Kind::Claim: {
+      const ClaimRule& claim = match.claims[clause.index];
+      out.expected = "request.auth.claims" + path_text(claim.path) + " is " +
+                     (claim.invert ? "not " : "") + to_string(claim.value);
+      if (const json::Value* const value = find_claim(request.claims, claim.path))
+        out.actual = value_text(value);
       break;
     }
   }

@@ -106,6 +106,9 @@ Result<void> compile(Match& match) {
     if (auto compiled = compile(parameter.value); !compiled)
       return std::move(compiled).error().during("query parameter " + parameter.name);
   }
+  for (ClaimRule& claim : match.claims)
+    if (auto compiled = compile(claim.value); !compiled)
+      return std::move(compiled).error().during("claim " + path_text(claim.path));
   return {};
 }
 
@@ -147,6 +150,8 @@ Clause first_failing_condition(const Match& match, const Request& request, std::
     if (!value || !(parameter.present_only || holds(parameter.value, *value)))
       return {Kind::Query, uint32_t(&parameter - match.query.data())};
   }
+  for (const ClaimRule& claim : match.claims)
+    if (!holds(claim, request.claims)) return {Kind::Claim, uint32_t(&claim - match.claims.data())};
   return {};
 }
 

@@ -31,6 +31,7 @@ struct Clause {
     CertificateValidated,
     Field,  // of Match::fields, at `index`
     Query,  // of Match::query, at `index`
+    Claim,  // of Match::claims, at `index`
   } kind = Kind::None;
   uint32_t index = 0;
   bool operator==(const Clause&) const = default;

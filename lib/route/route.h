@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "http/message.h"
 #include "resilience/policy.h"
 #include "route/actions.h"
+#include "route/claim_match.h"
 #include "route/filter_config.h"
 #include "route/text_match.h"
 
@@ -63,6 +65,7 @@ struct Match {
   std::optional<resilience::Fraction> share = {};  // runtime_fraction: of the requests
   std::vector<FieldMatch> fields = {};  // :method, :authority, :scheme too; all must hold
   std::vector<QueryMatch> query = {};   // all must hold
+  std::vector<ClaimRule> claims = {};   // all must hold (dynamic_metadata)
 };
 
 struct WeightedCluster {
@@ -127,6 +130,7 @@ struct Request {
   uint64_t chance = 0;  // uniform 64 bits, the same for the whole request
   bool certificate_presented = false;
   bool certificate_validated = false;
+  std::span<const TokenClaims> claims = {};  // of verified tokens
 };
 
 }  // namespace mesh::route

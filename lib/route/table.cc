@@ -88,6 +88,7 @@ struct Table::Index {
   std::vector<OfLength> prefixes;  // "example.*", kept without the '*'
   std::optional<uint32_t> any;     // "*"
   size_t patterns = 0;
+  bool looks_beyond_path = false;
 
   Result<void> add_domain(const std::string& domain, uint32_t host);
   Result<void> add_routes(VirtualHost& host);
@@ -138,7 +139,10 @@ Result<void> Table::Index::add_routes(VirtualHost& host) {
       return std::move(compiled).error().during(place(host, route, i));
     if (auto checked = check_destination(route); !checked)
       return std::move(checked).error().during(place(host, route, i));
-    if (route.match.kind == Match::Path::Regex && ++patterns > kPatternsMax)
+    const Match& match = route.match;
+    if (!match.fields.empty() || !match.query.empty() || !match.claims.empty())
+      looks_beyond_path = true;
+    if (match.kind == Match::Path::Regex && ++patterns > kPatternsMax)
       return Error{Errc::TooBig, "\"" + name + "\" has over " + std::to_string(kPatternsMax) +
                                      " routes by regex"};
   }
@@ -196,6 +200,7 @@ Table::~Table() = default;
 
 const std::string& Table::name() const { return index_->name; }
 const std::vector<VirtualHost>& Table::hosts() const { return index_->hosts; }
+bool Table::looks_beyond_path() const { return index_->looks_beyond_path; }
 
 const VirtualHost* Table::find_host(std::string_view authority) const {
   const auto host = index_->find(authority);

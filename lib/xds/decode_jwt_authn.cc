@@ -73,6 +73,7 @@ Result<JwtProvider> decode_provider(const std::string& name, const pb::JwtProvid
   }
   result.pad_payload_header = from.pad_forward_payload_header();
   result.payload_name = from.payload_in_metadata();
+  result.clear_route_cache = from.clear_route_cache();
   const auto& listed = from.normalize_payload_in_metadata().space_delimited_claims();
   result.space_delimited_claims.assign(listed.begin(), listed.end());
   for (int i = 0; i < from.claim_to_headers_size(); ++i) {
@@ -173,6 +174,8 @@ Result<JwtRule> decode_rule(const pb::JwtAuthentication& all, const pb::Requirem
   JwtRule rule;
   const std::string at = path_of(path, "match");
   MESH_TRY(rule.match, decode_match(from.match(), at));
+  if (!rule.match.claims.empty())
+    return refuse(path_of(at, "dynamic_metadata"), "nothing is known of tokens before");
   if (auto compiled = route::compile(rule.match); !compiled)
     return refuse(at, compiled.error().text);
   const pb::JwtRequirement* wanted = from.has_requires_() ? &from.requires_() : nullptr;

@@ -159,6 +159,11 @@ Result<route::Match> decode_match(const pb::RouteMatch& match, std::string_view 
              decode_query(match.query_parameters(i), path_of(path, "query_parameters", i)));
     result.query.push_back(std::move(query));
   }
+  for (int i = 0; i < match.dynamic_metadata_size(); ++i) {
+    MESH_TRY(auto claim,
+             decode_claim(match.dynamic_metadata(i), path_of(path, "dynamic_metadata", i)));
+    result.claims.push_back(std::move(claim));
+  }
   return result;
 }
 

@@ -66,65 +66,9 @@ Result<Condition> about_ports(int64_t first, int64_t last, const std::string& pa
       .kind = Kind::DestinationPort, .port_first = uint16_t(first), .port_last = uint16_t(last)};
 }
 
-Result<authz::ClaimMatch> decode_value(const matcher::ValueMatcher& from, const std::string& path) {
-  using Value = authz::ClaimMatch::Kind;
-  using Matcher = matcher::ValueMatcher;
-  authz::ClaimMatch result;
-  switch (from.match_pattern_case()) {
-    case Matcher::kNullMatch: result.kind = Value::Null; break;
-    case Matcher::kDoubleMatch:
-      result.kind = Value::Number;
-      result.exact = !from.double_match().has_range();
-      result.low = result.exact ? from.double_match().exact() : from.double_match().range().start();
-      result.high = from.double_match().range().end();
-      break;
-    case Matcher::kStringMatch: {
-      result.kind = Value::Text;
-      MESH_TRY(result.text, decode_text(from.string_match(), path_of(path, "string_match")));
-      break;
-    }
-    case Matcher::kBoolMatch:
-      result.kind = Value::Boolean;
-      result.wanted = from.bool_match();
-      break;
-    case Matcher::kPresentMatch:
-      result.kind = Value::Present;
-      result.wanted = from.present_match();
-      break;
-    case Matcher::kListMatch: {
-      result.kind = Value::OneOf;
-      MESH_TRY(auto part,
-               decode_value(from.list_match().one_of(), path_of(path, "list_match.one_of")));
-      result.parts.push_back(std::move(part));
-      break;
-    }
-    case Matcher::kOrMatch: {
-      result.kind = Value::Any;
-      const auto& parts = from.or_match().value_matchers();
-      const std::string at = path_of(path, "or_match");
-      if (parts.size() < 2) return refuse(path_of(at, "value_matchers"), "are two at least");
-      for (int i = 0; i < parts.size(); ++i) {
-        MESH_TRY(auto part, decode_value(parts[i], path_of(at, "value_matchers", i)));
-        result.parts.push_back(std::move(part));
-      }
-      break;
-    }
-    default: return refuse(path, "expected a matcher of a value");
-  }
-  return result;
-}
-
 Result<Condition> about_metadata(const matcher::MetadataMatcher& from, const std::string& path) {
-  if (from.filter() != kJwtFilterName)
-    return refuse(path_of(path, "filter"),
-                  "only " + std::string(kJwtFilterName) + " finds out something here");
-  Condition condition{.kind = Kind::Claim, .negated = from.invert()};
-  for (int i = 0; i < from.path_size(); ++i) {
-    if (from.path(i).key().empty()) return refuse(path_of(path, "path", i), "is empty");
-    condition.claim_path.push_back(from.path(i).key());
-  }
-  if (condition.claim_path.empty()) return refuse(path_of(path, "path"), "is empty");
-  MESH_TRY(condition.claim, decode_value(from.value(), path_of(path, "value")));
+  Condition condition{.kind = Kind::Claim};
+  MESH_TRY(condition.claim, decode_claim(from, path));
   return condition;
 }
 

@@ -11,9 +11,6 @@
 
 namespace mesh::xds {
 
-// The namespace of what tokens say (dynamic metadata).
-inline constexpr std::string_view kJwtFilterName = "envoy.filters.http.jwt_authn";
-
 Result<std::shared_ptr<const authz::Rules>> decode_rules(const envoy::config::rbac::v3::RBAC& from,
                                                          std::string_view path);
 

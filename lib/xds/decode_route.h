@@ -20,6 +20,8 @@ Result<route::Match> decode_match(const envoy::config::route::v3::RouteMatch& ma
                                   std::string_view path);
 Result<route::FieldMatch> decode_header(const envoy::config::route::v3::HeaderMatcher& header,
                                         std::string_view path);
+Result<route::ClaimRule> decode_claim(const envoy::type::matcher::v3::MetadataMatcher& matcher,
+                                      const std::string& path);
 Result<route::TextMatch> decode_text(const envoy::type::matcher::v3::StringMatcher& matcher,
                                      std::string_view path);
 

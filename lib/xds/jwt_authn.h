@@ -36,6 +36,7 @@ struct JwtProvider {
   std::string payload_name;                         // for policies; empty: they do not see it
   std::vector<std::string> space_delimited_claims;  // become lists
   std::vector<ClaimHeader> claim_headers;
+  bool clear_route_cache = false;  // the route is found anew with what a token says
   Duration clock_skew = std::chrono::seconds(60);
 };
 

@@ -59,6 +59,8 @@ class Analyzer {
   // gateways.cc
   void index_gateways();
   void bound(const v1::Object& object, const VirtualService& service);
+  void claims(const v1::Object& object, const VirtualService& service);
+  bool verifies_tokens(const std::string& gateway) const;
   void gateway(const v1::Object& object);
   void conflicts(const v1::Object& object, const Server& server, const std::string& path);
   void files(const v1::Object& object, const Server& server, const std::string& path);
@@ -104,6 +106,7 @@ class Analyzer {
     bool used = false;
   };
   std::map<std::string, GatewayUse> gateways_;  // NAMESPACE/NAME
+  std::vector<Index::Labels> verifiers_;        // that RequestAuthentications select
   struct Holder {
     const v1::Object* object;
     bool tls;

@@ -46,6 +46,7 @@ void Analyzer::virtual_service(const v1::Object& object) {
   reachable(object, service);
   if (for_mesh(service.gateways())) protocols(object, service);
   bound(object, service);
+  claims(object, service);
   if (service.hosts().empty() && !delegated_.contains(object.namespace_() + "/" + object.name()))
     find("M206", object, "", "has no hosts, and no VirtualService delegates to it");
 }

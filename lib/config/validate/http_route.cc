@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/claim_path.h"
 #include "config/grpc_status.h"
 #include "route/text_match.h"
 #include "telemetry/access_log.h"
@@ -31,10 +32,11 @@ void check_text(const StringMatch& match, const std::string& path, Checker& chec
 template <class Map>
 void check_fields(const Map& fields, const std::string& path, Checker& checker) {
   for (const auto& [name, match] : fields) {
-    if (name.starts_with("@request.auth.")) {
-      checker.fail(at_key(path, name),
-                   "not supported: routes by what tokens say; an AuthorizationPolicy with "
-                   "request.auth.claims chooses who may call");
+    if (is_claim(name)) {
+      checker.expect(claim_path(name).has_value(), at_key(path, name),
+                     "expected @request.auth.claims[NAME], [NAME][NAME] of a claim within one, or "
+                     "the name of a header");
+      check_text(match, at_key(path, name), checker);
       continue;
     }
     checker.expect(is_field_name(name), at_key(path, name), "expected the name of a header");

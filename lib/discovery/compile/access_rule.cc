@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "discovery/compile/authentication.h"
 #include "discovery/compile/build.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 
@@ -18,8 +19,6 @@ using Values = google::protobuf::RepeatedPtrField<std::string>;
 constexpr std::string_view kSpiffe = "spiffe://";
 // Istio's default: stands for the mesh's own, whatever it is called.
 constexpr std::string_view kDefaultTrustDomain = "cluster.local";
-constexpr const char* kJwtFilter = "envoy.filters.http.jwt_authn";
-constexpr const char* kJwtPayload = "payload";
 constexpr const char* kAnyText = ".+";
 
 // What a regex reads as itself.

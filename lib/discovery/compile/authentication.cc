@@ -16,14 +16,12 @@ namespace {
 namespace pb = envoy::extensions::filters::http::jwt_authn::v3;
 using istio_security::JWTRule;
 
-constexpr const char* kFilter = "envoy.filters.http.jwt_authn";
 // Stands for keys that have not been fetched yet: one whose private half nobody has. Its
 // x is the SHA-256 of "no keys have been fetched 1", which is on the curve.
 constexpr const char* kNoKeys =
     R"({"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"none-fetched",)"
     R"("x":"i1jgo2IRjL6xjDAz9W-B1OG3K37W6M41RLX1nJ0DdIw",)"
     R"("y":"Uii5X9rPgQ7e9Tt6SHNVU2Nd0myyzR4n7bCgifViyzc"}]})";
-constexpr const char* kPayload = "payload";  // by which policies know the claims, as in Istio
 
 // Of all policies that name the workload, in the order of their issuers.
 std::vector<const JWTRule*> rules_for(const Model& model, const PolicyTarget& target) {
@@ -55,7 +53,7 @@ pb::JwtProvider provider_of(const Model& model, const JWTRule& rule) {
   provider.mutable_local_jwks()->set_inline_string(keys_of(model, rule));
   provider.set_forward(rule.forward_original_token());
   provider.set_forward_payload_header(text::to_lower(rule.output_payload_to_header()));
-  provider.set_payload_in_metadata(kPayload);
+  provider.set_payload_in_metadata(kJwtPayload);
   std::set<std::string> lists{"permission", "scope"};
   lists.insert(rule.space_delimited_claims().begin(), rule.space_delimited_claims().end());
   for (const std::string& claim : lists)
@@ -83,7 +81,8 @@ void set_or_missing(const std::string& provider, pb::JwtRequirement& into) {
 
 }  // namespace
 
-void add_authentication(const Model& model, const PolicyTarget& target, HttpManager& manager) {
+void add_authentication(const Model& model, const PolicyTarget& target, bool reroutes,
+                        HttpManager& manager) {
   const auto rules = rules_for(model, target);
   if (rules.empty()) return;
   pb::JwtAuthentication filter;
@@ -91,8 +90,11 @@ void add_authentication(const Model& model, const PolicyTarget& target, HttpMana
   auto& rule = *filter.add_rules();
   rule.mutable_match()->set_prefix("/");
   const auto name = [](size_t i) { return "origins-" + std::to_string(i); };
-  for (size_t i = 0; i < rules.size(); ++i)
-    (*filter.mutable_providers())[name(i)] = provider_of(model, *rules[i]);
+  for (size_t i = 0; i < rules.size(); ++i) {
+    auto& provider = (*filter.mutable_providers())[name(i)];
+    provider = provider_of(model, *rules[i]);
+    provider.set_clear_route_cache(reroutes);
+  }
   if (rules.size() == 1) {
     set_or_missing(name(0), *rule.mutable_requires_());
   } else {
@@ -103,7 +105,7 @@ void add_authentication(const Model& model, const PolicyTarget& target, HttpMana
     for (size_t i = 0; i < rules.size(); ++i) set_or_missing(name(i), *all.add_requirements());
   }
   auto& added = *manager.add_http_filters();
-  added.set_name(kFilter);
+  added.set_name(kJwtFilter);
   pack(filter, *added.mutable_typed_config());
 }
 

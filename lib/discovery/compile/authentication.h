@@ -10,7 +10,12 @@
 
 namespace mesh::discovery {
 
-// Before authorization, which asks what tokens say.
-void add_authentication(const Model& model, const PolicyTarget& target, HttpManager& manager);
+// By which the filter's findings are known, and what they have of a token (Istio).
+inline constexpr const char* kJwtFilter = "envoy.filters.http.jwt_authn";
+inline constexpr const char* kJwtPayload = "payload";
+
+// Before authorization, which asks what tokens say. `reroutes`: so do routes.
+void add_authentication(const Model& model, const PolicyTarget& target, bool reroutes,
+                        HttpManager& manager);
 
 }  // namespace mesh::discovery

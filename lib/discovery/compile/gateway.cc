@@ -289,7 +289,7 @@ class Listener {
   void add_guards(HttpManager& manager) const {
     const PolicyTarget target = target_of(model_, node_);
     HttpManager guards;
-    add_authentication(model_, target, guards);
+    add_authentication(model_, target, true, guards);
     add_authorization(model_, target, guards);
     guards.mutable_http_filters()->MergeFrom(manager.http_filters());
     manager.mutable_http_filters()->Swap(guards.mutable_http_filters());

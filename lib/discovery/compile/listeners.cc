@@ -83,7 +83,7 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   pack(counted, *stats.mutable_typed_config());
   if (!outbound) {
     const PolicyTarget target = target_of(model, node);
-    add_authentication(model, target, manager);
+    add_authentication(model, target, false, manager);
     add_authorization(model, target, manager);
     add_inbound_filters(model, node, manager);
   }

@@ -3,6 +3,8 @@
 #include <map>
 
 #include "base/text.h"
+#include "config/claim_path.h"
+#include "discovery/compile/authentication.h"
 
 namespace mesh::discovery {
 namespace {
@@ -40,6 +42,28 @@ void add_header(const std::string& name, const istio::StringMatch& match, bool w
   header.set_invert_match(without);
 }
 
+// A value that is the text, or a list that has it (Istio).
+void add_claim(const std::vector<std::string>& names, const istio::StringMatch& match, bool without,
+               pb::RouteMatch& into) {
+  auto& claim = *into.add_dynamic_metadata();
+  claim.set_filter(kJwtFilter);
+  claim.add_path()->set_key(kJwtPayload);
+  for (const std::string& name : names) claim.add_path()->set_key(name);
+  auto& either = *claim.mutable_value()->mutable_or_match();
+  auto& one_of = *either.add_value_matchers()->mutable_list_match()->mutable_one_of();
+  set_value(match, *one_of.mutable_string_match());
+  *either.add_value_matchers() = one_of;
+  claim.set_invert(without);
+}
+
+void add_condition(const std::string& name, const istio::StringMatch& match, bool without,
+                   pb::RouteMatch& into) {
+  if (const auto names = config::claim_path(name))
+    add_claim(*names, match, without, into);
+  else
+    add_header(name, match, without, into);
+}
+
 // In order of their names: what is compiled does not depend on a hash.
 template <class Map>
 auto sorted(const Map& map) {
@@ -62,9 +86,9 @@ void set_path(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
 
 void set_match(const istio::HTTPMatchRequest& match, pb::RouteMatch& into) {
   set_path(match, into);
-  for (const auto& [name, value] : sorted(match.headers())) add_header(name, value, false, into);
+  for (const auto& [name, value] : sorted(match.headers())) add_condition(name, value, false, into);
   for (const auto& [name, value] : sorted(match.without_headers()))
-    add_header(name, value, true, into);
+    add_condition(name, value, true, into);
   if (match.has_method()) add_header(":method", match.method(), false, into);
   if (match.has_authority()) add_header(":authority", match.authority(), false, into);
   if (match.has_scheme()) add_header(":scheme", match.scheme(), false, into);
@@ -91,7 +115,8 @@ bool is_for_caller(const istio::HTTPMatchRequest& match, const Node& node) {
 }
 
 bool takes_all(const pb::RouteMatch& match) {
-  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
+  return match.prefix() == "/" && match.headers_size() == 0 &&
+         match.query_parameters_size() == 0 && match.dynamic_metadata_size() == 0;
 }
 
 }  // namespace mesh::discovery

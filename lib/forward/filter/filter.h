@@ -11,7 +11,8 @@
 // does it.
 //
 // on_request() runs once, after the route is found and before its header edits
-// and its cluster. on_try() runs before every try, below the retries and
+// and its cluster; where a filter has the route found anew, those behind it are of the
+// new one. on_try() runs before every try, below the retries and
 // timeouts, so that these see what it does. on_response() runs for the final
 // head, the upstream's or an answer of ours, after the route's header edits.
 // on_end() runs once, whatever became of the request, for each filter whose
@@ -52,7 +53,7 @@ struct Context {
   authz::Ip remote_ip{};  // the client as X-Forwarded-For is believed; only with kRemoteIp
   // What verified tokens say: of on_request(), added to by whoever verifies them, for the
   // filters behind it. The payloads are the verifier's, until its next request.
-  std::vector<authz::TokenClaims>* claims = nullptr;
+  std::vector<route::TokenClaims>* claims = nullptr;
   std::string_view upstream_host{};  // who was asked, "10.0.0.1:80"; empty: nobody
   // Of on_request(), to be set: the host that is to answer, kept in `scratch`, and
   // whether nobody else may.
@@ -73,6 +74,8 @@ struct Verdict {
   std::string_view details{};  // RESPONSE_CODE_DETAILS
   std::string_view body{};     // one sentence
   std::string_view cluster{};  // ask this one instead of the route's; of on_request() only
+  // Find the route again, by the head and the claims as they are now; of on_request() only.
+  bool reroute = false;
 
   bool passes() const { return status == 0 && delay == Duration::zero(); }
 };
@@ -102,6 +105,8 @@ class Filter {
     // on_request() runs too where no route was found: whoever may not ask is not told
     // what there is. Context::route is an empty one then.
     kGuard = 1U << 8,
+    // It may ask for the route to be found anew: Verdict::reroute.
+    kReroute = 1U << 9,
   };
 
   explicit Filter(unsigned used) : hooks(used) {}

@@ -127,8 +127,9 @@ class JwtAuthnFilter::Judge {
     return JwtStatus::Missing;
   }
 
-  // What becomes of the tokens that were found good.
-  void finish() {
+  // What becomes of the tokens that were found good. Whether a route may hang on it.
+  bool finish() {
+    bool reroute = false;
     for (size_t i = 0; i < outcomes_.size(); ++i) {
       const Outcome& outcome = outcomes_[i];
       if (outcome.jwt == nullptr) continue;
@@ -139,7 +140,9 @@ class JwtAuthnFilter::Judge {
       if (!from.payload_name.empty() && context_.claims != nullptr)
         context_.claims->push_back(
             {.name = from.payload_name, .payload = &state_.held.back()->payload});
+      reroute = reroute || from.clear_route_cache;
     }
+    return reroute;
   }
 
  private:
@@ -280,20 +283,28 @@ JwtAuthnFilter::State& JwtAuthnFilter::state() const {
   return *states_[slot];
 }
 
+bool JwtAuthnFilter::clears_route(const xds::JwtAuthn& config) {
+  return std::any_of(config.providers.begin(), config.providers.end(),
+                     [](const xds::JwtProvider& provider) { return provider.clear_route_cache; });
+}
+
 // Nobody but us says what a token says.
-void JwtAuthnFilter::clean(http::Fields& fields) const {
+bool JwtAuthnFilter::clean(http::Fields& fields) const {
+  size_t removed = 0;
   for (const auto& provider : config_->providers) {
-    if (!provider.payload_header.empty()) fields.remove(provider.payload_header);
-    for (const auto& header : provider.claim_headers) fields.remove(header.name);
+    if (!provider.payload_header.empty()) removed += fields.remove(provider.payload_header);
+    for (const auto& header : provider.claim_headers) removed += fields.remove(header.name);
   }
+  return removed > 0;
 }
 
 Verdict JwtAuthnFilter::on_request(Context& context, Slot&) const {
   http::RequestHead& head = context.head;
-  clean(head.fields);
+  // What was made up has perhaps chosen the route.
+  const bool cleaned = clean(head.fields) && (hooks & kReroute) != 0;
   if (config_->bypass_cors_preflight && is_preflight(head)) {
     counts_->counts.add(JwtCounts::PreflightBypassed);
-    return {};
+    return {.reroute = cleaned};
   }
   const route::Request request{.authority = head.authority,
                                .method = head.method,
@@ -304,15 +315,15 @@ Verdict JwtAuthnFilter::on_request(Context& context, Slot&) const {
   const xds::JwtRule* found = nullptr;
   for (const xds::JwtRule& rule : config_->rules)
     if (found == nullptr && route::holds(rule.match, request, path, query)) found = &rule;
-  if (found == nullptr || !found->required) return {};
+  if (found == nullptr || !found->required) return {.reroute = cleaned};
   State& mine = state();
   mine.held.clear();
   Judge judge(*this, mine, context);
   const JwtStatus status = judge.requirement(found->requirement);
   if (status != JwtStatus::Ok) return refuse(context, status);
-  judge.finish();
+  const bool reroute = judge.finish();
   counts_->counts.add(JwtCounts::Allowed);
-  return {};
+  return {.reroute = reroute || cleaned};
 }
 
 Verdict JwtAuthnFilter::refuse(Context& context, JwtStatus status) const {

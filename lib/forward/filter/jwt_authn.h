@@ -31,7 +31,9 @@ class JwtAuthnFilter final : public Filter {
                                             std::shared_ptr<JwtCounts> counts);
 
   JwtAuthnFilter(std::shared_ptr<const xds::JwtAuthn> config, std::shared_ptr<JwtCounts> counts)
-      : Filter(kRequest | kWall | kGuard), config_(std::move(config)), counts_(std::move(counts)) {}
+      : Filter(kRequest | kWall | kGuard | (clears_route(*config) ? kReroute : 0U)),
+        config_(std::move(config)),
+        counts_(std::move(counts)) {}
 
   Verdict on_request(Context& context, Slot& slot) const override;
 
@@ -52,8 +54,10 @@ class JwtAuthnFilter final : public Filter {
   class Judge;
   static constexpr size_t kWorkersMax = 64;
 
+  static bool clears_route(const xds::JwtAuthn& config);
   State& state() const;
-  void clean(http::Fields& fields) const;
+  // Whether there was something.
+  bool clean(http::Fields& fields) const;
   Verdict refuse(Context& context, identity::JwtStatus status) const;
 
   const std::shared_ptr<const xds::JwtAuthn> config_;

@@ -29,7 +29,7 @@ class Builder {
   std::shared_ptr<const Plan> chain() const {
     Plan plan;
     for (const Place& p : places_)
-      if (!p.config.disabled) add(p.filter, plan);
+      if (!p.config.disabled) add(p.filter, place_of(p), plan);
     return finish(std::move(plan));
   }
 
@@ -43,7 +43,7 @@ class Builder {
       const bool overridden = found != overrides.end();
       if (overridden ? found->disabled : p.config.disabled) continue;
       if (!overridden || found->config == nullptr) {
-        add(p.filter, plan);
+        add(p.filter, place_of(p), plan);
         continue;
       }
       if (found->config->type != p.config.config->type)
@@ -51,7 +51,7 @@ class Builder {
                                         std::string(found->config->type) + ", the filter is " +
                                         std::string(p.config.config->type)};
       MESH_TRY(FilterPtr made, once(found->config, place + "/" + found->name));
-      add(std::move(made), plan);
+      add(std::move(made), place_of(p), plan);
     }
     return finish(std::move(plan));
   }
@@ -66,9 +66,12 @@ class Builder {
     return made;
   }
 
-  static void add(FilterPtr filter, Plan& plan) {
+  uint8_t place_of(const Place& place) const { return uint8_t(&place - places_.data()); }
+
+  static void add(FilterPtr filter, uint8_t place, Plan& plan) {
     if (filter == nullptr) return;
     plan.hooks |= filter->hooks;
+    plan.places.push_back(place);
     plan.filters.push_back(std::move(filter));
   }
 
@@ -94,6 +97,11 @@ Result<Pipeline> Pipeline::build(const std::vector<xds::HttpFilter>& filters,
   for (const xds::HttpFilter& filter : filters) MESH_TRY_VOID(builder.add(filter));
   result.chain_ = builder.chain();
   if (routes == nullptr) return result;
+  const auto note = [&](const std::shared_ptr<const Plan>& plan) {
+    if (plan != nullptr && (plan->hooks & Filter::kReroute) != 0)
+      result.reroutes_ = routes->looks_beyond_path();
+  };
+  note(result.chain_);
   for (const route::VirtualHost& host : routes->hosts()) {
     for (size_t i = 0; i < host.routes.size(); ++i) {
       const route::Route& route = host.routes[i];
@@ -103,6 +111,7 @@ Result<Pipeline> Pipeline::build(const std::vector<xds::HttpFilter>& filters,
           builder.with(*overrides, routes->name() + "/" + host.name + "/" +
                                        (route.name.empty() ? std::to_string(i) : route.name));
       if (!plan) return std::move(plan).error().during("virtual host " + host.name);
+      note(*plan);
       result.routes_.emplace(overrides, *std::move(plan));
     }
   }

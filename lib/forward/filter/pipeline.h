@@ -22,7 +22,8 @@ class Shared;
 // The filters of one exchange, in order.
 struct Plan {
   std::vector<std::shared_ptr<const Filter>> filters;
-  unsigned hooks = 0;  // of all of them
+  std::vector<uint8_t> places;  // of each in the chain's configuration
+  unsigned hooks = 0;           // of all of them
 };
 
 class Pipeline {
@@ -40,12 +41,15 @@ class Pipeline {
   const Plan* plan(const route::FilterOverrides* overrides) const {
     return overrides == nullptr ? chain_.get() : of_route(overrides);
   }
+  // Whether a filter may have the route found anew, and that may be another then.
+  bool reroutes() const { return reroutes_; }
 
  private:
   const Plan* of_route(const route::FilterOverrides* overrides) const;
 
   std::shared_ptr<const Plan> chain_;
   std::unordered_map<const route::FilterOverrides*, std::shared_ptr<const Plan>> routes_;
+  bool reroutes_ = false;
 };
 
 // Makes the filter that `config` describes; null where it would do nothing. `key`

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -26,6 +27,10 @@ class Run {
     answer_.clear();
     claims_.clear();
   }
+  // The route is another one, with `plan`, or none where it is null: what has run stays in
+  // force, and of the plan what stands behind that comes next. `guards_only` as it was in
+  // on_early_request().
+  void follow(const Plan* plan, bool guards_only);
   bool active() const { return plan_ != nullptr; }
   unsigned hooks() const { return plan_->hooks; }
   http::Fields& answer() { return answer_; }
@@ -33,10 +38,15 @@ class Run {
   std::string_view cluster() const { return cluster_; }
 
   // What verified tokens of the request say.
-  std::vector<authz::TokenClaims>& claims() { return claims_; }
+  std::vector<route::TokenClaims>& claims() { return claims_; }
 
   // The first verdict that answers, or none.
-  Verdict on_request(Context& context);
+  Verdict on_request(Context& context) { return run(context, false, false); }
+  // Goes on from where it was: the first verdict that answers or asks for another route,
+  // or none. `guards_only`: of the others nothing happens, while there is no route.
+  Verdict on_early_request(Context& context, bool guards_only) {
+    return run(context, true, guards_only);
+  }
   // The same of guards alone, which do not count as entered.
   Verdict on_guard(Context& context) const;
   // The first that does not pass.
@@ -46,12 +56,15 @@ class Run {
   void on_end(const End& end, Instant now);
 
  private:
+  Verdict run(Context& context, bool early, bool guards_only);
+
   const Plan* plan_ = nullptr;
   size_t entered_ = 0;  // so many had their on_request()
   std::string_view cluster_;
   http::Fields answer_;
-  std::vector<authz::TokenClaims> claims_;
+  std::vector<route::TokenClaims> claims_;
   std::array<Slot, kFiltersMax> slots_;
+  std::unique_ptr<const Plan> joined_;  // of two routes; few requests have it
 };
 
 }  // namespace mesh::forward::filter

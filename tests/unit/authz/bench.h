@@ -40,9 +40,9 @@ inline Condition ports(uint16_t first, uint16_t last) {
 inline Condition claim(std::vector<std::string> path, std::string value) {
   Condition condition{.kind = Condition::Kind::Claim};
   path.insert(path.begin(), "payload");
-  condition.claim_path = std::move(path);
-  condition.claim.kind = ClaimMatch::Kind::Text;
-  condition.claim.text = {.text = std::move(value)};
+  condition.claim.path = std::move(path);
+  condition.claim.value.kind = route::ClaimMatch::Kind::Text;
+  condition.claim.value.text = {.text = std::move(value)};
   return condition;
 }
 
@@ -97,7 +97,7 @@ struct Call {
                                .scheme = "http",
                                .path = path,
                                .fields = &fields};
-    const TokenClaims token{.name = "payload", .payload = &payload};
+    const route::TokenClaims token{.name = "payload", .payload = &payload};
     return function(Request{.connection = connection,
                             .http = http ? &asked : nullptr,
                             .remote = Ip::parse(remote),

@@ -9,6 +9,7 @@
 using namespace mesh;
 using namespace mesh::authz;
 using namespace mesh::authz::bench;
+using route::ClaimMatch;
 using Kind = Condition::Kind;
 using Text = route::TextMatch::Kind;
 
@@ -38,12 +39,12 @@ TEST_CASE("authz: each condition, and its negation", "[authz]") {
   call.fields.add("x-team", "b");
   call.payload = json_of(R"({"iss": "i", "groups": ["g1", "g2"], "n": {"m": 5}, "ok": true})");
   Condition listed = claim({"groups"}, "");
-  listed.claim = {.kind = ClaimMatch::Kind::OneOf};
-  listed.claim.parts.push_back({.kind = ClaimMatch::Kind::Text, .text = {.text = "g2"}});
+  listed.claim.value = {.kind = ClaimMatch::Kind::OneOf};
+  listed.claim.value.parts.push_back({.kind = ClaimMatch::Kind::Text, .text = {.text = "g2"}});
   Condition number = claim({"n", "m"}, "");
-  number.claim = {.kind = ClaimMatch::Kind::Number, .low = 5, .high = 6};
+  number.claim.value = {.kind = ClaimMatch::Kind::Number, .low = 5, .high = 6};
   Condition truth = claim({"ok"}, "");
-  truth.claim = {.kind = ClaimMatch::Kind::Boolean, .wanted = false};
+  truth.claim.value = {.kind = ClaimMatch::Kind::Boolean, .wanted = false};
   Condition there = field("x-team", "");
   there.field.present_only = true;
   const Row rows[] = {

@@ -24,7 +24,9 @@ std::string object(const std::string& kind, const std::string& name, const std::
                    const std::string& ns = "default") {
   std::string group = "networking.istio.io";
   if (kind == "HTTPRoute" || kind == "GRPCRoute") group = "gateway.networking.k8s.io";
-  if (kind == "PeerAuthentication" || kind == "AuthorizationPolicy") group = "security.istio.io";
+  if (kind == "PeerAuthentication" || kind == "AuthorizationPolicy" ||
+      kind == "RequestAuthentication")
+    group = "security.istio.io";
   return "---\napiVersion: " + group + "/v1\nkind: " + kind + "\nmetadata: {name: " + name +
          ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
 }
@@ -242,6 +244,33 @@ TEST_CASE("analyze: gateways", "[config]") {
   options.file_exists = [](const std::string& path) { return path == "/nowhere/c.pem"; };
   CHECK(found(object("Gateway", "door", tls("a.example")) + bound, options) ==
         Lines{"M209 spec.servers[0].tls.privateKey: /nowhere/k.pem is not on this host"});
+}
+
+TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") {
+  const std::string door = object("Gateway", "door", kDoor) +
+                           object("WorkloadEntry", "edge", "address: 127.0.0.3, labels: {app: edge}");
+  const auto bound = [](const std::string& gateways, const std::string& fields = "headers") {
+    return kWeb + service("{match: [{" + fields + ": {\"@request.auth.claims[a]\": {exact: b}}}], " +
+                              kTo + "}",
+                          "x", "hosts: [a.example], gateways: [" + gateways + "]");
+  };
+  const auto tokens = [](const std::string& app) {
+    return object("RequestAuthentication", "t",
+                  "selector: {matchLabels: {app: " + app + "}}, jwtRules: [{issuer: i}]");
+  };
+  const std::string at = "M203 spec.http[0].match[0].headers[\"@request.auth.claims[a]\"]: ";
+  check({
+      {"verified", door + tokens("edge") + bound("door"), {}},
+      {"verified at the gateway only", door + tokens("edge") + bound("door, mesh"), {}},
+      {"not verified",
+       door + tokens("web") + bound("door"),
+       {at + "has no effect: no RequestAuthentication is for the gateway's forwarders"}},
+      {"inside of the mesh only",
+       door + tokens("edge") + bound("mesh", "withoutHeaders"),
+       {"M205 : nothing is bound to it: its clients get 404, or are closed",
+        "M203 spec.http[0].match[0].withoutHeaders[\"@request.auth.claims[a]\"]: has no effect: "
+        "claims are known to routes of gateways, and this one is of none"}},
+  });
 }
 
 TEST_CASE("analyze: policies that select nothing", "[config]") {

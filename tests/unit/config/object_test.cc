@@ -200,8 +200,17 @@ TEST_CASE("object: VirtualService", "[config]") {
       {"a header's name", http(to + ", match: [{headers: {\"a b\": {exact: x}}}]"),
        "spec.http[0].match[0].headers[\"a b\"]: expected the name of a header"},
       {"a claim", http(to + ", match: [{headers: {\"@request.auth.claims.a\": {exact: x}}}]"),
-       "spec.http[0].match[0].headers[\"@request.auth.claims.a\"]: not supported: routes by what "
-       "tokens say; an AuthorizationPolicy with request.auth.claims chooses who may call"},
+       ""},
+      {"a claim within one",
+       http(to + ", match: [{withoutHeaders: {\"@request.auth.claims[a][b.c]\": {prefix: x}}}]"),
+       ""},
+      {"what is no claim", http(to + ", match: [{headers: {\"@request.auth.sub\": {exact: x}}}]"),
+       "spec.http[0].match[0].headers[\"@request.auth.sub\"]: expected @request.auth.claims[NAME], "
+       "[NAME][NAME] of a claim within one, or the name of a header"},
+      {"a claim without a value",
+       http(to + ", match: [{headers: {\"@request.auth.claims[a]\": {}}}]"),
+       "spec.http[0].match[0].headers[\"@request.auth.claims[a]\"]: expected exact, prefix or "
+       "regex, not empty"},
       {"a path that no request has", http(to + ", match: [{uri: {exact: health}}]"),
        "spec.http[0].match[0].uri: expected a path that begins with /"},
       {"the host set, which is a rewrite", http(to + ", headers: {request: {set: {Host: b}}}"), ""},

@@ -69,7 +69,7 @@ std::string judged(const xds::FilterChain& chain, const Call& call) {
   for (const auto& f : call.fields) fields.add(f.name, f.value);
   json::Value payload;
   if (!call.payload.empty()) payload = value(json::parse(call.payload));
-  const authz::TokenClaims token{.name = "payload", .payload = &payload};
+  const route::TokenClaims token{.name = "payload", .payload = &payload};
   const authz::Connection connection{.principal = call.principal,
                                      .secure = !call.principal.empty(),
                                      .server_name = call.sni,

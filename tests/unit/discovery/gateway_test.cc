@@ -3,6 +3,7 @@
 
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
+#include "xds/jwt_authn.h"
 
 namespace {
 
@@ -179,6 +180,9 @@ TEST_CASE("gateway: policies of its workload come first, of requests and connect
   REQUIRE(chain.http_filters.size() > 2);
   CHECK(chain.http_filters[0].name == "envoy.filters.http.jwt_authn");
   CHECK(chain.http_filters[1].name == "envoy.filters.http.rbac/allow");
+  const auto* const jwt = route::value_of<xds::JwtAuthn>(chain.http_filters[0].config.get());
+  REQUIRE(jwt != nullptr);
+  CHECK(jwt->providers.at(0).clear_route_cache);
 
   const auto connections = compile(
       door("{port: {number: 9000, name: tcp, protocol: TCP}, hosts: ['*']}") +
@@ -187,6 +191,47 @@ TEST_CASE("gateway: policies of its workload come first, of requests and connect
       policies);
   CHECK(connections.listeners.at("gateway|0.0.0.0|9000")->filter_chains.at(0).network_rbac.size() ==
         1);
+}
+
+TEST_CASE("gateway: routes by claims of tokens") {
+  const auto made = compile(
+      door(kPlain + "['*']}") +
+      object("VirtualService", "v",
+             "{hosts: [a.example], gateways: [door], http: ["
+             "{match: [{headers: {'@request.auth.claims[realm][role]': {prefix: ad}}}], "
+             "directResponse: {status: 201}}, "
+             "{match: [{headers: {'@Request.auth.claims.team': {regex: 'b.*'}}}], "
+             "directResponse: {status: 202}}, "
+             "{match: [{withoutHeaders: {'@request.auth.claims.sub': {exact: ann}}}], "
+             "directResponse: {status: 203}}, {directResponse: {status: 204}}]}"));
+  const auto& routes = *made.routes.at("http.8080");
+  struct Row {
+    const char* claims;
+    uint16_t status;
+  };
+  const Row rows[] = {
+      {R"({"realm": {"role": "admin"}})", 201},
+      {R"({"realm": {"role": ["user", "admin"]}})", 201},
+      {R"({"realm": {"role": "user"}, "team": "blue"})", 202},
+      {R"({"realm": "admin", "team": ["red", "b"]})", 202},
+      {R"({"team": "xblue", "sub": "bob"})", 203},
+      {R"({"team": true, "sub": ["bob"]})", 203},
+      {R"({"sub": "ann"})", 204},
+      {"{}", 203},
+  };
+  for (const Row& row : rows) {
+    INFO(row.claims);
+    const auto payload = json::parse(row.claims);
+    REQUIRE(payload);
+    const route::TokenClaims token{.name = "payload", .payload = &*payload};
+    const auto* const found =
+        routes.find({.authority = "a.example", .path = "/", .claims = {&token, 1}});
+    REQUIRE(found != nullptr);
+    CHECK(found->direct_status == row.status);
+  }
+  const auto* const nobody = routes.find({.authority = "a.example", .path = "/"});
+  REQUIRE(nobody != nullptr);
+  CHECK(nobody->direct_status == 203);
 }
 
 }  // namespace

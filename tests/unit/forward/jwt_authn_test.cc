@@ -41,7 +41,7 @@ struct Bench {
   Random random{3};
   Scratch scratch;
   http::Fields answer;
-  std::vector<authz::TokenClaims> claims;
+  std::vector<route::TokenClaims> claims;
   WallTime now{std::chrono::seconds(1000)};
 
   Bench() {

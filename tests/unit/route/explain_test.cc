@@ -67,6 +67,11 @@ Match random_match(Random& random) {
     match.query.push_back({.name = "q",
                            .present_only = random.below(2) == 0,
                            .value = {.kind = TextMatch::Kind::Prefix, .text = "a"}});
+  if (random.below(4) == 0)
+    match.claims.push_back(
+        {.path = {"payload", pick(random, {"team", "none"})},
+         .value = {.kind = route::ClaimMatch::Kind::Text, .text = random_text(random)},
+         .invert = random.below(3) == 0});
   return match;
 }
 
@@ -87,6 +92,7 @@ bool alone(const Match& match, Clause clause, const route::Request& request, std
     case Kind::CertificateValidated: one.certificate_validated = match.certificate_validated; break;
     case Kind::Field: return holds(match.fields[clause.index], request);
     case Kind::Query: one.query = {match.query[clause.index]}; break;
+    case Kind::Claim: return holds(match.claims[clause.index], request.claims);
   }
   return conditions_hold(one, request, query);
 }
@@ -95,6 +101,9 @@ bool alone(const Match& match, Clause clause, const route::Request& request, std
 
 TEST_CASE("explain: agrees with the table, and each clause it names fails", "[route]") {
   Random random(20261123);
+  const auto payload = json::parse(R"({"team": "ab"})");
+  REQUIRE(payload);
+  const route::TokenClaims token{.name = "payload", .payload = &*payload};
   size_t found = 0;
   size_t failed = 0;
   for (int round = 0; round < 200; ++round) {
@@ -119,7 +128,8 @@ TEST_CASE("explain: agrees with the table, and each clause it names fails", "[ro
           .fields = &fields,
           .chance = random.next(),
           .certificate_presented = random.below(2) == 0,
-          .certificate_validated = random.below(2) == 0};
+          .certificate_validated = random.below(2) == 0,
+          .claims = {&token, random.below(2)}};
       const auto why = explain(*table, request, options);
       REQUIRE(why.host == table->find_host(request.authority));
       REQUIRE(why.route == table->find(request));
@@ -198,4 +208,27 @@ TEST_CASE("explain: a match and an action in one word", "[route]") {
   route.clusters.clear();
   route.direct_status = 404;
   CHECK(route::action_text(route) == "answer:404");
+}
+
+TEST_CASE("explain: a claim that is asked for, and the one that is there", "[route]") {
+  Match match;
+  match.claims = {{.path = {"payload", "realm", "roles"},
+                   .value = {.kind = route::ClaimMatch::Kind::OneOf,
+                             .parts = {{.kind = route::ClaimMatch::Kind::Text,
+                                        .text = {.text = "admin"}}}}}};
+  CHECK(match_text(match) == "/*,claims[realm][roles]=\"admin\"");
+  const auto payload = json::parse(R"({"realm": {"roles": ["a", "b"]}})");
+  REQUIRE(payload);
+  const route::TokenClaims token{.name = "payload", .payload = &*payload};
+  route::Request request{.path = "/"};
+  const Clause clause = first_failing(match, request, "/", "");
+  CHECK(clause == Clause{.kind = Clause::Kind::Claim});
+  auto failed = failed_clause(clause, match, request, "/", "");
+  CHECK(failed.expected == "request.auth.claims[realm][roles] is \"admin\"");
+  CHECK(failed.actual == "-");
+  request.claims = {&token, 1};
+  failed = failed_clause(clause, match, request, "/", "");
+  CHECK(failed.actual == "[a, b]");
+  match.claims[0].value.parts[0].text.text = "b";
+  CHECK(first_failing(match, request, "/", "").kind == Clause::Kind::None);
 }

@@ -1,11 +1,25 @@
-#include "authz/claim_match.h"
+#include "route/claim_match.h"
 
 #include <algorithm>
 
-namespace mesh::authz {
+#include "base/text.h"
+
+namespace mesh::route {
+
+const json::Value* find_claim(std::span<const TokenClaims> tokens,
+                              std::span<const std::string> path) {
+  for (const TokenClaims& token : tokens) {
+    if (token.name != path.front()) continue;
+    const json::Value* value = token.payload;
+    for (const std::string& name : path.subspan(1))
+      if (value != nullptr) value = value->find(name);
+    return value;
+  }
+  return nullptr;
+}
 
 Result<void> compile(ClaimMatch& match) {
-  if (match.kind == ClaimMatch::Kind::Text) return route::compile(match.text);
+  if (match.kind == ClaimMatch::Kind::Text) return compile(match.text);
   for (ClaimMatch& part : match.parts) MESH_TRY_VOID(compile(part));
   return {};
 }
@@ -21,7 +35,7 @@ bool holds(const ClaimMatch& match, const json::Value* value) {
       if (value->kind != Json::Number) return false;
       return match.exact ? value->number == match.low
                          : value->number >= match.low && value->number < match.high;
-    case Kind::Text: return value->is_string() && route::holds(match.text, value->text);
+    case Kind::Text: return value->is_string() && holds(match.text, value->text);
     case Kind::Boolean: return value->kind == Json::Boolean && value->boolean == match.wanted;
     case Kind::Present: return match.wanted;
     case Kind::OneOf:
@@ -33,8 +47,8 @@ bool holds(const ClaimMatch& match, const json::Value* value) {
   return false;
 }
 
-std::string to_string(const route::TextMatch& match) {
-  using Kind = route::TextMatch::Kind;
+std::string to_string(const TextMatch& match) {
+  using Kind = TextMatch::Kind;
   const std::string& text = match.text;
   switch (match.kind) {
     case Kind::Exact: return '"' + text + '"';
@@ -68,4 +82,26 @@ std::string to_string(const ClaimMatch& match) {
   return all;
 }
 
-}  // namespace mesh::authz
+std::string path_text(std::span<const std::string> path) {
+  std::string text;
+  for (const std::string& name : path.subspan(1)) text += "[" + name + "]";
+  return text;
+}
+
+std::string value_text(const json::Value* value) {
+  using Json = json::Value::Kind;
+  if (value == nullptr) return {};
+  switch (value->kind) {
+    case Json::Null: return "null";
+    case Json::Boolean: return value->boolean ? "true" : "false";
+    case Json::Number:
+    case Json::String: return value->text;
+    case Json::Object: return "an object";
+    case Json::List: break;
+  }
+  std::vector<std::string> items;
+  for (const json::Value& item : value->items) items.push_back(value_text(&item));
+  return "[" + text::join(items, ", ") + "]";
+}
+
+}  // namespace mesh::route
