@@ -91,7 +91,11 @@ struct Service {
   bool has_address() const;
   // May be given an automatic one: neither has its host a wildcard, nor do callers
   // choose the address themselves (Istio, "DNS proxying").
-  bool takes_address() const { return resolution != Resolution::None && !host.starts_with('*'); }
+  bool takes_address() const {
+    return resolution != Resolution::None && !host.starts_with('*') && !hidden();
+  }
+  // Exported to nobody: what its instances serve is all there is of it.
+  bool hidden() const { return export_to == std::vector<std::string>{"~"}; }
 };
 
 // An instance of a service at one of its ports.
@@ -241,7 +245,7 @@ class Model {
   Heeds heeds_;
 };
 
-// Whether an object of `ns` with this exportTo is seen from `viewer`.
+// Whether an object of `ns` with this exportTo is seen from `viewer`; "~" is nobody.
 template <class ExportTo>
 bool visible(const ExportTo& export_to, const std::string& ns, const std::string& viewer) {
   if (export_to.empty()) return true;

@@ -178,6 +178,43 @@ outbound_works() {  # outbound_works OPTION...: those of capture
   outbound_works --outbound-tproxy
 }
 
+@test "outbound: hosts of a domain and PASSTHROUGH go where they were going" {
+  services
+  cat >"$dir/config/wild.yaml" <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild}
+spec:
+  hosts: ["*.wild.example"]
+  location: MESH_EXTERNAL
+  ports:
+  - {number: 80, name: http, protocol: HTTP}
+  - {number: 7000, name: tls, protocol: TLS}
+YAML
+  cat >"$dir/shop.yaml" <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec: {host: shop.example, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}
+YAML
+  forwarder 'capture: {outbound: "0.0.0.0:15001"}' 'outbound: 127.0.0.1:15080'
+  origin "$peer" http@192.0.2.2:8081 http@203.0.113.5:80 echo@203.0.113.5:7000
+  capture --outbound 15001 --only-user 4242
+  policy REGISTRY_ONLY
+  [ "$(fetch as_app 203.0.113.5 80 a.wild.example)" = $'http 80 from 192.0.2.1\n200' ]
+  until_true logged 'outbound|80||\*.wild.example'
+  [ "$(fetch as_app 203.0.113.5 80 wild.example)" = 502 ]
+  as_app timeout 20 openssl s_client -connect 203.0.113.5:7000 -servername a.wild.example \
+    </dev/null >"$dir/tls" 2>&1 || true  # the peer is no TLS server
+  until_true logged 'outbound|7000||\*.wild.example'
+
+  [ "$(fetch as_app 203.0.113.5 80 shop.example)" = $'http 8081 from 192.0.2.1\n200' ]
+  mesh apply -f "$dir/shop.yaml" --wait
+  [ "$(fetch as_app 203.0.113.5 80 shop.example)" = $'http 80 from 192.0.2.1\n200' ]
+  # Nobody redirected this one: there is no address that it was going to.
+  [[ $(fetch here 127.0.0.1 15080 shop.example) == *503 ]]
+}
+
 @test "outbound: a server that speaks first at a port of HTTP services is waited for once" {
   services
   forwarder 'capture: {outbound: "0.0.0.0:15001"}'

@@ -151,12 +151,16 @@ void Checker::labels(const std::string& path, const Labels& labels) {
   }
 }
 
-void Checker::export_to(const std::string& path, const Strings& names) {
+void Checker::export_to(const std::string& path, const Strings& names, bool service) {
   for (int i = 0; i < names.size(); ++i) {
     const std::string& name = names[i];
-    expect(name == "." || name == "*" || is_dns_label(name), at_index(path, i),
-           "expected \".\", \"*\" or a namespace, got " + text::quoted(name));
-    expect(name != "*" || names.size() == 1, at_index(path, i), "\"*\" stands alone");
+    const std::string at = at_index(path, i);
+    const bool all_or_none = name == "*" || (service && name == "~");
+    if (name == "~" && !service)
+      fail(at, "\"~\" is for a ServiceEntry; what nobody is to use is left out");
+    else if (expect(all_or_none || name == "." || is_dns_label(name), at,
+                    "expected \".\", \"*\" or a namespace, got " + text::quoted(name)))
+      expect(!all_or_none || names.size() == 1, at, text::quoted(name) + " stands alone");
   }
 }
 

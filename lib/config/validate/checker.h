@@ -48,7 +48,8 @@ class Checker {
   // Keys and values of labels (Kubernetes, "Labels and Selectors").
   void labels(const std::string& path, const Labels& labels);
   // ".", "*" or namespaces.
-  void export_to(const std::string& path, const Strings& names);
+  // `service`: "~" may say nobody (Istio has it of services alone).
+  void export_to(const std::string& path, const Strings& names, bool service = false);
   // "mesh", NAME or NAMESPACE/NAME.
   void gateways(const std::string& path, const Strings& names);
   void ip_address(const std::string& path, const std::string& address);

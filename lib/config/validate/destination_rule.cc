@@ -87,6 +87,10 @@ void check_members(const Policy& policy, const std::string& path, Checker& check
   check_load_balancer(policy.load_balancer(), path + ".loadBalancer", checker);
   check_pool(policy.connection_pool(), path + ".connectionPool", checker);
   check_outlier(policy.outlier_detection(), path + ".outlierDetection", checker);
+  checker.expect(
+      policy.load_balancer().simple() != LoadBalancerSettings::PASSTHROUGH ||
+          !policy.has_outlier_detection(),
+      path + ".outlierDetection", "does nothing with PASSTHROUGH: callers choose the endpoint");
   if (policy.has_tls()) check_tls(policy.tls(), path + ".tls", checker);
 }
 
@@ -110,10 +114,8 @@ void check_policy(const TrafficPolicy& policy, const std::string& path, Checker&
 void validate(const DestinationRule& rule, Checker& checker) {
   if (rule.host().empty())
     checker.fail("spec.host", "expected a host");
-  else if (rule.host().starts_with("*"))
-    checker.fail("spec.host", "not supported: wildcards; write a rule for each host");
   else
-    checker.host("spec.host", rule.host(), false);
+    checker.host("spec.host", rule.host(), true);
   check_policy(rule.traffic_policy(), "spec.trafficPolicy", checker);
   std::set<std::string> names;
   for (int i = 0; i < rule.subsets_size(); ++i) {

@@ -131,7 +131,8 @@ void check_warmup(const LoadBalancerSettings& settings, const std::string& path,
   }
   if (!settings.has_warmup() && !settings.has_warmup_duration_secs()) return;
   const bool warms = settings.lb_policy_case() != LoadBalancerSettings::kConsistentHash &&
-                     settings.simple() != LoadBalancerSettings::RANDOM;
+                     settings.simple() != LoadBalancerSettings::RANDOM &&
+                     settings.simple() != LoadBalancerSettings::PASSTHROUGH;
   checker.expect(warms, path, "only ROUND_ROBIN and LEAST_REQUEST warm endpoints up");
 }
 
@@ -143,6 +144,9 @@ void check_load_balancer(const LoadBalancerSettings& settings, const std::string
     check_hash(settings.consistent_hash(), path + ".consistentHash", checker);
   check_localities(settings.locality_lb_setting(), path + ".localityLbSetting", checker);
   check_warmup(settings, path, checker);
+  checker.expect(settings.simple() != LoadBalancerSettings::PASSTHROUGH ||
+                     !settings.has_locality_lb_setting(),
+                 path + ".localityLbSetting", "does nothing with PASSTHROUGH: callers choose");
 }
 
 }  // namespace mesh::config

@@ -44,6 +44,18 @@ bool by_name(const ServiceEntry& service) {
          service.resolution() == ServiceEntry::DNS_ROUND_ROBIN;
 }
 
+void check_host(const ServiceEntry& service, const std::string& host, const std::string& path,
+                Checker& checker) {
+  if (host == "*")
+    return checker.fail(path,
+                        "expected a host or *.SUFFIX; where all other hosts lead, "
+                        "outboundTrafficPolicy says");
+  if (!checker.host(path, host, true) || !host.starts_with('*')) return;
+  checker.expect(!by_name(service) || service.endpoints_size() > 0, path,
+                 "a wildcard is no name that DNS knows: name each host, give endpoints, or use "
+                 "resolution NONE, where connections are captured");
+}
+
 void check_resolution(const ServiceEntry& service, Checker& checker) {
   checker.expect(service.resolution() != ServiceEntry::NONE ||
                      (service.endpoints_size() == 0 && !service.has_workload_selector()),
@@ -91,11 +103,9 @@ void validate(const ServiceEntry& service, Checker& checker) {
   std::set<std::string> hosts;
   for (int i = 0; i < service.hosts_size(); ++i) {
     const std::string path = at_index("spec.hosts", i);
-    if (service.hosts(i).starts_with("*"))
-      checker.fail(path, "not supported: wildcards; name each host");
-    else if (checker.host(path, service.hosts(i), false))
-      checker.expect(hosts.insert(service.hosts(i)).second, path,
-                     "the host " + service.hosts(i) + " is there twice");
+    check_host(service, service.hosts(i), path, checker);
+    checker.expect(hosts.insert(service.hosts(i)).second, path,
+                   "the host " + service.hosts(i) + " is there twice");
   }
   for (int i = 0; i < service.addresses_size(); ++i)
     checker.expect(is_address_or_net(service.addresses(i)), at_index("spec.addresses", i),
@@ -103,7 +113,7 @@ void validate(const ServiceEntry& service, Checker& checker) {
   check_ports(service, checker);
   check_resolution(service, checker);
   check_endpoints(service, checker);
-  checker.export_to("spec.exportTo", service.export_to());
+  checker.export_to("spec.exportTo", service.export_to(), true);
 }
 
 }  // namespace mesh::config

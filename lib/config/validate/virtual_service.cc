@@ -14,8 +14,8 @@ constexpr size_t kBodyBytesMax = 64 * 1024;
 void check_destination(const Destination& destination, const std::string& path, Checker& checker) {
   if (destination.host().empty())
     checker.fail(path + ".host", "expected a host");
-  else
-    checker.host(path + ".host", destination.host(), false);
+  else  // of a service; "*" is none
+    checker.host(path + ".host", destination.host(), destination.host() != "*");
   if (!destination.subset().empty()) checker.label_name(path + ".subset", destination.subset());
   if (destination.has_port()) checker.port(path + ".port.number", destination.port().number());
 }

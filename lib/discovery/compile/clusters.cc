@@ -125,6 +125,12 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
   pack(options, (*cluster.mutable_typed_extension_protocol_options())[kHttpOptions]);
 }
 
+// Connections go to the address that they were made to.
+bool callers_choose(const Service& service, const istio::TrafficPolicy& policy) {
+  return service.resolution == Service::Resolution::None ||
+         policy.load_balancer().simple() == istio::LoadBalancerSettings::PASSTHROUGH;
+}
+
 // How peers are reached: all under the mesh's TLS, all under another, none, or as each
 // endpoint says.
 enum class Security : uint8_t { Plain, Tls, OtherTls, ByEndpoint };
@@ -264,8 +270,8 @@ void set_names(const Model& model, const Node& node, const Service& service, pb:
 }
 
 void set_discovery(const Model& model, const Node& node, const Service& service,
-                   pb::Cluster& cluster) {
-  if (service.resolution == Service::Resolution::None) {
+                   const istio::TrafficPolicy& policy, pb::Cluster& cluster) {
+  if (callers_choose(service, policy)) {
     cluster.set_type(pb::Cluster::ORIGINAL_DST);
     cluster.set_lb_policy(pb::Cluster::CLUSTER_PROVIDED);
     return;
@@ -302,20 +308,22 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   if (own != nullptr)
     set_origin("policy", origin_of("ServicePolicy", own->ns, own->name),
                *cluster.mutable_metadata());
-  set_discovery(model, node, service, cluster);
+  set_discovery(model, node, service, policy, cluster);
   const auto& pool = policy.connection_pool();
   set(kConnectTimeout, *cluster.mutable_connect_timeout());
   if (pool.tcp().has_connect_timeout())
     *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
   set_limits(pool, cluster);
   if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
-  if (service.resolution != Service::Resolution::None)
-    set_choice(model, node, policy, own, cluster);
+  const bool chosen = callers_choose(service, policy);
+  if (!chosen) set_choice(model, node, policy, own, cluster);
   Security security = security_of(model, service, port, policy);
   const Http protocol = protocol_of(port, security, pool);
   if (may_be_http(port)) set_protocol(protocol, pool, cluster);
   // The PROXY protocol is for one socket: Istio drops the choice by endpoint, too.
-  if (policy.has_proxy_protocol() && security == Security::ByEndpoint) security = Security::Plain;
+  // Nor is anything known of an endpoint that the caller chose.
+  if ((policy.has_proxy_protocol() || chosen) && security == Security::ByEndpoint)
+    security = Security::Plain;
   set_security(model, service, port, subset, policy, security, protocol, cluster);
   if (policy.has_proxy_protocol())
     add_proxy_protocol(policy.proxy_protocol(), *cluster.mutable_transport_socket());

@@ -286,6 +286,18 @@ TEST_CASE("object: the other kinds", "[config]") {
        "host: a, trafficPolicy: {proxyProtocol: {version: V2}, connectionPool: {http: "
        "{useClientProtocol: true}}}",
        ""},
+      {"the caller's choice", "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}", ""},
+      {"the caller's choice of who is well",
+       "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}, outlierDetection: {}}",
+       "spec.trafficPolicy.outlierDetection: does nothing with PASSTHROUGH: callers choose the "
+       "endpoint"},
+      {"the caller's choice of the near",
+       "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH, localityLbSetting: {}}}",
+       "spec.trafficPolicy.loadBalancer.localityLbSetting: does nothing with PASSTHROUGH: callers "
+       "choose"},
+      {"hosts of a domain", "host: \"*.a.example\"", ""},
+      {"exported to nobody", "host: a, exportTo: [\"~\"]",
+       "spec.exportTo[0]: \"~\" is for a ServiceEntry; what nobody is to use is left out"},
       {"a name without TLS", "host: a, trafficPolicy: {tls: {sni: x}}",
        "spec.trafficPolicy.tls: mode DISABLE, the default, has neither sni nor subjectAltNames"},
   };
@@ -321,8 +333,22 @@ TEST_CASE("object: the other kinds", "[config]") {
        "hosts: [a], resolution: STATIC, " + ports +
            ", workloadSelector: {labels: {a: b}}, endpoints: [{address: \"::1\"}]",
        "spec.workloadSelector: endpoints and workloadSelector exclude each other"},
-      {"wildcards", "hosts: [\"*.a\"], resolution: STATIC, " + ports,
-       "spec.hosts[0]: not supported: wildcards; name each host"},
+      {"a wildcard of endpoints",
+       "hosts: [\"*.a\"], resolution: STATIC, " + ports + ", endpoints: [{address: 10.0.0.1}]", ""},
+      {"a wildcard of what callers choose", "hosts: [\"*.a\", b], " + ports, ""},
+      {"a wildcard with a name",
+       "hosts: [\"*.a\"], resolution: DNS, " + ports + ", endpoints: [{address: b.example}]", ""},
+      {"a wildcard as a name", "hosts: [\"*.a\"], resolution: DNS, " + ports,
+       "spec.hosts[0]: a wildcard is no name that DNS knows: name each host, give endpoints, or use "
+       "resolution NONE, where connections are captured"},
+      {"all hosts", "hosts: [\"*\"], " + ports,
+       "spec.hosts[0]: expected a host or *.SUFFIX; where all other hosts lead, "
+       "outboundTrafficPolicy says"},
+      {"a part of a label", "hosts: [\"*a.example\"], " + ports,
+       "spec.hosts[0]: expected a host name, got \"*a.example\""},
+      {"exported to nobody", "hosts: [a], exportTo: [\"~\"], " + ports, ""},
+      {"exported to nobody, and somebody", "hosts: [a], exportTo: [\"~\", b], " + ports,
+       "spec.exportTo[0]: \"~\" stands alone"},
       {"a protocol that we have not",
        "hosts: [a], resolution: STATIC, ports: [{number: 1, name: a, protocol: Thrift}]",
        "spec.ports[0].protocol: not supported: protocol Thrift; use TCP, which passes it through"},

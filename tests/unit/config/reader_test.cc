@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
+#include "istio/networking/v1alpha3/service_entry.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/networking/v1alpha3/workload_entry.pb.h"
 #include "istio/security/v1beta1/peer_authentication.pb.h"
@@ -136,9 +137,9 @@ TEST_CASE("reader: messages, lists, maps, enums, durations", "[config]") {
        read("mtls: {mode: 3}", istio::security::v1beta1::PeerAuthentication()),
        "f.yaml:1:8: mtls.mode: expected one of UNSET, DISABLE, PERMISSIVE, STRICT, got \"3\""},
       {"an enum's value that we have not",
-       read("simple: PASSTHROUGH", v1alpha3::LoadBalancerSettings()),
-       "f.yaml:1:1: simple: PASSTHROUGH is not supported: the caller's own choice of address; use "
-       "ROUND_ROBIN"},
+       read("resolution: DYNAMIC_DNS", v1alpha3::ServiceEntry()),
+       "f.yaml:1:1: resolution: DYNAMIC_DNS is not supported: names that forwarders look up for "
+       "each request; use NONE where connections are captured, or name each host and use DNS"},
       {"one of a oneof", read("uri: {exact: a, prefix: b}", v1alpha3::HTTPMatchRequest()),
        R"(f.yaml:1:17: uri: "prefix" excludes "exact", which is there too)"},
       {"unknown, with the nearest", read("retrys: {attempts: 1}", Http()),

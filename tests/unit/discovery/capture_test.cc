@@ -313,4 +313,51 @@ spec:
   CHECK(chains > 0);
 }
 
+TEST_CASE("capture: hosts of a domain go where they were going, by Host and by server name") {
+  const std::string wild = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild, namespace: demo}
+spec:
+  hosts: ["*.wild.example"]
+  location: MESH_EXTERNAL
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}]
+)";
+  const auto made = clusters(sample::kAll + wild, capturing());
+  CHECK(made.at("outbound|80||*.wild.example")->discovery == Discovery::OriginalDst);
+  const auto tables = routes(sample::kAll + wild, capturing());
+  route::Request request{.authority = "a.wild.example", .method = "GET", .path = "/"};
+  const auto where = [&](const char* authority) {
+    request.authority = authority;
+    const auto* found = tables.at("80")->find(request);
+    return found == nullptr ? "none" : found->clusters.at(0).cluster;
+  };
+  CHECK(where("a.wild.example") == "outbound|80||*.wild.example");
+  CHECK(where("a.b.wild.example:80") == "outbound|80||*.wild.example");
+  CHECK(where("wild.example") == "PassthroughCluster");
+  const auto all = listeners(sample::kAll + wild, capturing());
+  const auto& chain = chain_of(*all.at("0.0.0.0_443"), "sni|*.wild.example");
+  CHECK(chain.match.server_names == std::vector<std::string>{"*.wild.example"});
+  CHECK(goal(chain) == "outbound|443||*.wild.example");
+}
+
+TEST_CASE("capture: PASSTHROUGH leaves the endpoint to the caller") {
+  const std::string rule = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: demo}
+spec:
+  host: "*.example"
+  trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}, connectionPool: {tcp: {maxConnections: 7}}}
+  subsets: [{name: own, labels: {}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}]
+)";
+  const auto made = clusters(sample::kAll + kOthers + rule, capturing());
+  const auto& all = *made.at("outbound|5432||db.example");
+  CHECK(all.discovery == Discovery::OriginalDst);
+  CHECK_FALSE(all.tls);
+  CHECK(made.at("outbound|5432|own|db.example")->discovery == Discovery::Eds);
+}
+
 }  // namespace

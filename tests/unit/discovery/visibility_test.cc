@@ -33,7 +33,8 @@ std::string routing(const std::string& ns, const std::string& host, const std::s
 
 const std::string kMesh = service("a", "one.a") + service("a", "own.a", ", exportTo: [\".\"]") +
                           service("b", "one.b") + service("b", "some.b", ", exportTo: [a, c]") +
-                          service("b", "none.b", ", exportTo: [z]") + service("a", "both.x") +
+                          service("b", "none.b", ", exportTo: [z]") +
+                          service("b", "hidden.b", ", exportTo: [\"~\"]") + service("a", "both.x") +
                           service("b", "both.x") + service("c", "deep.c.example") +
                           service("c", "far.c.example");
 
