@@ -107,6 +107,10 @@ Result<discovery::Node> node_of(const bus::Node& words) {
   MESH_TRY(node.capture_inbound,
            capture_of(get(words, key::kCaptureInbound), get(words, key::kCaptureInboundMode),
                       key::kCaptureInbound));
+  if (const auto directory = get(words, key::kCredentials); !directory.empty())
+    node.credentials = directory;
+  if (!node.credentials.starts_with('/'))
+    return Error{Errc::Invalid, "credentials: expected the path of a directory, from /"};
   node.proxy_protocol_peers = get(words, key::kProxyProtocolPeers);
   MESH_TRY_VOID(check_ranges(node.proxy_protocol_peers));
   return node;

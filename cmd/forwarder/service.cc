@@ -91,6 +91,10 @@ Result<void> Service::start(std::vector<net::Inherited> inherited) {
   ready_timer_.arm(kReadyAfter);
   if (!settings_.admin.empty()) MESH_TRY_VOID(admin_.listen(settings_.admin));
   MESH_TRY_VOID(identity_.start());
+  // What was refused for its files is told anew.
+  forwarder_.on_files_changed([this] {
+    if (!draining_) discovery_.restart(node_now());
+  });
   discovery_.start(settings_.node);
   report_timer_.arm(settings_.report_interval);
   health_reporter_.start();
@@ -100,7 +104,8 @@ Result<void> Service::start(std::vector<net::Inherited> inherited) {
 Result<void> Service::reload(const google::protobuf::Message& message) {
   const auto& fresh = static_cast<const settings::v1::Forwarder&>(message);
   MESH_TRY_VOID(check_change(runtime_.settings_as<settings::v1::Forwarder>(), fresh));
-  MESH_TRY(auto settings, settings_of(fresh, runtime_.name(), runtime_.arguments()));
+  MESH_TRY(auto settings, settings_of(fresh, runtime_.name(), runtime_.arguments(),
+                                      runtime_.paths().config_dir));
   const bus::Node before = std::exchange(settings_, std::move(settings)).node;
   runtime_.set_drain_limit(settings_.drain + kDrainSpare);
   forwarder_.set_overload(settings_.overload);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "base/host_name.h"
@@ -159,6 +160,10 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
     proxies += (proxies.empty() ? "" : ",") + peer;
   tell(xds::node::kProxyProtocolPeers, proxies);
   tell(xds::node::kAccessLog, message.access_log());
+  if (const std::string& place = message.credentials();
+      !place.empty() && (!place.starts_with('/') || place.find('~') != std::string::npos))
+    return Error{Errc::Invalid, "credentials: expected the path of a directory, from / and no ~"};
+  tell(xds::node::kCredentials, message.credentials());
   tell(xds::node::kAddress, message.address());
   tell(xds::node::kWorkloadGroup, message.workload_group());
   tell(xds::node::kLocality, message.locality());
@@ -178,8 +183,10 @@ Result<uint64_t> number_of(const cli::Arguments& given, std::string_view option,
 }
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name,
-                             const cli::Arguments& given) {
+                             const cli::Arguments& given, const std::string& config_dir) {
   MESH_TRY(auto settings, settings_of(message, name));
+  settings.node.metadata.try_emplace(std::string(xds::node::kCredentials),
+                                     std::filesystem::absolute(config_dir) / "credentials");
   MESH_TRY(const auto workers, number_of(given, "--concurrency", settings.local.workers, 64));
   settings.local.workers = uint32_t(workers);
   if (given.has("--drain-time-s")) {
@@ -195,7 +202,7 @@ Result<void> check_change(const settings::v1::Forwarder& before,
   static constexpr std::string_view kChanging[] = {
       "outbound",   "outbound_mode",   "outbound_tcp",    "proxy_protocol_peers",
       "access_log", "locality",        "connections_max", "overload",
-      "drain",      "report_interval", "token_file",
+      "drain",      "report_interval", "token_file",      "credentials",
   };
   const auto* const descriptor = settings::v1::Forwarder::descriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {

@@ -26,8 +26,9 @@ struct Settings {
 // Errc::Invalid begins with the key. `name` is the instance's by default.
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name);
 // The same where options of the command line (--concurrency, --drain-time-s) stand above it.
+// Credentials are below `config_dir` by default.
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name,
-                             const cli::Arguments& given);
+                             const cli::Arguments& given, const std::string& config_dir);
 // The value of such an option, at most `most`.
 Result<uint64_t> number_of(const cli::Arguments& given, std::string_view option, uint64_t otherwise,
                            uint64_t most);

@@ -146,6 +146,7 @@ Exit run(cli::Context& context) {
   }
   options.root_namespace = context.arguments.get("--root-namespace", options.root_namespace);
   options.file_exists = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
+  options.credentials = context.config_dir + "/credentials";
   config::Analysis analysis = config::analyze(reading.set, options);
   for (Finding& finding : analysis.findings) findings.push_back(std::move(finding));
   print(context, findings);

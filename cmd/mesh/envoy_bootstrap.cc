@@ -70,6 +70,7 @@ void node(Writer& w, const Plan& plan) {
   tell(key::kOutboundMode, from.outbound_mode());
   tell(key::kOutboundTcp, from.outbound_tcp());
   tell(key::kAccessLog, from.access_log());
+  tell(key::kCredentials, from.credentials());
   tell(key::kAddress, from.address());
   tell(key::kLocality, from.locality());
   std::string ports;

@@ -21,6 +21,7 @@ Node unit_words(const Model& model, const Node& node) {
   words.locality = model.locality(node);
   if (model.heeds().labels) words.labels = node.labels;
   if (model.heeds().workload) words.workload = node.workload;
+  if (model.heeds().credentials) words.credentials = node.credentials;
   return words;
 }
 

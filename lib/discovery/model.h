@@ -38,6 +38,7 @@ struct Node {
   std::string outbound_tcp = {};          // an IPv4 address for TCP services without their own
   std::string proxy_protocol_peers = {};  // CIDRs with commas; empty: nobody is believed
   std::string locality = {};              // empty: as its workload's, if at all
+  std::string credentials = "/etc/mesh/credentials";  // see compile/credential.h
   // Where connections that the kernel redirects come in.
   struct Capture {
     std::string address;  // ADDRESS:PORT; empty: none do
@@ -175,6 +176,7 @@ class Model {
   struct Heeds {
     bool labels = false;    // of the caller: some rule asks for them
     bool workload = false;  // its own: some rule weighs callers
+    bool credentials = false;  // where it has them: some rule names one
     bool operator==(const Heeds&) const = default;
   };
   Heeds heeds() const { return heeds_; }

@@ -13,20 +13,17 @@ void index_by_host(const Model& model, const Policies& policies, HostIndex& inde
     index.add(model.resolve(policies[place].spec.host(), policies[place].ns), place);
 }
 
-// Failover by labels compares those of the caller.
-bool heeds_labels(const istio::TrafficPolicy& policy) {
-  const auto asks = [](const istio::LoadBalancerSettings& settings) {
-    return !settings.locality_lb_setting().failover_priority().empty();
+// Whether a policy of the rule, or of a port, asks it.
+template <class Asks>
+bool any_policy(const istio::DestinationRule& rule, const Asks& asks) {
+  const auto within = [&](const istio::TrafficPolicy& policy) {
+    const auto& ports = policy.port_level_settings();
+    return asks(policy) || std::any_of(ports.begin(), ports.end(), asks);
   };
-  return asks(policy.load_balancer()) ||
-         std::any_of(policy.port_level_settings().begin(), policy.port_level_settings().end(),
-                     [&](const auto& port) { return asks(port.load_balancer()); });
-}
-
-bool heeds_labels(const istio::DestinationRule& rule) {
-  return heeds_labels(rule.traffic_policy()) ||
-         std::any_of(rule.subsets().begin(), rule.subsets().end(),
-                     [](const auto& subset) { return heeds_labels(subset.traffic_policy()); });
+  const auto& subsets = rule.subsets();
+  return within(rule.traffic_policy()) ||
+         std::any_of(subsets.begin(), subsets.end(),
+                     [&](const auto& subset) { return within(subset.traffic_policy()); });
 }
 
 }  // namespace
@@ -56,7 +53,14 @@ void Model::index_rules() {
   index_by_host(*this, objects_->service_policies, service_policies_);
   index_by_host(*this, objects_->circuit_breakers, circuit_breakers_);
   index_by_host(*this, objects_->rate_limits, rate_limits_);
-  for (const auto& rule : objects_->destination_rules) heeds_.labels |= heeds_labels(rule.spec);
+  for (const auto& rule : objects_->destination_rules) {
+    // Failover by labels compares those of the caller.
+    heeds_.labels |= any_policy(rule.spec, [](const auto& policy) {
+      return !policy.load_balancer().locality_lb_setting().failover_priority().empty();
+    });
+    heeds_.credentials |= any_policy(
+        rule.spec, [](const auto& policy) { return !policy.tls().credential_name().empty(); });
+  }
   // The workload's own labels are asked for, where it has an entry.
   const bool chooses =
       std::any_of(objects_->telemetries.begin(), objects_->telemetries.end(),

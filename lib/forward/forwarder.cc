@@ -22,6 +22,7 @@ Forwarder::Forwarder(event::Loop& loop, Local local)
                          log::error("configuration refused", {{"error", rebuilt.error().text}});
                      }),
       retry_timer_(loop, [this] { retry_left_out(); }),
+      files_timer_(loop, [this] { look_at_files(); }),
       health_(loop, [this] {
         if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
       }) {
@@ -59,7 +60,9 @@ Result<void> Forwarder::set_identity(identity::Svid svid, identity::TrustBundle 
 
 Result<void> Forwarder::rebuild() {
   const auto config = closed_ ? without_closed() : config_;
-  MESH_TRY(auto snapshot, builder_.build(*config, secrets_, newest_));
+  auto built = builder_.build(*config, secrets_, newest_);
+  watch_files();
+  MESH_TRY(auto snapshot, std::move(built));
   if (!builder_.left_out().empty()) retry_timer_.arm(kListenAgain);
   if (!warmed_ && (!dns_.warm() || !cold_clusters(*snapshot, newest_).empty())) {
     cold_ = std::move(snapshot);
@@ -121,6 +124,19 @@ void Forwarder::retry_left_out() {
     return rebuild_later();
   }
   retry_timer_.arm(kListenAgain);
+}
+
+void Forwarder::watch_files() {
+  if (secrets_.reads_files() && !files_timer_.armed()) files_timer_.arm(kLookAtFiles);
+}
+
+void Forwarder::look_at_files() {
+  if (secrets_.files_changed()) {
+    log::notice("files of certificates have changed");
+    rebuild_later();
+    if (files_changed_) files_changed_();
+  }
+  watch_files();
 }
 
 // Answers come one by one: those of a turn are one change.

@@ -33,6 +33,7 @@ class Forwarder final : public Worker::Host {
   // first health checks of clusters that are new or changed.
   static constexpr Duration kWarmMax = std::chrono::seconds(5);
   static constexpr Duration kListenAgain = std::chrono::seconds(1);
+  static constexpr Duration kLookAtFiles = std::chrono::seconds(5);
   static constexpr int kLastAccepted = 4096;  // from the queue of a listener that closes
 
   // Begins the workers' threads: signals are to be blocked in them only, so call
@@ -51,6 +52,10 @@ class Forwarder final : public Worker::Host {
   // drained. Errors as apply().
   Result<void> set_identity(identity::Svid svid, identity::TrustBundle bundle);
   const Secrets& secrets() const { return secrets_; }
+  // Files of certificates are looked at now and then; contexts of those that have changed
+  // are made anew. `told` runs on the main loop then: what was refused for its files may
+  // be right now.
+  void on_files_changed(std::function<void()> told) { files_changed_ = std::move(told); }
 
   // `done(generation)` runs on the main loop each time all workers came to use a
   // configuration.
@@ -80,7 +85,9 @@ class Forwarder final : public Worker::Host {
   // resource by itself. Errors as apply().
   Result<void> prepare(const std::shared_ptr<const xds::Listener>& listener,
                        const xds::Config& context) {
-    return builder_.prepare(listener, context, secrets_);
+    auto prepared = builder_.prepare(listener, context, secrets_);
+    watch_files();
+    return prepared;
   }
 
   // What the process sheds when it runs short; nothing before the first call.
@@ -138,6 +145,8 @@ class Forwarder final : public Worker::Host {
   void rebuild_later();
   void stop_warming();
   void retry_left_out();
+  void watch_files();
+  void look_at_files();
   std::shared_ptr<const xds::Config> without_closed() const;
   void post(std::function<void()> task) const;
   Held* find(const Snapshot& snapshot);
@@ -157,6 +166,7 @@ class Forwarder final : public Worker::Host {
   event::Timer warm_timer_;
   event::Timer rebuild_timer_;
   event::Timer retry_timer_;  // of listeners that were left out
+  event::Timer files_timer_;  // of certificates
   std::shared_ptr<const xds::Config> config_;
   std::vector<Held> snapshots_;
   const Snapshot* newest_ = nullptr;
@@ -165,6 +175,7 @@ class Forwarder final : public Worker::Host {
   bool ready_ = false;
   std::function<void(const std::string&)> in_force_;
   std::function<void()> drained_;
+  std::function<void()> files_changed_;
   size_t draining_workers_ = 0;
   HealthKeeper health_;
   // Tasks that workers posted look at it: false once we are gone.

@@ -10,11 +10,6 @@ namespace {
 
 constexpr size_t kPemBytesMax = 1024 * 1024;
 
-Result<std::string> load(const xds::PemSource& source) {
-  if (source.file.empty()) return source.text;
-  return file::read(source.file, kPemBytesMax);
-}
-
 // The secret of a name that says where it lies (xds/decode_tls.h); nothing where it is
 // another name.
 std::optional<xds::Secret> secret_of_files(std::string_view name) {
@@ -30,12 +25,6 @@ std::optional<xds::Secret> secret_of_files(std::string_view name) {
   secret.certificate_chain.file = name.substr(kCertificate.size(), tilde - kCertificate.size());
   secret.private_key.file = name.substr(tilde + 1);
   return secret;
-}
-
-// Ours or root's, for us and our group: a key that others may read is none.
-Result<std::string> load_key(const xds::PemSource& source) {
-  if (source.file.empty()) return source.text;
-  return file::read_secret(source.file, kPemBytesMax, true);
 }
 
 tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
@@ -129,6 +118,22 @@ std::optional<WallTime> Secrets::first_expiry() const {
   return first;
 }
 
+bool Secrets::files_changed() {
+  const bool changed = std::any_of(files_.begin(), files_.end(), [](const auto& file) {
+    return FileStamp::of(file.first) != file.second;
+  });
+  if (changed) files_.clear();  // whoever reads them again says which they are
+  return changed;
+}
+
+// A key is ours or root's, for us and our group: one that others may read is none.
+Result<std::string> Secrets::load(const xds::PemSource& source, bool key) {
+  if (source.file.empty()) return source.text;
+  files_.try_emplace(source.file, FileStamp::of(source.file));  // before it is read
+  return key ? file::read_secret(source.file, kPemBytesMax, true)
+             : file::read(source.file, kPemBytesMax);
+}
+
 Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Static& statics) {
   Material pem;
   const auto find = [&](const std::string& name) -> Result<xds::Secret> {
@@ -139,13 +144,13 @@ Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Sta
   };
   if (!config.certificate_secret.empty()) {
     MESH_TRY(const auto secret, find(config.certificate_secret));
-    MESH_TRY(pem.chain, load(secret.certificate_chain));
+    MESH_TRY(pem.chain, load(secret.certificate_chain, false));
     pem.chain_path = secret.certificate_chain.file;
-    MESH_TRY(pem.key, load_key(secret.private_key));
+    MESH_TRY(pem.key, load(secret.private_key, true));
   }
   if (!config.validation_secret.empty()) {
     MESH_TRY(const auto secret, find(config.validation_secret));
-    MESH_TRY(pem.roots, load(secret.trusted_ca));
+    MESH_TRY(pem.roots, load(secret.trusted_ca, false));
     pem.roots_path = secret.trusted_ca.file;
   }
   return pem;

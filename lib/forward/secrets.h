@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/file_stamp.h"
 #include "identity/svid.h"
 #include "identity/trust_bundle.h"
 #include "tls/context.h"
@@ -32,6 +33,11 @@ class Secrets {
     std::vector<identity::Certificate> chain, roots;
   };
   std::vector<Shown> shown() const;
+  // Whether a file that was read, or should have been, since this was last true, is another
+  // one now.
+  bool files_changed();
+  bool reads_files() const { return !files_.empty(); }
+
   // When the first of our own certificates ends; none while there is none.
   std::optional<WallTime> first_expiry() const;
 
@@ -47,7 +53,8 @@ class Secrets {
   struct Material : tls::PemMaterial {
     std::string chain_path, roots_path;
   };
-  static Result<Material> read(const xds::TlsContext& config, const Static& statics);
+  Result<Material> read(const xds::TlsContext& config, const Static& statics);
+  Result<std::string> load(const xds::PemSource& source, bool key);
 
   std::optional<identity::Svid> svid_;
   std::optional<identity::TrustBundle> bundle_;
@@ -59,6 +66,7 @@ class Secrets {
     std::weak_ptr<const tls::Context> context;
   };
   std::vector<Made> made_;
+  std::map<std::string, FileStamp> files_;  // by path, as they were when they were read
 };
 
 }  // namespace mesh::forward

@@ -31,6 +31,9 @@ inline constexpr std::string_view kCaptureInboundMode = "capture_inbound_mode";
 // The file of the access log of all listeners.
 inline constexpr std::string_view kAccessLog = "access_log";
 
+// The directory on its host that has what credentialName names.
+inline constexpr std::string_view kCredentials = "credentials";
+
 // A workload that no WorkloadEntry describes registers itself by watching:
 // the address that peers dial, and "http=20014,grpc=20015" by the names of the
 // service's ports. It is an endpoint for as long as the watch lives.

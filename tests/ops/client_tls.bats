@@ -107,6 +107,18 @@ get() { curl -s -m 15 -w '%{http_code}\n' -H "Host: $1.example" "http://127.0.0.
   [ "$(get mutual)" = "tls $mutual_port sni=mutual.example alpn=http/1.1 client=client"$'\n200' ]
 }
 
+@test "credentialName: the forwarder shows, and verifies by, what its directory has" {
+  policy mutual "{tls: {mode: MUTUAL, credentialName: out, subjectAltNames: [secure.example]}}"
+  [[ $(get mutual) == *503 ]]
+  mkdir -p "$dir/credentials/new"
+  cp "$dir/pem/client.crt" "$dir/credentials/new/tls.crt"
+  install -m 600 "$dir/pem/client.key" "$dir/credentials/new/tls.key"
+  cp "$dir/pem/ca.pem" "$dir/credentials/new/ca.crt"
+  mv "$dir/credentials/new" "$dir/credentials/out"
+  shown() { [ "$(get mutual)" = "tls $mutual_port sni=mutual.example alpn=http/1.1 client=client"$'\n200' ]; }
+  until_true shown
+}
+
 @test "a file that is not there is a fault of that host alone" {
   policy mutual "{tls: {mode: MUTUAL, caCertificates: $dir/pem/ca.pem, clientCertificate: $dir/none.crt, privateKey: $dir/none.key}}"
   [[ $(get mutual) == *503 ]]

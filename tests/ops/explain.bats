@@ -29,9 +29,9 @@ setup() { mesh=$(realpath "${MESH_BUILD:-build}")/mesh; }
 }
 
 @test "a field that is not supported: what to use instead, exit 1" {
-  run --separate-stderr "$mesh" explain gw.servers.tls.credentialName
+  run --separate-stderr "$mesh" explain gw.servers.tls.credentialNames
   [ "$status" -eq 1 ]
-  grep -qE '^REASON +a Kubernetes secret; use the files serverCertificate' <<<"$output"
+  grep -qE '^REASON +several certificates for a server; use credentialName' <<<"$output"
   run "$mesh" explain EnvoyFilter
   [ "$status" -eq 1 ]
   [[ $output == *'not supported: kind EnvoyFilter'*ServicePolicy* ]]

@@ -165,6 +165,41 @@ YAML
   answers 200 a.example "$http" /who
 }
 
+# credential NAME CERTIFICATE: what credentialName names, at once as others see it.
+credential() {
+  local to=$dir/credentials/$1
+  mkdir -p "$to.new"
+  cp "$dir/$2.pem" "$to.new/tls.crt"
+  install -m 600 "$dir/$2.key" "$to.new/tls.key"
+  cp "$dir/ca.pem" "$to.new/ca.crt"
+  rm -rf "$to"
+  mv "$to.new" "$to"
+}
+# shows NAME: the certificate that clients are shown has this common name.
+shows() {
+  openssl s_client -connect "127.0.0.1:$https" -servername a.example </dev/null 2>/dev/null |
+    openssl x509 -noout -subject | grep -q "CN = $1\$"
+}
+
+@test "credentialName: a certificate in the gateway's directory, which may come late and change" {
+  certificate renewed ca DNS:a.example
+  objects "  - port: {number: $https, name: https, protocol: HTTPS}
+    hosts: [a.example]
+    bind: 127.0.0.1
+    tls: {mode: OPTIONAL_MUTUAL, credentialName: site}"
+  mesh_up
+  until_true grep -q 'credentials/site/tls.crt' "$dir/run/log/edge.log"
+  answers 000 a.example "$https" /who
+  credential site server
+  until_true answers 200 a.example "$https" /who
+  shows server
+  answers 200 a.example "$https" /who --cert "$dir/client.pem" --key "$dir/client.key"
+  answers 000 a.example "$https" /who --cert "$dir/stranger.pem" --key "$dir/stranger.key"
+  credential site renewed
+  until_true shows renewed
+  answers 200 a.example "$https" /who
+}
+
 @test "a gateway passes TLS through undecrypted, by the name that the client asks for" {
   local backend
   backend=$(free_port)

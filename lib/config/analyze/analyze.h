@@ -54,6 +54,8 @@ struct AnalyzeOptions {
   std::string root_namespace = "istio-system";
   // Whether a file that an object names is there; not given: not looked at.
   std::function<bool(const std::string& path)> file_exists = {};
+  // Where forwarders of this host have what credentialName names; empty: not looked at.
+  std::string credentials = {};
   std::vector<KnownWorkload> registered = {};
 };
 

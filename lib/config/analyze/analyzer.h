@@ -64,6 +64,9 @@ class Analyzer {
   void gateway(const v1::Object& object);
   void conflicts(const v1::Object& object, const Server& server, const std::string& path);
   void files(const v1::Object& object, const Server& server, const std::string& path);
+  static constexpr unsigned kPair = 1, kAuthorities = 2;  // of a credential
+  void credential(const v1::Object& object, const std::string& name, unsigned parts,
+                  const std::string& path);
 
   // gateway_api.cc: HTTPRoutes and GRPCRoutes.
   template <class Route>
@@ -82,6 +85,8 @@ class Analyzer {
   void targets(const v1::Object& object, const Message& spec);
   void scope(const v1::Object& object, const Message& spec);
   void destination_rule(const v1::Object& object);
+  template <class Policy>
+  void credential(const v1::Object& object, const Policy& policy, const std::string& path);
   void service_entry(const v1::Object& object);
   void circuit_breaker(const v1::Object& object);
   void service_policy(const v1::Object& object);

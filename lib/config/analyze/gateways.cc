@@ -176,6 +176,23 @@ void Analyzer::files(const v1::Object& object, const Server& server, const std::
                                     std::pair(".caCertificates", tls.ca_certificates())})
     if (!file.empty() && !options_.file_exists(file))
       find("M209", object, path + field, file + " is not on this host");
+  const bool verifies = tls.mode() == Tls::MUTUAL || tls.mode() == Tls::OPTIONAL_MUTUAL;
+  const std::string& apart = tls.ca_cert_credential_name();
+  credential(object, tls.credential_name(), verifies && apart.empty() ? kPair | kAuthorities : kPair,
+             path + ".credentialName");
+  if (verifies) credential(object, apart, kAuthorities, path + ".caCertCredentialName");
+}
+
+// The parts of a credential that are not on this host.
+void Analyzer::credential(const v1::Object& object, const std::string& name, unsigned parts,
+                          const std::string& path) {
+  if (!options_.file_exists || options_.credentials.empty() || name.empty()) return;
+  for (const auto& [part, file] :
+       {std::pair(kPair, "tls.crt"), std::pair(kPair, "tls.key"), std::pair(kAuthorities, "ca.crt")}) {
+    const std::string whole = options_.credentials + "/" + name + "/" + file;
+    if ((parts & part) != 0 && !options_.file_exists(whole))
+      find("M209", object, path, whole + " is not on this host");
+  }
 }
 
 }  // namespace mesh::config

@@ -109,8 +109,24 @@ void Analyzer::scope(const v1::Object& object, const Message& spec) {
          object.kind() + object.namespace_());
 }
 
+template <class Policy>
+void Analyzer::credential(const v1::Object& object, const Policy& policy, const std::string& path) {
+  const auto& tls = policy.tls();
+  const bool own = tls.mode() == networking::ClientTLSSettings::MUTUAL;
+  const bool verifies = !tls.insecure_skip_verify().value();
+  credential(object, tls.credential_name(), (own ? kPair : 0) | (verifies ? kAuthorities : 0),
+             path + ".tls.credentialName");
+  if constexpr (std::is_same_v<Policy, networking::TrafficPolicy>)
+    for (int i = 0; i < policy.port_level_settings_size(); ++i)
+      credential(object, policy.port_level_settings(i), at_index(path + ".portLevelSettings", i));
+}
+
 void Analyzer::destination_rule(const v1::Object& object) {
   const auto rule = spec_of<networking::DestinationRule>(object);
+  credential(object, rule.traffic_policy(), "spec.trafficPolicy");
+  for (int i = 0; i < rule.subsets_size(); ++i)
+    credential(object, rule.subsets(i).traffic_policy(),
+               at_index("spec.subsets", i) + ".trafficPolicy");
   known_host(object, "spec.host", rule.host());
   only("M207", object, "spec.host", "host " + rule.host() + ", and is used in its place",
        object.namespace_() + rule.host());

@@ -55,11 +55,22 @@ void check_outlier(const OutlierDetection& outlier, const std::string& path, Che
 void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {
   const bool own = tls.mode() == ClientTLSSettings::MUTUAL;
   const bool others = own || tls.mode() == ClientTLSSettings::SIMPLE;
-  checker.expect(tls.client_certificate().empty() != own, path + ".clientCertificate",
-                 own ? "mode MUTUAL shows a certificate: expected its file" : "is for mode MUTUAL");
-  checker.expect(
-      tls.private_key().empty() != own, path + ".privateKey",
-      own ? "mode MUTUAL needs the certificate's key: expected its file" : "is for mode MUTUAL");
+  const std::string& credential = tls.credential_name();
+  if (!credential.empty()) {
+    const std::string at = path + ".credentialName";
+    checker.dns_name(at, credential);
+    checker.expect(others, at, "is for modes SIMPLE and MUTUAL");
+    checker.expect(tls.client_certificate().empty() && tls.private_key().empty() &&
+                       tls.ca_certificates().empty(),
+                   at, "stands for clientCertificate, privateKey and caCertificates");
+  } else {
+    checker.expect(
+        tls.client_certificate().empty() != own, path + ".clientCertificate",
+        own ? "mode MUTUAL shows a certificate: expected its file" : "is for mode MUTUAL");
+    checker.expect(
+        tls.private_key().empty() != own, path + ".privateKey",
+        own ? "mode MUTUAL needs the certificate's key: expected its file" : "is for mode MUTUAL");
+  }
   checker.expect(others || tls.ca_certificates().empty(), path + ".caCertificates",
                  "is for modes SIMPLE and MUTUAL");
   checker.expect(others || !tls.has_insecure_skip_verify(), path + ".insecureSkipVerify",

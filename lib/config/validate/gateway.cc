@@ -41,9 +41,21 @@ void check_none(const Tls& tls, const std::string& path, std::string_view mode, 
       {".serverCertificate", !tls.server_certificate().empty()},
       {".privateKey", !tls.private_key().empty()},
       {".caCertificates", !tls.ca_certificates().empty()},
+      {".credentialName", !tls.credential_name().empty()},
+      {".caCertCredentialName", !tls.ca_cert_credential_name().empty()},
       {".subjectAltNames", !tls.subject_alt_names().empty()}};
   for (const auto& [field, set] : fields)
     checker.expect(!set, path + field, "does nothing with mode " + std::string(mode));
+}
+
+// Who signs the clients' certificates.
+void check_authorities(const Tls& tls, const std::string& path, Checker& checker) {
+  const std::string& apart = tls.ca_cert_credential_name();
+  if (!apart.empty()) checker.dns_name(path + ".caCertCredentialName", apart);
+  if (apart.empty() && tls.credential_name().empty())
+    return check_file(path + ".caCertificates", tls.ca_certificates(), checker);
+  checker.expect(tls.ca_certificates().empty(), path + ".caCertificates",
+                 "is ca.crt of the credential that is named");
 }
 
 void check_certificates(const Tls& tls, const std::string& path, Checker& checker) {
@@ -52,12 +64,20 @@ void check_certificates(const Tls& tls, const std::string& path, Checker& checke
     case Tls::ISTIO_MUTUAL: return check_none(tls, path, "ISTIO_MUTUAL", checker);
     default: break;
   }
-  check_file(path + ".serverCertificate", tls.server_certificate(), checker);
-  check_file(path + ".privateKey", tls.private_key(), checker);
-  if (tls.mode() != Tls::SIMPLE)
-    return check_file(path + ".caCertificates", tls.ca_certificates(), checker);
-  checker.expect(tls.ca_certificates().empty(), path + ".caCertificates",
-                 "clients show no certificate with mode SIMPLE; use MUTUAL");
+  const bool named = !tls.credential_name().empty();
+  if (named) {
+    checker.dns_name(path + ".credentialName", tls.credential_name());
+    checker.expect(tls.server_certificate().empty() && tls.private_key().empty(),
+                   path + ".credentialName", "stands for serverCertificate and privateKey");
+  } else {
+    check_file(path + ".serverCertificate", tls.server_certificate(), checker);
+    check_file(path + ".privateKey", tls.private_key(), checker);
+  }
+  if (tls.mode() != Tls::SIMPLE) return check_authorities(tls, path, checker);
+  for (const auto& [field, set] :
+       {std::pair(".caCertificates", !tls.ca_certificates().empty()),
+        std::pair(".caCertCredentialName", !tls.ca_cert_credential_name().empty())})
+    checker.expect(!set, path + field, "clients show no certificate with mode SIMPLE; use MUTUAL");
   checker.expect(tls.subject_alt_names().empty(), path + ".subjectAltNames",
                  "clients show no certificate with mode SIMPLE; use MUTUAL");
 }

@@ -4,6 +4,7 @@
 #include "discovery/compile/build.h"
 #include "discovery/compile/capture.h"
 #include "discovery/compile/client_tls.h"
+#include "discovery/compile/credential.h"
 #include "discovery/compile/health.h"
 #include "discovery/compile/load_balancer.h"
 #include "discovery/compile/locality.h"
@@ -179,7 +180,7 @@ std::vector<std::string> identities_of(const Model& model, const Service& servic
   return {names.begin(), names.end()};
 }
 
-void set_security(const Model& model, const Service& service, const Port& port,
+void set_security(const Model& model, const Node& node, const Service& service, const Port& port,
                   const std::string& subset, const istio::TrafficPolicy& policy, Security security,
                   Http protocol, pb::Cluster& cluster) {
   if (security == Security::Plain) return;
@@ -189,7 +190,8 @@ void set_security(const Model& model, const Service& service, const Port& port,
   if (security == Security::OtherTls) {
     std::vector<std::string> alpn;
     if (protocol == Http::Http2) alpn.emplace_back("h2");
-    return set_client_tls(policy.tls(), service, alpn, *cluster.mutable_transport_socket());
+    return set_client_tls(with_files(node, policy.tls()), service, alpn,
+                          *cluster.mutable_transport_socket());
   }
   const auto names = identities_of(model, service, policy);
   const bool http = may_be_http(port);
@@ -324,7 +326,7 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   // Nor is anything known of an endpoint that the caller chose.
   if ((policy.has_proxy_protocol() || chosen) && security == Security::ByEndpoint)
     security = Security::Plain;
-  set_security(model, service, port, subset, policy, security, protocol, cluster);
+  set_security(model, node, service, port, subset, policy, security, protocol, cluster);
   if (policy.has_proxy_protocol())
     add_proxy_protocol(policy.proxy_protocol(), *cluster.mutable_transport_socket());
   set_service(service, cluster);

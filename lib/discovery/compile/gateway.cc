@@ -9,6 +9,7 @@
 #include "discovery/compile/access_log.h"
 #include "discovery/compile/authentication.h"
 #include "discovery/compile/authorization.h"
+#include "discovery/compile/credential.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway_tls.h"
 #include "discovery/compile/match.h"
@@ -261,7 +262,7 @@ class Listener {
     for (const auto& name : names) match.add_server_names(name);
     if (!server.plain()) match.set_transport_protocol("tls");
     if (server.serves == Serves::Https || server.serves == Serves::TlsTcp)
-      set_gateway_tls(model_.options().trust_domain, server.spec.tls(),
+      set_gateway_tls(model_.options().trust_domain, with_files(node_, server.spec.tls()),
                       server.serves == Serves::Https, *chain.mutable_transport_socket());
     return chain;
   }

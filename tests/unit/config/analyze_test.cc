@@ -244,6 +244,21 @@ TEST_CASE("analyze: gateways", "[config]") {
   options.file_exists = [](const std::string& path) { return path == "/nowhere/c.pem"; };
   CHECK(found(object("Gateway", "door", tls("a.example")) + bound, options) ==
         Lines{"M209 spec.servers[0].tls.privateKey: /nowhere/k.pem is not on this host"});
+  options.credentials = "/c";
+  options.file_exists = [](const std::string& path) { return path == "/c/site/tls.crt"; };
+  const std::string named =
+      object("Gateway", "door",
+             "selector: {app: edge}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, "
+             "hosts: [a.example], tls: {mode: MUTUAL, credentialName: site}}]");
+  const std::string at = "M209 spec.servers[0].tls.credentialName: /c/site/";
+  CHECK(found(named + bound, options) ==
+        Lines{at + "tls.key is not on this host", at + "ca.crt is not on this host"});
+  CHECK(found(kWeb + object("DestinationRule", "web",
+                            "host: web, trafficPolicy: {portLevelSettings: [{port: {number: 80}, "
+                            "tls: {mode: SIMPLE, credentialName: site}}]}"),
+              options) ==
+        Lines{"M209 spec.trafficPolicy.portLevelSettings[0].tls.credentialName: /c/site/ca.crt is "
+              "not on this host"});
 }
 
 TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") {

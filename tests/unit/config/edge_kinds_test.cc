@@ -86,9 +86,25 @@ TEST_CASE("object: Gateway", "[config]") {
       {"no certificate", tls("mode: SIMPLE, privateKey: /k.pem"),
        "spec.servers[0].tls.serverCertificate: expected the path of a PEM file, which begins with "
        "/ and has no ~, got \"\""},
-      {"a secret of Kubernetes", tls("mode: SIMPLE, credentialName: a"),
-       "spec.servers[0].tls.credentialName: not supported: a Kubernetes secret; use the files "
-       "serverCertificate, privateKey and caCertificates"},
+      {"a credential", tls("mode: MUTUAL, credentialName: a.example"), ""},
+      {"authorities apart", tls("mode: OPTIONAL_MUTUAL, caCertCredentialName: b, " + files), ""},
+      {"a credential and files", tls("mode: SIMPLE, credentialName: a, " + files),
+       "spec.servers[0].tls.credentialName: stands for serverCertificate and privateKey"},
+      {"a credential and authorities",
+       tls("mode: MUTUAL, credentialName: a, caCertificates: /ca.pem"),
+       "spec.servers[0].tls.caCertificates: is ca.crt of the credential that is named"},
+      {"a credential elsewhere", tls("mode: SIMPLE, credentialName: ../a"),
+       "spec.servers[0].tls.credentialName: expected a name of lower-case letters, digits, - and ., "
+       "got \"../a\""},
+      {"a credential with our own identity", tls("mode: ISTIO_MUTUAL, credentialName: a"),
+       "spec.servers[0].tls.credentialName: does nothing with mode ISTIO_MUTUAL"},
+      {"authorities of clients that are not asked",
+       tls("mode: SIMPLE, credentialName: a, caCertCredentialName: b"),
+       "spec.servers[0].tls.caCertCredentialName: clients show no certificate with mode SIMPLE; use "
+       "MUTUAL"},
+      {"several credentials", tls("mode: SIMPLE, credentialNames: [a, b]"),
+       "spec.servers[0].tls.credentialNames: not supported: several certificates for a server; use "
+       "credentialName"},
       {"clients without an authority", tls("mode: MUTUAL, " + files),
        "spec.servers[0].tls.caCertificates: expected the path of a PEM file, which begins with / "
        "and has no ~, got \"\""},

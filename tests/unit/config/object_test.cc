@@ -278,10 +278,14 @@ TEST_CASE("object: the other kinds", "[config]") {
        "host: a, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: ca.pem}}",
        "spec.trafficPolicy.tls.caCertificates: expected the absolute path of a file on the "
        "forwarder's host"},
-      {"a secret of Kubernetes", "host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c}}",
-       "spec.trafficPolicy.tls.credentialName: not supported: a secret of a Kubernetes cluster; "
-       "write clientCertificate, privateKey and caCertificates, which are files on the "
-       "forwarder's host"},
+      {"a credential", "host: a, trafficPolicy: {tls: {mode: MUTUAL, credentialName: c}}", ""},
+      {"a credential and a file",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c, caCertificates: /ca.pem}}",
+       "spec.trafficPolicy.tls.credentialName: stands for clientCertificate, privateKey and "
+       "caCertificates"},
+      {"a credential for nothing",
+       "host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, credentialName: c}}",
+       "spec.trafficPolicy.tls.credentialName: is for modes SIMPLE and MUTUAL"},
       {"the PROXY protocol and the client's protocol",
        "host: a, trafficPolicy: {proxyProtocol: {version: V2}, connectionPool: {http: "
        "{useClientProtocol: true}}}",

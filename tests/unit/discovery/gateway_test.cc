@@ -234,4 +234,20 @@ TEST_CASE("gateway: routes by claims of tokens") {
   CHECK(nobody->direct_status == 203);
 }
 
+TEST_CASE("gateway: a credential is files of the forwarder's directory") {
+  const auto secrets = [](const std::string& tls) {
+    const auto made = compile(
+        door("{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" + tls + "}}"));
+    const auto& context = made.listeners.at("gateway|0.0.0.0|443")->filter_chains.at(0).tls;
+    REQUIRE(context);
+    return context->certificate_secret + " " + context->validation_secret;
+  };
+  const std::string at = "/etc/mesh/credentials/";
+  const std::string pair = "file-cert:" + at + "site/tls.crt~" + at + "site/tls.key ";
+  CHECK(secrets("mode: SIMPLE, credentialName: site") == pair);
+  CHECK(secrets("mode: MUTUAL, credentialName: site") == pair + "file-root:" + at + "site/ca.crt");
+  CHECK(secrets("mode: MUTUAL, credentialName: site, caCertCredentialName: people") ==
+        pair + "file-root:" + at + "people/ca.crt");
+}
+
 }  // namespace
