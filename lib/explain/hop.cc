@@ -167,6 +167,12 @@ class Walk {
     place_.host = size_t(why.host - table_->hosts().data());
     for (const route::TriedRoute& tried : why.tried) add_tried(*why.host, tried);
     hop().set_tried_left_out(uint32_t(why.left_out));
+    const auto& routes = why.host->routes;
+    const auto asked = routes.begin() + std::ptrdiff_t(std::min(why.place + 1, routes.size()));
+    if (std::any_of(routes.begin(), asked,
+                    [](const route::Route& route) { return !route.match.claims.empty(); }))
+      unknown_.push_back(held_.forwarder().node() +
+                         ": routes ask what a token says; the answer is that of who has none");
     route_ = why.route;
     if (route_ == nullptr) return true;
     place_.route = why.place;

@@ -3,8 +3,8 @@
 
 differential.py BUILD DIR: BUILD has the programs, DIR is empty. One mesh with all rows of
 differential_cases.py, one Envoy and one forwarder in the same place: as a client's sidecar for
-ROUTING, and as that of a workload for ACCESS, where requests come in clear and, by a third
-proxy, under mutual TLS. What is compared: which backend, how often tried, what it saw (method,
+ROUTING, as a gateway for CLAIMS, and as the sidecar of a workload for ACCESS, where requests
+come in clear and, by a third proxy, under mutual TLS. What is compared: which backend, how often tried, what it saw (method,
 path, headers, body), and what the client got (status, headers, body). Prints a line for each
 difference that mesh-envoy(7) does not list; exit status 0 none, 1 some.
 """
@@ -20,7 +20,7 @@ import sys
 import time
 
 from concurrent import futures
-from differential_cases import ACCESS, ROUTING, TOKENS
+from differential_cases import ACCESS, CLAIMS, ROUTING, TOKENS
 from differential_edges import CALLER, GATEWAY, Edges, difference, exchange
 from echo_server import Backend, unused_port
 
@@ -109,6 +109,7 @@ class Mesh:
             os.mkdir(f"{self.dir}/{name}")
         self.out = {"forwarder": unused_port(), "envoy": unused_port()}
         self.into = {"forwarder": unused_port(), "envoy": unused_port()}
+        self.gate = {"forwarder": unused_port(), "envoy": unused_port()}
         self.caller = unused_port()
         self.backends = {}
         self.tokens = {}
@@ -169,17 +170,31 @@ class Mesh:
                           "{selector: {matchLabels: {app: access}}, jwtRules: "
                           f"[{{issuer: tests, jwks: '{keys}', forwardOriginalToken: true}}]}}")
         text += self.edges.configure(service)
+        text += documents("RequestAuthentication", SECURITY, "gate",
+                          "{selector: {matchLabels: {app: client}}, jwtRules: "
+                          f"[{{issuer: tests, jwks: '{keys}', forwardOriginalToken: true, "
+                          "outputClaimToHeaders: [{header: x-sub, claim: sub}]}]}")
+        for which, port in self.gate.items():
+            text += documents("Gateway", NETWORK, f"gate-{which}",
+                              f"{{selector: {{gate: {which}}}, servers: [{{port: {{number: {port}, name: http, "
+                              "protocol: HTTP}, hosts: ['*'], bind: 127.0.0.1}]}")
+        for name, (rules, _) in CLAIMS.items():
+            text += documents("VirtualService", NETWORK, name,
+                              f"{{hosts: [{name}], gateways: [gate-forwarder, gate-envoy], http: [{rules}, "
+                              "{route: [{destination: {host: exact, subset: v2}}]}]}")
         self.write("config/all.yaml", text)
         self.write("discoveryd.yaml", "xds: {}\n")
-        common = "namespace: demo, labels: {app: client}, service_account: client"
+        common = "namespace: demo, service_account: client"
         for which, folder in (("forwarder", "forwarders"), ("envoy", "envoys")):
             self.write(f"{folder}/client-{which}.yaml",
-                       f"{{name: client-{which}, {common}, outbound: '127.0.0.1:{self.out[which]}'}}\n")
+                       f"{{name: client-{which}, {common}, labels: {{app: client, gate: {which}}}, "
+                       f"outbound: '127.0.0.1:{self.out[which]}'}}\n")
             self.write(f"{folder}/access-{which}.yaml",
                        f"{{workload: access-{which}, namespace: demo, service_account: access, "
                        f"labels: {{app: access, which: {which}}}}}\n")
         self.write("forwarders/caller.yaml",
-                   f"{{name: caller, {common}, outbound: '127.0.0.1:{self.caller}', outbound_tcp: {CALLER}}}\n")
+                   f"{{name: caller, {common}, labels: {{app: client}}, "
+                   f"outbound: '127.0.0.1:{self.caller}', outbound_tcp: {CALLER}}}\n")
 
     @staticmethod
     def placed(text, name):
@@ -204,6 +219,8 @@ class Mesh:
                        "--concurrency", "1", "--log-level", "warning")
         for which in self.out:
             wait_for(lambda: self.ask(self.out[which], "plain", {"path": "/up"})[0] == 200, f"{which} routes")
+            wait_for(lambda: self.ask(self.gate[which], next(iter(CLAIMS)), {"path": "/up"})[0] == 200,
+                     f"{which} is a gateway")
             wait_for(lambda: self.ask(self.caller, f"access-{which}", {"path": "/free/up"})[0] in (200, 403),
                      f"{which} is reached under mutual TLS")
             wait_for(lambda: self.ask(self.edges.servers[which]["http"], "edge-plain.example", {"path": "/up"})[0] == 200,
@@ -326,15 +343,22 @@ def compare(mesh, name, what, ports, hosts, request):
             for line in differences(results["forwarder"], results["envoy"])]
 
 
+def tokened(mesh, request):
+    return dict(request, path=mesh.tokened(request["path"]),
+                headers={k: mesh.tokened(v) for k, v in request["headers"].items()})
+
+
 def jobs_of(mesh):
+    for name, (_, requests) in CLAIMS.items():
+        for i, request in enumerate(requests):
+            yield name, str(i), mesh.gate, dict.fromkeys(mesh.gate, name), tokened(mesh, request)
     for name, row in ROUTING.items():
         for i, request in enumerate(row["requests"]):
             for n in range(request["n"]):
                 yield name, f"{i}.{n}", mesh.out, dict.fromkeys(mesh.out, name), request
     for name, (_, _, requests) in ACCESS.items():
         for i, request in enumerate(requests):
-            placed = dict(request, path=mesh.tokened(mesh.placed(request["path"], name)),
-                          headers={k: mesh.tokened(v) for k, v in request["headers"].items()})
+            placed = tokened(mesh, dict(request, path=mesh.placed(request["path"], name)))
             yield name, f"{i}.clear", mesh.into, dict.fromkeys(mesh.into, "access"), placed
             yield (name, f"{i}.tls", dict.fromkeys(mesh.into, mesh.caller),
                    {which: f"access-{which}" for which in mesh.into}, placed)

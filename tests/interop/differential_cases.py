@@ -4,7 +4,7 @@ Each row of ROUTING is a service of its own: a name, what its VirtualService say
 YAML), what its DestinationRule says besides subsets v1 and v2 (`policy`), and requests. Its
 backends are v1 and v2 unless it says otherwise, and "other" is a second service. Rows of ACCESS are
 AuthorizationPolicies of one workload, each under a path of its own; it takes tokens of the issuer
-"tests".
+"tests". Rows of CLAIMS are hosts of a gateway that takes them too.
 """
 
 
@@ -245,6 +245,31 @@ ACCESS = {
                    [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)")]),
     "jwt-audience": ("ALLOW", "[{to: [{operation: {paths: [PATH/*]}}], when: [{key: request.auth.audiences, values: [shop]}]}]",
                      [get("PATH/1", authorization="Bearer TOKEN(ann)"), get("PATH/1", authorization="Bearer TOKEN(bob)")]),
+}
+
+# At a gateway, whose routes ask what a token says: the rules before the last, which takes the rest.
+TO = TO_V1.replace("HOST", "exact")
+
+
+def by_claim(claim, match, fields="headers"):
+    """The rule, asked by everybody."""
+    tokens = ("ann", "bob", "ended", "forged", "stranger")
+    return (f"{{match: [{{{fields}: {{'{claim}': {{{match}}}}}}}], {TO}}}",
+            [get("/1"), get("/1?access_token=TOKEN(ann)")] +
+            [get("/1", authorization=f"Bearer TOKEN({name})") for name in tokens])
+
+
+CLAIMS = {
+    "claim-exact": by_claim("@request.auth.claims[sub]", "exact: ann"),
+    "claim-prefix": by_claim("@request.auth.claims.sub", "prefix: b"),
+    "claim-regex": by_claim("@request.auth.claims[sub]", "regex: 'a.*'"),
+    "claim-list": by_claim("@request.auth.claims[groups]", "exact: admin"),
+    "claim-list-or-text": by_claim("@request.auth.claims[groups]", "exact: staff"),
+    "claim-nested": by_claim("@request.auth.claims[realm][role]", "prefix: op"),
+    "claim-nested-dots": by_claim("@request.auth.claims.realm.role", "exact: guest"),
+    "claim-object": by_claim("@request.auth.claims[realm]", "prefix: o"),
+    "claim-without": by_claim("@request.auth.claims[sub]", "exact: ann", "withoutHeaders"),
+    "claim-header": by_claim("x-sub", "exact: bob"),
 }
 
 # Claims of the tokens, besides times; "forged" has another key's signature.

@@ -67,6 +67,15 @@ spec:
   http: [{timeout: 3s, route: [{destination: {host: legacy.example.org}}]}]
 )";
 
+// Each node has it elsewhere.
+const std::string kCredential = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: secret, namespace: demo}
+spec: {host: legacy.example.org, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c}}}
+)";
+
 TEST_CASE("catalog: members hold what compiling everything would give, whatever changes") {
   auto model = build(sample::kAll);
   Catalog catalog;
@@ -82,6 +91,7 @@ TEST_CASE("catalog: members hold what compiling everything would give, whatever 
   Member edge;
   Node capturing = sample::node("ratings-1");
   capturing.outbound_tcp = "127.0.0.1";
+  capturing.credentials = "/srv/credentials";
   capturing.capture_outbound = {.address = "0.0.0.0:15001"};
   capturing.capture_inbound = {.address = "0.0.0.0:15006"};
   catalog.set(edge, capturing);
@@ -126,6 +136,8 @@ TEST_CASE("catalog: members hold what compiling everything would give, whatever 
       catalog.set_model(model, change.extent);
       agree();
     };
+    apply(yaml + kCredential, "DestinationRule/demo/secret");
+    apply(yaml, "DestinationRule/demo/secret");
     apply(yaml + kSlow, "VirtualService/demo/legacy");
     apply(yaml, "VirtualService/demo/legacy");
     apply(yaml + sample::kMixed, "WorkloadEntry/demo/web-old");
