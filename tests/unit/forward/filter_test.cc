@@ -193,6 +193,49 @@ TEST_CASE("run: in order there, in turn back, the end for all that began", "[for
   CHECK(cluster == "other");
 }
 
+TEST_CASE("run: another route's filters follow the one that asked for it", "[forward]") {
+  std::string notes;
+  const auto add = [&](filter::Plan& plan, uint8_t place, const char* name,
+                       filter::Verdict verdict = {}) {
+    plan.filters.push_back(std::make_shared<Noting>(name, notes, verdict));
+    plan.places.push_back(place);
+    plan.hooks |= plan.filters.back()->hooks;
+  };
+  filter::Plan first, second;
+  add(first, 0, "a");
+  add(first, 2, "asks", {.reroute = true});
+  add(first, 3, "left");
+  add(second, 0, "never");
+  add(second, 1, "late");
+  add(second, 2, "twice", {.reroute = true});
+  add(second, 4, "b");
+  Request request;
+  const filter::Plan* const others[] = {&second, nullptr};
+  for (const filter::Plan* const next : others) {
+    notes.clear();
+    request.run.begin(first);
+    filter::Context context = request.context();
+    CHECK(request.run.on_early_request(context, false).reroute);
+    request.run.follow(next, false);
+    CHECK_FALSE(request.run.on_early_request(context, false).reroute);
+    request.run.on_end({}, {});
+    CHECK(notes == (next != nullptr ? "a0 asks0 b0 a1 asks1 b1 " : "a0 asks0 a1 asks1 "));
+  }
+  notes.clear();  // the same route: nothing changes
+  request.run.begin(first);
+  filter::Context context = request.context();
+  CHECK(request.run.on_early_request(context, false).reroute);
+  request.run.follow(&first, false);
+  request.run.on_early_request(context, false);
+  request.run.on_end({}, {});
+  CHECK(notes == "a0 asks0 left0 a1 asks1 left1 ");
+  notes.clear();  // who does not ask for other routes takes no notice
+  request.run.begin(first);
+  request.run.on_request(context);
+  request.run.on_end({}, {});
+  CHECK(notes == "a0 asks0 left0 a1 asks1 left1 ");
+}
+
 TEST_CASE("fault: always, never, and nothing without a policy", "[forward]") {
   filter::Shared shared;
   const auto made =
