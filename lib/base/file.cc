@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/file_batch.h"
 #include "base/unique_fd.h"
 
 namespace mesh::file {
@@ -44,28 +45,6 @@ Result<void> sync_directory_of(const std::string& path) {
   return {};
 }
 
-Result<void> write_all(int fd, const std::string& path, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("write " + path);
-    bytes.remove_prefix(size_t(n));
-  }
-  return {};
-}
-
-// Makes `path` anew with these bytes, on disk when it returns.
-Result<void> write_new(const std::string& path, std::string_view bytes, unsigned mode) {
-  ::unlink(path.c_str());  // of a process before us with our number
-  const UniqueFd fd(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return errno_error("create " + path);
-  if (::fchmod(fd.get(), mode) != 0) return errno_error("chmod " + path);
-  MESH_TRY_VOID(write_all(fd.get(), path, bytes));
-  if (::fsync(fd.get()) != 0) return errno_error("fsync " + path);
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> read(const std::string& path, size_t bytes_max) {
@@ -91,14 +70,9 @@ Result<std::string> read_secret(const std::string& path, size_t bytes_max, bool 
 }
 
 Result<void> write(const std::string& path, std::string_view bytes, unsigned mode) {
-  const std::string fresh = path + ".new-" + std::to_string(::getpid());
-  Result<void> done = write_new(fresh, bytes, mode);
-  if (done && ::rename(fresh.c_str(), path.c_str()) != 0) done = errno_error("rename to " + path);
-  if (!done) {
-    ::unlink(fresh.c_str());
-    return done;
-  }
-  return sync_directory_of(path);
+  Batch batch(mode);
+  MESH_TRY_VOID(batch.add(path, bytes));
+  return batch.finish();
 }
 
 Result<void> remove(const std::string& path) {

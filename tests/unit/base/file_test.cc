@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "base/file_batch.h"
+
 using namespace mesh;
 
 namespace {
@@ -67,4 +69,29 @@ TEST_CASE("file: a write that fails leaves the old file and nothing else", "[bas
   std::filesystem::create_directories(path + "/full");
   CHECK_FALSE(file::write(path, "new", 0600));  // cannot be renamed over a directory
   CHECK(directory.entries() == 1);
+}
+
+TEST_CASE("file: a batch is in place when it is finished, and not half of it before", "[base]") {
+  const Directory directory;
+  REQUIRE(file::write(directory.path + "/f0", "old", 0600));
+  {
+    file::Batch batch(0640);
+    for (int i = 0; i < 10; ++i)
+      REQUIRE(batch.add(directory.path + "/f" + std::to_string(i), std::to_string(i)));
+    CHECK(*file::read(directory.path + "/f0", 10) == "old");
+  }
+  // Given up: nothing is left of it.
+  CHECK(directory.entries() == 1);
+  // More than are kept open at once.
+  file::Batch batch(0640);
+  for (int i = 0; i < 300; ++i)
+    REQUIRE(batch.add(directory.path + "/f" + std::to_string(i), std::to_string(i)));
+  REQUIRE(batch.finish());
+  CHECK(directory.entries() == 300);
+  for (int i = 0; i < 300; ++i)
+    CHECK(*file::read(directory.path + "/f" + std::to_string(i), 10) == std::to_string(i));
+  CHECK(mode_of(directory.path + "/f7") == std::filesystem::perms(0640));
+  file::Batch lost(0640);
+  CHECK(lost.add(directory.path + "/none/f", "x").error().kind == Errc::System);
+  CHECK(directory.entries() == 300);
 }
