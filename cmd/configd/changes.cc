@@ -55,11 +55,10 @@ Result<Service::Plan> Service::plan_apply(const v1::ApplyRequest& request, const
   add_problems(plan.reply, added.warnings, true);
   const config::ObjectSet asked = added.set;
   for (const auto& [name, object] : asked.objects()) {
-    const auto* const there = configuration_.set().find(name);
-    const auto* const owner =
-        there == nullptr ? nullptr : configuration_.sources().owner_of(*there);
+    const config::ObjectRef there = configuration_.set().find_ref(name);
+    const auto* const owner = there ? configuration_.sources().owner_of(*there) : nullptr;
     if (owner == nullptr || owner == configuration_.sources().writable()) continue;
-    if (config::digest(*there) == config::digest(*object)) {
+    if (there.same_meaning(object)) {
       add_change(plan.reply, name, v1::Change::UNCHANGED);
       added.set.remove(name);
       continue;
@@ -120,9 +119,7 @@ Result<Service::Plan> Service::plan_rollback(const v1::RollbackRequest& request,
   for (const auto& [name, object] : then.objects())
     if (object->source() == source->name()) plan.change.to.put(name, object);
   for (const auto& [name, object] : plan.change.before.set.objects())
-    if (const auto now = plan.change.to.find_ref(name);
-        now && config::digest(*now) == config::digest(*object))
-      plan.change.to.put(name, object);
+    if (plan.change.to.find_ref(name).same_meaning(object)) plan.change.to.put(name, object);
   check(plan);
   const config::Diff diff = config::diff(configuration_.set(), plan.set);
   add_changes(*plan.reply.mutable_changes(), diff, plan.set.size() + configuration_.set().size());
@@ -136,12 +133,18 @@ Result<Service::Plan> Service::plan_rollback(const v1::RollbackRequest& request,
   return plan;
 }
 
-void Service::check(Plan& plan) const {
+void Service::check(Plan& plan) {
   std::vector<std::string> errors;
   if (const config::Source* const source = configuration_.sources().writable(); source != nullptr)
     plan.set = configuration_.sources().with(*source, plan.change.to, errors);
   add_problems(plan.reply, errors, false);
-  check_set(plan.set, plan.reply);
+  check(plan.set, plan.reply);
+}
+
+void Service::check(const config::ObjectSet& set, v1::ChangeReply& reply) {
+  const config::SetProblems problems = configuration_.sources().check(set);
+  add_problems(reply, problems.errors, false);
+  add_problems(reply, problems.warnings, true);
 }
 
 void Service::carry_out(Plan plan, bool dry_run, bool want_objects, ReplyChange reply) {

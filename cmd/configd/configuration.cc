@@ -4,26 +4,6 @@
 #include "base/text.h"
 
 namespace mesh::configd {
-namespace {
-
-// The same objects at the same places.
-bool identical(const config::ObjectSet& a, const config::ObjectSet& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [name, object] : a.objects()) {
-    const config::v1::Object* other = b.find(name);
-    if (other == nullptr || (other != object.get() &&
-                             config::canonical_bytes(*object) != config::canonical_bytes(*other)))
-      return false;
-  }
-  return true;
-}
-
-bool same(const config::v1::Object* a, const config::v1::Object* b) {
-  if (a == nullptr || b == nullptr) return a == b;
-  return config::digest(*a) == config::digest(*b);
-}
-
-}  // namespace
 
 Configuration::Configuration(daemon::Runtime& runtime, size_t generations_max)
     : runtime_(runtime),
@@ -80,7 +60,7 @@ void Configuration::on_sources() {
 }
 
 Result<void> Configuration::commit(const config::ObjectSet& set, Origin origin) {
-  if (served_ && identical(set, set_)) return {};
+  if (served_ && config::identical(set, set_)) return {};
   MESH_TRY_VOID(store_.commit(set, runtime_.clock().wall(), std::move(origin)));
   set_ = set;
   generation_ = set_.generation();
@@ -142,7 +122,7 @@ Result<config::ObjectSet> Configuration::without_trial(const config::ObjectSet& 
   config::ObjectSet to = now;
   for (const auto* const names : {&diff.created, &diff.configured, &diff.deleted})
     for (const config::Name& name : *names) {
-      if (!same(now.find(name), tried.find(name))) continue;
+      if (!now.find_ref(name).same_meaning(tried.find_ref(name))) continue;
       if (auto was = before.find_ref(name))
         to.put(name, std::move(was));
       else
@@ -169,7 +149,7 @@ void Configuration::take_back() {
   if (!to) return failed(to.error().text);
   std::vector<std::string> errors;
   const config::ObjectSet whole = sources_.with(*source, *to, errors);
-  if (errors.empty()) errors = config::check_set(whole).errors;
+  if (errors.empty()) errors = sources_.check(whole).errors;
   if (!errors.empty()) return failed(errors.front());
   change({*std::move(now), *std::move(to), {.how = "revert", .uid = {}}},
          [this, failed, generation](Result<void> done) {

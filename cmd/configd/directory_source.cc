@@ -32,7 +32,8 @@ DirectorySource::DirectorySource(event::Loop& loop, std::string directory, std::
     : loop_(loop),
       directory_(std::move(directory)),
       pending_(std::move(state_dir) + "/pending"),
-      settle_(settle) {}
+      settle_(settle),
+      reader_(directory_) {}
 
 void DirectorySource::start(Owner& owner) {
   owner_ = &owner;
@@ -69,9 +70,7 @@ Result<void> DirectorySource::recover() {
   return file::remove(pending_);
 }
 
-Result<config::Reading> DirectorySource::read() {
-  return config::read_directory(directory_, false);
-}
+Result<config::Reading> DirectorySource::read() { return reader_.read(); }
 
 Result<void> DirectorySource::perform(const std::vector<config::FileEdit>& edits) const {
   for (const config::FileEdit& edit : edits) {
@@ -86,7 +85,7 @@ void DirectorySource::edit(const config::Reading& from, const config::ObjectSet&
   if (auto written = write(from, to); !written) return done(std::move(written).error());
   // What is committed is what the files say, with their places.
   auto after = read();
-  if (after && after->errors.empty() && after->set.generation() == to.generation())
+  if (after && after->errors.empty() && config::diff(after->set, to).empty())
     return done(std::move(after));
   undo();
   done(Error{Errc::Internal, "the directory does not say what was written to it"});
@@ -98,7 +97,7 @@ Result<void> DirectorySource::write(const config::Reading& from, const config::O
   for (const config::FileEdit& edit : edits) {
     const auto before = from.texts.find(edit.file);
     undo_.push_back(
-        {edit.file, before == from.texts.end() ? std::nullopt : std::optional(before->second)});
+        {edit.file, before == from.texts.end() ? std::nullopt : std::optional(*before->second)});
   }
   if (edits.empty()) return {};
   const bool several = edits.size() > 1;

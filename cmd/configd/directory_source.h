@@ -45,6 +45,7 @@ class DirectorySource final : public config::Source, public config::SourceEditor
   Duration settle_;
   Owner* owner_ = nullptr;
   std::unique_ptr<DirectoryWatch> watch_;
+  config::DirectoryReader reader_;
   std::vector<config::FileEdit> undo_;
 };
 

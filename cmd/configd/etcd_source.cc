@@ -59,15 +59,17 @@ void EtcdSource::refresh() {
 Result<config::Reading> EtcdSource::read() {
   if (!mirror_.up())
     return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
-  config::Reading reading;
-  for (const auto& [key, value] : mirror_.values()) {
-    config::read_into(reading, key, value.bytes);
-    reading.texts.emplace(key, value.bytes);
-  }
-  return reading;
+  return files_.read(texts_);
 }
 
 void EtcdSource::on_values(etcd::Mirror&, const std::set<std::string>& changed) {
+  for (const std::string& key : changed) {
+    const auto now = mirror_.values().find(key);
+    if (now == mirror_.values().end())
+      texts_.erase(key);
+    else
+      texts_[key] = std::make_shared<const std::string>(now->second.bytes);
+  }
   const bool ours = edit_ && edit_->revision != 0 && mirror_.revision() >= edit_->revision;
   if (ours) return end_edit(read());
   // Its own answer comes before ours is in the watch, or after.
@@ -86,7 +88,7 @@ void EtcdSource::edit(const config::Reading& from, const config::ObjectSet& to, 
     const std::string key = prefix_ + edit.file;
     const auto was = from.texts.find(edit.file);
     undo_.push_back(
-        {edit.file, was == from.texts.end() ? std::nullopt : std::optional(was->second)});
+        {edit.file, was == from.texts.end() ? std::nullopt : std::optional(*was->second)});
     *request.add_success() = operation(key, edit.text);
     auto& same = *request.add_compare();
     same.set_key(key);
@@ -95,7 +97,7 @@ void EtcdSource::edit(const config::Reading& from, const config::ObjectSet& to, 
       same.set_create_revision(0);
     } else {
       same.set_target(etcdserverpb::Compare::VALUE);
-      same.set_value(was->second);
+      same.set_value(*was->second);
     }
   }
   edit_ = Edit{to, std::move(done)};
@@ -115,7 +117,7 @@ void EtcdSource::on_written(Result<etcdserverpb::TxnResponse> reply) {
 void EtcdSource::end_edit(Result<config::Reading> after) {
   late_.cancel();
   const Edit edit = *std::exchange(edit_, std::nullopt);
-  if (after && (!after->errors.empty() || after->set.generation() != edit.to.generation()))
+  if (after && (!after->errors.empty() || !config::diff(after->set, edit.to).empty()))
     // Another host's change came with it: what is there now is the truth.
     log::notice("etcd says more than what was written to it");
   const bool made = after.has_value();

@@ -6,6 +6,7 @@
 // thread, the loop's.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,8 @@ class EtcdSource final : public config::Source,
   const std::string prefix_;
   Source::Owner* owner_ = nullptr;
   std::optional<Edit> edit_;
+  std::map<std::string, config::Text> texts_;  // what the mirror has
+  config::Files files_;
   std::vector<config::FileEdit> undo_;
   event::Timer late_;
   std::unique_ptr<etcd::Client> client_;

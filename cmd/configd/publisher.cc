@@ -1,27 +1,32 @@
 #include "cmd/configd/publisher.h"
 
 #include "base/log.h"
-#include "base/text.h"
-#include "identity/digest.h"
 
 namespace mesh::configd {
+namespace {
+
+// Of the whole body: a moved line must reach those who quote it.
+void offer(bus::Watcher& watcher, const std::string& name, const config::ObjectRef& object) {
+  if (watcher.wants(name)) watcher.offer(name, object.bytes_digest().substr(0, 16), object.bytes());
+}
+
+}  // namespace
 
 void Publisher::publish(const config::ObjectSet& set) {
-  std::map<std::string, Body, std::less<>> bodies;
-  for (const auto& [name, object] : set.objects()) {
-    std::string bytes = config::canonical_bytes(*object);
-    // Of the whole body: a moved line must reach those who quote it.
-    std::string version = text::to_hex(identity::sha256(bytes)).substr(0, 16);
-    bodies[config::to_string(name)] = {std::move(version),
-                                       std::make_shared<const std::string>(std::move(bytes))};
-  }
-  bodies.swap(bodies_);
+  if (!watchers_.empty())
+    config::ObjectSet::compare(
+        set_, set, [&](const config::Name& name, const auto&, const config::ObjectRef& object) {
+          const std::string text = config::to_string(name);
+          for (bus::Watcher* const watcher : watchers_) {
+            if (object)
+              offer(*watcher, text, object);
+            else
+              watcher->withdraw(text);
+          }
+        });
+  set_ = set;
   generation_ = set.generation();
-  for (bus::Watcher* const watcher : watchers_) {
-    for (const auto& [name, body] : bodies)
-      if (!bodies_.contains(name)) watcher->withdraw(name);
-    offer_all(*watcher);
-  }
+  for (bus::Watcher* const watcher : watchers_) watcher->mark(generation_);
 }
 
 Result<void> Publisher::on_open(bus::Watcher& watcher) {
@@ -29,17 +34,17 @@ Result<void> Publisher::on_open(bus::Watcher& watcher) {
   return {};
 }
 
-void Publisher::offer_all(bus::Watcher& watcher) const {
-  for (const auto& [name, body] : bodies_)
-    if (watcher.wants(name)) watcher.offer(name, body.version, body.bytes);
-  watcher.mark(generation_);
-}
-
 void Publisher::on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) {
   if (generation_.empty()) return;
-  for (const std::string& name : names)
-    if (name != bus::kAll && !bodies_.contains(name)) watcher.withdraw(name);
-  offer_all(watcher);
+  std::set<std::string_view> gone(names.begin(), names.end());
+  gone.erase(bus::kAll);
+  for (const auto& [name, object] : set_.objects()) {
+    const std::string text = config::to_string(name);
+    gone.erase(text);
+    offer(watcher, text, object);
+  }
+  for (const std::string_view name : gone) watcher.withdraw(std::string(name));
+  watcher.mark(generation_);
 }
 
 void Publisher::on_nack(bus::Watcher& watcher, std::string_view name, std::string_view,

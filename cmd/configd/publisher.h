@@ -3,8 +3,6 @@
 // generation. One thread, the loop's.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <set>
 #include <string>
 
@@ -22,20 +20,14 @@ class Publisher final : public bus::WatchProvider {
   size_t watchers() const { return watchers_.size(); }
 
  private:
-  struct Body {
-    std::string version;
-    std::shared_ptr<const std::string> bytes;
-  };
-
   Result<void> on_open(bus::Watcher& watcher) override;
   void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
   void on_nack(bus::Watcher& watcher, std::string_view name, std::string_view version,
                std::string_view reason) override;
   void on_gone(bus::Watcher& watcher) override;
-  void offer_all(bus::Watcher& watcher) const;
 
-  std::map<std::string, Body, std::less<>> bodies_;
-  std::string generation_;
+  config::ObjectSet set_;
+  std::string generation_;  // empty: nothing was published
   std::set<bus::Watcher*> watchers_;
 };
 

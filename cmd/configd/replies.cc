@@ -38,12 +38,6 @@ bool refused(v1::ChangeReply& reply) {
   return false;
 }
 
-void check_set(const config::ObjectSet& set, v1::ChangeReply& reply) {
-  const config::SetProblems problems = config::check_set(set);
-  add_problems(reply, problems.errors, false);
-  add_problems(reply, problems.warnings, true);
-}
-
 Result<config::Reading> read_files(const google::protobuf::RepeatedPtrField<v1::File>& files) {
   if (size_t(files.size()) > kRequestFilesMax)
     return Error{Errc::TooBig, "more than " + std::to_string(kRequestFilesMax) + " files"};
@@ -56,12 +50,12 @@ config::ObjectSet merge(const config::ObjectSet& base, const config::ObjectSet& 
                         v1::ChangeReply& reply) {
   config::ObjectSet merged = base;
   for (const auto& [name, object] : added.objects()) {
-    const config::v1::Object* before = base.find(name);
-    const bool same = before != nullptr && config::digest(*before) == config::digest(*object);
+    const config::ObjectRef before = base.find_ref(name);
+    const bool same = before.same_meaning(object);
     add_change(reply, name,
-               same                ? v1::Change::UNCHANGED
-               : before == nullptr ? v1::Change::CREATED
-                                   : v1::Change::CONFIGURED);
+               same      ? v1::Change::UNCHANGED
+               : !before ? v1::Change::CREATED
+                         : v1::Change::CONFIGURED);
     if (!same) merged.put(name, object);
   }
   return merged;

@@ -29,9 +29,6 @@ void add_changes(google::protobuf::RepeatedPtrField<v1::Change>& to, const confi
 // and no change is told.
 bool refused(v1::ChangeReply& reply);
 
-// What the objects say together, as problems of the reply.
-void check_set(const config::ObjectSet& set, v1::ChangeReply& reply);
-
 // The objects of a request's files, apart from what is accepted. Errc::TooBig.
 Result<config::Reading> read_files(const google::protobuf::RepeatedPtrField<v1::File>& files);
 

@@ -118,7 +118,7 @@ Result<v1::ChangeReply> Service::validate(const v1::ValidateRequest& request, co
   add_problems(reply, added.errors, false);
   add_problems(reply, added.warnings, true);
   if (refused(reply)) return reply;
-  check_set(merge(configuration_.set(), added.set, reply), reply);
+  check(merge(configuration_.set(), added.set, reply), reply);
   refused(reply);
   return reply;
 }

@@ -53,7 +53,8 @@ class Service final : public daemon::Service {
   Result<Plan> begin(const std::string& how, const std::string& if_generation,
                      const bus::Peer& peer) const;
   // The set as it would be, and to the reply what is wrong with it.
-  void check(Plan& plan) const;
+  void check(Plan& plan);
+  void check(const config::ObjectSet& set, v1::ChangeReply& reply);
   void carry_out(Plan plan, bool dry_run, bool want_objects, ReplyChange reply);
 
   daemon::Runtime& runtime_;

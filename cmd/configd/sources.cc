@@ -26,15 +26,32 @@ std::string entry_name(const config::Source& source) {
   return source.name().empty() ? "directory" : source.name();
 }
 
-// Adds the objects of a part to the set.
-void join(config::ObjectSet& set, const config::ObjectSet& part, std::vector<std::string>& errors) {
-  for (const auto& [name, object] : part.objects()) {
-    if (const auto* const other = set.find(name); other == nullptr)
-      set.put(name, object);
-    else if (errors.size() < kErrorsMax)
-      errors.push_back(place(*object) + ": " + config::to_string(name) +
-                       ": is there twice, also in " + place(*other));
+using Parts = std::vector<const config::ObjectSet*>;
+
+// The parts as one set, what is in two of them an error.
+config::ObjectSet join(const Parts& parts, std::vector<std::string>& errors) {
+  // Into the largest, which is as good as all, as a rule.
+  const auto* const largest =
+      *std::max_element(parts.begin(), parts.end(),
+                        [](const auto* a, const auto* b) { return a->size() < b->size(); });
+  config::ObjectSet set = *largest;
+  size_t size = 0;
+  for (const auto* const part : parts) {
+    size += part->size();
+    if (part == largest) continue;
+    for (const auto& [name, object] : part->objects()) set.put(name, object);
   }
+  if (set.size() == size) return set;
+  // One by one, to say which came first.
+  set = {};
+  for (const auto* const part : parts)
+    for (const auto& [name, object] : part->objects())
+      if (const auto* const other = set.find(name); other == nullptr)
+        set.put(name, object);
+      else if (errors.size() < kErrorsMax)
+        errors.push_back(place(*object) + ": " + config::to_string(name) +
+                         ": is there twice, also in " + place(*other));
+  return set;
 }
 
 }  // namespace
@@ -91,10 +108,10 @@ Sources::Entry& Sources::entry_of(const config::Source& source) {
 
 config::ObjectSet Sources::with(const config::Source& source, const config::ObjectSet& part,
                                 std::vector<std::string>& errors) const {
-  config::ObjectSet set;
+  Parts parts;
   for (const Entry& entry : entries_)
-    join(set, entry.source.get() == &source ? part : entry.part, errors);
-  return set;
+    parts.push_back(entry.source.get() == &source ? &part : &entry.part);
+  return join(parts, errors);
 }
 
 void Sources::accepted(const config::Source& source, const config::Reading& part) {
@@ -114,14 +131,15 @@ const config::Source* Sources::owner_of(const config::v1::Object& object) const 
 // What these say now beside what is accepted of the others.
 bool Sources::accept(const std::vector<Entry*>& chosen, const std::string& from,
                      std::vector<std::string>& errors) {
-  config::ObjectSet set;
+  Parts parts;
   for (const Entry& entry : entries_) {
     const bool now = std::find(chosen.begin(), chosen.end(), &entry) != chosen.end();
-    join(set, now ? entry.said->set : entry.part, errors);
+    parts.push_back(now ? &entry.said->set : &entry.part);
   }
+  const config::ObjectSet set = join(parts, errors);
   std::vector<std::string> warnings;
   if (errors.empty()) {
-    config::SetProblems problems = config::check_set(set);
+    config::SetProblems problems = checker_.check(set);
     errors = std::move(problems.errors);
     warnings = std::move(problems.warnings);
   }

@@ -50,6 +50,8 @@ class Sources final : private config::Source::Owner {
   // The set if `source` said `part`. What both have is an error, in `errors`.
   config::ObjectSet with(const config::Source& source, const config::ObjectSet& part,
                          std::vector<std::string>& errors) const;
+  // What its objects say together.
+  config::SetProblems check(const config::ObjectSet& set) { return checker_.check(set); }
   // `part` was accepted.
   void accepted(const config::Source& source, const config::Reading& part);
   // Which source an object of the set came from; null: of none there is.
@@ -87,6 +89,7 @@ class Sources final : private config::Source::Owner {
   const Clock& clock_;
   Taker& taker_;
   std::vector<Entry> entries_;
+  config::SetChecker checker_;
   bool known_ = true;  // the parts are what is in force
 };
 

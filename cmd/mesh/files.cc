@@ -48,8 +48,8 @@ Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths) {
       MESH_TRY(auto reading, config::read_directory(path, false));
       if (reading.texts.empty())
         return Error{Errc::Invalid, path + ": no .yaml, .yml or .json file in it"};
-      for (auto& [name, text] : reading.texts)
-        files.push_back({path + (path.ends_with('/') ? "" : "/") + name, std::move(text)});
+      for (const auto& [name, text] : reading.texts)
+        files.push_back({path + (path.ends_with('/') ? "" : "/") + name, *text});
     } else {
       MESH_TRY(std::string text, file::read(path, kBytesMax));
       files.push_back({path, std::move(text)});

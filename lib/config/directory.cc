@@ -1,5 +1,7 @@
 #include "config/directory.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -11,6 +13,9 @@ namespace mesh::config {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Clocks of file systems are coarse, and some count in seconds.
+constexpr time_t kSettledSeconds = 3;
 
 bool is_ours(const std::string& name) {
   if (name.starts_with('.')) return false;
@@ -40,44 +45,67 @@ Result<std::vector<std::string>> list(const std::string& path) {
 
 }  // namespace
 
-Result<Reading> read_directory(const std::string& path, bool together) {
-  MESH_TRY(const auto names, list(path));
-  Reading reading;
+bool DirectoryReader::Stamp::operator==(const Stamp& other) const {
+  const auto same = [](const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  return device == other.device && inode == other.inode && size == other.size && size >= 0 &&
+         same(modified, other.modified) && same(changed, other.changed);
+}
+
+// Null where the file went away.
+Result<Text> DirectoryReader::text_of(const std::string& name) {
+  const std::string file = path_ + "/" + name;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  struct stat status {};
+  Stamp stamp;
+  if (::stat(file.c_str(), &status) == 0) {
+    stamp = {.device = status.st_dev,
+             .inode = status.st_ino,
+             .size = status.st_size,
+             .modified = status.st_mtim,
+             .changed = status.st_ctim};
+    if (now.tv_sec - status.st_ctim.tv_sec < kSettledSeconds) stamp.size = -1;
+  }
+  Seen& seen = seen_[name];
+  if (seen.text != nullptr && seen.stamp == stamp) return seen.text;
+  auto text = file::read(file, Limits{}.bytes_max);
+  if (!text) {
+    seen_.erase(name);
+    if (text.error().kind == Errc::NotFound) return Text();
+    return std::move(text).error();
+  }
+  seen.stamp = stamp;
+  if (seen.text == nullptr || *seen.text != *text)
+    seen.text = std::make_shared<const std::string>(*std::move(text));
+  return seen.text;
+}
+
+Result<Reading> DirectoryReader::read() {
+  MESH_TRY(const auto names, list(path_));
+  std::map<std::string, Text> texts;
   size_t bytes = 0;
   for (const std::string& name : names) {
-    auto text = file::read(path + "/" + name, Limits{}.bytes_max);
+    MESH_TRY(Text text, text_of(name));
     // A file that went away meanwhile is a file that is not there.
-    if (!text && text.error().kind == Errc::NotFound) continue;
-    if (!text) return std::move(text).error();
+    if (text == nullptr) continue;
     bytes += text->size();
     if (bytes > kDirectoryBytesMax)
-      return Error{Errc::TooBig, path + ": over " + std::to_string(kDirectoryBytesMax) + " bytes"};
-    read_into(reading, name, *text);
-    reading.texts.emplace(name, *std::move(text));
+      return Error{Errc::TooBig, path_ + ": over " + std::to_string(kDirectoryBytesMax) + " bytes"};
+    texts.emplace_hint(texts.end(), name, std::move(text));
   }
+  std::erase_if(seen_, [&](const auto& entry) { return !texts.contains(entry.first); });
+  return files_.read(texts);
+}
+
+Result<Reading> read_directory(const std::string& path, bool together) {
+  MESH_TRY(Reading reading, DirectoryReader(path).read());
   if (!reading.errors.empty() || !together) return reading;
   SetProblems problems = check_set(reading.set);
   reading.errors = std::move(problems.errors);
   for (std::string& warning : problems.warnings) reading.warnings.push_back(std::move(warning));
   return reading;
-}
-
-void read_into(Reading& reading, const std::string& file, std::string_view text) {
-  Problems problems(file);
-  std::vector<v1::Object> objects;
-  read_objects(text, problems, objects);
-  for (v1::Object& object : objects) {
-    const Name name = name_of(object);
-    if (const v1::Object* other = reading.set.find(name); other != nullptr) {
-      problems.add(find_position(object, ""), "",
-                   name.kind + " " + name.ns + "/" + name.name + ": is there twice, also in " +
-                       to_string(other->file(), find_position(*other, "")));
-      continue;
-    }
-    reading.set.put(std::move(object));
-  }
-  for (std::string& line : problems.lines()) reading.errors.push_back(std::move(line));
-  for (const std::string& line : problems.warnings()) reading.warnings.push_back(line);
 }
 
 }  // namespace mesh::config

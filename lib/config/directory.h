@@ -4,24 +4,20 @@
 // Blocking. An error names all that is wrong in all files, not just the first.
 #pragma once
 
+#include <sys/types.h>
+
+#include <ctime>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "config/object_set.h"
+#include "config/files.h"
 
 namespace mesh::config {
 
 inline constexpr size_t kDirectoryFilesMax = 10'000;
 inline constexpr size_t kDirectoryBytesMax = 64U << 20;
-
-struct Reading {
-  ObjectSet set;
-  std::map<std::string, std::string> texts;  // by file name
-  std::vector<std::string> errors;           // empty: the set is whole and right
-  std::vector<std::string> warnings;
-};
 
 // Objects are said to be in "traffic.yaml", a name below `path`. An object in
 // two files is an error; so is what check_set() finds, unless `together` is false.
@@ -29,9 +25,36 @@ struct Reading {
 // cannot be read, Errc::TooBig over the limits.
 Result<Reading> read_directory(const std::string& path, bool together = true);
 
-// Adds the objects of one text. An object that is there already is an error
-// naming both places.
-void read_into(Reading& reading, const std::string& file, std::string_view text);
+// The same directory, time and again: files are read again when the kernel says that they
+// were touched, and parsed again when their text is another one. One thread.
+class DirectoryReader {
+ public:
+  explicit DirectoryReader(std::string path) : path_(std::move(path)) {}
+
+  // As read_directory(path, false).
+  Result<Reading> read();
+
+ private:
+  // What a file is known by. Of one that was changed just before it was read, nothing is:
+  // a second change in the same tick of the clock would not be seen.
+  struct Stamp {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = -1;
+    timespec modified{};
+    timespec changed{};
+    bool operator==(const Stamp& other) const;
+  };
+  struct Seen {
+    Stamp stamp;
+    Text text;
+  };
+  Result<Text> text_of(const std::string& name);
+
+  const std::string path_;
+  std::map<std::string, Seen> seen_;
+  Files files_;
+};
 
 // A change of one file: its new text, or its removal.
 struct FileEdit {

@@ -50,51 +50,44 @@ std::string leading_comments(const Piece& piece) {
   return comments;
 }
 
+// The text of a file whose objects, in the order of their names, come to be as in `to`.
 class FilePlan {
  public:
-  FilePlan(std::string file, const std::string& text) : file_(std::move(file)), text_(text) {}
+  FilePlan(const std::string& file, const std::string& text, const std::vector<ObjectRef>& objects,
+           const ObjectSet& to)
+      : file_(file), text_(text), objects_(objects), to_(to) {}
 
-  void add(const v1::Object& object) { objects_.push_back(&object); }
-
-  // Null where nothing of the file changes.
-  std::optional<FileEdit> plan(const ObjectSet& to) const {
-    bool changed = false;
-    bool any = false;
-    for (const v1::Object* object : objects_) {
-      const v1::Object* now = to.find(name_of(*object));
-      any = any || now != nullptr;
-      changed = changed || differs(*object, now);
-    }
-    if (!changed) return std::nullopt;
-    if (!any) return FileEdit{file_, std::nullopt};
-    return FileEdit{file_, in_place(to).value_or(anew(to))};
+  FileEdit plan() const {
+    const bool any = std::any_of(objects_.begin(), objects_.end(), [&](const ObjectRef& object) {
+      return bool(to_.find_ref(name_of(*object)));
+    });
+    if (!any) return {file_, std::nullopt};
+    return {file_, in_place().value_or(anew())};
   }
 
  private:
-  static bool differs(const v1::Object& before, const v1::Object* now) {
-    return now == nullptr || (now != &before && digest(*now) != digest(before));
-  }
-
   // Nothing where the documents cannot be told apart by their lines.
-  std::optional<std::string> in_place(const ObjectSet& to) const {
+  std::optional<std::string> in_place() const {
     if (file_.ends_with(".json") || text_.starts_with("%") || text_.find("\n%") != text_.npos ||
         text_.find("\n...") != text_.npos)
       return std::nullopt;
     std::vector<Piece> pieces = cut(text_);
-    std::vector<const v1::Object*> owner(pieces.size());
-    for (const v1::Object* object : objects_) {
+    std::vector<ObjectRef> owner(pieces.size());
+    for (const ObjectRef& object : objects_) {
       const uint32_t line = find_position(*object, "").line;
-      size_t at = pieces.size() - 1;
-      while (at > 0 && pieces[at].first_line > line) --at;
-      if (owner[at] != nullptr) return std::nullopt;  // a List
+      const auto behind =
+          std::upper_bound(pieces.begin(), pieces.end(), line,
+                           [](uint32_t at, const Piece& piece) { return at < piece.first_line; });
+      const size_t at = behind == pieces.begin() ? 0 : size_t(behind - pieces.begin()) - 1;
+      if (owner[at]) return std::nullopt;  // a List
       owner[at] = object;
     }
     std::string out;
     for (size_t i = 0; i < pieces.size(); ++i) {
-      const v1::Object* now = owner[i] == nullptr ? nullptr : to.find(name_of(*owner[i]));
-      if (owner[i] == nullptr || !differs(*owner[i], now)) {
+      const ObjectRef now = owner[i] ? to_.find_ref(name_of(*owner[i])) : ObjectRef();
+      if (owner[i].same_meaning(now)) {
         out += pieces[i].text;
-      } else if (now != nullptr) {
+      } else if (now) {
         if (pieces[i].separated) out += "---\n";
         out += leading_comments(pieces[i]) + yaml_of(*now);
       }
@@ -102,10 +95,10 @@ class FilePlan {
     return out;
   }
 
-  std::string anew(const ObjectSet& to) const {
+  std::string anew() const {
     std::string out;
-    for (const v1::Object* object : objects_) {
-      const v1::Object* now = to.find(name_of(*object));
+    for (const ObjectRef& object : objects_) {
+      const v1::Object* now = to_.find(name_of(*object));
       if (now == nullptr) continue;
       if (!out.empty()) out += "---\n";
       out += yaml_of(*now);
@@ -113,9 +106,10 @@ class FilePlan {
     return out;
   }
 
-  std::string file_;
+  const std::string& file_;
   const std::string& text_;
-  std::vector<const v1::Object*> objects_;
+  const std::vector<ObjectRef>& objects_;
+  const ObjectSet& to_;
 };
 
 std::string own_file(const Name& name, const Reading& from) {
@@ -128,16 +122,25 @@ std::string own_file(const Name& name, const Reading& from) {
 }  // namespace
 
 std::vector<FileEdit> plan_edits(const Reading& from, const ObjectSet& to) {
+  std::map<std::string_view, std::vector<ObjectRef>> touched;  // files, and all their objects
+  std::vector<FileEdit> fresh;
+  ObjectSet::compare(from.set, to,
+                     [&](const Name& name, const ObjectRef& was, const ObjectRef& is) {
+                       if (!was)
+                         fresh.push_back({own_file(name, from), yaml_of(*is)});
+                       else if (!was.same_meaning(is) && from.texts.contains(was->file()))
+                         touched[was->file()];
+                     });
+  if (!touched.empty())
+    for (const auto& [name, object] : from.set.objects())
+      if (const auto file = touched.find(object->file()); file != touched.end())
+        file->second.push_back(object);
   std::vector<FileEdit> edits;
-  std::map<std::string, FilePlan> plans;
-  for (const auto& [file, text] : from.texts) plans.emplace(file, FilePlan(file, text));
-  for (const auto& [name, object] : from.set.objects())
-    if (const auto plan = plans.find(object->file()); plan != plans.end())
-      plan->second.add(*object);
-  for (const auto& [file, plan] : plans)
-    if (auto edit = plan.plan(to)) edits.push_back(*std::move(edit));
-  for (const auto& [name, object] : to.objects())
-    if (from.set.find(name) == nullptr) edits.push_back({own_file(name, from), yaml_of(*object)});
+  for (const auto& [name, objects] : touched) {
+    const auto& [file, text] = *from.texts.find(std::string(name));
+    edits.push_back(FilePlan(file, *text, objects, to).plan());
+  }
+  std::move(fresh.begin(), fresh.end(), std::back_inserter(edits));
   return edits;
 }
 

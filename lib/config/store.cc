@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
-#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kFileBytesMax = 64U << 20;
 constexpr unsigned kMode = 0640;
 constexpr size_t kDigits = 12;  // of a generation
+constexpr size_t kShaDigits = 64;
 
 Error damaged(const std::string& path, std::string_view what) {
   return Error{Errc::Invalid, path + ": " + std::string(what)};
@@ -76,7 +77,7 @@ Store::Store(std::string directory, size_t generations_max,
       before_(std::move(before)) {}
 
 Result<void> Store::open() {
-  for (const char* const sub : {"/objects", "/generations"}) {
+  for (const char* const sub : {"/objects", "/parts", "/generations"}) {
     std::error_code error;
     std::filesystem::create_directories(directory_ + sub, error);
     if (error) return Error{Errc::System, "mkdir " + directory_ + sub + ": " + error.message()};
@@ -138,16 +139,43 @@ Result<void> Store::write(const std::string& path, std::string_view bytes) {
   return file::write(path, bytes, kMode);
 }
 
-Result<Store::Manifest> Store::manifest(const std::string& generation) const {
+Result<void> Store::add(file::Batch& batch, const std::string& path, std::string_view bytes) {
+  if (before_) before_(path);
+  return batch.add(path, bytes);
+}
+
+Result<std::vector<std::string>> Store::parts_of(const std::string& generation) const {
   const std::string path = directory_ + "/generations/" + generation;
   MESH_TRY(const std::string text, file::read(path, kFileBytesMax));
-  Manifest lines;
+  std::vector<std::string> parts;
+  for (const auto line : text::split(text, '\n')) {
+    if (line.empty()) continue;
+    if (!is_hex(line, kShaDigits)) return damaged(path, "not a generation: " + text::quoted(line));
+    parts.emplace_back(line);
+  }
+  return parts;
+}
+
+Result<Store::Lines> Store::part(const std::string& sha) const {
+  const std::string path = directory_ + "/parts/" + sha;
+  MESH_TRY(const std::string text, file::read(path, kFileBytesMax));
+  Lines lines;
   for (const auto line : text::split(text, '\n')) {
     if (line.empty()) continue;
     const size_t blank = line.find(' ');
-    if (blank == std::string_view::npos || !is_hex(line.substr(blank + 1), 64))
-      return damaged(path, "not a generation: " + text::quoted(line));
+    if (blank == std::string_view::npos || !is_hex(line.substr(blank + 1), kShaDigits))
+      return damaged(path, "not a part of a generation: " + text::quoted(line));
     lines.emplace_back(line.substr(0, blank), line.substr(blank + 1));
+  }
+  return lines;
+}
+
+Result<Store::Lines> Store::manifest(const std::string& generation) const {
+  MESH_TRY(const auto parts, parts_of(generation));
+  Lines lines;
+  for (const std::string& sha : parts) {
+    MESH_TRY(Lines more, part(sha));
+    std::move(more.begin(), more.end(), std::back_inserter(lines));
   }
   return lines;
 }
@@ -232,8 +260,8 @@ Result<Store::Record> Store::resolve(std::string_view name) const {
 
 Result<std::optional<Diff>> Store::changes(size_t index) const {
   if (index == 0 || index >= history_.size()) return std::optional<Diff>();
-  MESH_TRY(const Manifest was, manifest(history_[index - 1].generation));
-  MESH_TRY(const Manifest is, manifest(history_[index].generation));
+  MESH_TRY(const Lines was, manifest(history_[index - 1].generation));
+  MESH_TRY(const Lines is, manifest(history_[index].generation));
   const std::map<std::string, std::string> before(was.begin(), was.end());
   const std::map<std::string, std::string> after(is.begin(), is.end());
   Diff diff;
@@ -257,22 +285,53 @@ Result<std::optional<Diff>> Store::changes(size_t index) const {
   return std::optional<Diff>(std::move(diff));
 }
 
-Result<void> Store::commit(const ObjectSet& set, WallTime now, Origin origin) {
-  const std::string generation = set.generation();
-  std::string manifest;
-  for (const auto& [name, object] : set.objects()) {
-    const std::string bytes = canonical_bytes(*object);
-    const std::string sha = text::to_hex(identity::sha256(bytes));
-    const std::string path = directory_ + "/objects/" + sha;
-    manifest += to_string(name) + " " + sha + "\n";
-    std::error_code ignored;
-    // Renamed into place when it was complete: what is there is whole, on a disk that
-    // has damaged nothing.
-    if (damage_.empty() ? std::filesystem::exists(path, ignored) : holds(path, bytes)) continue;
-    MESH_TRY_VOID(write(path, bytes));
+// Writes what is not on disk of the generation. Files are renamed into place when they are
+// complete: what is there is whole, on a disk that has damaged nothing.
+Result<Store::Written> Store::write_new(const ObjectSet& set, const std::string& generation) {
+  const bool trusted = counted_ && damage_.empty();
+  file::Batch batch(kMode);
+  const auto put = [&](const char* sub, const std::string& sha, const std::string& bytes,
+                       const Counts& users) -> Result<void> {
+    const std::string path = directory_ + sub + sha;
+    if (trusted ? users.contains(sha) : holds(path, bytes)) return {};
+    return add(batch, path, bytes);
+  };
+  Written written;
+  std::string lines_of_parts;
+  for (const auto& part : set.parts()) {
+    const auto known = last_digests_.find(part.get());
+    std::string sha;
+    if (trusted && known != last_digests_.end()) {
+      sha = known->second;
+    } else {
+      std::string text;
+      Lines lines;
+      for (const auto& [name, object] : part->entries) {
+        lines.emplace_back(to_string(name), object.bytes_digest());
+        text += lines.back().first + " " + lines.back().second + "\n";
+        MESH_TRY_VOID(put("/objects/", object.bytes_digest(), *object.bytes(), object_users_));
+      }
+      sha = text::to_hex(identity::sha256(text));
+      MESH_TRY_VOID(put("/parts/", sha, text, part_users_));
+      written.fresh.emplace_back(sha, std::move(lines));
+    }
+    lines_of_parts += sha + "\n";
+    written.parts.push_back(sha);
+    written.digests.emplace(part.get(), std::move(sha));
   }
-  MESH_TRY_VOID(write(directory_ + "/generations/" + generation, manifest));
+  // One that is in force may not name, for a moment, what is not there yet; a new one may.
+  const std::string path = directory_ + "/generations/" + generation;
+  const bool fresh = trusted && !kept_.contains(generation);
+  if (fresh) MESH_TRY_VOID(add(batch, path, lines_of_parts));
+  if (before_) before_("sync");
+  MESH_TRY_VOID(batch.finish());
+  if (!fresh) MESH_TRY_VOID(write(path, lines_of_parts));
+  return written;
+}
 
+Result<void> Store::commit(const ObjectSet& set, WallTime now, Origin origin) {
+  const std::string& generation = set.generation();
+  MESH_TRY(Written written, write_new(set, generation));
   std::vector<Record> history = history_;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
   if (history.empty() || history.back().generation != generation)
@@ -284,36 +343,108 @@ Result<void> Store::commit(const ObjectSet& set, WallTime now, Origin origin) {
   for (const Record& record : history) lines += to_line(record);
   MESH_TRY_VOID(write(directory_ + "/history", lines));
   history_ = std::move(history);
-  prune();
+  last_digests_ = written.digests;
+  last_ = set;
+  if (counted_ && damage_.empty()) {
+    keep(generation, std::move(written));
+    drop_unwanted();
+  } else {
+    prune();
+  }
   return {};
 }
 
-void Store::prune() {
-  std::set<std::string> generations;
-  std::set<std::string> objects;
+// Counts who uses what. Of a generation that was kept already there may be other parts now:
+// a line that moved is no other generation.
+void Store::keep(const std::string& generation, Written written) {
+  for (const auto& [sha, lines] : written.fresh)
+    if (part_users_.emplace(sha, 0).second)
+      for (const auto& [name, object] : lines) ++object_users_[object];
+  for (const std::string& sha : written.parts) ++part_users_[sha];
+  std::swap(kept_[generation], written.parts);
+  release(written.parts);
+}
+
+void Store::drop(const std::string& sub, const std::string& name) {
+  if (before_) before_("remove " + name);
+  std::error_code ignored;
+  std::filesystem::remove(directory_ + sub + "/" + name, ignored);
+}
+
+void Store::release(const std::vector<std::string>& parts) {
+  for (const std::string& sha : parts) {
+    const auto users = part_users_.find(sha);
+    if (users == part_users_.end() || --users->second > 0) continue;
+    part_users_.erase(users);
+    const auto lines = part(sha);
+    drop("/parts", sha);
+    // Rather keep too much, until the next start, than lose what a damaged part named.
+    if (!lines) continue;
+    for (const auto& [name, object] : *lines)
+      if (const auto used = object_users_.find(object);
+          used != object_users_.end() && --used->second == 0) {
+        object_users_.erase(used);
+        drop("/objects", object);
+      }
+  }
+}
+
+std::vector<std::string> Store::wanted() const {
   std::vector<std::string> wanted;
   for (const Record& record : history_) wanted.push_back(record.generation);
   if (!pinned_.empty()) wanted.push_back(pinned_);
-  for (const std::string& generation : wanted) {
-    if (!generations.insert(generation).second) continue;
-    const auto lines = manifest(generation);
-    if (!lines) {
-      // Rather keep too much than lose what a damaged manifest named.
-      log::warning("history is damaged", {{"why", lines.error().text}});
-      return;
+  std::sort(wanted.begin(), wanted.end());
+  return wanted;
+}
+
+void Store::drop_unwanted() {
+  const auto still = wanted();
+  for (auto kept = kept_.begin(); kept != kept_.end();) {
+    if (std::binary_search(still.begin(), still.end(), kept->first)) {
+      ++kept;
+      continue;
     }
-    for (const auto& [name, sha] : *lines) objects.insert(sha);
+    drop("/generations", kept->first);
+    release(kept->second);
+    kept = kept_.erase(kept);
   }
-  const auto sweep = [&](const std::string& sub, const std::set<std::string>& keep) {
-    for (const std::string& name : names_in(directory_ + sub)) {
-      if (keep.contains(name)) continue;
-      if (before_) before_("remove " + name);
-      std::error_code ignored;
-      std::filesystem::remove(directory_ + sub + "/" + name, ignored);
-    }
+}
+
+// From the files. False where one is damaged.
+bool Store::count() {
+  kept_.clear();
+  part_users_.clear();
+  object_users_.clear();
+  const auto damaged = [](const Error& error) {
+    log::warning("history is damaged", {{"why", error.text}});
+    return false;
   };
-  sweep("/generations", generations);
-  sweep("/objects", objects);
+  for (const std::string& generation : wanted()) {
+    if (kept_.contains(generation)) continue;
+    auto parts = parts_of(generation);
+    if (!parts) return damaged(parts.error());
+    for (const std::string& sha : *parts) {
+      if (part_users_[sha]++ > 0) continue;
+      const auto lines = part(sha);
+      if (!lines) return damaged(lines.error());
+      for (const auto& [name, object] : *lines) ++object_users_[object];
+    }
+    kept_.emplace(generation, *std::move(parts));
+  }
+  return true;
+}
+
+// Removes all that no generation names; where one is damaged, rather nothing.
+void Store::prune() {
+  counted_ = count();
+  if (!counted_) return;
+  const auto sweep = [&](const std::string& sub, const auto& keep) {
+    for (const std::string& name : names_in(directory_ + sub))
+      if (!keep.contains(name)) drop(sub, name);
+  };
+  sweep("/generations", kept_);
+  sweep("/parts", part_users_);
+  sweep("/objects", object_users_);
 }
 
 }  // namespace mesh::config

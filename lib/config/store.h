@@ -2,7 +2,8 @@
 // loses one.
 //
 //   STATE/objects/SHA256           an object's bytes, by their digest
-//   STATE/generations/GENERATION   a line an object: KIND/NAMESPACE/NAME SHA256
+//   STATE/parts/SHA256             of a generation; a line an object: KIND/NAMESPACE/NAME SHA256
+//   STATE/generations/GENERATION   a line a part: its SHA256, in the order of the names
 //   STATE/history                  a line a generation, the newest last: what is
 //                                  in force. GENERATION MS NUMBER HOW UID
 //
@@ -11,15 +12,20 @@
 // back is checked against its digests, and what is damaged is left aside: the
 // newest that is whole is in force then. Blocking; one process at a time, which
 // the daemon's lock sees to.
+//
+// Files are named by their bytes and shared by all generations that have them: a commit
+// writes what no generation had before it, and removes what no kept one has after it.
 #pragma once
 
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file_batch.h"
 #include "config/object_set.h"
 
 namespace mesh::config {
@@ -82,14 +88,31 @@ class Store {
   void pin(std::string generation) { pinned_ = std::move(generation); }
 
  private:
-  using Manifest = std::vector<std::pair<std::string, std::string>>;  // name, SHA256
+  using Lines = std::vector<std::pair<std::string, std::string>>;  // name, SHA256
+  using Counts = std::unordered_map<std::string, uint32_t>;        // by SHA256
+  // A generation's parts as they are written: their digests, and what is not on disk.
+  struct Written {
+    std::vector<std::string> parts;
+    std::unordered_map<const ObjectSet::Part*, std::string> digests;
+    std::vector<std::pair<std::string, Lines>> fresh;
+  };
 
   Result<void> write(const std::string& path, std::string_view bytes);
+  Result<void> add(file::Batch& batch, const std::string& path, std::string_view bytes);
+  Result<Written> write_new(const ObjectSet& set, const std::string& generation);
   Result<void> read_history();
   void rebuild_history();
-  Result<Manifest> manifest(const std::string& generation) const;
+  Result<std::vector<std::string>> parts_of(const std::string& generation) const;
+  Result<Lines> part(const std::string& sha) const;
+  Result<Lines> manifest(const std::string& generation) const;
   Result<v1::Object> object(const std::string& name, const std::string& sha) const;
   void damaged_too(const std::string& what);
+  void keep(const std::string& generation, Written written);
+  void release(const std::vector<std::string>& parts);
+  void drop(const std::string& sub, const std::string& name);
+  void drop_unwanted();
+  std::vector<std::string> wanted() const;
+  bool count();
   void prune();
 
   const std::string directory_;
@@ -98,6 +121,15 @@ class Store {
   std::vector<Record> history_;
   std::string damage_;
   std::string pinned_;
+
+  // What is on disk, while `counted_` and nothing was damaged.
+  bool counted_ = false;
+  std::unordered_map<std::string, std::vector<std::string>> kept_;  // parts, by generation
+  Counts part_users_;                                               // generations
+  Counts object_users_;                                             // parts
+  // The set that was written last, and the digests of its parts.
+  ObjectSet last_;
+  std::unordered_map<const ObjectSet::Part*, std::string> last_digests_;
 };
 
 }  // namespace mesh::config

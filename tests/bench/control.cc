@@ -387,6 +387,8 @@ class Bench {
   void rules(std::string generation) {
     std::vector<int64_t> times;
     int64_t cpu = 0;
+    int64_t configd_cpu = 0;
+    int64_t answered = 0;
     const auto before = sums();
     for (size_t i = 0; i < options_.changes; ++i) {
       configd::v1::ApplyRequest request;
@@ -398,10 +400,12 @@ class Bench {
           "  http: [{timeout: " +
           std::to_string(i + 1) + "s, route: [{destination: {host: svc-0}}]}]\n");
       const int64_t cpu_before = cpu_ns(discoveryd_);
+      const int64_t configd_before = cpu_ns(configd_);
       const int64_t begun = now_ns();
       const auto reply = bus::call_blocking<configd::v1::ChangeReply>(socket("configd"), request,
                                                                       std::chrono::seconds(60));
       if (!reply) die("apply: " + reply.error().text);
+      answered += now_ns() - begun;
       if (reply->generation() == generation) die("apply: nothing changed");
       generation = reply->generation();
       await_all(hash(generation), "the VirtualService");
@@ -409,8 +413,12 @@ class Bench {
         times.push_back(stage_.slots[w].agreed_at - begun);
       await_quiet();
       cpu += cpu_ns(discoveryd_) - cpu_before;
+      configd_cpu += cpu_ns(configd_) - configd_before;
     }
     print("apply: one VirtualService", times, cpu, before);
+    std::printf("%-34s %10.1f ms, %.1f ms of CPU a change\n", "  of it configd's, until it answers",
+                double(answered) / 1e6 / double(options_.changes),
+                double(configd_cpu) / 1e6 / double(options_.changes));
   }
 
   // discoveryd dies; all come back with what they hold.

@@ -1,8 +1,11 @@
-// Analyzer: the work of analyze(). Inside of lib/config/analyze only.
+// Analyzer: the work of analyze(), once, or for one set after the other: then objects are
+// looked at again that changed, or whose questions might be answered otherwise now. Inside
+// of lib/config/analyze only.
 #pragma once
 
 #include <map>
 #include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "config/analyze/analyze.h"
@@ -14,13 +17,13 @@ namespace mesh::config {
 
 class Analyzer {
  public:
-  Analyzer(const ObjectSet& set, const AnalyzeOptions& options)
-      : set_(set), options_(options), index_(set) {
-    for (const auto& workload : options.registered)
+  explicit Analyzer(AnalyzeOptions options) : options_(std::move(options)) {
+    for (const auto& workload : options_.registered)
       index_.add_workload(workload.ns, workload.labels);
   }
 
-  Analysis run();
+  // Of this set, whatever was analyzed before: what analyze() says of it.
+  Analysis run(const ObjectSet& set);
 
  private:
   using VirtualService = ::istio::networking::v1alpha3::VirtualService;
@@ -30,7 +33,35 @@ class Analyzer {
   using Destination = ::istio::networking::v1alpha3::Destination;
   using Message = google::protobuf::Message;
 
+  // What was found at one object, and what it depends on.
+  struct Note {
+    std::vector<Finding> findings;
+    std::vector<Fact> facts;
+    std::vector<std::string> claims;  // CODE and key
+    std::vector<Name> gateways;       // that it makes use of
+    size_t pairs = 0;                 // compared
+    bool complete = true;             // nothing was left out for its cost
+    bool empty() const {
+      return findings.empty() && facts.empty() && claims.empty() && gateways.empty() && pairs == 0;
+    }
+  };
+
   // analyzer.cc
+  void enter(const v1::Object& object);
+  void leave(const v1::Object& object);
+  void forget(const Name& name);
+  bool still_true(const Note& note) const;
+  void repeat(const Note& note);
+  void look_at(const Name& name, const v1::Object& object);
+  // What is asked of an object beside what the index answers.
+  static constexpr char kObject = 'n';
+  static constexpr char kDelegate = 'd';
+  static constexpr char kDelegated = 'D';
+  static constexpr char kGateway = 'g';
+  static constexpr char kVerifier = 'v';  // all of them, by no name
+  static constexpr char kClaim = 'o';
+  void touch(char kind, std::string_view name) { touched_.insert(fact(kind, name)); }
+  void depend(char kind, std::string_view name) { note_.facts.push_back(fact(kind, name)); }
   void find(std::string_view code, const v1::Object& object, std::string path, std::string text);
   // False when so many pairs were compared that no more are.
   bool spend(size_t pairs);
@@ -49,18 +80,27 @@ class Analyzer {
   void destinations(const v1::Object& object, const Routes& routes, const std::string& at);
   void http(const v1::Object& object, const HTTPRoute& route, const std::string& path);
   void delegate(const v1::Object& object, const HTTPRoute& route, const std::string& path);
-  void delegates();
   void reachable(const v1::Object& object, const VirtualService& service);
   void protocols(const v1::Object& object, const VirtualService& service);
   template <class Routes>
   void matched_ports(const v1::Object& object, const Routes& routes,
                      const std::set<uint32_t>& ports, const std::string& path);
 
+  void add_delegates(const v1::Object& object);
+  void remove_delegates(const v1::Object& object);
+
   // gateways.cc
-  void index_gateways();
+  struct GatewayUse {
+    Gateway spec;
+    bool used = false;
+  };
+  // By NAMESPACE/NAME; null where there is none.
+  GatewayUse* find_gateway(const std::string& full);
+  void use(const std::string& full, GatewayUse& gateway);
   void bound(const v1::Object& object, const VirtualService& service);
+  void add_verifier(const v1::Object& object);
   void claims(const v1::Object& object, const VirtualService& service);
-  bool verifies_tokens(const std::string& gateway) const;
+  bool verifies_tokens(const std::string& gateway);
   void gateway(const v1::Object& object);
   void conflicts(const v1::Object& object, const Server& server, const std::string& path);
   void files(const v1::Object& object, const Server& server, const std::string& path);
@@ -91,12 +131,17 @@ class Analyzer {
   void circuit_breaker(const v1::Object& object);
   void service_policy(const v1::Object& object);
 
-  const ObjectSet& set_;
-  const AnalyzeOptions& options_;
+  const AnalyzeOptions options_;
+  ObjectSet set_;
   Index index_;
+  std::map<Name, Note> notes_;  // of objects that have any
+  std::map<std::string, std::set<Name>> claims_;
+  std::unordered_set<Fact> touched_;  // since the notes were made
+
+  // Of this run.
   Analysis analysis_;
   size_t pairs_ = 0;
-  std::map<std::string, const v1::Object*> taken_;  // by CODE and key
+  Note note_;  // of the object that is looked at
 
   // Of VirtualServices: to whom they delegate, and whether they may be delegated to.
   struct Delegating {
@@ -104,14 +149,10 @@ class Analyzer {
     bool has_hosts = false;
   };
   std::map<std::string, Delegating> delegating_;  // NAMESPACE/NAME
-  std::set<std::string> delegated_;
+  std::map<std::string, size_t> delegated_;       // by how many
 
-  struct GatewayUse {
-    Gateway spec;
-    bool used = false;
-  };
-  std::map<std::string, GatewayUse> gateways_;  // NAMESPACE/NAME
-  std::vector<Index::Labels> verifiers_;        // that RequestAuthentications select
+  std::map<Name, GatewayUse> gateways_;
+  std::map<Name, Index::Labels> verifiers_;  // RequestAuthentications, by whom they select
   struct Holder {
     const v1::Object* object;
     bool tls;

@@ -41,16 +41,17 @@ void Analyzer::parent(const v1::Object& object, const Parent& parent, const std:
   if (parent.kind() == "Service")
     return known_service(object, path, parent.name(), ns, parent.port());
   const std::string name = ns + "/" + parent.name();
-  const auto found = gateways_.find(name);
-  if (found == gateways_.end()) return find("M104", object, path, "there is no Gateway " + name);
-  const auto& servers = found->second.spec.servers();
+  GatewayUse* const found = find_gateway(name);
+  if (found == nullptr) return find("M104", object, path, "there is no Gateway " + name);
+  const auto& servers = found->spec.servers();
   const bool served = std::any_of(servers.begin(), servers.end(), [&](const Server& server) {
     const std::string& section = parent.section_name();
     return (section.empty() || section == server.name() || section == server.port().name()) &&
            (parent.port() == 0 || parent.port() == server.port().number());
   });
-  found->second.used = found->second.used || served;
-  if (!served)
+  if (served)
+    use(name, *found);
+  else
     find("M104", object, path,
          "Gateway " + name + " has no such server: " + text::quoted(parent.section_name()) +
              " at port " + std::to_string(parent.port()));

@@ -47,26 +47,31 @@ bool lets_see(const std::string& text, const std::string& gateway_ns, const std:
 
 }  // namespace
 
-void Analyzer::index_gateways() {
-  for (const auto& [name, object] : set_.objects()) {
-    if (name.kind == "Gateway")
-      gateways_[name.ns + "/" + name.name].spec = spec_of<networking::Gateway>(*object);
-    if (name.kind != "RequestAuthentication") continue;
-    const auto spec = spec_of<::istio::security::v1beta1::RequestAuthentication>(*object);
-    if (spec.jwt_rules().empty()) continue;
-    const auto& labels = spec.selector().match_labels();
-    verifiers_.push_back({labels.begin(), labels.end()});
-  }
+Analyzer::GatewayUse* Analyzer::find_gateway(const std::string& full) {
+  depend(kGateway, full);
+  const size_t slash = full.find('/');
+  const auto found = gateways_.find(
+      {.kind = "Gateway", .ns = full.substr(0, slash), .name = full.substr(slash + 1)});
+  return found == gateways_.end() ? nullptr : &found->second;
+}
+
+void Analyzer::add_verifier(const v1::Object& object) {
+  const auto spec = spec_of<::istio::security::v1beta1::RequestAuthentication>(object);
+  if (spec.jwt_rules().empty()) return;
+  const auto& labels = spec.selector().match_labels();
+  verifiers_[name_of(object)] = {labels.begin(), labels.end()};
+  touch(kVerifier, "");
 }
 
 // Whether a forwarder of the gateway may have tokens verified.
-bool Analyzer::verifies_tokens(const std::string& gateway) const {
-  const auto found = gateways_.find(gateway);
-  if (found == gateways_.end()) return true;  // told already
-  const auto& selector = found->second.spec.selector();
+bool Analyzer::verifies_tokens(const std::string& gateway) {
+  depend(kVerifier, "");
+  const GatewayUse* const found = find_gateway(gateway);
+  if (found == nullptr) return true;  // told already
+  const auto& selector = found->spec.selector();
   const Index::Labels labels(selector.begin(), selector.end());
   return std::any_of(verifiers_.begin(), verifiers_.end(),
-                     [&](const Index::Labels& by) { return may_meet(by, labels); });
+                     [&](const auto& by) { return may_meet(by.second, labels); });
 }
 
 // Claims are known where a forwarder has verified the token before it routes: at gateways.
@@ -103,15 +108,15 @@ void Analyzer::bound(const v1::Object& object, const VirtualService& service) {
     const std::string& name = service.gateways(i);
     if (name == "mesh") continue;
     const std::string full = full_name(name, object.namespace_());
-    const auto found = gateways_.find(full);
+    GatewayUse* const found = find_gateway(full);
     const std::string path = at_index("spec.gateways", i);
-    if (found == gateways_.end()) {
+    if (found == nullptr) {
       find("M104", object, path, "there is no Gateway " + full);
       continue;
     }
     const std::string ns = full.substr(0, full.find('/'));
     bool served = false;
-    for (const auto& server : found->second.spec.servers()) {
+    for (const auto& server : found->spec.servers()) {
       if (served || !spend(size_t(server.hosts_size()) * size_t(service.hosts_size()))) break;
       for (const auto& by : server.hosts())
         for (const auto& host : service.hosts())
@@ -121,12 +126,19 @@ void Analyzer::bound(const v1::Object& object, const VirtualService& service) {
     // Delegates are served under the hosts of others.
     if (!served && !service.hosts().empty() && analysis_.complete)
       find("M204", object, path, "none of the hosts is one of the servers' of Gateway " + full);
-    found->second.used = found->second.used || served;
+    if (served) use(full, *found);
   }
 }
 
+void Analyzer::use(const std::string& full, GatewayUse& gateway) {
+  gateway.used = true;
+  const size_t slash = full.find('/');
+  note_.gateways.push_back(
+      {.kind = "Gateway", .ns = full.substr(0, slash), .name = full.substr(slash + 1)});
+}
+
 void Analyzer::gateway(const v1::Object& object) {
-  const GatewayUse& use = gateways_[object.namespace_() + "/" + object.name()];
+  const GatewayUse& use = gateways_[name_of(object)];
   bool redirects_only = true;
   for (int i = 0; i < use.spec.servers_size(); ++i) {
     const std::string path = at_index("spec.servers", i);
@@ -144,10 +156,10 @@ void Analyzer::conflicts(const v1::Object& object, const Server& server, const s
   const bool http = !tls && !text::iequals(protocol, "TCP") && !text::iequals(protocol, "MONGO");
   const std::string bind = server.bind().empty() ? "0.0.0.0" : server.bind();
   auto& holders = places_[{bind, server.port().number()}];
-  const auto& selector = gateways_[object.namespace_() + "/" + object.name()].spec.selector();
+  const auto& selector = gateways_[name_of(object)].spec.selector();
   const auto meets = [&](const Holder& holder) {
     if (holder.object == &object) return false;  // validated already
-    const auto& other = gateways_[holder.object->namespace_() + "/" + holder.object->name()];
+    const auto& other = gateways_[name_of(*holder.object)];
     return may_meet(selector, other.spec.selector());
   };
   const size_t before = std::min(holders.size(), kHoldersMax);
@@ -178,8 +190,8 @@ void Analyzer::files(const v1::Object& object, const Server& server, const std::
       find("M209", object, path + field, file + " is not on this host");
   const bool verifies = tls.mode() == Tls::MUTUAL || tls.mode() == Tls::OPTIONAL_MUTUAL;
   const std::string& apart = tls.ca_cert_credential_name();
-  credential(object, tls.credential_name(), verifies && apart.empty() ? kPair | kAuthorities : kPair,
-             path + ".credentialName");
+  credential(object, tls.credential_name(),
+             verifies && apart.empty() ? kPair | kAuthorities : kPair, path + ".credentialName");
   if (verifies) credential(object, apart, kAuthorities, path + ".caCertCredentialName");
 }
 
@@ -187,8 +199,8 @@ void Analyzer::files(const v1::Object& object, const Server& server, const std::
 void Analyzer::credential(const v1::Object& object, const std::string& name, unsigned parts,
                           const std::string& path) {
   if (!options_.file_exists || options_.credentials.empty() || name.empty()) return;
-  for (const auto& [part, file] :
-       {std::pair(kPair, "tls.crt"), std::pair(kPair, "tls.key"), std::pair(kAuthorities, "ca.crt")}) {
+  for (const auto& [part, file] : {std::pair(kPair, "tls.crt"), std::pair(kPair, "tls.key"),
+                                   std::pair(kAuthorities, "ca.crt")}) {
     const std::string whole = options_.credentials + "/" + name + "/" + file;
     if ((parts & part) != 0 && !options_.file_exists(whole))
       find("M209", object, path, whole + " is not on this host");

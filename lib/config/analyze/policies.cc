@@ -83,6 +83,7 @@ void Analyzer::targets(const v1::Object& object, const Message& spec) {
   const auto check = [&](const selection::PolicyTargetReference& target, const std::string& path) {
     if (target.kind() != "ServiceEntry") return;
     const Name name{"ServiceEntry", object.namespace_(), target.name()};
+    depend(kObject, to_string(name));
     if (set_.find(name) == nullptr)
       find("M202", object, path, "there is no ServiceEntry " + name.ns + "/" + name.name);
   };

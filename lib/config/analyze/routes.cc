@@ -47,7 +47,10 @@ void Analyzer::virtual_service(const v1::Object& object) {
   if (for_mesh(service.gateways())) protocols(object, service);
   bound(object, service);
   claims(object, service);
-  if (service.hosts().empty() && !delegated_.contains(object.namespace_() + "/" + object.name()))
+  if (!service.hosts().empty()) return;
+  const std::string self = object.namespace_() + "/" + object.name();
+  depend(kDelegated, self);
+  if (!delegated_.contains(self))
     find("M206", object, "", "has no hosts, and no VirtualService delegates to it");
 }
 
@@ -66,21 +69,33 @@ void Analyzer::http(const v1::Object& object, const HTTPRoute& route, const std:
                 at_index(path + ".mirrors", i) + ".destination");
 }
 
-void Analyzer::delegates() {
-  for (const auto& [name, object] : set_.objects()) {
-    if (name.kind != "VirtualService") continue;
-    const auto service = spec_of<networking::VirtualService>(*object);
-    Delegating& one = delegating_[name.ns + "/" + name.name];
-    one.has_hosts = !service.hosts().empty();
-    for (const auto& route : service.http())
-      if (route.has_delegate()) one.to.insert(delegate_name(route.delegate(), name.ns));
-    delegated_.insert(one.to.begin(), one.to.end());
-  }
+void Analyzer::add_delegates(const v1::Object& object) {
+  const auto service = spec_of<networking::VirtualService>(object);
+  const std::string self = object.namespace_() + "/" + object.name();
+  Delegating& one = delegating_[self];
+  one.has_hosts = !service.hosts().empty();
+  for (const auto& route : service.http())
+    if (route.has_delegate()) one.to.insert(delegate_name(route.delegate(), object.namespace_()));
+  touch(kDelegate, self);
+  for (const std::string& to : one.to)
+    if (delegated_[to]++ == 0) touch(kDelegated, to);
+}
+
+void Analyzer::remove_delegates(const v1::Object& object) {
+  const std::string self = object.namespace_() + "/" + object.name();
+  touch(kDelegate, self);
+  const auto one = delegating_.extract(self);
+  for (const std::string& to : one.mapped().to)
+    if (const auto by = delegated_.find(to); --by->second == 0) {
+      touch(kDelegated, to);
+      delegated_.erase(by);
+    }
 }
 
 void Analyzer::delegate(const v1::Object& object, const HTTPRoute& route, const std::string& path) {
   if (!route.has_delegate()) return;
   const std::string to = delegate_name(route.delegate(), object.namespace_());
+  depend(kDelegate, to);
   const auto found = delegating_.find(to);
   if (found == delegating_.end())
     return find("M105", object, path, "there is no VirtualService " + to);

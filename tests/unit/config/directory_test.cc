@@ -26,7 +26,7 @@ config::Reading read(const std::map<std::string, std::string>& files) {
   config::Reading reading;
   for (const auto& [name, text] : files) {
     config::read_into(reading, name, text);
-    reading.texts[name] = text;
+    reading.texts[name] = std::make_shared<const std::string>(text);
   }
   CHECK(reading.errors == std::vector<std::string>{});
   return reading;
@@ -34,7 +34,8 @@ config::Reading read(const std::map<std::string, std::string>& files) {
 
 // The files after the edits that lead to `to`; what they say must be `to`.
 std::map<std::string, std::string> after(const config::Reading& from, const config::ObjectSet& to) {
-  auto files = from.texts;
+  std::map<std::string, std::string> files;
+  for (const auto& [name, text] : from.texts) files[name] = *text;
   for (const auto& edit : config::plan_edits(from, to)) {
     if (edit.text)
       files[edit.file] = *edit.text;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -208,6 +209,54 @@ TEST_CASE("store: what is pinned is kept over the limit", "[config]") {
   store.pin("");
   REQUIRE(store.commit(set_of({"c"}), kNow));
   CHECK(!store.load(a));
+}
+
+TEST_CASE("store: generations share what they have in common, and leave nothing", "[config]") {
+  support::TempDir dir;
+  config::ObjectSet set;
+  const auto entry = [](int number, const std::string& file) {
+    config::v1::Object object;
+    object.set_kind("WorkloadEntry");
+    object.set_namespace_("default");
+    object.set_name("w" + std::to_string(number));
+    object.set_file(file);
+    return object;
+  };
+  for (int i = 0; i < 600; ++i) set.put(entry(i, "a.yaml"));
+  REQUIRE(set.parts().size() > 2);
+  std::vector<std::string> written;
+  config::Store store(dir.path(), 3, [&](std::string_view path) { written.emplace_back(path); });
+  REQUIRE(store.open());
+  REQUIRE(store.commit(set, kNow));
+  const auto count = [&](const char* sub) {
+    return size_t(std::distance(std::filesystem::directory_iterator(dir.file(sub)), {}));
+  };
+  for (int round = 0; round < 12; ++round) {
+    // Moved to another file it is another object of the same generation.
+    if (round % 3 == 0)
+      set.put(entry(round, "moved.yaml"));
+    else if (round % 3 == 1)
+      REQUIRE(set.remove({"WorkloadEntry", "default", "w" + std::to_string(round)}));
+    else
+      set.put(entry(1000 + round, "b.yaml"));
+    written.clear();
+    REQUIRE(store.commit(set, kNow));
+    // An object and its part, the generation, a sync, the history; and as many to remove.
+    CHECK(written.size() <= 12);
+    CHECK(in_force(dir.path()) == set.generation());
+    config::Store again(dir.path(), 3);
+    REQUIRE(again.open());
+    CHECK(config::identical(*again.load(), set));
+    for (const auto& record : store.history()) CHECK(store.load(record.generation));
+  }
+  std::set<std::string> objects;
+  for (const auto& [name, object] : set.objects()) objects.insert(object.bytes_digest());
+  config::Store last(dir.path(), 1);
+  REQUIRE(last.open());
+  REQUIRE(last.commit(set, kNow));
+  CHECK(count("objects") == objects.size());
+  CHECK(count("parts") == set.parts().size());
+  CHECK(count("generations") == 1);
 }
 
 TEST_CASE("store: a crash before any step leaves the old or the new, whole", "[config]") {
