@@ -1,22 +1,17 @@
 #include "cmd/discoveryd/config_source.h"
 
-#include "base/file.h"
 #include "base/log.h"
-#include "mesh/discovery_state.pb.h"
 
 namespace mesh::discoveryd {
 namespace {
 
-using SavedObjects = mesh::discovery::state::v1::Objects;
-
 constexpr const char* kObjectType = "type.googleapis.com/mesh.config.v1.Object";
-constexpr size_t kStateBytesMax = 256U << 20;
 constexpr size_t kObjectsMax = 100'000;
 
 }  // namespace
 
 ConfigSource::ConfigSource(bus::Client& client, std::string state_file, Changed changed)
-    : client_(client), state_file_(std::move(state_file)), changed_(std::move(changed)) {}
+    : client_(client), journal_(std::move(state_file)), changed_(std::move(changed)) {}
 
 void ConfigSource::start() {
   load();
@@ -25,33 +20,18 @@ void ConfigSource::start() {
 }
 
 void ConfigSource::load() {
-  const auto bytes = file::read(state_file_, kStateBytesMax);
-  if (!bytes) {
-    if (bytes.error().kind != Errc::NotFound)
-      log::warning("the last configuration cannot be read", {{"error", bytes.error().text}});
+  const auto saved = journal_.load();
+  if (!saved) {
+    if (saved.error().kind != Errc::NotFound)
+      log::warning("the last configuration cannot be read", {{"error", saved.error().text}});
     return;
   }
-  SavedObjects saved;
-  if (!saved.ParseFromString(*bytes) || saved.generation().empty()) {
-    log::warning("the last configuration is not whole", {{"file", state_file_}});
-    return;
-  }
-  generation_ = saved.generation();
-  bodies_.insert(saved.bodies().begin(), saved.bodies().end());
-  versions_.insert(saved.versions().begin(), saved.versions().end());
+  generation_ = saved->generation();
+  bodies_.insert(saved->bodies().begin(), saved->bodies().end());
+  versions_.insert(saved->versions().begin(), saved->versions().end());
+  for (const auto& [name, body] : bodies_) changed_names_.insert(name);
   from_disk_ = true;
   tell();
-}
-
-void ConfigSource::save() const {
-  SavedObjects saved;
-  saved.set_generation(generation_);
-  for (const auto& [name, body] : bodies_) (*saved.mutable_bodies())[name] = body;
-  for (const auto& [name, version] : versions_) (*saved.mutable_versions())[name] = version;
-  const auto written = file::write(state_file_, saved.SerializeAsString(), 0600);
-  if (!written)
-    log::error("the configuration is served, but not kept for the next start",
-               {{"error", written.error().text}});
 }
 
 Result<void> ConfigSource::on_update(const bus::Update& update,
@@ -76,8 +56,10 @@ Result<void> ConfigSource::on_update(const bus::Update& update,
   generation_ = update.generation;
   from_disk_ = false;
   if (!same) {
-    tell();
-    save();
+    const Names changed = tell();
+    if (const auto kept = journal_.save(generation_, bodies_, versions_, changed); !kept)
+      log::error("the configuration is served, but not kept for the next start",
+                 {{"error", kept.error().text}});
   }
   watch_->in_force(generation_);
   return {};
@@ -91,11 +73,13 @@ void ConfigSource::on_link(bool up) {
     log::notice("configd is away; what it gave last is served", {{"generation", generation_}});
 }
 
-void ConfigSource::tell() {
+ConfigSource::Names ConfigSource::tell() {
+  Names changed = std::exchange(changed_names_, {});
   std::vector<std::string> problems;
   auto objects = std::make_shared<const discovery::Objects>(
-      discovery::Objects::parse(generation_, bodies_, problems));
-  changed_(std::move(objects), std::move(problems), std::exchange(changed_names_, {}));
+      reader_.read(generation_, bodies_, changed, problems));
+  changed_(std::move(objects), std::move(problems), changed);
+  return changed;
 }
 
 }  // namespace mesh::discoveryd

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "bus/client.h"
+#include "discovery/object_journal.h"
 #include "discovery/objects.h"
 
 namespace mesh::discoveryd {
@@ -42,11 +43,11 @@ class ConfigSource final : public bus::Sink {
   Result<void> on_update(const bus::Update& update, std::vector<bus::Rejection>& rejected) override;
   void on_link(bool up) override;
   void load();
-  void save() const;
-  void tell();
+  Names tell();  // the names it told
 
   bus::Client& client_;
-  const std::string state_file_;
+  discovery::ObjectJournal journal_;
+  discovery::ObjectReader reader_;
   const Changed changed_;
   std::unique_ptr<bus::Watch> watch_;
   std::string generation_;

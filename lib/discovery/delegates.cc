@@ -158,19 +158,13 @@ bool delegates(const Routing& service) {
                      [](const HTTPRoute& route) { return route.has_delegate(); });
 }
 
-const Routing* find(const std::vector<Routing>& services, const std::string& ns,
-                    const std::string& name) {
-  const auto found = std::find_if(services.begin(), services.end(), [&](const Routing& service) {
-    return service.ns == ns && service.name == name && service.spec.hosts().empty();
-  });
-  return found == services.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
-void resolve_delegates(std::vector<Routing>& services) {
-  for (Routing& root : services) {
+void resolve_delegates(List<istio::VirtualService>& services) {
+  for (size_t at = 0; at < services.size(); ++at) {
+    const Routing& root = services[at];
     if (root.spec.hosts().empty() || !delegates(root)) continue;
+    Routing resolved = root;
     Routes routes;
     std::vector<RuleOrigin> origins;
     for (int i = 0; i < root.spec.http_size(); ++i) {
@@ -184,17 +178,18 @@ void resolve_delegates(std::vector<Routing>& services) {
       }
       const auto& ref = route.delegate();
       const Routing* const leaf =
-          find(services, ref.namespace_().empty() ? root.ns : ref.namespace_(), ref.name());
-      if (leaf == nullptr || delegates(*leaf) ||
+          services.find(ref.namespace_().empty() ? root.ns : ref.namespace_(), ref.name());
+      if (leaf == nullptr || !leaf->spec.hosts().empty() || delegates(*leaf) ||
           !visible(leaf->spec.export_to(), leaf->ns, root.ns))
         continue;
       for (int k = 0; k < leaf->spec.http_size(); ++k)
         add_merged(rule, {leaf->spec.http(k), origin_of_route(*leaf, k)}, routes, origins);
     }
-    *root.spec.mutable_http() = std::move(routes);
-    root.origins = std::move(origins);
+    *resolved.spec.mutable_http() = std::move(routes);
+    resolved.origins = std::move(origins);
+    services.put(std::move(resolved));
   }
-  std::erase_if(services, [](const Routing& service) { return service.spec.hosts().empty(); });
+  services.erase_if([](const Routing& service) { return service.spec.hosts().empty(); });
 }
 
 }  // namespace mesh::discovery

@@ -13,6 +13,6 @@ namespace mesh::discovery {
 // what it does not say itself; a delegate that is not there, is not exported to the
 // root's namespace or delegates itself gives no routes. The list is in order of
 // namespace and name, before and after.
-void resolve_delegates(std::vector<Object<istio::VirtualService>>& services);
+void resolve_delegates(List<istio::VirtualService>& services);
 
 }  // namespace mesh::discovery

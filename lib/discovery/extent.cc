@@ -20,11 +20,8 @@ Name name_of(std::string_view text) {
 }
 
 template <class List>
-auto find(const List& list, const Name& name) -> decltype(&list[0]) {
-  const auto at = std::lower_bound(
-      list.begin(), list.end(), name,
-      [](const auto& a, const Name& b) { return std::tie(a.ns, a.name) < std::tie(b.ns, b.name); });
-  return at != list.end() && at->ns == name.ns && at->name == name.name ? &*at : nullptr;
+auto find(const List& list, const Name& name) {
+  return list.find(name.ns, name.name);
 }
 
 class Reach {

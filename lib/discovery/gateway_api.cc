@@ -76,7 +76,7 @@ class Converter {
           for (auto& match : *http.mutable_match()) match.set_port(one.port);
           made.origins.push_back(one.rule.origin);
         }
-      objects_.virtual_services.push_back(std::move(made));
+      objects_.virtual_services.append(std::move(made));
     }
   }
 

@@ -10,13 +10,6 @@
 
 namespace mesh::discovery {
 
-namespace gateway_api = ::k8s::gateway::v1;
-
-struct GatewayApiRoutes {
-  std::vector<Object<gateway_api::HTTPRoute>> http;
-  std::vector<Object<gateway_api::GRPCRoute>> grpc;
-};
-
 // Adds a VirtualService for each host that routes of a namespace have at a parent: all of
 // their rules, the most exact match first. They come after those that are there, which go
 // before them. Names of services that are short are completed where no ServiceEntry has

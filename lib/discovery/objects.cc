@@ -1,7 +1,6 @@
 #include "discovery/objects.h"
 
-#include <algorithm>
-
+#include "base/text.h"
 #include "discovery/delegates.h"
 #include "discovery/gateway_api.h"
 #include "mesh/config.pb.h"
@@ -11,110 +10,84 @@ namespace {
 
 using Message = mesh::config::v1::Object;
 
+// Calls use(list) with the list of the kind; false where it has none.
+template <class Use>
+bool with_list(std::string_view kind, Objects& objects, GatewayApiRoutes& routes, Use use) {
+  if (kind == "ServiceEntry") return use(objects.service_entries), true;
+  if (kind == "WorkloadEntry") return use(objects.workload_entries), true;
+  if (kind == "WorkloadGroup") return use(objects.workload_groups), true;
+  if (kind == "HTTPRoute") return use(routes.http), true;
+  if (kind == "GRPCRoute") return use(routes.grpc), true;
+  if (kind == "Gateway") return use(objects.gateways), true;
+  if (kind == "Telemetry") return use(objects.telemetries), true;
+  if (kind == "VirtualService") return use(objects.virtual_services), true;
+  if (kind == "DestinationRule") return use(objects.destination_rules), true;
+  if (kind == "Sidecar") return use(objects.sidecars), true;
+  if (kind == "PeerAuthentication") return use(objects.peer_authentications), true;
+  if (kind == "AuthorizationPolicy") return use(objects.authorization_policies), true;
+  if (kind == "RequestAuthentication") return use(objects.request_authentications), true;
+  if (kind == "CircuitBreaker") return use(objects.circuit_breakers), true;
+  if (kind == "MeshConfig") return use(objects.mesh_configs), true;
+  if (kind == "RateLimit") return use(objects.rate_limits), true;
+  if (kind == "ServicePolicy") return use(objects.service_policies), true;
+  return false;
+}
+
+// What is wrong, or "".
 template <class Spec>
-void add(const Message& message, std::vector<Object<Spec>>& to, const std::string& name,
-         std::vector<std::string>& problems) {
+std::string put(const Message& message, List<Spec>& to) {
   Object<Spec> object;
-  if (!message.spec().UnpackTo(&object.spec)) {
-    problems.push_back(name + ": does not hold a " + Spec::descriptor()->full_name());
-    return;
-  }
+  if (!message.spec().UnpackTo(&object.spec))
+    return "does not hold a " + Spec::descriptor()->full_name();
   object.ns = message.namespace_();
   object.name = message.name();
   object.labels.insert(message.labels().begin(), message.labels().end());
   object.annotations.insert(message.annotations().begin(), message.annotations().end());
-  to.push_back(std::move(object));
-}
-
-template <class Spec>
-void sort(std::vector<Object<Spec>>& objects) {
-  std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
-  });
-}
-
-// Into the list of its kind.
-void add_by_kind(const Message& message, Objects& objects, GatewayApiRoutes& routes,
-                 const std::string& name, std::vector<std::string>& problems) {
-  const std::string& kind = message.kind();
-  if (kind == "ServiceEntry") {
-    add(message, objects.service_entries, name, problems);
-  } else if (kind == "WorkloadEntry") {
-    add(message, objects.workload_entries, name, problems);
-  } else if (kind == "WorkloadGroup") {
-    add(message, objects.workload_groups, name, problems);
-  } else if (kind == "HTTPRoute") {
-    add(message, routes.http, name, problems);
-  } else if (kind == "GRPCRoute") {
-    add(message, routes.grpc, name, problems);
-  } else if (kind == "Gateway") {
-    add(message, objects.gateways, name, problems);
-  } else if (kind == "Telemetry") {
-    add(message, objects.telemetries, name, problems);
-  } else if (kind == "VirtualService") {
-    add(message, objects.virtual_services, name, problems);
-  } else if (kind == "DestinationRule") {
-    add(message, objects.destination_rules, name, problems);
-  } else if (kind == "Sidecar") {
-    add(message, objects.sidecars, name, problems);
-  } else if (kind == "PeerAuthentication") {
-    add(message, objects.peer_authentications, name, problems);
-  } else if (kind == "AuthorizationPolicy") {
-    add(message, objects.authorization_policies, name, problems);
-  } else if (kind == "RequestAuthentication") {
-    add(message, objects.request_authentications, name, problems);
-  } else if (kind == "CircuitBreaker") {
-    add(message, objects.circuit_breakers, name, problems);
-  } else if (kind == "MeshConfig") {
-    add(message, objects.mesh_configs, name, problems);
-  } else if (kind == "RateLimit") {
-    add(message, objects.rate_limits, name, problems);
-  } else if (kind == "ServicePolicy") {
-    add(message, objects.service_policies, name, problems);
-  } else {
-    problems.push_back(name + ": kind " + kind + " is not compiled here");
-  }
+  to.put(std::move(object));
+  return {};
 }
 
 }  // namespace
 
-Objects Objects::parse(std::string generation,
-                       const std::map<std::string, std::string, std::less<>>& bodies,
-                       std::vector<std::string>& problems) {
-  Objects objects;
-  objects.generation = std::move(generation);
-  GatewayApiRoutes routes;
-  auto places = std::make_shared<Provenance>();
-  for (const auto& [name, body] : bodies) {
-    Message message;
-    if (!message.ParseFromString(body)) {
-      problems.push_back(name + ": does not parse");
-      continue;
+Objects ObjectReader::read(std::string generation, const Objects::Bodies& bodies,
+                           const Names& changed, std::vector<std::string>& problems) {
+  for (const std::string& name : changed) {
+    const auto parts = text::split(name, '/');
+    if (parts.size() == 3) {
+      with_list(parts[0], objects_, routes_, [&](auto& list) { list.remove(parts[1], parts[2]); });
+      places_.remove(name);
     }
-    places->add(message);
-    add_by_kind(message, objects, routes, name, problems);
+    problems_.erase(name);
+    const auto body = bodies.find(name);
+    if (body == bodies.end()) continue;
+    Message message;
+    std::string wrong;
+    if (!message.ParseFromString(body->second))
+      wrong = "does not parse";
+    else if (origin_of(message.kind(), message.namespace_(), message.name()) != name)
+      wrong = "holds another object";
+    else if (!with_list(message.kind(), objects_, routes_,
+                        [&](auto& list) { wrong = put(message, list); }))
+      wrong = "kind " + message.kind() + " is not compiled here";
+    if (wrong.empty())
+      places_.add(message);
+    else
+      problems_[name] = name + ": " + wrong;
   }
-  objects.places = std::move(places);
-  sort(objects.service_entries);
-  sort(objects.workload_entries);
-  sort(objects.workload_groups);
-  sort(objects.gateways);
-  sort(objects.telemetries);
-  sort(objects.virtual_services);
+  for (const auto& [name, problem] : problems_) problems.push_back(problem);
+  Objects objects = objects_;
+  objects.generation = std::move(generation);
+  objects.places = std::make_shared<const Provenance>(places_);
   resolve_delegates(objects.virtual_services);
-  sort(routes.http);
-  sort(routes.grpc);
-  add_gateway_api(routes, objects);
-  sort(objects.destination_rules);
-  sort(objects.sidecars);
-  sort(objects.peer_authentications);
-  sort(objects.authorization_policies);
-  sort(objects.request_authentications);
-  sort(objects.circuit_breakers);
-  sort(objects.mesh_configs);
-  sort(objects.rate_limits);
-  sort(objects.service_policies);
+  add_gateway_api(routes_, objects);
   return objects;
+}
+
+Objects Objects::parse(std::string generation, const Bodies& bodies,
+                       std::vector<std::string>& problems) {
+  ObjectReader::Names names;
+  for (const auto& [name, body] : bodies) names.insert(names.end(), name);
+  return ObjectReader().read(std::move(generation), bodies, names, problems);
 }
 
 }  // namespace mesh::discovery

@@ -1,6 +1,7 @@
 #include "discovery/provenance.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace mesh::discovery {
 namespace {
@@ -20,6 +21,21 @@ std::string origin_of(std::string_view kind, std::string_view ns, std::string_vi
   return text;
 }
 
+// The files of the same hash, ours alone.
+Provenance::Files& Provenance::own(std::string_view object) {
+  auto& files = files_[std::hash<std::string_view>()(object) % files_.size()];
+  if (files == nullptr)
+    files = std::make_shared<Files>();
+  else if (files.use_count() != 1)
+    files = std::make_shared<Files>(*files);
+  return *files;
+}
+
+void Provenance::remove(std::string_view object) {
+  Files& files = own(object);
+  if (const auto found = files.find(object); found != files.end()) files.erase(found);
+}
+
 void Provenance::add(const config::v1::Object& object) {
   File file{object.file(), {}};
   for (const auto& position : object.positions()) {
@@ -32,23 +48,26 @@ void Provenance::add(const config::v1::Object& object) {
     file.parts.emplace_back(path, config::Position{position.line(), position.column()});
   }
   std::sort(file.parts.begin(), file.parts.end());
-  files_.insert_or_assign(origin_of(object.kind(), object.namespace_(), object.name()),
-                          std::move(file));
+  const std::string name = origin_of(object.kind(), object.namespace_(), object.name());
+  own(name).insert_or_assign(name, std::make_shared<const File>(std::move(file)));
 }
 
 std::string Provenance::place(std::string_view origin) const {
   const size_t blank = origin.find(' ');
-  const auto file = files_.find(origin.substr(0, blank));
-  if (file == files_.end()) return {};
+  const std::string_view object = origin.substr(0, blank);
+  const auto& files = files_[std::hash<std::string_view>()(object) % files_.size()];
+  if (files == nullptr) return {};
+  const auto file = files->find(object);
+  if (file == files->end()) return {};
   std::string_view part = blank == std::string_view::npos ? "" : origin.substr(blank + 1);
-  const auto& parts = file->second.parts;
+  const auto& parts = file->second->parts;
   for (;;) {
     const auto found =
         std::lower_bound(parts.begin(), parts.end(), part,
                          [](const auto& entry, std::string_view p) { return entry.first < p; });
     if (found != parts.end() && found->first == part)
-      return config::to_string(file->second.name, found->second);
-    if (part.empty()) return file->second.name;
+      return config::to_string(file->second->name, found->second);
+    if (part.empty()) return file->second->name;
     const size_t cut = part.find_last_of(".[");
     part = part.substr(0, cut == std::string_view::npos ? 0 : cut);
   }

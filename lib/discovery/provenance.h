@@ -5,10 +5,13 @@
 // "VirtualService/default/reviews http[0].match[1]". This table says where that
 // stands. It is kept beside the resources, so that versions do not depend on it.
 //
-// A value of one generation; const once filled, any thread.
+// A value of one generation, which shares with others what is the same; const once filled,
+// any thread.
 #pragma once
 
+#include <array>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +31,8 @@ class Provenance {
   // Takes the object's file and the positions of its parts, in place of what an
   // object of its name had. Parts below spec.LIST[i].PART[j] are found by that.
   void add(const config::v1::Object& object);
+  // By KIND/NAMESPACE/NAME.
+  void remove(std::string_view object);
 
   // "reviews.yaml:14:7" of the part, or of the nearest that holds it; empty where
   // the object is not known.
@@ -38,7 +43,10 @@ class Provenance {
     std::string name;
     std::vector<std::pair<std::string, config::Position>> parts;  // sorted; "" is the object
   };
-  std::map<std::string, File, std::less<>> files_;  // by KIND/NAMESPACE/NAME
+  using Files = std::map<std::string, std::shared_ptr<const File>, std::less<>>;
+  Files& own(std::string_view object);
+
+  std::array<std::shared_ptr<Files>, 256> files_;  // by KIND/NAMESPACE/NAME, and a hash of that
 };
 
 }  // namespace mesh::discovery
