@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
+#include <span>
+#include <utility>
 
 #include "base/text.h"
 #include "discovery/gateway_api_rules.h"
@@ -12,9 +13,10 @@
 namespace mesh::discovery {
 namespace {
 
-// What a VirtualService is made for: routes of `ns` at a parent.
+// What VirtualServices are made for: routes at a parent. Those of a Gateway go by the same
+// order whatever their namespaces.
 struct Scope {
-  std::string ns;
+  std::string ns;       // empty: of any
   std::string gateway;  // NAMESPACE/NAME; empty: calls inside of the mesh
   std::string host;
   bool own_only = false;  // a service of another namespace: for callers of `ns`
@@ -24,9 +26,17 @@ struct Scope {
 // A rule, and where it stands among equals: by namespace and name of its route.
 struct Placed {
   GatewayApiRule rule;
-  std::string route;
+  std::pair<std::string, std::string> route;
   uint32_t port = 0;  // 0: every
 };
+
+// Exact hosts first, then the longer pattern.
+bool more_exact(const std::string& a, const std::string& b) {
+  const auto rank = [](const std::string& host) {
+    return std::pair(host.starts_with('*'), -std::ptrdiff_t(host.size()));
+  };
+  return rank(a) < rank(b);
+}
 
 class Converter {
  public:
@@ -44,7 +54,7 @@ class Converter {
     for (const auto& parent : route.spec.parent_refs()) {
       const std::string ns = parent.namespace_().empty() ? route.ns : parent.namespace_();
       if (parent.kind() == "Service") {
-        place({route.ns, "", resolve(parent.name(), ns), ns != route.ns}, parent.port(), route.name,
+        place({route.ns, "", resolve(parent.name(), ns), ns != route.ns}, parent.port(), route,
               rules);
         continue;
       }
@@ -52,31 +62,30 @@ class Converter {
       if (hosts.empty()) hosts.emplace_back("*");
       for (const uint32_t port : ports_of(parent, ns))
         for (const auto& host : hosts)
-          place({route.ns, ns + "/" + parent.name(), text::to_lower(host)}, port, route.name,
-                rules);
+          place({"", ns + "/" + parent.name(), text::to_lower(host)}, port, route, rules);
     }
   }
 
+  // Where routes of several namespaces stand between each other, each VirtualService is of
+  // one, and their order is that of the rules.
   void finish() {
-    for (auto& [scope, placed] : scopes_) {
-      std::stable_sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
+    std::vector<std::pair<const Scope*, std::vector<Placed>*>> scopes;
+    for (auto& [scope, placed] : scopes_) scopes.emplace_back(&scope, &placed);
+    std::stable_sort(scopes.begin(), scopes.end(), [](const auto& a, const auto& b) {
+      return more_exact(a.first->host, b.first->host);
+    });
+    for (const auto& [scope, placed] : scopes) {
+      std::stable_sort(placed->begin(), placed->end(), [](const Placed& a, const Placed& b) {
         if (a.rule.rank != b.rule.rank) return a.rule.rank > b.rule.rank;
         return a.route < b.route;
       });
-      Object<istio::VirtualService> made;
-      made.ns = scope.ns;
-      made.name = placed.front().route;
-      made.spec.add_hosts(scope.host);
-      if (!scope.gateway.empty()) made.spec.add_gateways(scope.gateway);
-      if (scope.own_only) made.spec.add_export_to(".");
-      for (const Placed& one : placed)
-        for (const auto& route : one.rule.routes) {
-          auto& http = *made.spec.add_http();
-          http = route;
-          for (auto& match : *http.mutable_match()) match.set_port(one.port);
-          made.origins.push_back(one.rule.origin);
-        }
-      objects_.virtual_services.append(std::move(made));
+      for (auto begin = placed->begin(); begin != placed->end();) {
+        const auto end = std::find_if(begin, placed->end(), [&](const Placed& one) {
+          return one.route.first != begin->route.first;
+        });
+        objects_.virtual_services.append(make(*scope, {begin, end}));
+        begin = end;
+      }
     }
   }
 
@@ -92,22 +101,39 @@ class Converter {
                                  const std::string& ns) const {
     if (parent.section_name().empty()) return {parent.port()};
     std::set<uint32_t> ports;
-    for (const auto& gateway : objects_.gateways) {
-      if (gateway.ns != ns || gateway.name != parent.name()) continue;
-      for (const auto& server : gateway.spec.servers()) {
-        const bool named =
-            server.name() == parent.section_name() || server.port().name() == parent.section_name();
-        if (named && (parent.port() == 0 || parent.port() == server.port().number()))
-          ports.insert(server.port().number());
-      }
+    const auto* const gateway = objects_.gateways.find(ns, parent.name());
+    if (gateway == nullptr) return {};
+    for (const auto& server : gateway->spec.servers()) {
+      const bool named =
+          server.name() == parent.section_name() || server.port().name() == parent.section_name();
+      if (named && (parent.port() == 0 || parent.port() == server.port().number()))
+        ports.insert(server.port().number());
     }
     return {ports.begin(), ports.end()};
   }
 
-  void place(const Scope& scope, uint32_t port, const std::string& route,
+  static Object<istio::VirtualService> make(const Scope& scope, std::span<const Placed> placed) {
+    Object<istio::VirtualService> made;
+    made.ns = placed.front().route.first;
+    made.name = placed.front().route.second;
+    made.spec.add_hosts(scope.host);
+    if (!scope.gateway.empty()) made.spec.add_gateways(scope.gateway);
+    if (scope.own_only) made.spec.add_export_to(".");
+    for (const Placed& one : placed)
+      for (const auto& route : one.rule.routes) {
+        auto& http = *made.spec.add_http();
+        http = route;
+        for (auto& match : *http.mutable_match()) match.set_port(one.port);
+        made.origins.push_back(one.rule.origin);
+      }
+    return made;
+  }
+
+  template <class Route>
+  void place(const Scope& scope, uint32_t port, const Object<Route>& route,
              const std::vector<GatewayApiRule>& rules) {
     auto& placed = scopes_[scope];
-    for (const auto& rule : rules) placed.push_back({rule, route, port});
+    for (const auto& rule : rules) placed.push_back({rule, {route.ns, route.name}, port});
     if (placed.empty()) scopes_.erase(scope);
   }
 

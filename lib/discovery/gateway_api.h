@@ -10,9 +10,11 @@
 
 namespace mesh::discovery {
 
-// Adds a VirtualService for each host that routes of a namespace have at a parent: all of
-// their rules, the most exact match first. They come after those that are there, which go
-// before them. Names of services that are short are completed where no ServiceEntry has
+// Adds VirtualServices for each host that routes have at a parent, of a Gateway those of all
+// namespaces, of a Service each namespace's own: all of their rules, the most exact match
+// first, then by namespace and name of the route (Gateway API, "HTTPRouteRule: matches"; there
+// are no times of creation here). They come after those that are there, which go before
+// them. Names of services that are short are completed where no ServiceEntry has
 // them as they stand.
 void add_gateway_api(const GatewayApiRoutes& routes, Objects& objects);
 

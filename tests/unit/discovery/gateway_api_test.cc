@@ -140,6 +140,26 @@ TEST_CASE("gateway api: among equals the first by name, then by place") {
   check(*table, {{{"/a"}, "80||reviews /a"}});
 }
 
+TEST_CASE("gateway api: at a Gateway the order is one, of all namespaces") {
+  const auto door = [](const std::string& ns, const std::string& name, const std::string& path,
+                       const std::string& to, const std::string& host = "a.example") {
+    return api("HTTPRoute", name,
+               "  parentRefs: [{name: door, namespace: demo}]\n  hostnames: [\"" + host +
+                   "\"]\n  rules:\n  - {matches: [{path: {value: " + path +
+                   "}}], backendRefs: [{name: " + to + ", namespace: demo, port: 80}]}\n",
+               ns);
+  };
+  const auto table = edge(door("demo", "m", "/a", "web") + door("zeta", "m", "/a/b", "reviews") +
+                          door("demo", "m2", "/a/b/c", "web") + door("zeta", "a", "/e", "reviews") +
+                          door("demo", "z", "/e", "web") + door("alpha", "z", "/f", "reviews") +
+                          door("demo", "a", "/f", "web"));
+  check(*table, {{{"/a/x"}, "80||web /a/x"},
+                 {{"/a/b"}, "80||reviews /a/b"},
+                 {{"/a/b/c"}, "80||web /a/b/c"},
+                 {{"/e"}, "80||web /e"},
+                 {{"/f"}, "80||reviews /f"}});
+}
+
 TEST_CASE("gateway api: paths are rewritten as a whole or by their prefix") {
   const auto rewrite = [](const std::string& match, const std::string& path) {
     return "  - {matches: [{path: {value: " + match + "}}], " +
