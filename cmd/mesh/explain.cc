@@ -11,29 +11,65 @@ constexpr unsigned char kDescriptors[] = {
 #include "kinds_descriptors.h"
 };
 
+// One thing: as a table says it, as JSON, or by its name.
+struct Line {
+  std::string text;
+  std::string json;
+  std::string name;
+};
+
+Exit print(const cli::Context& context, const std::vector<Line>& lines) {
+  std::string out;
+  for (const Line& line : lines) {
+    switch (context.format) {
+      case cli::Format::Json: out += line.json + "\n"; break;
+      case cli::Format::Name: out += line.name + "\n"; break;
+      case cli::Format::Yaml: {
+        const auto yaml = cli::json_to_yaml(line.json);
+        if (!yaml) return context.fail(yaml.error());
+        out += (out.empty() ? "" : "---\n") + *yaml;
+        break;
+      }
+      default: out += line.text;
+    }
+  }
+  cli::print(stdout, out);
+  return Exit::Done;
+}
+
 Exit print_fields(const cli::Context& context, const config::Handbook& book,
                   const config::Kind& kind) {
   const auto fields = book.fields(kind);
   if (!fields) return context.fail(fields.error());
-  std::string lines;
-  for (const auto& field : *fields)
-    lines += field.path + "  " +
-             (field.refused.empty() ? field.type : "refused: " + field.refused) + "\n";
-  cli::print(stdout, lines);
-  return Exit::Done;
+  std::vector<Line> lines;
+  for (const auto& field : *fields) {
+    const bool refused = !field.refused.empty();
+    lines.push_back(
+        {field.path + "  " + (refused ? "refused: " + field.refused : field.type) + "\n",
+         "{\"field\":" + cli::json_string(field.path) +
+             (refused ? ",\"refused\":" + cli::json_string(field.refused)
+                      : ",\"type\":" + cli::json_string(field.type)) +
+             "}",
+         field.path});
+  }
+  return print(context, lines);
 }
 
-Exit print_kinds() {
-  std::string lines;
-  for (const config::Kind& kind : config::kinds())
-    lines += std::string(kind.name) + " " + std::string(kind.short_name) + " " + api_version(kind) +
-             "\n";
-  cli::print(stdout, lines);
-  return Exit::Done;
+Exit print_kinds(const cli::Context& context) {
+  std::vector<Line> lines;
+  for (const config::Kind& kind : config::kinds()) {
+    const std::string name(kind.name), short_name(kind.short_name);
+    lines.push_back({name + " " + short_name + " " + api_version(kind) + "\n",
+                     "{\"kind\":" + cli::json_string(name) +
+                         ",\"shortName\":" + cli::json_string(short_name) +
+                         ",\"apiVersion\":" + cli::json_string(api_version(kind)) + "}",
+                     name});
+  }
+  return print(context, lines);
 }
 
 Exit run(cli::Context& context) {
-  if (context.arguments.words().empty()) return print_kinds();
+  if (context.arguments.words().empty()) return print_kinds(context);
   const std::string& word = context.arguments.words()[0];
   const size_t dot = word.find('.');
   const auto kind = config::find_kind(word.substr(0, dot));
@@ -45,8 +81,10 @@ Exit run(cli::Context& context) {
   const auto answer =
       book->explain(**kind, dot == std::string::npos ? std::string() : word.substr(dot + 1));
   if (!answer) return context.fail(answer.error());
-  cli::print(stdout, answer->text);
-  return answer->supported ? Exit::Done : Exit::No;
+  const std::string name = answer->kind + (answer->field.empty() ? "" : "." + answer->field);
+  const Exit printed = print(context, {{config::to_text(*answer), config::to_json(*answer), name}});
+  if (printed != Exit::Done) return printed;
+  return answer->refused.empty() ? Exit::Done : Exit::No;
 }
 
 }  // namespace
@@ -61,6 +99,7 @@ cli::Command explain_command() {
               "Says of a field that is not supported what to use instead, and exits 1.\n"
               "Without a kind it lists all: name, short name, version. Asks no daemon.\n",
           .options = {{"--fields", "", "list all fields of the kind, those refused too"}},
+          .reading = true,
           .exits = {Exit::No},
           .run = run};
 }

@@ -187,6 +187,12 @@ Exit run(cli::Context& context) {
     ++tally.forwarders;
     change.set_node(forwarder.node());
     const auto preview = fetch_preview(context, change);
+    if (!preview && preview.error().kind == Errc::NotFound) {
+      // It left since it was named.
+      --tally.forwarders;
+      tally.silent.push_back(forwarder.node() + " is left out: " + preview.error().text);
+      continue;
+    }
     if (!preview) return context.fail(explain(preview.error(), "discoveryd"));
     const auto facts = facts_of(context, forwarder.node());
     if (!facts) {

@@ -18,8 +18,6 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::SourceLocation;
 
-constexpr size_t kWidth = 80;
-constexpr size_t kIndent = 10;
 constexpr size_t kDepthMax = 32;
 
 // Comments as one line: their line ends are only where they were wrapped.
@@ -136,81 +134,52 @@ std::string refused_value(const EnumValueDescriptor& value) {
   return value.options().GetExtension(::mesh::options::v1::unsupported_value);
 }
 
-// Text of words, wrapped, behind a first column of `width`.
-std::string row(std::string_view head, std::string_view words, size_t width, size_t margin = 0) {
-  std::string out(margin, ' ');
-  out += head;
-  size_t column = out.size();
-  bool first = true;
-  for (const std::string_view word : text::split(words, ' ')) {
-    if (word.empty()) continue;
-    if (first ? column >= margin + width : column + 1 + word.size() > kWidth) {
-      out += '\n';
-      column = 0;
-      first = true;
-    }
-    const size_t blanks = first ? margin + width - column : 1;
-    out.append(blanks, ' ').append(word);
-    column += blanks + word.size();
-    first = false;
-  }
-  return out + "\n";
-}
-
 const FieldDescriptor* find_field(const Descriptor& type, std::string_view name) {
   for (int i = 0; i < type.field_count(); ++i)
     if (type.field(i)->json_name() == name || type.field(i)->name() == name) return type.field(i);
   return nullptr;
 }
 
-std::string list_fields(const Descriptor& type) {
-  std::string out;
-  if (type.field_count() > 0) out += "\nFIELDS\n";
+std::vector<Handbook::Part> fields_of(const Descriptor& type) {
+  std::vector<Handbook::Part> parts;
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    const std::string comment = comment_of(field);
-    out += row(field.json_name(), type_of(field) + (comment.empty() ? "" : ": " + comment), 24, 2);
+    parts.push_back({.name = field.json_name(),
+                     .type = type_of(field),
+                     .meaning = comment_of(field),
+                     .refused = {}});
   }
-  const auto refused = refused_of(type);
-  if (!refused.empty()) out += "\nNOT SUPPORTED\n";
-  for (const auto& [name, instead] : refused) out += row(name, instead, 24, 2);
-  return out;
+  for (const auto& [name, instead] : refused_of(type))
+    parts.push_back({.name = name, .type = {}, .meaning = {}, .refused = instead});
+  return parts;
 }
 
-std::string list_values(const google::protobuf::EnumDescriptor& type) {
-  std::string out = "\nVALUES\n";
-  for (int i = 0; i < type.value_count(); ++i) {
-    const std::string refused = refused_value(*type.value(i));
-    out += row(type.value(i)->name(),
-               refused.empty() ? comment_of(*type.value(i)) : "not supported: " + refused, 24, 2);
-  }
-  return out;
+std::vector<Handbook::Part> values_of(const google::protobuf::EnumDescriptor& type) {
+  std::vector<Handbook::Part> parts;
+  for (int i = 0; i < type.value_count(); ++i)
+    parts.push_back({.name = type.value(i)->name(),
+                     .type = {},
+                     .meaning = comment_of(*type.value(i)),
+                     .refused = refused_value(*type.value(i))});
+  return parts;
 }
 
-std::string describe(const FieldDescriptor& field) {
+void describe(const FieldDescriptor& field, Handbook::Answer& answer) {
   const std::string comment = comment_of(field);
-  std::string out = row("TYPE", type_of(field), kIndent);
-  const auto add = [&](std::string_view head, const std::string& words) {
-    if (!words.empty()) out += row(head, words, kIndent);
-  };
-  add("DEFAULT", default_of(field, comment));
-  add("UNIT", unit_of(field));
-  if (const auto* oneof = field.real_containing_oneof(); oneof != nullptr) {
-    std::string others;
+  answer.type = type_of(field);
+  answer.default_value = default_of(field, comment);
+  answer.unit = unit_of(field);
+  if (const auto* oneof = field.real_containing_oneof(); oneof != nullptr)
     for (int i = 0; i < oneof->field_count(); ++i)
-      if (oneof->field(i) != &field)
-        others += (others.empty() ? "" : ", ") + oneof->field(i)->json_name();
-    add("EXCLUDES", others);
-  }
+      if (oneof->field(i) != &field) answer.excludes.push_back(oneof->field(i)->json_name());
   const Descriptor* const parts = inside(field);
   const bool names = field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
   const std::string of_parts = parts != nullptr ? comment_of(*parts)
                                : names          ? comment_of(*field.enum_type())
                                                 : std::string();
-  add("MEANING", comment + (comment.empty() || of_parts.empty() ? "" : ". ") + of_parts);
-  if (parts != nullptr) out += list_fields(*parts);
-  if (names) out += list_values(*field.enum_type());
-  return out;
+  answer.meaning = comment + (comment.empty() || of_parts.empty() ? "" : ". ") + of_parts;
+  if (parts != nullptr) answer.fields = fields_of(*parts);
+  if (names) answer.values = values_of(*field.enum_type());
 }
 
 // "http[0]" and "http" are one.
@@ -279,10 +248,9 @@ Result<Handbook> Handbook::read(std::string_view descriptors) {
 Result<Handbook::Answer> Handbook::explain(const Kind& kind, std::string_view path) const {
   MESH_TRY(const Descriptor* type, impl_->spec_of(kind));
   Answer answer;
-  answer.text = row(
-      "KIND",
-      std::string(kind.name) + ", " + api_version(kind) + ", short " + std::string(kind.short_name),
-      kIndent);
+  answer.kind = kind.name;
+  answer.api_version = api_version(kind);
+  answer.short_name = kind.short_name;
   std::string at = "spec";
   const FieldDescriptor* field = nullptr;
   bool first = true;
@@ -294,9 +262,8 @@ Result<Handbook::Answer> Handbook::explain(const Kind& kind, std::string_view pa
       return Error{Errc::NotFound, at + " is a plain value, it has no field " + text::quoted(name)};
     for (const auto& [refused, instead] : refused_of(*type)) {
       if (refused != name) continue;
-      answer.supported = false;
-      answer.text += row("FIELD", at + "." + refused, kIndent);
-      answer.text += row("TYPE", "not supported", kIndent) + row("REASON", instead, kIndent);
+      answer.field = at + "." + refused;
+      answer.refused = instead;
       return answer;
     }
     field = find_field(*type, name);
@@ -304,14 +271,14 @@ Result<Handbook::Answer> Handbook::explain(const Kind& kind, std::string_view pa
     at += "." + field->json_name();
   }
   if (field != nullptr) {
-    answer.text += row("FIELD", at, kIndent) + describe(*field);
+    answer.field = at;
+    describe(*field, answer);
     return answer;
   }
   const std::string of_file = comment_of_file(*type->file());
   const std::string of_spec = comment_of(*type);
-  const std::string meaning = of_file + (of_file.empty() || of_spec.empty() ? "" : " ") + of_spec;
-  if (!meaning.empty()) answer.text += row("MEANING", meaning, kIndent);
-  answer.text += list_fields(*type);
+  answer.meaning = of_file + (of_file.empty() || of_spec.empty() ? "" : " ") + of_spec;
+  answer.fields = fields_of(*type);
   return answer;
 }
 

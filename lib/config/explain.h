@@ -23,9 +23,21 @@ class Handbook {
   Handbook& operator=(Handbook&&) noexcept;
   ~Handbook();
 
+  // A field of a mapping, or a value of a name.
+  struct Part {
+    std::string name;
+    std::string type;     // of a field
+    std::string meaning;  // empty where nothing is written of it
+    std::string refused;  // what to use instead; empty: supported
+  };
   struct Answer {
-    std::string text;  // lines within 80 columns
-    bool supported = true;
+    std::string kind, api_version, short_name;
+    std::string field;  // "spec.http.retries"; empty: the kind as a whole
+    std::string type, default_value, unit, meaning;
+    std::vector<std::string> excludes;  // fields that cannot be given beside it
+    std::string refused;                // not supported, and what to use instead
+    std::vector<Part> fields;
+    std::vector<Part> values;
   };
   // `path` is "spec.http.retries", "http[0].retries", or empty for the kind as a whole; names
   // in either form. Errc::NotFound with the nearest name.
@@ -45,5 +57,10 @@ class Handbook {
   explicit Handbook(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// For people: lines within 80 columns.
+std::string to_text(const Handbook::Answer& answer);
+// One line, an object; what is not there has no key.
+std::string to_json(const Handbook::Answer& answer);
 
 }  // namespace mesh::config

@@ -37,6 +37,40 @@ setup() { mesh=$(realpath "${MESH_BUILD:-build}")/mesh; }
   [[ $output == *'not supported: kind EnvoyFilter'*ServicePolicy* ]]
 }
 
+@test "-o json: an object a line, of a field, a kind, its fields, all kinds; -o yaml and name too" {
+  local field
+  field=$("$mesh" explain vs.http.retries.backoff -o json)
+  [ "$(wc -l <<<"$field")" -eq 1 ]
+  python3 - "$field" <<'EOF'
+import json, sys
+said = json.loads(sys.argv[1])
+assert said["kind"] == "VirtualService" and said["shortName"] == "vs", said
+assert said["field"] == "spec.http.retries.backoff" and said["type"] == "duration", said
+assert said["default"] == "25 ms" and said["unit"].startswith("as 300ms"), said
+EOF
+  "$mesh" explain gw.servers.tls -o json | python3 -c '
+import json, sys
+fields = {field["name"]: field for field in json.load(sys.stdin)["fields"]}
+assert "meaning" in fields["serverCertificate"], fields
+assert "refused" in fields["credentialName"] and "type" not in fields["credentialName"], fields'
+  run --separate-stderr "$mesh" explain gw.servers.tls.credentialName -o json
+  [ "$status" -eq 1 ]
+  [[ $output == *'"refused":"a Kubernetes secret'* ]]
+  diff <("$mesh" explain vs --fields -o json | python3 -c '
+import json, sys
+for line in sys.stdin:
+  field = json.loads(line)
+  print(field["field"] + "  " + (field["type"] if "type" in field else "refused: " + field["refused"]))') \
+    <("$mesh" explain vs --fields)
+  diff <("$mesh" explain -o json | python3 -c '
+import json, sys
+for line in sys.stdin:
+  kind = json.loads(line)
+  print(kind["kind"], kind["shortName"], kind["apiVersion"])') <("$mesh" explain)
+  diff <("$mesh" explain -o name) <("$mesh" explain | cut -d' ' -f1)
+  [ "$("$mesh" explain vs.http.timeout -o yaml | head -n 1)" = 'kind: VirtualService' ]
+}
+
 @test "a mistyped name suggests the nearest, exit 1" {
   run "$mesh" explain vs.http.retrys
   [ "$status" -eq 1 ]
