@@ -38,7 +38,34 @@ grpc::Channel::Done parsed(Client::Then<Reply> then) {
 Client::Client(event::Loop& loop, Options options, Random random)
     : loop_(loop),
       options_(std::move(options)),
-      channel_(loop, channel_options(options_), random) {}
+      found_(options_.names.size()),
+      channel_(loop, channel_options(options_), random) {
+  if (!options_.names.empty()) resolver_ = std::make_unique<net::Resolver>(loop, options_.lookup);
+  look_up();
+}
+
+void Client::look_up() {
+  if (looking_up_ != 0) return;
+  for (size_t i = 0; i < options_.names.size(); ++i) {
+    ++looking_up_;
+    resolver_->resolve(options_.names[i].host, [this, i](auto addresses) {
+      --looking_up_;
+      if (addresses) found(i, *addresses);
+    });
+  }
+}
+
+void Client::found(size_t name, const net::Resolver::Addresses& addresses) {
+  net::Resolver::Addresses with_port;
+  for (const net::Address& address : addresses)
+    if (auto dialed = net::Address::ip(address.host(), options_.names[name].port))
+      with_port.push_back(*dialed);
+  if (with_port.empty() || with_port == found_[name]) return;
+  found_[name] = std::move(with_port);
+  std::vector<net::Address> all = options_.endpoints;
+  for (const auto& of_name : found_) all.insert(all.end(), of_name.begin(), of_name.end());
+  channel_.set_addresses(std::move(all));
+}
 
 void Client::range(const etcdserverpb::RangeRequest& request,
                    Then<etcdserverpb::RangeResponse> then) {
@@ -72,6 +99,7 @@ void Client::leave() {
   if (left_ && loop_.now() < *left_ + std::chrono::seconds(1)) return;
   left_ = loop_.now();
   channel_.leave();
+  look_up();
 }
 
 // "etcdserver: no leader", "... leader changed", "... request timed out" come as

@@ -1,10 +1,11 @@
 // Client: etcd's API v3, calls to one cluster.
 //
 // One member is asked at a time. A member that does not answer in time, or says that
-// it has no leader, is left for the next of the list. With a user, each call carries
-// the token of a login, which is renewed when etcd no longer takes it. One loop, its
-// thread. What was asked is answered unless the client is gone before: so who asks
-// outlives the client.
+// it has no leader, is left for the next of the list; names are looked up then, and at the
+// start, off the loop's thread. What was found stays until something else is found. With a user,
+// each call carries the token of a login, which is renewed when etcd no longer takes it. One loop,
+// its thread. What was asked is answered unless the client is gone before: so who asks outlives the
+// client.
 #pragma once
 
 #include <chrono>
@@ -17,6 +18,7 @@
 
 #include "etcd/rpc.pb.h"
 #include "grpc/channel.h"
+#include "net/resolver.h"
 
 namespace mesh::etcd {
 
@@ -25,8 +27,15 @@ class Client {
   template <class Reply>
   using Then = std::function<void(Result<Reply>)>;
 
+  // A member by its host name, of which every address is tried.
+  struct Name {
+    std::string host;
+    uint16_t port = 0;
+  };
   struct Options {
     std::vector<net::Address> endpoints{};
+    std::vector<Name> names{};  // asked after `endpoints`
+    net::Resolver::Lookup lookup = net::Resolver::system_lookup;
     std::string user{};  // empty: no login
     std::string password{};
     grpc::Channel::TlsSource tls{};  // empty: clear text
@@ -67,6 +76,8 @@ class Client {
   };
   void call(std::string path, std::string request, bool again, grpc::Channel::Done done);
   void log_in();
+  void look_up();
+  void found(size_t name, const net::Resolver::Addresses& addresses);
   grpc::CallOptions options() const;
 
   event::Loop& loop_;
@@ -75,7 +86,10 @@ class Client {
   std::string token_;
   bool logging_in_ = false;
   std::vector<Waiting> waiting_;  // for the token
-  grpc::Channel channel_;         // last: nothing is answered while the rest goes
+  std::unique_ptr<net::Resolver> resolver_;
+  std::vector<net::Resolver::Addresses> found_;  // of each name
+  size_t looking_up_ = 0;
+  grpc::Channel channel_;  // last: nothing is answered while the rest goes
 };
 
 }  // namespace mesh::etcd

@@ -16,27 +16,56 @@ bool secure(const settings::v1::Etcd& settings) {
   return settings.endpoints_size() != 0 && settings.endpoints(0).starts_with(kHttps);
 }
 
-Result<net::Address> address_of(std::string_view endpoint, bool https) {
+// Letters, digits, "-" and "_" in labels; what ends in a number is meant as an address.
+bool is_host_name(std::string_view text) {
+  constexpr size_t kNameBytesMax = 253;
+  constexpr size_t kLabelBytesMax = 63;
+  if (text.size() > kNameBytesMax) return false;
+  if (text.ends_with('.')) text.remove_suffix(1);
+  bool number = false;
+  for (const std::string_view label : text::split(text, '.')) {
+    if (label.empty() || label.size() > kLabelBytesMax || label.starts_with('-')) return false;
+    number = true;
+    for (const char c : label) {
+      const bool digit = c >= '0' && c <= '9';
+      number = number && digit;
+      if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '-' && c != '_')
+        return false;
+    }
+  }
+  return !number;
+}
+
+// Into `out`, as an address or as a name.
+Result<void> add_endpoint(std::string_view endpoint, bool https, Client::Options& out) {
   const std::string_view scheme = https ? kHttps : kHttp;
   if (!endpoint.starts_with(scheme))
     return Error{Errc::Invalid,
-                 "expected " + std::string(scheme) + "ADDRESS:PORT, got " + text::quoted(endpoint)};
-  auto address = net::Address::parse(endpoint.substr(scheme.size()));
-  if (!address || address->is_unix() || address->port() == 0)
-    return Error{Errc::Invalid,
-                 "expected an IP address or localhost, and a port, got " + text::quoted(endpoint)};
-  return address;
+                 "expected " + std::string(scheme) + "HOST:PORT, got " + text::quoted(endpoint)};
+  const std::string_view place = endpoint.substr(scheme.size());
+  const auto address = net::Address::parse(place);
+  if (address && !address->is_unix() && address->port() != 0) {
+    out.endpoints.push_back(*address);
+    return {};
+  }
+  const size_t colon = place.find(':');
+  if (!address && colon != std::string_view::npos && is_host_name(place.substr(0, colon)))
+    if (const auto port = text::parse_uint(place.substr(colon + 1), UINT16_MAX);
+        port && *port != 0) {
+      out.names.push_back({std::string(place.substr(0, colon)), uint16_t(*port)});
+      return {};
+    }
+  return Error{Errc::Invalid,
+               "expected an IP address or a host name, and a port, got " + text::quoted(endpoint)};
 }
 
-Result<std::vector<net::Address>> addresses_of(const settings::v1::Etcd& settings) {
+Result<Client::Options> endpoints_of(const settings::v1::Etcd& settings) {
   if (settings.endpoints_size() == 0 || settings.endpoints_size() > kEndpointsMax)
     return Error{Errc::Invalid, "endpoints: expected 1 to " + std::to_string(kEndpointsMax)};
-  std::vector<net::Address> out;
+  Client::Options out;
   for (int i = 0; i < settings.endpoints_size(); ++i) {
-    const std::string where = "endpoints[" + std::to_string(i) + "]";
-    auto address = address_of(settings.endpoints(i), secure(settings));
-    if (!address) return std::move(address).error().during(where);
-    out.push_back(*address);
+    auto added = add_endpoint(settings.endpoints(i), secure(settings), out);
+    if (!added) return std::move(added).error().during("endpoints[" + std::to_string(i) + "]");
   }
   return out;
 }
@@ -53,7 +82,7 @@ Result<std::string> read(const std::string& name, const std::string& config_dir,
 }  // namespace
 
 Result<void> check(const settings::v1::Etcd& settings) {
-  MESH_TRY_VOID(addresses_of(settings));
+  MESH_TRY_VOID(endpoints_of(settings));
   if (!settings.prefix().empty() && !settings.prefix().ends_with('/'))
     return Error{Errc::Invalid, "prefix: expected a \"/\" at the end"};
   if (settings.user().empty() != settings.password_file().empty())
@@ -78,8 +107,7 @@ std::string prefix_of(const settings::v1::Etcd& settings) {
 
 Result<Client::Options> options_of(const settings::v1::Etcd& settings,
                                    const std::string& config_dir) {
-  Client::Options out;
-  MESH_TRY(out.endpoints, addresses_of(settings));
+  MESH_TRY(Client::Options out, endpoints_of(settings));
   out.user = settings.user();
   MESH_TRY(out.password, read(settings.password_file(), config_dir, "passwordFile", true));
   while (out.password.ends_with('\n')) out.password.pop_back();

@@ -138,8 +138,11 @@ answers() { quietly mesh_on "$1" get; }
     [[ $output == *"$2"* ]] || { echo "$output"; return 1; }
   }
   refuse 'etcd: {endpoints: []}' 'endpoints: expected 1 to 16'
-  refuse 'etcd: {endpoints: ["etcd.example:2379"]}' 'endpoints[0]: expected http://ADDRESS:PORT'
-  refuse 'etcd: {endpoints: ["http://etcd.example:2379"]}' 'an IP address or localhost'
+  refuse 'etcd: {endpoints: ["etcd.example:2379"]}' 'endpoints[0]: expected http://HOST:PORT'
+  local wrong
+  for wrong in etcd.example etcd.example:0 10.0.0.300:2379 'a b:2379' :2379 a..b:2379; do
+    refuse "etcd: {endpoints: [\"http://$wrong\"]}" 'an IP address or a host name, and a port'
+  done
   refuse 'etcd: {endpoints: ["http://127.0.0.1:1", "https://127.0.0.1:2"]}' 'endpoints[1]'
   refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], caFile: x}' 'go with https'
   refuse 'etcd: {endpoints: ["https://127.0.0.1:1"]}' 'caFile: is needed'

@@ -1,4 +1,5 @@
 // The client, a mirror and a lease against a small etcd on the same loop.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
 #include <optional>
@@ -25,8 +26,8 @@ class Member {
   };
 
   Member(event::Loop& loop, const std::string& path) : server_(loop, {}) {
-    const auto address = *net::Address::parse(path);
-    auto fd = *net::listen(address, {});
+    auto fd = *net::listen(*net::Address::parse(path), {});
+    address = net::Address::local_of(fd.get());
     REQUIRE(server_.serve(std::make_shared<const net::ListenSocket>(std::move(fd), address)));
     server_.add("/etcdserverpb.KV/Range",
                 [this](auto& call) { return std::make_unique<Range>(*this, call); });
@@ -54,6 +55,8 @@ class Member {
     server_.add("/etcdserverpb.Lease/LeaseKeepAlive",
                 [this](auto& call) { return std::make_unique<Keep>(*this, call); });
   }
+
+  net::Address address;
 
   void put(const std::string& key, const std::string& value) {
     values[key] = value;
@@ -255,6 +258,39 @@ TEST_CASE("etcd: a mirror has all keys, then every change", "[etcd]") {
   bench.first.put_in_parts("/m/a", "/m/b", "1");
   bench.until_heard("a,b");
   CHECK(bench.mirror->revision() == bench.first.revision);
+}
+
+TEST_CASE("etcd: a member has a name, and every address of it is tried", "[etcd]") {
+  event::Loop loop;
+  Member member(loop, "127.0.0.1:0");
+  member.values["/m/k"] = "v";
+  // Not to be found at first; then at an address where nobody is, and at the right one.
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  etcd::Client::Options options;
+  options.names = {{"etcd.example", member.address.port()}};
+  options.lookup = [asked](const std::string& name) -> Result<net::Resolver::Addresses> {
+    if (name != "etcd.example" || asked->fetch_add(1) == 0)
+      return Error{Errc::NotFound, "no such name"};
+    return net::Resolver::Addresses{*net::Address::ip("127.255.255.254", 0),
+                                    *net::Address::ip("127.0.0.1", 0)};
+  };
+  struct Heard : etcd::Mirror::Owner {
+    void on_values(etcd::Mirror&, const std::set<std::string>&) override { ++times; }
+    void on_down(etcd::Mirror&, const std::string&) override {}
+    int times = 0;
+  } heard;
+  auto client = std::make_unique<etcd::Client>(loop, options);
+  etcd::Mirror::Options of;
+  of.prefix = "/m/";
+  of.pause_min = 10ms;
+  of.pause_max = 50ms;
+  etcd::Mirror mirror(loop, *client, of, heard);
+  mirror.start();
+  for (int i = 0; i < 2000 && heard.times == 0; ++i) loop.run_once(5ms);
+  CHECK(heard.times == 1);
+  CHECK(mirror.values().at("k").bytes == "v");
+  CHECK(*asked >= 2);
+  client.reset();
 }
 
 TEST_CASE("etcd: what was missed is told when etcd is back", "[etcd]") {
