@@ -1,8 +1,10 @@
 #include "cmd/configd/etcd_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "identity/digest.h"
 
 namespace mesh::configd {
 namespace {
@@ -10,22 +12,18 @@ namespace {
 // Committed, yet not seen in the watch for so long.
 constexpr Duration kSeenWithin = std::chrono::seconds(10);
 
+// Of a large edit that another host makes, it is the one to put it in place.
+constexpr Duration kOthersPlace = std::chrono::seconds(3);
+constexpr Duration kPlaceAgain = std::chrono::milliseconds(200);
+// Nobody takes so long to stage an edit.
+constexpr Duration kForgetAfter = std::chrono::minutes(10);
+
+// What is staged is there twice.
 etcd::Mirror::Options mirror_options(const std::string& prefix) {
   etcd::Mirror::Options out;
   out.prefix = prefix;
-  out.keys_max = config::kDirectoryFilesMax;
-  out.bytes_max = config::kDirectoryBytesMax;
-  return out;
-}
-
-etcdserverpb::RequestOp operation(const std::string& key, const std::optional<std::string>& text) {
-  etcdserverpb::RequestOp out;
-  if (!text) {
-    out.mutable_request_delete_range()->set_key(key);
-    return out;
-  }
-  out.mutable_request_put()->set_key(key);
-  out.mutable_request_put()->set_value(*text);
+  out.keys_max = 2 * config::kDirectoryFilesMax + 2;
+  out.bytes_max = 2 * config::kDirectoryBytesMax;
   return out;
 }
 
@@ -33,12 +31,17 @@ etcdserverpb::RequestOp operation(const std::string& key, const std::optional<st
 
 EtcdSource::EtcdSource(event::Loop& loop, etcd::Client::Options options, std::string prefix)
     : prefix_(std::move(prefix)),
+      etcd_files_(prefix_),
       late_(
           loop,
           [this] {
-            end_edit(Error{Errc::Timeout,
-                           "etcd has taken the change and does not show it; look at mesh status"});
+            end_edit(Error{
+                Errc::Timeout,
+                edit_->begun ? "etcd has taken the change and does not show it; look at mesh status"
+                             : "another edit is not in place yet; try again"});
           }),
+      place_(loop, [this] { place(); }),
+      forget_(loop, [this] { forget_staged(); }),
       client_(std::make_unique<etcd::Client>(loop, std::move(options))),
       mirror_(loop, *client_, mirror_options(prefix_), *this) {}
 
@@ -59,49 +62,119 @@ void EtcdSource::refresh() {
 Result<config::Reading> EtcdSource::read() {
   if (!mirror_.up())
     return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
-  return files_.read(texts_);
+  if (etcd_files_.texts().size() > config::kDirectoryFilesMax)
+    return Error{Errc::TooBig, "more than " + std::to_string(config::kDirectoryFilesMax) + " keys"};
+  return files_.read(etcd_files_.texts());
 }
 
 void EtcdSource::on_values(etcd::Mirror&, const std::set<std::string>& changed) {
-  for (const std::string& key : changed) {
-    const auto now = mirror_.values().find(key);
-    if (now == mirror_.values().end())
-      texts_.erase(key);
-    else
-      texts_[key] = std::make_shared<const std::string>(now->second.bytes);
-  }
+  etcd_files_.take(mirror_.values(), changed);
+  go_on();
   const bool ours = edit_ && edit_->revision != 0 && mirror_.revision() >= edit_->revision;
   if (ours) return end_edit(read());
   // Its own answer comes before ours is in the watch, or after.
-  if (edit_ && edit_->revision == 0 && !changed.empty()) return;
+  if (edit_ && edit_->begun && edit_->revision == 0 && !changed.empty()) return;
   refresh();
 }
 
 void EtcdSource::on_down(etcd::Mirror&, const std::string& why) { owner_->on_down(*this, why); }
 
-void EtcdSource::edit(const config::Reading& from, const config::ObjectSet& to, Done done) {
-  const auto edits = config::plan_edits(from, to);
-  undo_.clear();
-  if (edits.empty()) return done(read());
-  etcdserverpb::TxnRequest request;
-  for (const config::FileEdit& edit : edits) {
-    const std::string key = prefix_ + edit.file;
-    const auto was = from.texts.find(edit.file);
-    undo_.push_back(
-        {edit.file, was == from.texts.end() ? std::nullopt : std::optional(*was->second)});
-    *request.add_success() = operation(key, edit.text);
-    auto& same = *request.add_compare();
-    same.set_key(key);
-    if (was == from.texts.end()) {
-      same.set_target(etcdserverpb::Compare::CREATE);
-      same.set_create_revision(0);
-    } else {
-      same.set_target(etcdserverpb::Compare::VALUE);
-      same.set_value(*was->second);
-    }
+// Large edits: that one is in force, or not any more; what others left staged.
+void EtcdSource::go_on() {
+  const std::string in_force = EtcdFiles::in_force(mirror_.values());
+  if (in_force.empty()) {
+    place_.cancel();
+    if (edit_ && !edit_->begun) begin();
+  } else if (in_force == own_ || (edit_ && !edit_->begun)) {
+    place();
+  } else if (!place_.armed()) {
+    place_.arm(kOthersPlace);
   }
-  edit_ = Edit{to, std::move(done)};
-  client_->txn(request, [this](auto reply) { on_written(std::move(reply)); });
+  if (!forget_.armed() && !EtcdFiles::staged(mirror_.values()).empty()) {
+    forgettable_ = EtcdFiles::staged(mirror_.values());
+    forget_.arm(kForgetAfter);
+  }
+}
+
+void EtcdSource::place() {
+  if (placing_ || EtcdFiles::in_force(mirror_.values()).empty()) return;
+  placing_ = true;
+  client_->txn(etcd_files_.place(mirror_.values()), [this](auto reply) {
+    placing_ = false;
+    // Where it failed another host has done it, or changed a file; the mirror will show it.
+    if (reply && reply->succeeded() && mirror_.revision() >= reply->header().revision())
+      go_on();
+    else if (!reply || !reply->succeeded())
+      place_.arm(kPlaceAgain);
+  });
+}
+
+void EtcdSource::forget_staged() {
+  const auto still = EtcdFiles::staged(mirror_.values());
+  for (const std::string& id : std::exchange(forgettable_, {}))
+    if (still.contains(id) && id != own_)
+      client_->txn(etcd_files_.forget(id), [](auto) {});  // else after the next while
+}
+
+void EtcdSource::edit(const config::Reading& from, const config::ObjectSet& to, Done done) {
+  Edit edit{.edits = config::plan_edits(from, to), .before = {}, .to = to, .done = std::move(done)};
+  undo_.clear();
+  if (edit.edits.empty()) return edit.done(read());
+  for (const config::FileEdit& file : edit.edits) {
+    const auto was = from.texts.find(file.file);
+    edit.before.push_back(was == from.texts.end() ? nullptr : was->second);
+    undo_.push_back(
+        {file.file, was == from.texts.end() ? std::nullopt : std::optional(*was->second)});
+  }
+  this->edit(std::move(edit));
+}
+
+void EtcdSource::edit(Edit edit) {
+  if (edit_) return edit.done(Error{Errc::Unavailable, "another change is being made; try again"});
+  edit_ = std::move(edit);
+  if (EtcdFiles::in_force(mirror_.values()).empty()) return begin();
+  late_.arm(kSeenWithin);
+  place();
+}
+
+// Whether the files are as they were when the edit was asked for.
+bool EtcdSource::unchanged(const Edit& edit) const {
+  const auto& texts = etcd_files_.texts();
+  for (size_t i = 0; i < edit.edits.size(); ++i) {
+    const auto now = texts.find(edit.edits[i].file);
+    const config::Text& before = edit.before[i];
+    if (now == texts.end() ? before != nullptr : before == nullptr || *now->second != *before)
+      return false;
+  }
+  return true;
+}
+
+// While no large edit is in force.
+void EtcdSource::begin() {
+  late_.cancel();
+  edit_->begun = true;
+  if (!unchanged(*edit_))
+    return end_edit(Error{Errc::Refused, "another host has changed the same meanwhile; try again"});
+  if (EtcdFiles::is_small(edit_->edits)) {
+    client_->txn(etcd_files_.make(edit_->edits, mirror_.values()),
+                 [this](auto reply) { on_written(std::move(reply)); });
+    return;
+  }
+  own_ = identity::random_hex(8);
+  edit_->steps = etcd_files_.stage(own_, edit_->edits);
+  edit_->steps.push_back(etcd_files_.commit(own_, mirror_.values(), mirror_.revision()));
+  std::reverse(edit_->steps.begin(), edit_->steps.end());
+  next_step();
+}
+
+void EtcdSource::next_step() {
+  const etcdserverpb::TxnRequest step = std::move(edit_->steps.back());
+  edit_->steps.pop_back();
+  const bool last = edit_->steps.empty();
+  client_->txn(step, [this, last](auto reply) {
+    if (last || !reply) return on_written(std::move(reply));
+    if (edit_) next_step();
+  });
 }
 
 void EtcdSource::on_written(Result<etcdserverpb::TxnResponse> reply) {
@@ -117,7 +190,7 @@ void EtcdSource::on_written(Result<etcdserverpb::TxnResponse> reply) {
 void EtcdSource::end_edit(Result<config::Reading> after) {
   late_.cancel();
   const Edit edit = *std::exchange(edit_, std::nullopt);
-  if (after && (!after->errors.empty() || !config::diff(after->set, edit.to).empty()))
+  if (after && edit.to && (!after->errors.empty() || !config::diff(after->set, *edit.to).empty()))
     // Another host's change came with it: what is there now is the truth.
     log::notice("etcd says more than what was written to it");
   const bool made = after.has_value();
@@ -125,24 +198,19 @@ void EtcdSource::end_edit(Result<config::Reading> after) {
   if (!made) refresh();
 }
 
-// Only what is still as it was written is taken back.
+// Only where all is still as it was written.
 void EtcdSource::undo() {
-  etcdserverpb::TxnRequest request;
-  for (const config::FileEdit& edit : undo_) {
-    const std::string key = prefix_ + edit.file;
-    *request.add_success() = operation(key, edit.text);
-    const auto now = mirror_.values().find(edit.file);
-    auto& same = *request.add_compare();
-    same.set_key(key);
-    same.set_target(etcdserverpb::Compare::MOD);
-    same.set_mod_revision(now == mirror_.values().end() ? 0 : now->second.mod_revision);
+  if (undo_.empty()) return;
+  Edit edit{
+      .edits = std::exchange(undo_, {}), .before = {}, .to = std::nullopt, .done = [](auto done) {
+        if (!done)
+          log::error("a change of etcd could not be taken back", {{"why", done.error().text}});
+      }};
+  for (const config::FileEdit& file : edit.edits) {
+    const auto now = etcd_files_.texts().find(file.file);
+    edit.before.push_back(now == etcd_files_.texts().end() ? nullptr : now->second);
   }
-  undo_.clear();
-  client_->txn(request, [](auto reply) {
-    if (!reply || !reply->succeeded())
-      log::error("a change of etcd could not be taken back",
-                 {{"why", reply ? "another host has changed it since" : reply.error().text}});
-  });
+  this->edit(std::move(edit));
 }
 
 }  // namespace mesh::configd

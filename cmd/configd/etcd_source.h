@@ -1,17 +1,18 @@
 // EtcdSource: the objects in etcd, in the place of the directory: what `mesh apply`
 // writes on one host is what all hosts have. mesh-etcd(7) is its contract.
 //
-// A key below PREFIX/config/ is what a file is in the directory. An edit is one
-// transaction, which fails where another host has changed something meanwhile. One
-// thread, the loop's.
+// A key below PREFIX/config/ is what a file is in the directory. An edit is made as a whole,
+// however many files it has (etcd_files.h), and fails where another host has changed the same
+// meanwhile. One thread, the loop's.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "cmd/configd/etcd_files.h"
 #include "config/source.h"
 #include "etcd/mirror.h"
 #include "event/timer.h"
@@ -39,23 +40,39 @@ class EtcdSource final : public config::Source,
 
  private:
   struct Edit {
-    config::ObjectSet to;
+    EtcdFiles::Edits edits;
+    std::vector<config::Text> before;     // of each file; null: there was none
+    std::optional<config::ObjectSet> to;  // nothing: of an edit that is taken back
     Done done;
-    int64_t revision = 0;  // at which it was made; 0: not known yet
+    bool begun = false;
+    int64_t revision = 0;                              // at which it was made; 0: not known yet
+    std::vector<etcdserverpb::TxnRequest> steps = {};  // of a large one, the last first
   };
   void on_values(etcd::Mirror& mirror, const std::set<std::string>& changed) override;
   void on_down(etcd::Mirror& mirror, const std::string& why) override;
+  void edit(Edit edit);
+  void begin();
+  void next_step();
   void on_written(Result<etcdserverpb::TxnResponse> reply);
   void end_edit(Result<config::Reading> after);
+  bool unchanged(const Edit& edit) const;
+  void go_on();
+  void place();
+  void forget_staged();
 
   const std::string name_;  // empty: ours are the objects that people write
   const std::string prefix_;
   Source::Owner* owner_ = nullptr;
   std::optional<Edit> edit_;
-  std::map<std::string, config::Text> texts_;  // what the mirror has
+  EtcdFiles etcd_files_;
   config::Files files_;
-  std::vector<config::FileEdit> undo_;
+  EtcdFiles::Edits undo_;
+  std::string own_;  // the large edit of ours that is in force, or on its way
+  bool placing_ = false;
+  std::set<std::string> forgettable_;  // staged long ago
   event::Timer late_;
+  event::Timer place_;
+  event::Timer forget_;
   std::unique_ptr<etcd::Client> client_;
   etcd::Mirror mirror_;
 };

@@ -97,6 +97,64 @@ answers() { quietly mesh_on "$1" get; }
   until_true has_not a four
 }
 
+# many NUMBER MODE: so many policies in one file.
+many() {
+  for ((i = 0; i < $1; ++i)); do
+    printf -- '---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\n'
+    printf 'metadata: {name: default, namespace: n%d}\nspec: {mtls: {mode: %s}}\n' "$i" "$2"
+  done >"$dir/many.yaml"
+  echo "$dir/many.yaml"
+}
+generations() { mesh_on "$1" history -o json | wc -l; }
+# in_place: nothing is left of how a large edit was made.
+in_place() {
+  [ "$(ctl get --prefix /mesh/config/. --keys-only | grep -c .)" -eq 1 ] # .serial
+}
+counted() { [ "$(mesh_on "$1" get PeerAuthentication -o name | grep -c .)" -eq "$2" ]; }
+agreed() {
+  [ "$(mesh_on a history -o json | head -n 1 | grep -o '"generation":"[^"]*"')" = \
+    "$(mesh_on b history -o json | head -n 1 | grep -o '"generation":"[^"]*"')" ]
+}
+
+@test "an edit of more keys than a transaction takes is one, on all hosts; what others do meanwhile stays" {
+  start_etcd
+  host a
+  host b
+  until_true answers a
+  until_true answers b
+  until_true mesh_on a apply -f "$(policy one STRICT)"
+  until_true has b one
+  local before_a before_b
+  before_a=$(generations a) before_b=$(generations b)
+  mesh_on a apply -f "$(many 450 STRICT)"
+  until_true counted b 451
+  until_true agreed
+  [ "$(generations a)" -eq $((before_a + 1)) ]
+  [ "$(generations b)" -eq $((before_b + 1)) ]
+  until_true in_place
+  [ "$(ctl get --prefix /mesh/config/ --keys-only | grep -c yaml)" -eq 451 ]
+
+  # Changed and removed at once, from the other host; then at once an edit that must wait.
+  mesh_on b apply -f "$(many 450 PERMISSIVE)"
+  mesh_on a apply -f "$(policy two STRICT)" || until_true mesh_on a apply -f "$(policy two STRICT)"
+  until_true has b two
+  until_true in_place
+  mesh_on a delete -f "$(many 450 PERMISSIVE)"
+  until_true counted b 2
+  until_true in_place
+  until_true agreed
+
+  # One that was staged and whose host went away before it was in place: another does it.
+  ctl put /mesh/config/.staged/0123/peerauthentication.three.default.yaml "+$(cat "$(policy three STRICT)")"
+  ctl put /mesh/config/.staged/0123/peerauthentication.two.default.yaml -
+  counted a 2
+  ctl put /mesh/config/.edit 0123
+  until_true has a three
+  until_true has_not b two
+  until_true in_place
+  has b three
+}
+
 @test "TLS, a login and a prefix of its own" {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=etcd \
     -addext subjectAltName=DNS:etcd.test,IP:127.0.0.1 \
