@@ -12,11 +12,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "resilience/overload.h"
+#include "xds/dynamic_source.h"
 #include "xds/values.h"
 
 namespace google::protobuf {
@@ -46,12 +48,13 @@ Result<std::shared_ptr<const route::Table>> decode_route_configuration(std::stri
 Result<std::shared_ptr<const Cluster>> decode_cluster(std::string_view bytes);
 Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::string_view bytes);
 
-// What a data plane without a control plane starts from.
+// What a data plane outside of the mesh starts from.
 struct Bootstrap {
   std::string node_id;
   std::string node_cluster;
-  std::string admin;  // ADDRESS:PORT or a path; empty: none
-  Config config;      // static resources; generation is empty
+  std::string admin;                     // ADDRESS:PORT or a path; empty: none
+  Config config;                         // static resources; generation is empty
+  std::optional<DynamicSource> dynamic;  // whom to ask for more
   resilience::OverloadPolicy overload;
   std::string source;  // serialized, for dump()
 };
@@ -59,8 +62,13 @@ struct Bootstrap {
 // `bootstrap` is an envoy.config.bootstrap.v3.Bootstrap, as lib/config's reader
 // fills it from YAML. Certificates may be files here: they become
 // Config::secrets (those in place under names of their own), are not opened,
-// and every cluster, listener and secret name is unique.
+// and every cluster, listener and secret name is unique. With `dynamic` set, resources may
+// name clusters that are still to come; else what one names must be there.
 Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& bootstrap);
+
+// Errc::Invalid: it names a secret that is not among `secrets`: nobody else brings any.
+Result<void> check_secrets(const Listener& listener, const Config& config);
+Result<void> check_secrets(const Cluster& cluster, const Config& config);
 
 // Reads the YAML or JSON file and decodes it. Errors carry the file, and
 // line:column where the shape is wrong.

@@ -1,3 +1,5 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
 
 #include "base/file.h"
@@ -6,6 +8,7 @@
 #include "resilience/breaker_rule.h"
 #include "xds/decode.h"
 #include "xds/decode_cluster.h"
+#include "xds/decode_dynamic.h"
 #include "xds/decode_listener.h"
 #include "xds/decode_overload.h"
 #include "xds/decode_tls.h"
@@ -17,11 +20,11 @@ namespace {
 namespace pb = envoy::config::bootstrap::v3;
 
 // Every secret that a context names must be one of ours: nobody else brings any.
-Result<void> check_secrets(const std::optional<TlsContext>& context, const std::string& owner,
+Result<void> check_context(const std::optional<TlsContext>& context, const std::string& owner,
                            const Secrets& secrets) {
   if (!context) return {};
   for (const auto* name : {&context->certificate_secret, &context->validation_secret})
-    if (!name->empty() && !secrets.contains(*name))
+    if (!name->empty() && !secrets.contains(*name) && !name->starts_with("file-"))
       return refuse(owner, "secret \"" + *name + "\" is not among static_resources.secrets");
   return {};
 }
@@ -37,10 +40,12 @@ Result<void> check_fallbacks(const route::FilterConfig* filter, const std::strin
   return {};
 }
 
-Result<void> check_chain(const FilterChain& chain, const std::string& owner, const Config& config) {
-  MESH_TRY_VOID(check_secrets(chain.tls, owner, config.secrets));
-  if (!chain.route_config_name.empty())
-    return refuse(owner, "routes by rds need a control plane; write them in route_config");
+// What a chain names must be there, or come from the server that is asked (`dynamic`).
+Result<void> check_chain(const FilterChain& chain, const std::string& owner, const Config& config,
+                         const std::optional<DynamicSource>& dynamic) {
+  if (!chain.route_config_name.empty() && !dynamic)
+    return refuse(owner, "routes by rds need dynamic_resources; write them in route_config");
+  if (dynamic && dynamic->clusters) return {};
   if (chain.tcp)
     for (const auto& target : chain.tcp->targets)
       if (!config.clusters.contains(target.cluster))
@@ -62,18 +67,19 @@ Result<void> check_chain(const FilterChain& chain, const std::string& owner, con
   return {};
 }
 
-Result<void> check_references(const Config& config) {
+Result<void> check_references(const Config& config, const std::optional<DynamicSource>& dynamic) {
   for (const auto& listener : config.listeners) {
+    MESH_TRY_VOID(check_secrets(*listener, config));
     const std::string owner = "listener " + listener->name;
     for (const auto& chain : listener->filter_chains)
-      MESH_TRY_VOID(check_chain(chain, owner, config));
+      MESH_TRY_VOID(check_chain(chain, owner, config, dynamic));
     if (listener->default_filter_chain)
-      MESH_TRY_VOID(check_chain(*listener->default_filter_chain, owner, config));
+      MESH_TRY_VOID(check_chain(*listener->default_filter_chain, owner, config, dynamic));
   }
   for (const auto& [name, cluster] : config.clusters) {
-    MESH_TRY_VOID(check_secrets(cluster->tls, "cluster " + name, config.secrets));
-    if (cluster->discovery == Cluster::Discovery::Eds)
-      return refuse("cluster " + name, "EDS needs a control plane; use STATIC or STRICT_DNS");
+    MESH_TRY_VOID(check_secrets(*cluster, config));
+    if (cluster->discovery == Cluster::Discovery::Eds && !dynamic)
+      return refuse("cluster " + name, "EDS needs dynamic_resources; use STATIC or STRICT_DNS");
   }
   return {};
 }
@@ -119,6 +125,33 @@ Result<void> decode_listeners(const pb::Bootstrap::StaticResources& resources, C
 
 }  // namespace
 
+namespace {
+
+// The same for the same message: a map has no order of its own.
+std::string same_bytes(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
+}
+
+}  // namespace
+
+Result<void> check_secrets(const Listener& listener, const Config& config) {
+  const std::string owner = "listener " + listener.name;
+  for (const auto& chain : listener.filter_chains)
+    MESH_TRY_VOID(check_context(chain.tls, owner, config.secrets));
+  if (!listener.default_filter_chain) return {};
+  return check_context(listener.default_filter_chain->tls, owner, config.secrets);
+}
+
+Result<void> check_secrets(const Cluster& cluster, const Config& config) {
+  return check_context(cluster.tls, "cluster " + cluster.name, config.secrets);
+}
+
 Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   if (message.GetDescriptor() != pb::Bootstrap::descriptor())
     return Error{Errc::Invalid, "expected a Bootstrap, got " + message.GetTypeName()};
@@ -146,7 +179,12 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   MESH_TRY_VOID(decode_secrets(resources, result.config.secrets));
   MESH_TRY_VOID(decode_clusters(resources, result.config));
   MESH_TRY_VOID(decode_listeners(resources, result.config));
-  MESH_TRY_VOID(check_references(result.config));
+  if (bootstrap.has_dynamic_resources()) {
+    MESH_TRY(result.dynamic,
+             decode_dynamic(bootstrap.dynamic_resources(), "dynamic_resources", result.config));
+    result.dynamic->node = same_bytes(bootstrap.node());
+  }
+  MESH_TRY_VOID(check_references(result.config, result.dynamic));
   result.source = bootstrap.SerializeAsString();
   return result;
 }

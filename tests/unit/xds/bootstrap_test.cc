@@ -88,11 +88,86 @@ TEST_CASE("a bootstrap that does not hold together says where") {
              Catch::EndsWith("listener listener_0, virtual host all: no cluster \"nowhere\""));
   CHECK_THAT(refused(bootstrap("  - name: app\n    loadAssignment: {clusterName: app}\n")),
              Catch::EndsWith("static_resources.clusters[1].name: \"app\" is there already"));
-  CHECK_THAT(refused(bootstrap("  - name: other\n    type: EDS\n    edsClusterConfig: {edsConfig: "
-                               "{ads: {}}}\n")),
-             Catch::EndsWith("cluster other: EDS needs a control plane; use STATIC or STRICT_DNS"));
-  CHECK_THAT(refused("dynamicResources: {}\n"), Catch::Contains("dynamic_resources"));
+  CHECK_THAT(
+      refused(bootstrap("  - name: other\n    type: EDS\n    edsClusterConfig: {edsConfig: "
+                        "{ads: {}}}\n")),
+      Catch::EndsWith("cluster other: EDS needs dynamic_resources; use STATIC or STRICT_DNS"));
+  CHECK_THAT(refused("dynamicResources: {}\n"),
+             Catch::EndsWith("dynamic_resources.ads_config: is missing"));
   CHECK_THAT(refused("staticResourcez: {}\n"), Catch::Contains("envoy.yaml:1:"));
+}
+
+// A control plane's cluster, and dynamic resources from it.
+std::string dynamic(const std::string& ads, const std::string& sources = "") {
+  return R"(  - name: xds
+    typedExtensionProtocolOptions:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicitHttpConfig: {http2ProtocolOptions: {}}
+    loadAssignment:
+      clusterName: xds
+      endpoints: [{lbEndpoints: [{endpoint: {address: {pipe: {path: /run/xds.sock}}}}]}]
+dynamicResources:
+  adsConfig: {)" +
+         ads + "}\n" + sources;
+}
+
+TEST_CASE("dynamic resources: whom to ask, and for what") {
+  const auto result = read(bootstrap(
+      dynamic("apiType: DELTA_GRPC, transportApiVersion: V3, setNodeOnFirstMessageOnly: true, "
+              "grpcServices: [{envoyGrpc: {clusterName: xds, authority: a.test}, "
+              "initialMetadata: [{key: X-Token, value: t}]}]",
+              "  cdsConfig: {ads: {}, initialFetchTimeout: 3s}\n"),
+      "comes-later"));
+  INFO((result ? "" : result.error().text));
+  REQUIRE(result);
+  REQUIRE(result->dynamic);
+  const DynamicSource& source = *result->dynamic;
+  CHECK(source.incremental);
+  CHECK(source.cluster == "xds");
+  CHECK(source.authority == "a.test");
+  CHECK(source.metadata == std::vector<std::pair<std::string, std::string>>{{"x-token", "t"}});
+  CHECK(source.node_on_first_message_only);
+  CHECK(source.clusters);
+  CHECK(source.clusters_timeout == std::chrono::seconds(3));
+  CHECK_FALSE(source.listeners);
+  CHECK_FALSE(source.node.empty());
+}
+
+TEST_CASE("dynamic resources that cannot be had are refused by the field") {
+  struct Row {
+    std::string ads, sources, want;
+  };
+  const std::string good =
+      "apiType: GRPC, transportApiVersion: V3, grpcServices: "
+      "[{envoyGrpc: {clusterName: xds}}]";
+  const std::string cds = "  cdsConfig: {ads: {}}\n";
+  const Row rows[] = {
+      {"apiType: REST, transportApiVersion: V3", cds,
+       "ads_config.api_type: only GRPC and DELTA_GRPC are supported"},
+      {"apiType: GRPC", cds, "ads_config.transport_api_version: only V3 is supported"},
+      {"apiType: GRPC, transportApiVersion: V3", cds,
+       "ads_config.grpc_services: is one entry exactly"},
+      {"apiType: GRPC, transportApiVersion: V3, grpcServices: [{}]", cds,
+       "ads_config.grpc_services[0].envoy_grpc: is missing"},
+      {"apiType: GRPC, transportApiVersion: V3, grpcServices: [{envoyGrpc: {clusterName: no}}]",
+       cds, "envoy_grpc.cluster_name: no cluster \"no\" in static_resources"},
+      {"apiType: GRPC, transportApiVersion: V3, grpcServices: [{envoyGrpc: {clusterName: app}}]",
+       cds, "envoy_grpc.cluster_name: cluster \"app\" does not speak HTTP/2"},
+      {good, "  ldsConfig: {path: /a}\n", "lds_config"},
+      {good, "  ldsConfig: {ads: {}, resourceApiVersion: V2}\n",
+       "lds_config.resource_api_version: only V3 is supported"},
+      {good + ", rateLimitSettings: {}", cds, "rate_limit_settings: is not supported"},
+  };
+  for (const Row& row : rows) {
+    const auto result = read(bootstrap(dynamic(row.ads, row.sources)));
+    CAPTURE(row.want);
+    REQUIRE_FALSE(result);
+    CHECK_THAT(result.error().text, Catch::Contains(row.want));
+  }
+  // Without cds_config what is named must be there.
+  CHECK_THAT(read(bootstrap(dynamic(good), "nowhere")).error().text,
+             Catch::Contains("no cluster \"nowhere\""));
 }
 
 }  // namespace
