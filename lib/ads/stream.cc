@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace mesh::ads {
 namespace {
 
@@ -10,13 +12,6 @@ constexpr std::string_view kAll = "*";
 constexpr size_t kReasonBytesMax = 2048;
 // A late type does not wait for ever behind endpoints that change all the time.
 constexpr unsigned kPassedOverMax = 16;
-
-// At most so many bytes, and no part of a character.
-std::string cut(const std::string& text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && (uint8_t(text[bytes_max]) & 0xC0) == 0x80) --bytes_max;
-  return text.substr(0, bytes_max);
-}
 
 }  // namespace
 
@@ -63,14 +58,14 @@ void AdsStream::answer(size_t type, std::string_view nonce, bool accepted,
                        const std::string& reason, Events& events) {
   if (!types_[type].state.answered(nonce, accepted) || accepted) return;
   events.refused = type;
-  events.reason = cut(reason, kReasonBytesMax);
+  events.reason = utf8::cut(reason, kReasonBytesMax);
 }
 
 Result<AdsStream::Events> AdsStream::take(const pb::DiscoveryRequest& request) {
   Events events;
   const auto type = find(request.type_url());
   if (!type) {
-    events.unknown_type = cut(request.type_url(), limits_.name_bytes_max);
+    events.unknown_type = utf8::cut(request.type_url(), limits_.name_bytes_max);
     return events;
   }
   Subscription& state = types_[*type].state;
@@ -114,7 +109,7 @@ Result<AdsStream::Events> AdsStream::take(const pb::DeltaDiscoveryRequest& reque
   Events events;
   const auto type = find(request.type_url());
   if (!type) {
-    events.unknown_type = cut(request.type_url(), limits_.name_bytes_max);
+    events.unknown_type = utf8::cut(request.type_url(), limits_.name_bytes_max);
     return events;
   }
   Entry& entry = types_[*type];

@@ -23,4 +23,19 @@ size_t front_bytes(std::string_view s) {
   return tail(1) && tail(2) && tail(3) ? 4 : 0;
 }
 
+bool valid(std::string_view s) {
+  while (!s.empty()) {
+    const size_t bytes = front_bytes(s);
+    if (bytes == 0) return false;
+    s.remove_prefix(bytes);
+  }
+  return true;
+}
+
+std::string cut(std::string_view s, size_t bytes_max) {
+  if (s.size() <= bytes_max) return std::string(s);
+  while (bytes_max > 0 && (uint8_t(s[bytes_max]) & 0xC0) == 0x80) --bytes_max;
+  return std::string(s.substr(0, bytes_max));
+}
+
 }  // namespace mesh::utf8

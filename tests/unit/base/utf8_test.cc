@@ -44,5 +44,15 @@ TEST_CASE("utf8: the character at the front", "[base]") {
   }
 }
 
+TEST_CASE("a text is cut between its characters") {
+  CHECK(cut("h\xc3\xa9llo", 99) == "h\xc3\xa9llo");
+  CHECK(cut("h\xc3\xa9llo", 3) == "h\xc3\xa9");
+  CHECK(cut("h\xc3\xa9llo", 2) == "h");
+  CHECK(cut("\x80\x80\x80", 1).empty());
+  CHECK(valid("h\xc3\xa9llo"));
+  CHECK(valid(""));
+  CHECK_FALSE(valid("h\xc3"));
+}
+
 }  // namespace
 }  // namespace mesh::utf8
