@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/version.h"
+#include "cmd/forwarder/ads_source.h"
 #include "xds/dump.h"
 
 namespace mesh::forwarder {
@@ -28,6 +29,13 @@ bool is_bootstrap(const std::string& path) {
   return false;
 }
 
+namespace {
+
+// The generation of what serves nobody yet: the clusters by which the control plane is found.
+constexpr const char* kStarting = "starting";
+
+}  // namespace
+
 Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options& options)
     : runtime_(runtime),
       file_(std::move(file)),
@@ -36,6 +44,8 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
       admin_(runtime.loop(), forwarder_, admin_host()),
       reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {}
 
+Standalone::~Standalone() = default;
+
 forward::admin::Host Standalone::admin_host() {
   forward::admin::Host host;
   host.version = std::string(cli::kVersion);
@@ -43,19 +53,55 @@ forward::admin::Host Standalone::admin_host() {
   host.drain = options_.drain;
   host.quit = [this] { runtime_.stop("asked by admin"); };
   host.config_dump = [this](const forward::admin::DumpQuery& query) {
-    return xds::dump(bootstrap_.source, {}, {query.resource, query.name, query.endpoints},
-                     updated_);
+    return xds::dump(bootstrap_.source, ads_ ? ads_->resources() : std::vector<xds::DumpResource>(),
+                     {query.resource, query.name, query.endpoints}, updated_);
   };
+  host.numbers = [this] { return ads_ ? ads_->numbers() : std::vector<forward::admin::Number>(); };
   host.node = [this] { return std::pair(bootstrap_.node_id, bootstrap_.node_cluster); };
   return host;
 }
 
+Result<void> Standalone::apply(std::shared_ptr<const xds::Config> config) {
+  MESH_TRY_VOID(forwarder_.apply(std::move(config)));
+  updated_ = runtime_.clock().wall();
+  return {};
+}
+
 Result<void> Standalone::use(xds::Bootstrap bootstrap) {
-  MESH_TRY_VOID(forwarder_.apply(std::make_shared<const xds::Config>(std::move(bootstrap.config))));
+  if (!ads_) {
+    MESH_TRY_VOID(apply(std::make_shared<const xds::Config>(std::move(bootstrap.config))));
+  } else {
+    auto before = ads_->set_static(std::move(bootstrap.config));
+    if (ads_->whole())
+      if (auto applied = apply(ads_->config()); !applied) {
+        ads_->set_static(std::move(before));
+        return applied;
+      }
+  }
   forwarder_.set_overload(bootstrap.overload);
   bootstrap_ = std::move(bootstrap);
   bootstrap_.config = {};
-  updated_ = runtime_.clock().wall();
+  return {};
+}
+
+// As Envoy: no listener, a static one neither, before the control plane was heard, or is too
+// late. Its cluster is in use from now on, so that its name is resolved.
+Result<void> Standalone::begin_dynamic() {
+  // What was free when a resource was taken may not be when it is used: tried again then.
+  forwarder_.tolerate_taken_addresses();
+  auto first = std::make_shared<xds::Config>(bootstrap_.config);
+  first->listeners.clear();
+  first->generation = kStarting;
+  MESH_TRY_VOID(apply(std::move(first)));
+  ads_ = std::make_unique<AdsSource>(runtime_.loop(), forwarder_, bootstrap_,
+                                     [this](std::shared_ptr<const xds::Config> config) {
+                                       if (auto applied = apply(std::move(config)); !applied)
+                                         log::error("configuration refused, the one before stays",
+                                                    {{"error", applied.error().text}});
+                                     });
+  forwarder_.set_overload(bootstrap_.overload);
+  bootstrap_.config = {};
+  ads_->start();
   return {};
 }
 
@@ -73,17 +119,28 @@ Result<void> Standalone::start(xds::Bootstrap bootstrap, std::vector<net::Inheri
   }
   runtime_.set_drain_limit(options_.drain + std::chrono::seconds(1));
   if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));
-  forwarder_.on_in_force([this](const std::string&) { on_in_force(); });
+  forwarder_.on_in_force([this](const std::string& generation) { on_in_force(generation); });
   runtime_.hold_ready();
-  return use(std::move(bootstrap));
+  if (!bootstrap.dynamic) return use(std::move(bootstrap));
+  bootstrap_ = std::move(bootstrap);
+  return begin_dynamic();
 }
 
 Result<void> Standalone::reload(const google::protobuf::Message&) {
   MESH_TRY(auto bootstrap, xds::read_bootstrap(file_));
+  if (bootstrap.dynamic != bootstrap_.dynamic)
+    return Error{
+        Errc::Invalid,
+        file_ + ": dynamic_resources, and the node beside them, change with a restart only"};
   return use(std::move(bootstrap));
 }
 
-void Standalone::on_in_force() {
+void Standalone::on_in_force(const std::string& generation) {
+  if (ads_) ads_->on_in_force();
+  if (generation == kStarting) return;
+  for (const auto& [name, error] : forwarder_.listeners_left_out())
+    log::warning("a listener's address is taken; tried again until it is free",
+                 {{"listener", name}, {"error", error}});
   for (const net::Inherited& left : forwarder_.sockets().take_back())
     log::warning("no listener uses an inherited socket",
                  {{"name", left.name}, {"address", left.asked.to_string()}});

@@ -1,5 +1,5 @@
-// Standalone: a forwarder on a file alone: an Envoy bootstrap with static
-// resources. No bus, no state, no other daemon.
+// Standalone: a forwarder on an Envoy bootstrap: static resources, and those of the server
+// that its dynamic_resources name. No bus, no state, no other daemon.
 #pragma once
 
 #include <memory>
@@ -19,6 +19,8 @@ namespace mesh::forwarder {
 // another key of Envoy's at its top. Errors of reading it are left to its reader.
 bool is_bootstrap(const std::string& path);
 
+class AdsSource;
+
 class Standalone final : public daemon::Service {
  public:
   struct Options {
@@ -31,18 +33,22 @@ class Standalone final : public daemon::Service {
     Duration parent_shutdown{0};
   };
   Standalone(daemon::Runtime& runtime, std::string file, const Options& options);
+  ~Standalone() override;
 
   // `inherited`: listening sockets that a service manager gave us.
   Result<void> start(xds::Bootstrap bootstrap, std::vector<net::Inherited> inherited);
 
-  // SIGHUP: the file is read again. What is wrong leaves everything as it is.
+  // SIGHUP: the file is read again. What is wrong leaves everything as it is; so does another
+  // server, or another node, which need a restart.
   Result<void> reload(const google::protobuf::Message& settings) override;
   void drain(std::function<void()> done) override;
 
  private:
   forward::admin::Host admin_host();
   Result<void> use(xds::Bootstrap bootstrap);
-  void on_in_force();
+  Result<void> begin_dynamic();
+  Result<void> apply(std::shared_ptr<const xds::Config> config);
+  void on_in_force(const std::string& generation);
 
   daemon::Runtime& runtime_;
   const std::string file_;
@@ -50,6 +56,7 @@ class Standalone final : public daemon::Service {
   xds::Bootstrap bootstrap_;  // in use; without its values
   WallTime updated_{};
   forward::Forwarder forwarder_;
+  std::unique_ptr<AdsSource> ads_;  // with dynamic_resources
   forward::Admin admin_;
   event::Signal reopen_;  // SIGUSR1
   std::unique_ptr<Takeover> takeover_;

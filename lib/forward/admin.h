@@ -52,9 +52,9 @@ class Admin final : private event::Watch::Handler {
   static std::string list();
   admin::Page help(const admin::Query&) { return {.body = list()}; }
   admin::Page ready(const admin::Query&) { return admin::ready(forwarder_, state_); }
-  admin::Page stats(const admin::Query& q) { return admin::stats(forwarder_, state_, q); }
+  admin::Page stats(const admin::Query& q) { return admin::stats(forwarder_, state_, host_, q); }
   admin::Page stats_prometheus(const admin::Query& q) {
-    return admin::stats_prometheus(forwarder_, state_, q);
+    return admin::stats_prometheus(forwarder_, state_, host_, q);
   }
   admin::Page breakers(const admin::Query&) { return admin::breakers(forwarder_); }
   admin::Page clusters(const admin::Query& q) { return admin::clusters(forwarder_, q); }

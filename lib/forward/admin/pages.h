@@ -16,6 +16,15 @@ struct DumpQuery {
   bool endpoints = false;  // include_eds
 };
 
+// One line of /stats, by Envoy's name: "control_plane.connected_state". A text has no value,
+// and no place among Prometheus' metrics.
+struct Number {
+  std::string name;
+  uint64_t value = 0;
+  bool gauge = false;
+  std::optional<std::string> text = {};
+};
+
 // What only the process around the forwarder knows, and does.
 struct Host {
   std::string version;
@@ -28,6 +37,8 @@ struct Host {
   std::function<void(bool ill)> on_health;
   // JSON. Errc::NotFound: no such resource. May be empty.
   std::function<Result<std::string>(const DumpQuery&)> config_dump;
+  // What else is counted. May be empty.
+  std::function<std::vector<Number>()> numbers = {};
 };
 
 // What administration has decided so far.
@@ -40,9 +51,10 @@ struct State {
 std::string_view state_name(const Forwarder& forwarder, const State& state);
 
 Page ready(const Forwarder& forwarder, const State& state);
-Page stats(const Forwarder& forwarder, const State& state, const Query& query);
+Page stats(const Forwarder& forwarder, const State& state, const Host& host, const Query& query);
 // ?format=prometheus, and a path of its own.
-Page stats_prometheus(const Forwarder& forwarder, const State& state, const Query& query);
+Page stats_prometheus(const Forwarder& forwarder, const State& state, const Host& host,
+                      const Query& query);
 Page breakers(const Forwarder& forwarder);
 Page clusters(const Forwarder& forwarder, const Query& query);
 // Envoy's flags, in its order, all that hold; "healthy" where none does.

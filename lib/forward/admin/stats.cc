@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "forward/admin/pages.h"
 #include "telemetry/metric_choices.h"
 #include "telemetry/prometheus.h"
@@ -27,14 +28,25 @@ struct Stat {
   bool gauge = true;
 };
 
+std::string prometheus_name(std::string_view name) {
+  std::string metric = "envoy_" + std::string(name);
+  std::replace(metric.begin(), metric.end(), '.', '_');
+  return metric;
+}
+
 // What Envoy counts of its server and clusters, of things that we know now.
-std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
+std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state, const Host& host) {
   std::vector<Stat> stats;
   const auto add = [&](std::string_view group, std::string_view name, uint64_t value) {
-    std::string label = "envoy_" + std::string(group) + "_" + std::string(name);
-    std::replace(label.begin(), label.end(), '.', '_');
-    stats.push_back({std::string(group) + "." + std::string(name), std::move(label), "", value});
+    std::string whole = std::string(group) + "." + std::string(name);
+    std::string metric = prometheus_name(whole);
+    stats.push_back({std::move(whole), std::move(metric), "", value});
   };
+  if (host.numbers)
+    for (const Number& number : host.numbers())
+      if (!number.text)
+        stats.push_back(
+            {number.name, prometheus_name(number.name), "", number.value, number.gauge});
   const bool live = state_name(forwarder, state) == "LIVE";
   const struct mallinfo2 heap = mallinfo2();
   add("server", "concurrency", forwarder.local().workers);
@@ -59,10 +71,8 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state) {
   add("listener_manager", "total_listeners_active", snapshot->listeners.size());
   for (const auto& [name, cluster] : snapshot->clusters) {
     for (const upstream::ClusterStat& one : upstream::cluster_stats(*cluster)) {
-      std::string metric = "envoy_cluster_" + one.name;
-      std::replace(metric.begin(), metric.end(), '.', '_');
-      stats.push_back(
-          {"cluster." + name + "." + one.name, std::move(metric), name, one.value, one.gauge});
+      stats.push_back({"cluster." + name + "." + one.name, prometheus_name("cluster." + one.name),
+                       name, one.value, one.gauge});
     }
   }
   return stats;
@@ -82,17 +92,22 @@ std::string series_name(std::string_view metric, const telemetry::Labels& labels
 
 struct All {
   std::map<std::string, uint64_t> numbers;
+  std::map<std::string, std::string> texts;
   std::map<std::string, telemetry::HistogramTotals> histograms;
 };
 
-All gather(const Forwarder& forwarder, const State& state, const NameFilter& wanted, bool used) {
+All gather(const Forwarder& forwarder, const State& state, const Host& host,
+           const NameFilter& wanted, bool used) {
   All all;
+  if (host.numbers)
+    for (Number& number : host.numbers())
+      if (number.text && wanted(number.name)) all.texts[number.name] = *std::move(number.text);
   telemetry::Snapshot totals;
   forwarder.collect(totals);
   const auto add = [&](const std::string& name, uint64_t value) {
     if ((value != 0 || !used) && wanted(name)) all.numbers[name] += value;
   };
-  for (const Stat& stat : server_stats(forwarder, state)) add(stat.name, stat.value);
+  for (const Stat& stat : server_stats(forwarder, state, host)) add(stat.name, stat.value);
   for (const auto& [key, value] : totals.numbers) {
     std::string name = key.name;
     for (const auto& [label, text] : key.labels) name += "." + label + "." + text;
@@ -134,6 +149,7 @@ std::string number_text(double value) {
 // between two readers is nothing that we keep.
 std::string text_page(const All& all) {
   std::string out;
+  for (const auto& [name, text] : all.texts) out += name + ": " + text::quoted(text) + "\n";
   for (const auto& [name, value] : all.numbers) out += name + ": " + std::to_string(value) + "\n";
   for (const auto& [name, totals] : all.histograms) {
     out += name + ":";
@@ -147,6 +163,8 @@ std::string text_page(const All& all) {
 std::string json_page(const All& all) {
   json::Writer w;
   w.object().key("stats").list();
+  for (const auto& [name, text] : all.texts)
+    w.object().field("name", name).field("value", text).end();
   for (const auto& [name, value] : all.numbers)
     w.object().field("name", name).key("value").number(value).end();
   if (!all.histograms.empty()) {
@@ -203,7 +221,8 @@ std::string label_value(std::string_view text) {
 
 }  // namespace
 
-Page stats_prometheus(const Forwarder& forwarder, const State& state, const Query& query) {
+Page stats_prometheus(const Forwarder& forwarder, const State& state, const Host& host,
+                      const Query& query) {
   auto wanted = name_filter(query, "filter");
   if (!wanted) return {.status = 400, .body = wanted.error().text + "\n"};
   telemetry::Snapshot totals;
@@ -211,7 +230,7 @@ Page stats_prometheus(const Forwarder& forwarder, const State& state, const Quer
   std::string page = telemetry::prometheus_page(totals);
   // Samples of a metric stand together, whatever cluster they are of.
   std::map<std::string, std::string> metrics;
-  for (const Stat& stat : server_stats(forwarder, state)) {
+  for (const Stat& stat : server_stats(forwarder, state, host)) {
     std::string& lines = metrics[stat.prometheus];
     if (lines.empty())
       lines = "# HELP " + stat.prometheus + " As Envoy counts it.\n# TYPE " + stat.prometheus +
@@ -225,14 +244,14 @@ Page stats_prometheus(const Forwarder& forwarder, const State& state, const Quer
   return {.type = telemetry::kPrometheusType, .body = chosen(page, *wanted, query.has("usedonly"))};
 }
 
-Page stats(const Forwarder& forwarder, const State& state, const Query& query) {
+Page stats(const Forwarder& forwarder, const State& state, const Host& host, const Query& query) {
   const std::string_view format = query.get("format");
-  if (format == "prometheus") return stats_prometheus(forwarder, state, query);
+  if (format == "prometheus") return stats_prometheus(forwarder, state, host, query);
   if (!format.empty() && format != "text" && format != "json")
     return {.status = 400, .body = "usage: /stats?format=(json|prometheus|text)\n"};
   auto wanted = name_filter(query, "filter");
   if (!wanted) return {.status = 400, .body = wanted.error().text + "\n"};
-  const All all = gather(forwarder, state, *wanted, query.has("usedonly"));
+  const All all = gather(forwarder, state, host, *wanted, query.has("usedonly"));
   if (format == "json") return {.type = kJson, .body = json_page(all)};
   return {.body = text_page(all)};
 }
