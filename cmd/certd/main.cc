@@ -49,9 +49,14 @@ Result<void> start(daemon::Runtime& runtime) {
   MESH_TRY(auto authority, ca::Authority::open(state_dir, settings.limits, now));
   say_issuer(authority, now);
   MESH_TRY_VOID(daemon::make_dir(settings.tokens.directory(), 0700, "tokens directory"));
-  runtime.keep(std::make_unique<certd::Service>(runtime.loop(), runtime.clock(), *runtime.server(),
-                                                state_dir, std::move(settings),
-                                                std::move(authority)));
+  const auto sds = settings.sds;
+  auto service =
+      std::make_unique<certd::Service>(runtime.loop(), runtime.clock(), *runtime.server(),
+                                       state_dir, std::move(settings), std::move(authority));
+  if (sds)
+    MESH_TRY_VOID(
+        service->serve_secrets(sds->empty() ? runtime.paths().run_dir + "/sds.sock" : *sds));
+  runtime.keep(std::move(service));
   return {};
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "ca/enrolment.h"
 #include "cmd/certd/messages.h"
 #include "identity/csr.h"
 #include "identity/digest.h"
@@ -61,33 +60,39 @@ Result<void> Service::reload(const google::protobuf::Message& message) {
   return {};
 }
 
-Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, const bus::Peer& peer) {
-  if (request.token().size() > kTokenBytesMax)
-    return Error{Errc::TooBig, "the token is over 256 bytes"};
-  MESH_TRY(const identity::Csr csr, identity::Csr::parse(request.csr_der()));
+Result<ca::Leaf> Service::sign(const identity::Csr& csr, const ca::Evidence& evidence,
+                               const std::string& name) {
   const WallTime now = clock_.wall();
-  const ca::Evidence evidence{peer.uid, request.token(), request.former_key(),
-                              request.former_signature()};
   auto decision = ca::decide(csr, evidence, authority_, policy_, tokens_, now);
   if (!decision) {
-    log::warning("enrolment refused", {{"uid", peer.uid},
-                                       {"name", ca::printable_name(request.name())},
+    log::warning("enrolment refused", {{"uid", evidence.uid},
+                                       {"name", ca::printable_name(name)},
                                        {"why", decision.error().text}});
     return std::move(decision).error();
   }
   MESH_TRY(const ca::Leaf leaf,
-           authority_.issue(csr.key(), decision->id, {peer.uid, decision->ground, request.name()},
-                            now, random_));
+           authority_.issue(csr.key(), decision->id, {evidence.uid, decision->ground, name}, now,
+                            random_));
   // The leaf first: a crash in between leaves a token that works once more,
   // the other order a workload with neither token nor certificate.
   if (decision->token) MESH_TRY_VOID(tokens_.remove(*decision->token));
   log::info("enrolled", {{"identity", leaf.id.uri()},
-                         {"uid", peer.uid},
-                         {"name", ca::printable_name(request.name())},
+                         {"uid", evidence.uid},
+                         {"name", ca::printable_name(name)},
                          {"serial", leaf.certificate.serial()},
                          {"by", decision->ground == ca::Ground::Rule ? "rule" : "token"}});
   stuck_.erase(csr.key().fingerprint());
-  svids_.offer(csr.key().fingerprint(), leaf);
+  return leaf;
+}
+
+Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, const bus::Peer& peer) {
+  if (request.token().size() > kTokenBytesMax)
+    return Error{Errc::TooBig, "the token is over 256 bytes"};
+  MESH_TRY(const identity::Csr csr, identity::Csr::parse(request.csr_der()));
+  const ca::Evidence evidence{peer.uid, request.token(), request.former_key(),
+                              request.former_signature()};
+  MESH_TRY(const ca::Leaf leaf, sign(csr, evidence, request.name()));
+  offer(csr.key().fingerprint(), leaf);
   arm_renewal();
 
   msg::EnrollReply reply;
@@ -96,10 +101,54 @@ Result<msg::EnrollReply> Service::enroll(const msg::EnrollRequest& request, cons
   return reply;
 }
 
+// ---- Secret discovery
+
+Result<void> Service::serve_secrets(const std::string& path) {
+  SdsServer::Issuer& issuer = *this;
+  sds_ = std::make_unique<SdsServer>(loop_, issuer);
+  return sds_->start(path);
+}
+
+// A key that was made here for one user: only the rule for that user says who it is.
+Result<ca::Leaf> Service::sign_for(uint32_t uid, const identity::Csr& csr) {
+  if (authority_.issuer() == nullptr)
+    return Error{Errc::Unavailable, "the issuing certificate is not there yet"};
+  ca::Evidence evidence;
+  evidence.uid = uid;
+  MESH_TRY(ca::Leaf leaf, sign(csr, evidence, "sds"));
+  renewal_.arm(kSoonest);
+  return leaf;
+}
+
+const ca::Leaf* Service::in_force(uint32_t uid, const std::string& key) const {
+  const WallTime now = clock_.wall();
+  const ca::Leaf* const leaf = authority_.find(key, now);
+  const auto id = policy_.identify(uid);
+  const bool good = leaf != nullptr && id && *id == leaf->id && leaf->holder.uid == uid &&
+                    leaf->renew_at > now && !is_orphan(*leaf);
+  return good ? leaf : nullptr;
+}
+
+std::set<std::string> Service::watched() const {
+  std::set<std::string> keys;
+  for (const auto& [key, watchers] : svids_.watched()) keys.insert(key);
+  if (sds_)
+    for (std::string& key : sds_->watched()) keys.insert(std::move(key));
+  return keys;
+}
+
+size_t Service::watchers(const std::string& key) const {
+  return svids_.watchers(key) + (sds_ ? sds_->watchers(key) : 0);
+}
+
+void Service::offer(const std::string& key, const ca::Leaf& leaf) {
+  if (!sds_ || !sds_->offer(key, leaf)) svids_.offer(key, leaf);
+}
+
 Result<msg::ListReply> Service::list(const msg::ListRequest&, const bus::Peer&) {
   msg::ListReply reply;
   for (const auto& [key, leaf] : authority_.ledger().leaves())
-    *reply.add_leaves() = to_list(leaf, svids_.watchers(key));
+    *reply.add_leaves() = to_list(leaf, watchers(key));
   reply.set_trust_domain(authority_.limits().trust_domain);
   if (const auto bundle = authority_.bundle())
     reply.set_root_not_after_unix_ms(unix_ms(bundle->roots().front().not_after()));
@@ -156,6 +205,7 @@ Result<msg::InstallIssuerReply> Service::install_issuer(const msg::InstallIssuer
              {"until", text::format_time(authority_.issuer()->not_after())},
              {"uid", peer.uid}});
   bundles_.set(authority_.bundle());
+  if (sds_) sds_->refresh();
   stuck_.clear();
   renew_due();
   return reply;
@@ -166,7 +216,7 @@ Result<msg::InstallIssuerReply> Service::install_issuer(const msg::InstallIssuer
 void Service::renew_due() {
   const WallTime now = clock_.wall();
   std::vector<std::string> due;
-  for (const auto& [key, watchers] : svids_.watched()) {
+  for (const std::string& key : watched()) {
     const ca::Leaf* leaf = authority_.find(key, now);
     if (leaf != nullptr && (leaf->renew_at <= now || is_orphan(*leaf))) due.push_back(key);
   }
@@ -197,7 +247,7 @@ Result<void> Service::renew(const std::string& key, const ca::Leaf& leaf) {
   log::info("renewed", {{"identity", fresh.id.uri()},
                         {"name", fresh.holder.name},
                         {"serial", fresh.certificate.serial()}});
-  svids_.offer(key, fresh);
+  offer(key, fresh);
   return {};
 }
 
@@ -209,7 +259,7 @@ bool Service::is_orphan(const ca::Leaf& leaf) const {
 void Service::arm_renewal() {
   const WallTime now = clock_.wall();
   Duration wait = kLookAgain;
-  for (const auto& [key, watchers] : svids_.watched()) {
+  for (const std::string& key : watched()) {
     const ca::Leaf* leaf = authority_.find(key, now);
     if (leaf == nullptr) continue;
     const Duration until = is_orphan(*leaf) ? kSoonest : leaf->renew_at - now;

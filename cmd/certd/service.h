@@ -12,6 +12,8 @@
 #include "base/random.h"
 #include "bus/server.h"
 #include "ca/authority.h"
+#include "ca/enrolment.h"
+#include "cmd/certd/sds_server.h"
 #include "cmd/certd/settings.h"
 #include "daemon/service.h"
 #include "event/timer.h"
@@ -21,13 +23,16 @@ namespace mesh::certd {
 
 namespace msg = mesh::certd::v1;
 
-class Service final : public daemon::Service {
+class Service final : public daemon::Service, private SdsServer::Issuer {
  public:
   // All but `settings` and `authority` outlive us.
   Service(event::Loop& loop, const Clock& clock, bus::Server& server, std::string state_dir,
           Settings settings, ca::Authority authority);
 
   Result<void> reload(const google::protobuf::Message& settings) override;
+
+  // Serves Envoy's secret discovery service at that path. Errors: a socket that is taken.
+  Result<void> serve_secrets(const std::string& path);
 
  private:
   // The trust bundle, "default": none while this host's issuer waits.
@@ -68,6 +73,17 @@ class Service final : public daemon::Service {
     std::map<std::string, std::set<bus::Watcher*>> watched_;  // by key fingerprint
   };
 
+  // Decides who asks, signs the key, and offers it to who watches it. `name` is for people.
+  Result<ca::Leaf> sign(const identity::Csr& csr, const ca::Evidence& evidence,
+                        const std::string& name);
+
+  Result<ca::Leaf> sign_for(uint32_t uid, const identity::Csr& csr) override;
+  const ca::Leaf* in_force(uint32_t uid, const std::string& key) const override;
+  std::vector<identity::Certificate> chain_of(const ca::Leaf& leaf) const override {
+    return authority_.chain(leaf);
+  }
+  std::optional<identity::TrustBundle> bundle() const override { return authority_.bundle(); }
+
   Result<msg::EnrollReply> enroll(const msg::EnrollRequest& request, const bus::Peer& peer);
   Result<msg::ListReply> list(const msg::ListRequest& request, const bus::Peer& peer);
   Result<msg::IssuerReply> issuer(const msg::IssuerRequest& request, const bus::Peer& peer);
@@ -75,6 +91,11 @@ class Service final : public daemon::Service {
                                            const bus::Peer& peer);
   Result<msg::InstallIssuerReply> install_issuer(const msg::InstallIssuerRequest& request,
                                                  const bus::Peer& peer);
+
+  // The keys that somebody watches, on the bus or by SDS.
+  std::set<std::string> watched() const;
+  size_t watchers(const std::string& key) const;
+  void offer(const std::string& key, const ca::Leaf& leaf);
 
   // Renews what is due and watched, and arms the timer for what is due next.
   void renew_due();
@@ -92,7 +113,8 @@ class Service final : public daemon::Service {
   Bundles bundles_;
   Svids svids_;
   event::Timer renewal_;
-  std::set<std::string> stuck_;  // keys whose renewal failed; said once each
+  std::set<std::string> stuck_;     // keys whose renewal failed; said once each
+  std::unique_ptr<SdsServer> sds_;  // null: not served
 };
 
 }  // namespace mesh::certd

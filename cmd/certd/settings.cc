@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "net/address.h"
 
 namespace mesh::certd {
 namespace {
@@ -81,7 +82,13 @@ Result<Settings> settings_of(const settings::v1::Certd& message, const std::stri
   const std::string tokens_dir =
       message.tokens_dir().empty() ? state_dir + "/tokens" : message.tokens_dir();
   ca::Tokens tokens(tokens_dir, limits.trust_domain);
-  return Settings{std::move(limits), std::move(policy), std::move(tokens)};
+  Settings settings{std::move(limits), std::move(policy), std::move(tokens)};
+  if (!message.has_sds()) return settings;
+  settings.sds = message.sds().socket();
+  if (!settings.sds->empty())
+    if (const auto path = net::Address::unix_path(*settings.sds); !path)
+      return Error{Errc::Invalid, "sds.socket: " + path.error().text};
+  return settings;
 }
 
 }  // namespace mesh::certd

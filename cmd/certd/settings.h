@@ -1,6 +1,7 @@
 // certd.yaml as what certd works with.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -15,6 +16,8 @@ struct Settings {
   ca::Limits limits;
   ca::Policy policy;
   ca::Tokens tokens;
+  // Where secrets are served to Envoys; empty: RUN-DIR/sds.sock. None: nowhere.
+  std::optional<std::string> sds = {};
 };
 
 // Fills in the defaults and checks ranges and names. Errc::Invalid begins with

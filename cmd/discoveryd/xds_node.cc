@@ -77,6 +77,9 @@ Result<XdsNode> xds_node_of(const envoy::config::core::v3::Node& node) {
   MESH_TRY(out.certificates, text_at(fields, "certificates"));
   if (!out.certificates.empty() && out.certificates[0] != '/')
     return Error{Errc::Invalid, "node.metadata.certificates: expected an absolute path"};
+  MESH_TRY(out.sds, text_at(fields, "sds"));
+  if (!out.sds.empty() && !out.certificates.empty())
+    return Error{Errc::Invalid, "node.metadata.sds: not beside certificates"};
   for (const auto name : kTaken) {
     MESH_TRY(std::string value, text_at(fields, name));
     if (!value.empty()) out.words.metadata[std::string(name)] = std::move(value);

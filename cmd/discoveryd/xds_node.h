@@ -1,7 +1,8 @@
 // An xDS client's node (envoy.config.core.v3.Node) as a watch of the bus has it.
 //
 // Its metadata has the names of xds/node.h, and "namespace", "workload", "labels" (an object
-// of texts) and "certificates", a directory on its host. What else stands there is passed over.
+// of texts), "certificates", a directory on its host, or "sds", a cluster of its bootstrap that
+// serves its secrets. What else stands there is passed over.
 #pragma once
 
 #include <string>
@@ -17,6 +18,7 @@ namespace mesh::discoveryd {
 struct XdsNode {
   bus::Node words;
   std::string certificates;  // where its certificate, key and trust bundle are; or empty
+  std::string sds;           // a cluster of its own that has them; or empty
 };
 
 // Errc::Invalid names the key.

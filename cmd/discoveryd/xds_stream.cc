@@ -48,6 +48,8 @@ class XdsStream::Watch final : public bus::Watcher {
 
   void offer(std::string_view name, std::string_view version,
              std::shared_ptr<const std::string> body) override {
+    if (const std::string& sds = stream_.node_.sds; !sds.empty())
+      body = std::make_shared<const std::string>(with_sds(type_url(), *body, sds));
     stream_.ads_.offer(type_, name, version, std::move(body));
     changed();
   }

@@ -1,5 +1,6 @@
 #include <climits>
 #include <cstdlib>
+#include <optional>
 
 #include "base/host_name.h"
 #include "base/json.h"
@@ -20,12 +21,15 @@ constexpr const char* kTypes = "type.googleapis.com/envoy.extensions.";
 // Names of secrets, as compiled resources have them.
 constexpr const char* kOwn = "default";
 constexpr const char* kRoots = "ROOTCA";
+// The cluster of certd's secrets, as Istio's bootstrap names it.
+constexpr const char* kSds = "sds-grpc";
 
 struct Plan {
   settings::v1::Forwarder forwarder;
   std::string id;
   net::Address xds;
-  std::string certificates;  // absolute; empty: none
+  std::string certificates;         // absolute; empty: none
+  std::optional<net::Address> sds;  // certd's socket, in place of certificates
   std::string server_identity;
   bool whole = false;  // state of the world
 };
@@ -78,6 +82,7 @@ void node(Writer& w, const Plan& plan) {
     ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);
   tell(key::kPorts, ports);
   tell("certificates", plan.certificates);
+  tell("sds", plan.sds ? kSds : "");
   w.key("labels").object();
   for (const auto& [name, value] : from.labels()) w.field(name, value);
   w.end().end().end();
@@ -85,8 +90,14 @@ void node(Writer& w, const Plan& plan) {
 
 void secret_of(Writer& w, const Plan& plan, const std::string& name) {
   w.object().field("name", name).key("sds_config").object();
-  w.key("path_config_source").object();
-  w.field("path", plan.certificates + "/" + name + ".json").end();
+  if (plan.sds) {
+    w.key("api_config_source").object().field("api_type", "GRPC");
+    w.field("transport_api_version", "V3").key("grpc_services").list().object();
+    w.key("envoy_grpc").object().field("cluster_name", kSds).end().end().end().end();
+  } else {
+    w.key("path_config_source").object();
+    w.field("path", plan.certificates + "/" + name + ".json").end();
+  }
   w.field("resource_api_version", "V3").end().end();
 }
 
@@ -109,20 +120,20 @@ void transport(Writer& w, const Plan& plan) {
   w.end().end().end().end();
 }
 
-void discoveryd_cluster(Writer& w, const Plan& plan) {
-  w.object().field("name", "discoveryd").field("type", "STATIC").field("connect_timeout", "5s");
+void cluster(Writer& w, const Plan& plan, const char* name, const net::Address& at) {
+  w.object().field("name", name).field("type", "STATIC").field("connect_timeout", "5s");
   w.key("typed_extension_protocol_options").object();
   w.key("envoy.extensions.upstreams.http.v3.HttpProtocolOptions").object();
   w.field("@type", std::string(kTypes) + "upstreams.http.v3.HttpProtocolOptions");
   w.key("explicit_http_config").object().key("http2_protocol_options").object();
   w.key("connection_keepalive").object().field("interval", "30s").field("timeout", "10s");
   w.end().end().end().end().end();
-  w.key("load_assignment").object().field("cluster_name", "discoveryd");
+  w.key("load_assignment").object().field("cluster_name", name);
   w.key("endpoints").list().object().key("lb_endpoints").list().object();
   w.key("endpoint").object();
-  address(w, plan.xds);
+  address(w, at);
   w.end().end().end().end().end().end();
-  if (!plan.xds.is_unix()) transport(w, plan);
+  if (!at.is_unix()) transport(w, plan);
   w.end();
 }
 
@@ -142,7 +153,8 @@ std::string bootstrap(const Plan& plan) {
   for (const char* const type : {"cds_config", "lds_config"})
     w.key(type).object().key("ads").object().end().field("resource_api_version", "V3").end();
   w.end().key("static_resources").object().key("clusters").list();
-  discoveryd_cluster(w, plan);
+  cluster(w, plan, "discoveryd", plan.xds);
+  if (plan.sds) cluster(w, plan, kSds, *plan.sds);
   w.end().end().end();
   return w.take();
 }
@@ -184,9 +196,14 @@ Result<Plan> plan_of(const cli::Context& context) {
     if (resolved == nullptr) return errno_error(plan.certificates);
     plan.certificates = resolved;
     free(resolved);
-  } else if (!plan.xds.is_unix() || arguments.has("--secret")) {
-    return Error{Errc::Invalid, "--certificates DIR is needed for mutual TLS"};
   }
+  if (arguments.has("--sds")) {
+    if (!plan.certificates.empty()) return Error{Errc::Invalid, "--sds: not beside --certificates"};
+    MESH_TRY(plan.sds, net::Address::unix_path(arguments.get("--sds")));
+  }
+  const bool known = plan.sds || !plan.certificates.empty();
+  if ((!known && !plan.xds.is_unix()) || (plan.certificates.empty() && arguments.has("--secret")))
+    return Error{Errc::Invalid, "--certificates DIR, or --sds, is needed for mutual TLS"};
   plan.server_identity =
       arguments.get("--server-identity", "spiffe://cluster.local/ns/istio-system/sa/discoveryd");
   MESH_TRY_VOID(identity::SpiffeId::parse(plan.server_identity));
@@ -219,6 +236,7 @@ cli::Command envoy_bootstrap_command() {
               "mesh-envoy(7) has the steps, and what differs.\n",
           .options = {{"--xds", "ADDRESS", "ADDRESS:PORT or socket of discoveryd"},
                       {"--certificates", "DIR", "where `mesh cert request` puts them"},
+                      {"--sds", "SOCKET", "of certd: it has the certificate and key"},
                       {"--server-identity", "ID", "discoveryd's, where --xds is ADDRESS:PORT"},
                       {"--secret", "NAME", "print DIR/NAME.json: default or ROOTCA"},
                       {"--state-of-the-world", "", "everything comes at each change"}},
