@@ -49,6 +49,15 @@ std::string Forwarder::acked_by_all() const {
   return result;
 }
 
+bool Forwarder::settled() const {
+  std::array<bool, kTypes> watched{};
+  for (const auto& [watcher, type] : watches) {
+    if (!watcher->idle()) return false;
+    watched[size_t(type)] = true;
+  }
+  return std::find(watched.begin(), watched.end(), false) == watched.end();
+}
+
 void Forwarder::on_changed(Type type, const Resource& resource) {
   unmarked[size_t(type)] = true;
   changed->insert(this);
@@ -66,6 +75,18 @@ void Forwarder::on_removed(Type type, const std::string& name) {
   for (const auto& [watcher, watched] : watches)
     if (watched == type && served()) watcher->withdraw(name);
 }
+
+namespace {
+
+// What the catalog compiles for it; nothing: everything.
+std::optional<Hosts> asked_by(const Forwarder& forwarder) {
+  if (!forwarder.on_demand) return std::nullopt;
+  Hosts all;
+  for (const auto& [watcher, names] : forwarder.asks) all.insert(names.begin(), names.end());
+  return all;
+}
+
+}  // namespace
 
 // ---- Providers
 
@@ -97,6 +118,7 @@ class Publisher::ResourceProvider final : public Publisher::Provider {
 class Publisher::HostProvider final : public Publisher::Provider {
  public:
   using Provider::Provider;
+  Result<void> on_open(bus::Watcher& watcher) override;
   void on_subscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
   void on_unsubscribe(bus::Watcher& watcher, const std::vector<std::string>& names) override;
 };
@@ -126,8 +148,7 @@ Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
   publisher_.observer_.arrived(forwarder.node, watcher.node());
   // This watch has not subscribed yet and hears nothing of it; others may.
   if (other) {
-    publisher_.catalog_.set(forwarder, forwarder.node);
-    publisher_.ask(forwarder);
+    publisher_.catalog_.set(forwarder, forwarder.node, asked_by(forwarder));
     if (publisher_.model() != nullptr) publisher_.mark(forwarder);
   }
   return {};
@@ -140,6 +161,7 @@ void Publisher::Provider::on_gone(bus::Watcher& watcher) {
   const discovery::Node node = forwarder->node;
   forwarder->watches.erase(&watcher);
   forwarder->acked.erase(&watcher);
+  forwarder->unanswered.erase(&watcher);
   if (forwarder->asks.erase(&watcher) > 0) publisher_.ask(*forwarder);
   if (--forwarder->open == 0) {
     log::info("forwarder gone", {{"node", node.id}});
@@ -167,7 +189,9 @@ void Publisher::ResourceProvider::on_subscribe(bus::Watcher& watcher,
 void Publisher::ResourceProvider::on_ack(bus::Watcher& watcher, std::string_view generation) {
   Forwarder* const forwarder = publisher_.find(watcher);
   publisher_.observer_.answered();
-  if (forwarder == nullptr || generation.empty()) return;
+  if (forwarder == nullptr) return;
+  publisher_.answer_hosts(*forwarder);
+  if (generation.empty()) return;
   std::string& acked = forwarder->acked[&watcher];
   if (acked == generation) return;
   acked = generation;
@@ -179,6 +203,7 @@ void Publisher::ResourceProvider::on_nack(bus::Watcher& watcher, std::string_vie
   Forwarder* const forwarder = publisher_.find(watcher);
   publisher_.observer_.answered();
   if (forwarder == nullptr) return;
+  publisher_.answer_hosts(*forwarder);
   const Resource* const resource = publisher_.catalog_.find(*forwarder, type_, name);
   std::string origin;
   if (resource != nullptr && resource->version == version)
@@ -202,32 +227,42 @@ void Publisher::ResourceProvider::on_in_force(bus::Watcher& watcher, std::string
   forwarder->in_force_since = publisher_.clock_.now();
 }
 
+// From here on it is served: who asks for nothing has no host, and the rest.
+Result<void> Publisher::HostProvider::on_open(bus::Watcher& watcher) {
+  MESH_TRY_VOID(Provider::on_open(watcher));
+  Forwarder& forwarder = *publisher_.find(watcher);
+  const bool first = !forwarder.served();
+  forwarder.asks[&watcher];
+  if (!first || publisher_.model() == nullptr) return {};
+  for (const auto& [other, type] : forwarder.watches) publisher_.offer(forwarder, *other, type);
+  publisher_.mark(forwarder);
+  return {};
+}
+
 void Publisher::HostProvider::on_subscribe(bus::Watcher& watcher,
                                            const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
-  const bool first = !forwarder->served();
-  Hosts fresh;
-  for (const auto& name : names)
-    if (name != bus::kAll && name.size() <= kHostBytesMax) fresh.insert(name);
-  forwarder->asks[&watcher].insert(fresh.begin(), fresh.end());
+  Hosts& asked = forwarder->asks[&watcher];
+  Hosts& unanswered = forwarder->unanswered[&watcher];
+  for (const auto& name : names) {
+    if (name == bus::kAll || name.size() > kHostBytesMax) continue;
+    asked.insert(name);
+    unanswered.insert(name);
+  }
   publisher_.ask(*forwarder);
-  if (publisher_.model() == nullptr) return;
-  if (first)
-    for (const auto& [other, type] : forwarder->watches) publisher_.offer(*forwarder, *other, type);
-  publisher_.offer_hosts(*forwarder, watcher, fresh);
-  watcher.mark(publisher_.model()->objects().generation);
-  if (first)
-    publisher_.mark(*forwarder);
-  else
-    publisher_.finish();
+  publisher_.finish();
+  publisher_.answer_hosts(*forwarder);
 }
 
 void Publisher::HostProvider::on_unsubscribe(bus::Watcher& watcher,
                                              const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
-  for (const auto& name : names) forwarder->asks[&watcher].erase(name);
+  for (const auto& name : names) {
+    forwarder->asks[&watcher].erase(name);
+    forwarder->unanswered[&watcher].erase(name);
+  }
   publisher_.ask(*forwarder);
   publisher_.finish();
 }
@@ -253,10 +288,10 @@ bus::WatchProvider& Publisher::provider(Type type) { return *providers_[size_t(t
 void Publisher::publish(std::shared_ptr<const Model> model, const discovery::Extent& extent) {
   catalog_.set_model(std::move(model), extent);
   for (auto& [id, forwarder] : forwarders_) {
-    if (catalog_.touched(forwarder))
-      for (const auto& [watcher, names] : forwarder.asks) offer_hosts(forwarder, *watcher, names);
     // Before its hosts are known it is told nothing; then offer() tells all.
     if (forwarder.served()) mark(forwarder);
+    if (catalog_.touched(forwarder)) forwarder.unanswered = forwarder.asks;
+    answer_hosts(forwarder);
   }
 }
 
@@ -270,7 +305,7 @@ void Publisher::set_node(const std::string& id, discovery::Node node) {
   const auto found = forwarders_.find(id);
   if (found == forwarders_.end() || found->second.node == node) return;
   found->second.node = std::move(node);
-  catalog_.set(found->second, found->second.node);
+  catalog_.set(found->second, found->second.node, asked_by(found->second));
 }
 
 Publisher::Unanswered Publisher::unanswered(const std::vector<const Service*>& services) const {
@@ -326,25 +361,27 @@ void Publisher::offer(Forwarder& forwarder, bus::Watcher& watcher, Type type) {
   });
 }
 
-void Publisher::offer_hosts(Forwarder& forwarder, bus::Watcher& watcher, const Hosts& names) {
-  for (const auto& name : names) {
-    const auto hosts = catalog_.find(forwarder, name);
-    if (!hosts) {
-      watcher.withdraw(name);
-      continue;
+// Whoever has an answer has the resources: they were acknowledged before.
+void Publisher::answer_hosts(Forwarder& forwarder) {
+  if (forwarder.unanswered.empty() || model() == nullptr || !forwarder.settled()) return;
+  for (const auto& [watcher, names] : std::exchange(forwarder.unanswered, {})) {
+    for (const auto& name : names) {
+      const auto hosts = catalog_.find(forwarder, name);
+      if (!hosts) {
+        watcher->withdraw(name);
+        continue;
+      }
+      v1::Host message;
+      for (const auto& host : *hosts) message.add_services(host);
+      auto body = std::make_shared<const std::string>(message.SerializeAsString());
+      watcher->offer(name, text::to_hex(identity::sha256(*body)).substr(0, 16), body);
     }
-    v1::Host message;
-    for (const auto& host : *hosts) message.add_services(host);
-    auto body = std::make_shared<const std::string>(message.SerializeAsString());
-    watcher.offer(name, text::to_hex(identity::sha256(*body)).substr(0, 16), body);
+    watcher->mark(model()->objects().generation);
   }
 }
 
 void Publisher::ask(Forwarder& forwarder) {
-  if (!forwarder.on_demand) return catalog_.set_asked(forwarder, std::nullopt);
-  Hosts all;
-  for (const auto& [watcher, names] : forwarder.asks) all.insert(names.begin(), names.end());
-  catalog_.set_asked(forwarder, std::move(all));
+  catalog_.set_asked(forwarder, asked_by(forwarder));
 }
 
 Forwarder* Publisher::find(bus::Watcher& watcher) {

@@ -51,6 +51,10 @@ struct Forwarder final : discovery::Catalog::Member {
   bool on_demand = false;
   std::map<bus::Watcher*, discovery::Catalog::Hosts> asks;
   bool served() const { return !on_demand || !asks.empty(); }
+  // Names that are not answered yet: an answer follows the resources that belong to it.
+  std::map<bus::Watcher*, discovery::Catalog::Hosts> unanswered;
+  // All types are watched, and all that was sent is acknowledged.
+  bool settled() const;
 
   // What all of its watches have acknowledged; empty where they differ.
   std::string acked_by_all() const;
@@ -112,8 +116,7 @@ class Publisher {
   void set_sent(Forwarder& forwarder);
   // Offers all of one type to one watch.
   void offer(Forwarder& forwarder, bus::Watcher& watcher, Type type);
-  void offer_hosts(Forwarder& forwarder, bus::Watcher& watcher,
-                   const discovery::Catalog::Hosts& names);
+  void answer_hosts(Forwarder& forwarder);
   void ask(Forwarder& forwarder);
 
   const Clock& clock_;

@@ -235,10 +235,14 @@ void Catalog::touch(Entry& entry, bool own) {
 bool Catalog::reaches(const Entry& entry, const Extent& extent) const {
   if (extent.all || extent.workloads.contains({entry.node.ns, entry.node.workload})) return true;
   if (extent.hosts.empty()) return false;
-  if (entry.scope == nullptr || entry.unresolved) return true;
-  const auto& hosts = entry.scope->node.hosts;
-  return hosts == nullptr || std::any_of(extent.hosts.begin(), extent.hosts.end(),
-                                         [&](const auto& host) { return hosts->contains(host); });
+  if (entry.scope == nullptr || entry.scope->node.hosts == nullptr || entry.gateway) return true;
+  if (extent.ports && listens_by_port(entry.node)) return true;
+  Hosts found;
+  for (const auto& name : entry.unresolved)
+    if (add_asked(entry.node, name, found)) return true;
+  const auto& hosts = *entry.scope->node.hosts;
+  return std::any_of(extent.hosts.begin(), extent.hosts.end(),
+                     [&](const auto& host) { return hosts.contains(host); });
 }
 
 bool Catalog::reaches_own(const Entry& entry, const Extent& extent) const {
@@ -319,7 +323,7 @@ void Catalog::on_workload(const std::pair<std::string, std::string>& key) {
   for (Member* member : found->second) touch(entries_.at(member), true);
 }
 
-void Catalog::set(Member& member, Node node) {
+void Catalog::set(Member& member, Node node, std::optional<Hosts> asked) {
   Entry& entry = entries_[&member];
   entry.member = &member;
   const std::pair key{node.ns, node.workload};
@@ -328,6 +332,7 @@ void Catalog::set(Member& member, Node node) {
   if (!node.workload.empty()) by_workload_[key].insert(&member);
   node.hosts = nullptr;
   entry.node = std::move(node);
+  entry.asked = std::move(asked);
   if (model_ != nullptr) touch(entry, true);
 }
 

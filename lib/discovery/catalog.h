@@ -37,6 +37,7 @@ struct Extent {
   bool all = false;                                              // everywhere
   std::set<std::string, std::less<>> hosts = {};                 // services and rules of these
   std::set<std::pair<std::string, std::string>> workloads = {};  // nodes of these
+  bool ports = false;  // those of `hosts` may be other ones: what listens by port is reached
 };
 
 class Catalog {
@@ -63,11 +64,11 @@ class Catalog {
   void on_workload(const std::pair<std::string, std::string>& key);
 
   // The member outlives its membership. Setting the node again tells what is
-  // different now.
-  void set(Member& member, Node node);
+  // different now. `asked`, on demand: what the member asks for, as requests name it,
+  // HOST or HOST:PORT; it gets that, where it leads, and what cannot be asked for (add_unasked()).
+  // Nothing: all that it may see. An arrival costs what is asked for.
+  void set(Member& member, Node node, std::optional<Hosts> asked = std::nullopt);
   void leave(Member& member);
-  // On demand: what the member asks for, as requests name it, HOST or HOST:PORT.
-  // Nothing: it gets all that it may see.
   void set_asked(Member& member, std::optional<Hosts> asked);
   // The hosts that come with one of these; nothing: nobody has it.
   std::optional<Hosts> find(const Member& member, std::string_view asked) const;
@@ -120,7 +121,8 @@ class Catalog {
     Member* member = nullptr;
     Node node;
     std::optional<Hosts> asked;
-    bool unresolved = false;  // some of them are nobody's
+    Hosts unresolved;         // those of them that are nobody's
+    bool gateway = false;     // on demand: gateways of the mesh select it
     uint64_t round = 0;       // in which it was last touched
     std::shared_ptr<Scope> scope;
     Sets own;
@@ -129,8 +131,11 @@ class Catalog {
 
   std::shared_ptr<const Hosts> closure(Entry& entry) const;
   bool add_asked(const Node& node, std::string_view asked, Hosts& into) const;
-  void add_tcp(const Node& node, Hosts& into) const;
-  void add_destinations(const Object<istio::VirtualService>& routing, Hosts& into) const;
+  bool add_unasked(const Node& node, Hosts& into) const;
+  void add_host(const Node& node, const std::string& host, const std::string& ns,
+                Hosts& into) const;
+  void add_destinations(const Node& node, const Object<istio::VirtualService>& routing,
+                        Hosts& into) const;
   const Object<istio::VirtualService>* routing_of(const Node& node, const std::string& host) const;
   std::shared_ptr<View> view_of(const Node& node);
   std::shared_ptr<Scope> scope_of(Entry& entry);

@@ -1,9 +1,10 @@
-// What a node gets that subscribes on demand: the hosts it asked for, and what their
-// rules lead to.
+// What a node gets that subscribes on demand: the hosts it asked for, what their rules lead to,
+// and what cannot be asked for.
 #include <algorithm>
 
 #include "base/text.h"
 #include "discovery/catalog.h"
+#include "discovery/compile/gateway.h"
 
 namespace mesh::discovery {
 namespace {
@@ -18,6 +19,12 @@ std::string_view without_port(std::string_view authority) {
   if (colon == std::string_view::npos || authority.find(':', colon + 1) != std::string_view::npos)
     return authority;
   return authority.substr(0, colon);
+}
+
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return char(std::toupper(c)); });
+  return text;
 }
 
 bool has_tcp(const Service& service) {
@@ -38,9 +45,19 @@ const Object<istio::VirtualService>* Catalog::routing_of(const Node& node,
   return named ? routing : nullptr;
 }
 
-void Catalog::add_destinations(const Object<istio::VirtualService>& routing, Hosts& into) const {
+// A host, its own rules, and where these lead: whoever has a virtual host has its clusters too.
+void Catalog::add_host(const Node& node, const std::string& host, const std::string& ns,
+                       Hosts& into) const {
+  if (!into.insert(host).second) return;
+  if (const auto* routing = model_->virtual_service(host, ns, node.ns))
+    add_destinations(node, *routing, into);
+}
+
+void Catalog::add_destinations(const Node& node, const Object<istio::VirtualService>& routing,
+                               Hosts& into) const {
   const auto add = [&](const istio::Destination& to) {
-    if (!to.host().empty()) into.insert(model_->resolve(to.host(), routing.ns));
+    if (!to.host().empty())
+      add_host(node, model_->resolve(to.host(), routing.ns), routing.ns, into);
   };
   for (const auto& route : routing.spec.http()) {
     for (const auto& to : route.route()) add(to.destination());
@@ -57,9 +74,11 @@ void Catalog::add_destinations(const Object<istio::VirtualService>& routing, Hos
 bool Catalog::add_asked(const Node& node, std::string_view asked, Hosts& into) const {
   const std::string_view host = without_port(asked);
   if (const auto* service = model_->service_named(host, node)) {
-    into.insert(service->host);
-    if (const auto* routing = model_->virtual_service(service->host, service->ns, node.ns))
-      add_destinations(*routing, into);
+    add_host(node, service->host, service->ns, into);
+    // Within the wildcard's range the more exact host goes before it, without being asked for.
+    if (service->host.starts_with('*'))
+      for (const auto& other : model_->services())
+        if (host_match(service->host, other.host) > 0) add_host(node, other.host, other.ns, into);
     return true;
   }
   const std::string name = text::to_lower(host);
@@ -69,7 +88,7 @@ bool Catalog::add_asked(const Node& node, std::string_view asked, Hosts& into) c
     const auto* routing = routing_of(node, form);
     if (routing == nullptr) continue;
     into.insert(form);
-    add_destinations(*routing, into);
+    add_destinations(node, *routing, into);
     return true;
   }
   return false;
@@ -83,23 +102,45 @@ std::optional<Catalog::Hosts> Catalog::find(const Member& member, std::string_vi
   return result;
 }
 
-// A connection without a name cannot ask: where TCP is listened for, all of it is there.
-void Catalog::add_tcp(const Node& node, Hosts& into) const {
-  for (const auto* service : model_->services_for(node)) {
-    if (!has_tcp(*service)) continue;
-    into.insert(service->host);
-    if (const auto* routing = model_->virtual_service(service->host, service->ns, node.ns))
-      add_destinations(*routing, into);
+// What cannot be asked for, as nothing names it: services where they are told apart by port;
+// and what is named beforehand: by the egress of the node's Sidecar, and by routes of gateways
+// that select it. True: there are such gateways.
+bool Catalog::add_unasked(const Node& node, Hosts& into) const {
+  if (listens_by_port(node))
+    for (const auto* service : model_->services_for(node))
+      if (has_tcp(*service)) add_host(node, service->host, service->ns, into);
+  const auto* const sidecar = model_->sidecar(node.ns, node.labels);
+  for (int i = 0; sidecar != nullptr && i < sidecar->spec.egress_size(); ++i) {
+    const auto& egress = sidecar->spec.egress(i);
+    const bool by_port = egress.has_port() && !is_http(upper(egress.port().protocol()));
+    for (const auto& host : egress.hosts()) {
+      const std::string name = host.substr(host.find('/') + 1);
+      if (name.find('*') == std::string::npos) add_host(node, name, node.ns, into);
+    }
+    if (!by_port) continue;
+    for (const auto* service : model_->services_for(node))
+      if (service->find_port(egress.port().number()) != nullptr)
+        add_host(node, service->host, service->ns, into);
   }
+  bool selected = false;
+  for (const auto& gateway : model_->objects().gateways) {
+    if (!selects(gateway.spec.selector(), node.labels)) continue;
+    selected = true;
+    for (const auto& routing : model_->objects().virtual_services)
+      if (names_gateway(routing.spec.gateways(), routing.ns, gateway.ns + "/" + gateway.name))
+        add_destinations(node, routing, into);
+  }
+  return selected;
 }
 
 std::shared_ptr<const Catalog::Hosts> Catalog::closure(Entry& entry) const {
+  entry.unresolved.clear();
+  entry.gateway = false;
   if (!entry.asked) return nullptr;
   Hosts result;
-  entry.unresolved = false;
   for (const auto& name : *entry.asked)
-    if (!add_asked(entry.node, name, result)) entry.unresolved = true;
-  if (!entry.node.outbound_tcp.empty()) add_tcp(entry.node, result);
+    if (!add_asked(entry.node, name, result)) entry.unresolved.insert(name);
+  entry.gateway = add_unasked(entry.node, result);
   return std::make_shared<const Hosts>(std::move(result));
 }
 

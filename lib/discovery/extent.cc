@@ -56,6 +56,7 @@ class Reach {
       return;
     }
     for (const auto& host : now->spec.hosts()) change.extent.hosts.insert(text::to_lower(host));
+    change.extent.ports = true;
   }
 
   void add_instance(const Name& name) {

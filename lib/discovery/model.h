@@ -181,6 +181,9 @@ class Model {
   };
   Heeds heeds() const { return heeds_; }
 
+  // Those that name one of the hosts, or a wildcard, in the order of objects().
+  std::vector<const Object<istio::VirtualService>*> virtual_services_of(
+      const std::set<std::string, std::less<>>& hosts) const;
   const Object<istio::VirtualService>* virtual_service(const std::string& host,
                                                        const std::string& host_ns,
                                                        const std::string& ns) const;
@@ -264,6 +267,12 @@ bool for_mesh(const Gateways& gateways) {
   for (const auto& gateway : gateways)
     if (gateway == "mesh") return true;
   return false;
+}
+
+// Whether what the node sends is told apart by port alone somewhere, so that it cannot ask for
+// hosts by name.
+inline bool listens_by_port(const Node& node) {
+  return !node.outbound_tcp.empty() || !node.capture_outbound.address.empty();
 }
 
 // Whether a host of a Sidecar's egress in `ns`, NAMESPACE/HOST, lets the service through.

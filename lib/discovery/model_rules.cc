@@ -144,6 +144,16 @@ const Object<v1::MeshConfig>* Model::mesh_config() const {
   return nullptr;
 }
 
+std::vector<const Object<istio::VirtualService>*> Model::virtual_services_of(
+    const std::set<std::string, std::less<>>& hosts) const {
+  std::set<size_t> places;
+  for (const auto& host : hosts)
+    virtual_services_.each(host, [&](size_t place) { places.insert(place); });
+  std::vector<const Object<istio::VirtualService>*> result;
+  for (const size_t place : places) result.push_back(&objects_->virtual_services[place]);
+  return result;
+}
+
 const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
                                                             const std::string& host_ns,
                                                             const std::string& ns) const {

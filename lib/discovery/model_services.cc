@@ -1,5 +1,6 @@
 // Which services there are, which a node may call, and which an instance belongs to.
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "discovery/model.h"
@@ -182,10 +183,14 @@ std::set<const Service*> Model::led_to(const Node& node,
 
 std::vector<const Service*> Model::services_for(const Node& node) const {
   const auto* scope = sidecar(node.ns, node.labels);
-  const auto led = led_to(node, scope);
+  std::optional<std::set<const Service*>> led;
+  const auto is_led_to = [&](const Service& service) {
+    if (!led) led = led_to(node, scope);
+    return led->contains(&service);
+  };
   std::vector<const Service*> result;
   const auto add = [&](const Service& service) {
-    if (!may_call(service, node, scope) && !led.contains(&service)) return;
+    if (!may_call(service, node, scope) && !is_led_to(service)) return;
     if (result.empty() || result.back()->host != service.host)
       result.push_back(&service);
     else if (service.ns == node.ns)

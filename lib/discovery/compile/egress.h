@@ -24,6 +24,12 @@ struct EgressListener {
 // Those that are bound: with a bind or captureMode NONE, and all where the node does not capture.
 std::vector<EgressListener> egress_listeners(const Model& model, const Node& node);
 
+// The node as if it asked for everything.
+inline Node whole(Node node) {
+  node.hosts = nullptr;
+  return node;
+}
+
 // The services of all other listeners: within the hosts of the egress listeners that are not
 // bound by themselves.
 std::vector<const Service*> default_services(const Model& model, const Node& node);

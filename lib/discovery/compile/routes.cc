@@ -46,8 +46,7 @@ class Compiler {
     for (const auto* service : services)
       for (const auto& port : service->ports)
         if (may_be_http(port) && (port_ == 0 || port_ == port.number)) add_service(*service, port);
-    for (const auto& object : model_.objects().virtual_services)
-      if (scope_.own_hosts && model_.follows(object, node_)) add_bare_hosts(object);
+    if (scope_.own_hosts) add_bare_hosts();
     if (scope_.captured) add_unknown();
     add_session_policies(model_, node_, config_);
     return resource(config_.name(), config_);
@@ -118,6 +117,16 @@ class Compiler {
     route.mutable_route()->set_cluster(kPassthrough);
     route.mutable_route()->mutable_timeout();
     route.mutable_route()->mutable_max_grpc_timeout();
+  }
+
+  void add_bare_hosts() {
+    const auto add = [this](const VirtualService& object) {
+      if (model_.follows(object, node_)) add_bare_hosts(object);
+    };
+    if (node_.hosts == nullptr)
+      for (const auto& object : model_.objects().virtual_services) add(object);
+    else
+      for (const auto* object : model_.virtual_services_of(*node_.hosts)) add(*object);
   }
 
   // Hosts of a VirtualService that no service has.
@@ -305,8 +314,9 @@ std::vector<Resource> compile_routes(const Model& model, const Node& node) {
               .compile());
   for (auto& one : compile_gateway_routes(model, node)) result.push_back(std::move(one));
   if (node.capture_outbound.address.empty()) return result;
+  // On demand too: who is called is known only once a request came in.
   std::set<uint32_t> ports;
-  for (const auto* service : services)
+  for (const auto* service : node.hosts == nullptr ? services : default_services(model, whole(node)))
     for (const auto& port : service->ports)
       if (may_be_http(port)) ports.insert(port.number);
   for (const uint32_t port : ports)

@@ -321,7 +321,8 @@ std::vector<Resource> compile_captured_listeners(const Model& model, const Node&
   std::vector<Resource> result{virtual_outbound(model, node)};
   const std::string any = any_address(node.capture_outbound);
   Listeners listeners(model, node, Listeners::Kind::Captured);
-  for (const auto* service : default_services(model, node)) {
+  // On demand too: what came in names its host later, or never.
+  for (const auto* service : default_services(model, whole(node))) {
     for (const auto& port : service->ports) {
       if (is_http(port.protocol))
         listeners.add_http({any, port.number});

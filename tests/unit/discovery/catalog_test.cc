@@ -249,6 +249,141 @@ TEST_CASE("catalog: on demand a member has what it asked for and what that leads
   catalog.leave(other);
 }
 
+TEST_CASE("catalog: an arrival on demand compiles what it asks for, and nothing else") {
+  auto model = build(sample::kAll);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  std::vector<Member> members(20);
+  for (size_t i = 0; i < members.size(); ++i)
+    catalog.set(members[i], sample::node("client-" + std::to_string(i)), Catalog::Hosts{"reviews"});
+  CHECK(catalog.stats().units == 1);
+  CHECK(catalog.stats().scopes == 1);
+  // Another host is one unit more, and those who share it share that too.
+  for (auto& member : members) catalog.set_asked(member, Catalog::Hosts{"reviews", "ratings"});
+  CHECK(catalog.stats().units == 2);
+  CHECK(catalog.stats().scopes == 2);
+  for (auto& member : members) catalog.leave(member);
+}
+
+TEST_CASE("catalog: on demand, rules are followed as far as they lead") {
+  const auto model = build(sample::kAll + R"(
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: first, namespace: demo}
+spec:
+  hosts: [first.example]
+  http: [{route: [{destination: {host: reviews}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: second, namespace: demo}
+spec:
+  hosts: [reviews]
+  http: [{route: [{destination: {host: ratings.demo.svc.cluster.local, port: {number: 81}}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wide, namespace: demo}
+spec: {hosts: ["*.wide.example"], location: MESH_EXTERNAL, resolution: NONE,
+  ports: [{number: 80, name: http, protocol: HTTP}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: exact, namespace: demo}
+spec: {hosts: [exact.wide.example], location: MESH_EXTERNAL, resolution: STATIC,
+  ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.9}]}
+)");
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  Member member;
+  catalog.set(member, sample::node("client"), Catalog::Hosts{});
+  using Hosts = Catalog::Hosts;
+  CHECK(catalog.find(member, "first.example") ==
+        Hosts{"first.example", "ratings.demo.svc.cluster.local", "reviews"});
+  // The exact host stands above the wildcard, and nobody would ask for it.
+  CHECK(catalog.find(member, "other.wide.example") ==
+        Hosts{"*.wide.example", "exact.wide.example"});
+  CHECK(catalog.find(member, "exact.wide.example") == Hosts{"exact.wide.example"});
+}
+
+TEST_CASE("catalog: on demand, what is told apart by port or named beforehand is there unasked") {
+  const std::string more = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: store, namespace: demo}
+spec: {hosts: [store], location: MESH_INTERNAL, resolution: STATIC,
+  ports: [{number: 5432, name: tcp, protocol: TCP}], endpoints: [{address: 192.0.2.9}]}
+)";
+  const std::string gateway = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: demo}
+spec:
+  selector: {app: ratings}
+  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: edge, namespace: demo}
+spec:
+  hosts: ["shop.example"]
+  gateways: [edge]
+  http: [{route: [{destination: {host: reviews}}]}]
+)";
+  const std::string scope = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: scope, namespace: demo}
+spec:
+  workloadSelector: {labels: {app: web}}
+  egress: [{hosts: ["./reviews", "./*"]}]
+)";
+  auto model = build(sample::kAll + more + gateway + scope);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  const auto has = [](const Member& member, const std::string& host) {
+    const auto& all = member.held[size_t(Type::Cluster)];
+    return std::any_of(all.begin(), all.end(),
+                       [&](const auto& one) { return one.first.ends_with("|" + host); });
+  };
+  Node plain = sample::node("plain");
+  Node tcp = plain;
+  tcp.outbound_tcp = "127.0.0.1";
+  Node captured = plain;
+  captured.capture_outbound = {.address = "0.0.0.0:15001"};
+  Node edge = plain;
+  edge.labels = {{"app", "ratings"}};
+  Node scoped = plain;
+  scoped.labels = {{"app", "web"}};
+  Member by_plain, by_tcp, by_capture, by_edge, by_scope;
+  catalog.set(by_plain, plain, Catalog::Hosts{});
+  catalog.set(by_tcp, tcp, Catalog::Hosts{});
+  catalog.set(by_capture, captured, Catalog::Hosts{});
+  catalog.set(by_edge, edge, Catalog::Hosts{});
+  catalog.set(by_scope, scoped, Catalog::Hosts{});
+  CHECK_FALSE((has(by_plain, "store") || has(by_plain, "reviews")));
+  CHECK((has(by_tcp, "store") && !has(by_tcp, "reviews")));
+  CHECK((has(by_capture, "store") && !has(by_capture, "reviews")));
+  CHECK((has(by_edge, "reviews") && !has(by_edge, "store")));
+  CHECK((has(by_scope, "reviews") && !has(by_scope, "store")));
+  // Whoever is captured is listened for at every port, whatever it calls.
+  Member whole;
+  catalog.set(whole, captured);
+  const auto names = [](const Member& member, Type type) {
+    std::set<std::string> result;
+    for (const auto& [name, version] : member.held[size_t(type)]) result.insert(name);
+    return result;
+  };
+  CHECK(names(by_capture, Type::Listener) == names(whole, Type::Listener));
+  CHECK(names(by_capture, Type::Routes) == names(whole, Type::Routes));
+  for (Member* one : {&by_plain, &by_tcp, &by_capture, &by_edge, &by_scope, &whole})
+    catalog.leave(*one);
+}
+
 TEST_CASE("catalog: the host that a request names finds its service") {
   const auto model = build(sample::kAll + R"(
 ---
