@@ -9,6 +9,20 @@ namespace {
 
 constexpr Duration kSaveAfter = std::chrono::milliseconds(200);
 constexpr Duration kSaveAgain = std::chrono::seconds(2);  // after a failure
+constexpr Duration kUseEvery = std::chrono::minutes(1);   // hosts' use is looked at
+
+// "outbound|PORT|SUBSET|HOST": what went to each HOST so far.
+std::map<std::string, uint64_t> requests_by_service(const forward::Snapshot& snapshot) {
+  using upstream::ClusterCount;
+  std::map<std::string, uint64_t> result;
+  for (const auto& [name, cluster] : snapshot.clusters) {
+    if (!name.starts_with("outbound|")) continue;
+    const upstream::ClusterStats& stats = cluster->shared->stats;
+    result[name.substr(name.rfind('|') + 1)] +=
+        stats.sum(ClusterCount::RqTotal) + stats.sum(ClusterCount::CxTotal);
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -40,21 +54,37 @@ class DiscoveryWatch::TypeSink final : public bus::Sink {
 };
 
 DiscoveryWatch::DiscoveryWatch(event::Loop& loop, bus::Client& client,
-                               forward::Forwarder& forwarder, std::string file)
+                               forward::Forwarder& forwarder, std::string file,
+                               const std::optional<OnDemand>& on_demand)
     : loop_(loop),
       forwarder_(forwarder),
       client_(client),
       file_(std::move(file)),
+      use_timer_(loop, [this] { look_at_use(); }),
       apply_timer_(loop, [this] { apply(); }),
       marker_timer_(loop, [this] { apply(); }),
-      save_timer_(loop, [this] { save(); }) {}
+      save_timer_(loop, [this] { save(); }) {
+  if (!on_demand) return;
+  hosts_ = std::make_unique<HostWatch>(
+      loop, client, *on_demand,
+      HostWatch::Owner{.answer = [this](const std::string& host,
+                                        forward::HostAnswer answer) { on_host(host, answer); },
+                       .changed = [this] {
+                         if (forward::Demand* const demand = forwarder_.demand())
+                           demand->set_hosts(hosts_->found());
+                         save_timer_.arm(kSaveAfter);
+                       }});
+  use_every_ = std::clamp<Duration>(on_demand->forget / 4, std::chrono::milliseconds(100), kUseEvery);
+  use_timer_.arm(use_every_);
+}
 
 DiscoveryWatch::~DiscoveryWatch() = default;
 
 void DiscoveryWatch::start(const bus::Node& node) {
   if (auto loaded = resources_.load(file_); loaded) {
-    log::info("starting from the last good resources", {{"generation", *loaded}});
-    markers_.fill(*loaded);
+    log::info("starting from the last good resources", {{"generation", loaded->generation}});
+    markers_.fill(loaded->generation);
+    if (hosts_) hosts_->restore(loaded->hosts);
     apply();
   } else if (loaded.error().kind != Errc::NotFound) {
     log::warning("no last good resources", {{"error", loaded.error().text}});
@@ -63,6 +93,7 @@ void DiscoveryWatch::start(const bus::Node& node) {
 }
 
 void DiscoveryWatch::watch(const bus::Node& node) {
+  if (hosts_) hosts_->open(node);
   for (size_t i = 0; i < kTypes; ++i) {
     sinks_[i] = std::make_unique<TypeSink>(*this, Type(i));
     watches_[i] = client_.watch(std::string(kTypeUrls[i]), node, *sinks_[i]);
@@ -72,8 +103,25 @@ void DiscoveryWatch::watch(const bus::Node& node) {
 }
 
 void DiscoveryWatch::restart(const bus::Node& node) {
+  if (hosts_) hosts_->close();
   for (auto& one : watches_) one.reset();
   watch(node);
+}
+
+void DiscoveryWatch::need(const std::string& host) {
+  if (hosts_) hosts_->need(host);
+}
+
+// What came before the answer is to be in use.
+void DiscoveryWatch::on_host(const std::string& host, forward::HostAnswer answer) {
+  if (apply_timer_.armed() || marker_timer_.armed()) apply();
+  forwarder_.answer_host(host, answer);
+}
+
+void DiscoveryWatch::look_at_use() {
+  use_timer_.arm(use_every_);
+  if (forwarder_.snapshot() != nullptr)
+    hosts_->note_used(requests_by_service(*forwarder_.snapshot()));
 }
 
 // Decoded, and where it is a listener tried out: whatever is wrong with a
@@ -103,7 +151,10 @@ bool DiscoveryWatch::agreed() const {
 
 void DiscoveryWatch::on_update(Type type, std::string_view generation) {
   const bool partial = generation.empty();
-  if (!partial) markers_[size_t(type)] = generation;
+  if (!partial && markers_[size_t(type)] != generation) {
+    markers_[size_t(type)] = generation;
+    if (hosts_) forwarder_.forget_unknown_hosts();
+  }
   // Types that come in the same turn are taken together.
   if (agreed() && (!partial || type == Type::Endpoint)) {
     apply_timer_.arm(Duration::zero());
@@ -140,7 +191,8 @@ void DiscoveryWatch::on_in_force(const std::string& generation) {
 }
 
 void DiscoveryWatch::save() {
-  const auto saved = resources_.save(file_, generation_);
+  const auto saved =
+      resources_.save(file_, {generation_, hosts_ ? hosts_->hosts() : std::vector<std::string>()});
   const bool failed_before = std::exchange(save_failed_, !saved);
   if (saved) {
     if (failed_before) log::notice("the resources are kept for a restart again");

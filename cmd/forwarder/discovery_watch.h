@@ -4,14 +4,17 @@
 // of all four agree, so that no request meets a route whose cluster has not come
 // yet; endpoints alone at once. A marker that does not come is not waited for
 // longer than kMarkerWait. What is in force is told to discoveryd, and kept in a
-// file to start from while it is away. Main thread.
+// file to start from while it is away. On demand a fifth watch says which hosts are needed.
+// Main thread.
 #pragma once
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bus/client.h"
+#include "cmd/forwarder/host_watch.h"
 #include "cmd/forwarder/resources.h"
 #include "event/timer.h"
 #include "forward/forwarder.h"
@@ -25,7 +28,7 @@ class DiscoveryWatch {
 
   // All outlive us. `file`: where the last good resources are kept.
   DiscoveryWatch(event::Loop& loop, bus::Client& client, forward::Forwarder& forwarder,
-                 std::string file);
+                 std::string file, const std::optional<OnDemand>& on_demand);
   ~DiscoveryWatch();
 
   // Takes the last good resources into use, where there are any, and watches as
@@ -39,6 +42,9 @@ class DiscoveryWatch {
   WallTime updated() const { return updated_; }
   const Resources::Entries& held(Type type) const { return resources_.entries(type); }
 
+  // On demand: a request names this host; Forwarder::answer_host() follows.
+  void need(const std::string& host);
+
   // All workers use `generation`.
   void on_in_force(const std::string& generation);
 
@@ -46,6 +52,8 @@ class DiscoveryWatch {
   class TypeSink;
 
   void watch(const bus::Node& node);
+  void on_host(const std::string& host, forward::HostAnswer answer);
+  void look_at_use();
   Result<void> take(Type type, const bus::Resource& resource);
   void on_update(Type type, std::string_view generation);
   bool agreed() const;
@@ -60,6 +68,9 @@ class DiscoveryWatch {
   std::array<std::string, kTypes> markers_;
   std::array<std::unique_ptr<TypeSink>, kTypes> sinks_;
   std::array<std::unique_ptr<bus::Watch>, kTypes> watches_;
+  std::unique_ptr<HostWatch> hosts_;  // null: all that there are come unasked
+  Duration use_every_{};
+  event::Timer use_timer_;
   event::Timer apply_timer_;
   event::Timer marker_timer_;
   event::Timer save_timer_;

@@ -87,9 +87,10 @@ std::shared_ptr<const xds::Config> Resources::config(const std::string& generati
   return config;
 }
 
-Result<void> Resources::save(const std::string& path, const std::string& generation) const {
+Result<void> Resources::save(const std::string& path, const Context& context) const {
   v1::Resources all;
-  all.set_generation(generation);
+  all.set_generation(context.generation);
+  all.mutable_hosts()->Add(context.hosts.begin(), context.hosts.end());
   for (size_t type = 0; type < kTypes; ++type) {
     for (const auto& [name, entry] : entries_[type]) {
       auto& resource = *all.add_resources();
@@ -102,7 +103,7 @@ Result<void> Resources::save(const std::string& path, const std::string& generat
   return file::write(path, all.SerializeAsString(), 0600);
 }
 
-Result<std::string> Resources::load(const std::string& path) {
+Result<Resources::Context> Resources::load(const std::string& path) {
   MESH_TRY(const auto bytes, file::read(path, kFileBytesMax));
   v1::Resources all;
   if (!all.ParseFromString(bytes)) return Error{Errc::Invalid, path + ": damaged"};
@@ -116,7 +117,7 @@ Result<std::string> Resources::load(const std::string& path) {
       return std::move(set).error().during(path + ": " + resource.name());
   }
   *this = std::move(loaded);
-  return all.generation();
+  return Context{all.generation(), {all.hosts().begin(), all.hosts().end()}};
 }
 
 }  // namespace mesh::forwarder

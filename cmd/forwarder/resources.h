@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "xds/decode.h"
@@ -43,11 +44,16 @@ class Resources {
   // All of it as a configuration of that generation.
   std::shared_ptr<const xds::Config> config(const std::string& generation) const;
 
+  // What else is kept in the file.
+  struct Context {
+    std::string generation;
+    std::vector<std::string> hosts;  // on demand: those that were asked for
+  };
   // Replaces the file at `path` atomically. Errc::System: the old one stands.
-  Result<void> save(const std::string& path, const std::string& generation) const;
-  // Reads it; returns the generation. Errc::NotFound where there is none, and
-  // Errc::Invalid where it is damaged or no longer understood: nothing is kept.
-  Result<std::string> load(const std::string& path);
+  Result<void> save(const std::string& path, const Context& context) const;
+  // Reads it. Errc::NotFound where there is none, and Errc::Invalid where it is damaged or no
+  // longer understood: nothing is kept.
+  Result<Context> load(const std::string& path);
 
  private:
   std::array<Entries, kTypes> entries_;

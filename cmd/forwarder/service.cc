@@ -33,7 +33,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
       certd_(runtime.loop(), runtime.paths().socket("certd")),
       discoveryd_(runtime.loop(), runtime.paths().socket("discoveryd")),
       statsd_(runtime.loop(), runtime.paths().socket("statsd")),
-      forwarder_(runtime.loop(), settings_.local),
+      forwarder_(runtime.loop(), settings_.local, make_demand()),
       identity_(certd_, runtime.loop(), runtime.clock(),
                 identity_options(runtime.paths(), settings_),
                 [this](const identity::Svid& svid, const identity::TrustBundle& bundle) {
@@ -42,7 +42,8 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 }),
       stats_(statsd_, settings_.node.id, new_boot_id()),
       mesh_(discoveryd_, settings_.node.id),
-      discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources"),
+      discovery_(runtime.loop(), discoveryd_, forwarder_, runtime.paths().state_dir + "/resources",
+                 settings_.on_demand),
       health_reporter_(runtime.loop(), mesh_, forwarder_),
       answers_(*runtime.server(), discovery_, forwarder_, settings_.node),
       admin_(runtime.loop(), forwarder_, admin_host()),
@@ -57,6 +58,16 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
 }
 
 Service::~Service() = default;
+
+// Asked in later turns of the loop only.
+std::unique_ptr<forward::Demand> Service::make_demand() {
+  if (!settings_.on_demand) return nullptr;
+  return std::make_unique<forward::Demand>(
+      runtime_.loop(),
+      forward::Demand::Limits{.wait = settings_.on_demand->wait,
+                              .waiting_max = settings_.on_demand->waiting_max},
+      [this](const std::string& host) { discovery_.need(host); });
+}
 
 forward::admin::Host Service::admin_host() {
   forward::admin::Host host;

@@ -48,6 +48,7 @@ class Service final : public daemon::Service {
   void tell_listeners();
   void report();
   void leave(std::function<void()> done);
+  std::unique_ptr<forward::Demand> make_demand();
   forward::admin::Host admin_host();
   bus::Node node_now() const;
 

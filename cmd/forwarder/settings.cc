@@ -17,11 +17,14 @@ namespace mesh::forwarder {
 namespace {
 
 Result<Duration> duration_of(const google::protobuf::Duration& message, bool given,
-                             Duration otherwise, std::string_view key) {
+                             Duration otherwise, std::string_view key,
+                             std::chrono::hours longest = std::chrono::hours(1)) {
   if (!given) return otherwise;
-  const Duration d = std::chrono::seconds(message.seconds()) + Duration(message.nanos());
-  if (d < std::chrono::milliseconds(10) || d > std::chrono::hours(1))
-    return Error{Errc::Invalid, std::string(key) + ": expected 10ms to 1h"};
+  const auto seconds = std::chrono::seconds(message.seconds());
+  const Duration d = std::min<std::chrono::seconds>(seconds, longest) + Duration(message.nanos());
+  if (d < std::chrono::milliseconds(10) || d > longest || seconds > longest)
+    return Error{Errc::Invalid, std::string(key) + ": expected 10ms to " +
+                                    std::to_string(longest.count()) + "h"};
   return d;
 }
 
@@ -92,6 +95,31 @@ Result<resilience::OverloadPolicy> overload_of(const settings::v1::Overload& mes
   return policy;
 }
 
+Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& message) {
+  const std::string& subscribe = message.subscribe();
+  if (!subscribe.empty() && subscribe != "all" && subscribe != "on_demand")
+    return Error{Errc::Invalid,
+                 "subscribe: expected all or on_demand, got " + text::quoted(subscribe)};
+  if (subscribe != "on_demand") {
+    if (message.has_on_demand())
+      return Error{Errc::Invalid, "on_demand: only with subscribe: on_demand"};
+    return std::optional<OnDemand>();
+  }
+  const auto& given = message.on_demand();
+  OnDemand result;
+  MESH_TRY(result.wait,
+           duration_of(given.wait(), given.has_wait(), result.wait, "on_demand.wait"));
+  MESH_TRY(result.forget, duration_of(given.forget(), given.has_forget(), result.forget,
+                                      "on_demand.forget", std::chrono::hours(24 * 365)));
+  if (given.hosts_max() > 100'000)
+    return Error{Errc::Invalid, "on_demand.hosts_max: expected at most 100000"};
+  if (given.waiting_max() > 100'000)
+    return Error{Errc::Invalid, "on_demand.waiting_max: expected at most 100000"};
+  if (given.hosts_max() != 0) result.hosts_max = given.hosts_max();
+  if (given.waiting_max() != 0) result.waiting_max = given.waiting_max();
+  return std::optional<OnDemand>(result);
+}
+
 // In a name colons would part things.
 std::string address_name(std::string address) {
   std::replace(address.begin(), address.end(), ':', '-');
@@ -124,6 +152,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   if (!message.request_facts_off())
     settings.local.facts_max =
         message.request_facts_max() != 0 ? message.request_facts_max() : 1024;
+  MESH_TRY(settings.on_demand, on_demand_of(message));
   MESH_TRY(settings.overload, overload_of(message.overload()));
   settings.overload.connections_max = message.connections_max();
   if (!message.workload_group().empty() && message.address().empty())
@@ -147,6 +176,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   const auto tell = [&](std::string_view key, const std::string& value) {
     if (!value.empty()) node.metadata[std::string(key)] = value;
   };
+  if (settings.on_demand) tell(xds::node::kOnDemand, "true");
   tell(xds::node::kServiceAccount, message.service_account());
   tell(xds::node::kOutbound, message.outbound());
   tell(xds::node::kOutboundMode, message.outbound_mode());

@@ -1,6 +1,7 @@
 // Settings: the forwarder's settings file, checked, as plain values.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -12,6 +13,14 @@
 
 namespace mesh::forwarder {
 
+// Which hosts are asked for, and for how long they are kept.
+struct OnDemand {
+  Duration wait = std::chrono::seconds(1);
+  size_t waiting_max = 1000;
+  Duration forget = std::chrono::hours(24);
+  size_t hosts_max = 1000;
+};
+
 struct Settings {
   forward::Local local;
   bus::Node node;
@@ -21,6 +30,7 @@ struct Settings {
   Duration drain;
   Duration report_interval;
   resilience::OverloadPolicy overload;
+  std::optional<OnDemand> on_demand;  // nothing: it gets all that it may see
 };
 
 // Errc::Invalid begins with the key. `name` is the instance's by default.

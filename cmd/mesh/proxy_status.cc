@@ -47,7 +47,14 @@ std::string json_of(const msg::Forwarder& f, const std::string& state) {
   };
   json += number("sent_ms_ago", f.sent_ms()) + number("acknowledged_ms_ago", f.acked_ms()) +
           number("in_force_ms_ago", f.in_force_ms()) + number("connected_ms", f.connected_ms()) +
-          number("resources", f.resources()) + "\"refused\":[";
+          number("resources", f.resources());
+  if (f.on_demand()) {
+    json += "\"hosts\":[";
+    for (int i = 0; i < f.hosts_size(); ++i)
+      json += (i == 0 ? "" : ",") + cli::json_string(f.hosts(i));
+    json += "],";
+  }
+  json += "\"refused\":[";
   for (int i = 0; i < f.rejections_size(); ++i) {
     const auto& r = f.rejections(i);
     std::string one = text("type", r.type()) + text("name", r.name()) + text("reason", r.reason()) +
@@ -74,7 +81,8 @@ Exit run(cli::Context& context) {
                     {"FOR", false, true},
                     {"REFUSED", false, true},
                     {"CLIENT", true},
-                    {"RESOURCES", true, true}});
+                    {"RESOURCES", true, true},
+                    {"HOSTS", true, true}});
   bool all_well = true;
   for (const msg::Forwarder& f : status->forwarders()) {
     const std::string state = state_of(f, status->generation());
@@ -85,7 +93,8 @@ Exit run(cli::Context& context) {
                                                              : age(f.acked_ms());
     table.add({f.node(), state, shorten(f.generation_sent()), shorten(f.generation_acked()),
                shorten(f.generation_in_force()), since, std::to_string(f.rejections_size()),
-               cell(f.client()), std::to_string(f.resources())},
+               cell(f.client()), std::to_string(f.resources()),
+               f.on_demand() ? std::to_string(f.hosts_size()) : "all"},
               f.node(), json_of(f, state));
   }
   table.print(context.format);
@@ -106,7 +115,8 @@ cli::Command proxy_status_command() {
           .more =
               "STATE is SYNCED, LAGS (has an older generation), REFUSES (has what it is sent\n"
               "but for what it refuses) or AWAY (was there and is expected back). FOR is how\n"
-              "long the generation has been in force. Refusals are told on stderr, with the\n"
+              "long the generation has been in force. HOSTS are those it asked for where it\n"
+              "subscribes on demand. Refusals are told on stderr, with the\n"
               "rule that made the refused part, its file and line. Exit status 1 when not\n"
               "all are SYNCED.",
           .reading = true,

@@ -74,6 +74,7 @@ void Exchange::on_ejected() { worker_.on_ejection(); }
 // The downstream's stream is over. Its head's views are gone after this.
 void Exchange::conclude() {
   if (down_ == nullptr) return;
+  if (phase_ == Phase::Awaiting) stop_awaiting();
   const Duration duration = worker_.loop().now() - start_;
   if (head_ != nullptr) {
     run_end_filters(duration);

@@ -9,6 +9,7 @@
 // then the worker uses it again. It pins the view it began with. One thread.
 //
 // By concern: exchange.cc begins and ends, exchange_request.cc has the way there,
+// exchange_await.cc hosts that are not known yet,
 // exchange_filters.cc the filters, exchange_try.cc tries, exchange_hedge.cc tries beside
 // each other, exchange_timeouts.cc the limits of time, exchange_answer.cc the way back,
 // exchange_reply.cc answers of our own, exchange_record.cc metrics and logs. What few requests need
@@ -21,6 +22,7 @@
 #include <string_view>
 
 #include "event/loop.h"
+#include "forward/awaited_hosts.h"
 #include "forward/extras.h"
 #include "forward/filter/run.h"
 #include "forward/head_rules.h"
@@ -40,6 +42,7 @@ class Worker;
 
 class Exchange final : private http::StreamHandler,
                        private upstream::Attempt::Owner,
+                       private HostWaiter,
                        private event::Deadline::Owner {
  public:
   // Of a request's body, taken while there is no connection.
@@ -65,6 +68,7 @@ class Exchange final : private http::StreamHandler,
   enum class Phase : uint8_t {
     Free,       // in the worker's pool
     Head,       // awaiting the request's head
+    Awaiting,   // its host is not known yet
     Holding,    // a delay or back-off before the next try
     Trying,     // an attempt is under way, nothing was answered
     Answering,  // the response's head went downstream
@@ -96,7 +100,8 @@ class Exchange final : private http::StreamHandler,
 
   // The way there. False: answered already.
   bool normalise_path();
-  bool find_route();
+  void route_request(bool end, bool may_wait);
+  bool find_route(bool may_wait);
   bool shed(uint32_t overload);  // true: answered
   bool find_target();
   bool find_cluster();
@@ -116,6 +121,13 @@ class Exchange final : private http::StreamHandler,
   bool forwarding() const { return phase_ >= Phase::Holding && phase_ <= Phase::Tunnel; }
 
   bool answering() const { return phase_ == Phase::Answering || phase_ == Phase::Tunnel; }
+
+  // Hosts that are asked for on demand.
+  bool await_host();
+  bool goes_on_unasked(HostAnswer answer);  // false: answered
+  void on_host(HostAnswer answer) override;
+  void stop_awaiting();
+  void on_await_timeout();
 
   // Filters.
   filter::Context filter_context();

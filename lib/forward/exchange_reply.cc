@@ -12,6 +12,7 @@ namespace mesh::forward {
 void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view details,
                      std::string_view body, int grpc_status) {
   if (down_ == nullptr) return;
+  if (phase_ == Phase::Awaiting) stop_awaiting();
   hold_.cancel();
   watch_.cancel();
   if (extras_ && extras_->hedge) extras_->hedge->cancel();

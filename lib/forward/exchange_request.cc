@@ -25,11 +25,16 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;
   if (head.path != "*" && !head.is_connect() && !normalise_path()) return;
   if (worker_.facts().due(last_active_)) keep_fact();
-  if (!find_route() || (head.asks_tunnel() && !admit_tunnel())) return;
+  route_request(end, true);
+}
+
+void Exchange::route_request(bool end, bool may_wait) {
+  const bool tunnel = head_->asks_tunnel();
+  if (!find_route(may_wait) || (tunnel && !admit_tunnel())) return;
   if (!run_request_filters() || !find_target()) return;
   keep_body_ = options_.retry != nullptr && !end;
-  if (!route_->mirrors.empty() && !head.asks_tunnel())
-    worker_.mirrors().begin(*route_, *view_, head, end, options_.timeout, extras().taps);
+  if (!route_->mirrors.empty() && !tunnel)
+    worker_.mirrors().begin(*route_, *view_, *head_, end, options_.timeout, extras().taps);
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();
 }
@@ -89,6 +94,11 @@ void Exchange::on_data(std::string_view bytes, bool end) {
   request_bytes_ += bytes.size();
   touch();
   if (end) request_complete();
+  if (phase_ == Phase::Awaiting) {
+    keep_for_retry(bytes, false);
+    if (body_.size() >= kBodyHeldMax) hold_downstream();
+    return;
+  }
   if (!forwarding()) return;  // answered: the rest of the request is of no use
   if (extras_)
     for (const auto& tap : extras_->taps) tap->on_data(bytes, end);

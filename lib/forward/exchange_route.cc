@@ -47,7 +47,7 @@ class EditValues final : public route::ValueSource {
 
 }  // namespace
 
-bool Exchange::find_route() {
+bool Exchange::find_route(bool may_wait) {
   const route::Table* const table = chain_->routes.get();
   const bool early = chain_->filters.reroutes();
   if (table != nullptr) {
@@ -58,6 +58,7 @@ bool Exchange::find_route() {
     route_ = table->find(request);
     if (early && !run_early_filters(*table, request)) return false;
   }
+  if (route_ == chain_->unknown && may_wait && await_host()) return false;
   if (route_ == nullptr) {
     if (!early && !run_guards()) return false;
     if (head_->is_connect() && tunnel_rule(*head_, nullptr, *chain_->config) == TunnelRule::Unknown)

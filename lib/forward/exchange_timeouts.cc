@@ -26,6 +26,7 @@ void Exchange::on_deadline(event::Deadline& deadline) {
   if (&deadline == &try_deadline_) return on_try_timeout();
   if (&deadline == &watch_) return on_watch();
   if (phase_ == Phase::Answered && down_ == nullptr) return give_up_upstream();
+  if (phase_ == Phase::Awaiting) return on_await_timeout();
   if (phase_ != Phase::Holding) return;
   // A delay is over, and the try it belongs to begins; or a back-off is.
   if (pending_.delay > Duration::zero()) {

@@ -11,7 +11,7 @@
 
 namespace mesh::forward {
 
-Forwarder::Forwarder(event::Loop& loop, Local local)
+Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand)
     : loop_(loop),
       local_(std::move(local)),
       dns_(loop, [this] { rebuild_later(); }),
@@ -25,7 +25,8 @@ Forwarder::Forwarder(event::Loop& loop, Local local)
       files_timer_(loop, [this] { look_at_files(); }),
       health_(loop, [this] {
         if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
-      }) {
+      }),
+      demand_(std::move(demand)) {
   builder_.resolve_by([this](const std::string& cluster) { return dns_.assignment(cluster); });
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
   for (uint32_t i = 0; i < count; ++i)
@@ -79,7 +80,17 @@ Result<void> Forwarder::rebuild() {
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
   health_.use(*newest_, config_->outlier_event_log);
   for (auto& worker : workers_) worker->apply(*newest_);
+  for (const std::string& host : std::exchange(found_, {})) answer_host(host, HostAnswer::Found);
   return {};
+}
+
+void Forwarder::answer_host(const std::string& host, HostAnswer answer) {
+  if (answer == HostAnswer::Found && cold_) return found_.push_back(host);
+  for (auto& worker : workers_) worker->answer_host(host, answer);
+}
+
+void Forwarder::forget_unknown_hosts() {
+  for (auto& worker : workers_) worker->forget_unknown_hosts();
 }
 
 void Forwarder::stop_warming() {
@@ -272,6 +283,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
     into.numbers[{"mesh_listener_down", {{"error", error}, {"listener", name}}, true}] = 1;
   filter::add_numbers(builder_.filters().jwts(), into);
   builder_.admissions().add_numbers(into);
+  if (demand_) demand_->add_numbers(into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

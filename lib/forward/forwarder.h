@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "event/loop.h"
+#include "forward/demand.h"
 #include "forward/dns_clusters.h"
 #include "forward/health_keeper.h"
 #include "forward/local.h"
@@ -38,7 +39,9 @@ class Forwarder final : public Worker::Host {
 
   // Begins the workers' threads: signals are to be blocked in them only, so call
   // it on the main thread. `loop` is its loop and outlives us.
-  Forwarder(event::Loop& loop, Local local);
+  // `demand`: who asks for hosts that requests name and the configuration does not have; null:
+  // nobody does.
+  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand = nullptr);
   // Ends the threads and closes what is open.
   ~Forwarder();
   Forwarder(const Forwarder&) = delete;
@@ -56,6 +59,13 @@ class Forwarder final : public Worker::Host {
   // are made anew. `told` runs on the main loop then: what was refused for its files may
   // be right now.
   void on_files_changed(std::function<void()> told) { files_changed_ = std::move(told); }
+
+  // What became of a host that was asked for. One that is found is in the configuration last
+  // applied, and is told once that is in use.
+  void answer_host(const std::string& host, HostAnswer answer);
+  // There may be other hosts: what nobody had is asked for anew.
+  void forget_unknown_hosts();
+  Demand* demand() override { return demand_.get(); }
 
   // `done(generation)` runs on the main loop each time all workers came to use a
   // configuration.
@@ -183,6 +193,8 @@ class Forwarder final : public Worker::Host {
   upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
   MemoryTrimmer trimmer_{loop_, [this] { return connections(); }};
+  const std::unique_ptr<Demand> demand_;  // before workers_
+  std::vector<std::string> found_;        // hosts of a configuration that is not warm yet
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -10,6 +10,18 @@
 namespace mesh::forward {
 namespace {
 
+constexpr std::string_view kGatewayPrefix = "gateway|";  // of listeners, as discoveryd names them
+
+// The virtual host of requests to hosts that nobody has, where connections are captured: by the
+// names that Istio gives it.
+const route::Route* unknown_of(const route::Table* table) {
+  if (table == nullptr) return nullptr;
+  for (const auto& host : table->hosts())
+    if ((host.name == "allow_any" || host.name == "block_all") && host.routes.size() == 1)
+      return host.routes.data();
+  return nullptr;
+}
+
 // By the names of its secrets, as a watch's resources have them (xds/decode_tls.h).
 bool names_files(const xds::TlsContext& config) {
   return config.certificate_secret.starts_with("file-") ||
@@ -161,6 +173,8 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
     }
   }
   spec.sniff = spec.inspect || config->proxy_protocol;
+  spec.on_demand = config->direction == xds::TrafficDirection::Outbound &&
+                   !config->name.starts_with(kGatewayPrefix);
   std::erase_if(learned_, [](const auto& entry) { return entry.second.expired(); });
   auto& known = learned_[config->name];
   spec.learned = known.lock();
@@ -189,6 +203,7 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
   if (!spec.routes)
     if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
       spec.routes = found->second;
+  spec.unknown = unknown_of(spec.routes.get());
   MESH_TRY(spec.filters,
            filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
   spec.admission = admissions_.of(config, listener + "/" + config.name);

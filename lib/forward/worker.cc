@@ -30,6 +30,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       overload_(host.overload()),
       random_(Random::from_system()),
       endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
+      awaited_hosts_(host.demand()),
       facts_(local.facts_max),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
@@ -176,6 +177,16 @@ void Worker::adopt(std::string listener, UniqueFd fd) {
         serve(listener, std::move(*fd));
         if (draining_ && connections_.empty()) finish_drain();
       });
+}
+
+void Worker::answer_host(std::string host, HostAnswer answer) {
+  loop_.post([this, host = std::move(host), answer] {
+    awaited_hosts_.on_answer(host, answer, loop_.now());
+  });
+}
+
+void Worker::forget_unknown_hosts() {
+  loop_.post([this] { awaited_hosts_.forget(); });
 }
 
 void Worker::read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done) {

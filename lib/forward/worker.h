@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "event/loop.h"
 #include "forward/acceptor.h"
+#include "forward/awaited_hosts.h"
 #include "forward/fact_ring.h"
 #include "forward/grpc_stats.h"
 #include "forward/held_sockets.h"
@@ -50,6 +51,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual size_t connections() const = 0;             // from downstream, over all workers
     virtual const OverloadState& overload() const = 0;  // outlives the workers, as the next
     virtual upstream::OwnConnections& own_connections() = 0;
+    virtual Demand* demand() = 0;  // outlives the workers; null: hosts are not asked for
 
    protected:
     ~Host() = default;
@@ -71,6 +73,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   // Connections are told to go; the listeners go on. Main thread.
   void say_goodbye(bool inbound_only);
   void adopt(std::string listener, UniqueFd fd);  // any thread
+  // As Forwarder has them. Any thread.
+  void answer_host(std::string host, HostAnswer answer);
+  void forget_unknown_hosts();
   // The newest facts of requests; `done` runs in the worker's thread. Any thread.
   void read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done);
   const telemetry::Registry& registry() const { return registry_; }
@@ -98,6 +103,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void recycle(std::unique_ptr<Extras> extras);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
   Mirrors& mirrors() { return mirrors_; }
+  AwaitedHosts& awaited_hosts() { return awaited_hosts_; }
   void on_ejection() { host_.on_ejection(index_); }
   void count_tunnel(bool begins);
   GrpcStats& grpc_stats() { return grpc_stats_; }
@@ -142,6 +148,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   View* previous_ = nullptr;  // retained for a moment: the one before
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::unique_ptr<Connection>> connections_;
+  AwaitedHosts awaited_hosts_;                        // outlives the exchanges
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_exchanges_;
   std::vector<std::unique_ptr<Extras>> free_extras_;
