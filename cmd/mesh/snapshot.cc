@@ -54,7 +54,7 @@ Exit run(cli::Context& context) {
       out.add_unknown(one.node() + ": was there and is away");
       continue;
     }
-    if (auto added = add_forwarder(context, one.node(), Source::Either, {}, out); !added)
+    if (auto added = add_forwarder(context, one, out); !added)
       out.add_unknown(one.node() + ": " + added.error().text);
   }
   add_places(context, out);

@@ -154,6 +154,13 @@ Result<void> add_forwarder(const cli::Context& context, const std::string& node,
   return {};
 }
 
+Result<void> add_forwarder(const cli::Context& context, const disco::Forwarder& known,
+                           Snapshot& to) {
+  MESH_TRY_VOID(add_forwarder(context, known.node(), Source::Either, {}, to));
+  to.mutable_forwarders()->rbegin()->set_on_demand(known.on_demand());
+  return {};
+}
+
 void add_places(const cli::Context& context, Snapshot& to) {
   disco::PlacesRequest request;
   for (const std::string& origin : explain::origins(to))

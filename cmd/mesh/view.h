@@ -32,6 +32,10 @@ std::string forwarder_socket(const cli::Context& context, const std::string& nod
 Result<void> add_forwarder(const cli::Context& context, const std::string& node, Source source,
                            const std::vector<std::string>& types, snapshot::v1::Snapshot& to);
 
+// The same of one that discoveryd's status tells of, with what that says of it.
+Result<void> add_forwarder(const cli::Context& context, const discoveryd::v1::Forwarder& known,
+                           snapshot::v1::Snapshot& to);
+
 // Adds the places of all origins that the snapshot's resources name. Without
 // discoveryd none are known, and the snapshot says so.
 void add_places(const cli::Context& context, snapshot::v1::Snapshot& to);

@@ -58,9 +58,9 @@ class Gatherer {
   }
 
  private:
-  Result<void> add(const std::string& node) {
-    if (!added_.insert(node).second) return {};
-    return add_forwarder(context_, node, Source::Either, {}, out_);
+  Result<void> add(const disco::Forwarder& one) {
+    if (!added_.insert(one.node()).second) return {};
+    return add_forwarder(context_, one, out_);
   }
 
   Result<void> add_named(const std::string& name) {
@@ -70,7 +70,7 @@ class Gatherer {
       if (name.empty() || node == name || node.substr(0, node.find('@')) == name ||
           one.workload() == name || one.namespace_() + "/" + one.workload() == name) {
         if (++found > kSourcesMax) break;
-        MESH_TRY_VOID(add(node));
+        MESH_TRY_VOID(add(one));
       }
     }
     if (found > 0) return {};
@@ -84,7 +84,7 @@ class Gatherer {
 
   Result<void> add_all() {
     for (const auto& one : status_.forwarders())
-      if (added_.size() < kSourcesMax) MESH_TRY_VOID(add(one.node()));
+      if (added_.size() < kSourcesMax) MESH_TRY_VOID(add(one));
     return {};
   }
 
@@ -105,7 +105,7 @@ class Gatherer {
       for (const auto& one : status_.forwarders())
         if (!one.workload().empty() &&
             one.namespace_() + "/" + one.workload() == endpoint.workload())
-          return bool(add(one.node()));
+          return bool(add(one));
     }
     return false;
   }

@@ -85,6 +85,9 @@ class Teller {
     Walked first = walk(held, *listener, question_.call, unknown_);
     take(first.hop);
     *out_.add_hops() = first.hop;
+    if (first.hop.virtual_host().empty() && from->on_demand())
+      unknown_.push_back(from->node() + " subscribes on demand: where the mesh has " +
+                         question_.call.authority + ", its first request brings the routes");
     if (first.hop.outcome() != kForwarded) return {};
     for (int i = 0; i < first.hop.destinations_size(); ++i)
       MESH_TRY_VOID(follow(held, first.hop.destinations(i), first.onward[size_t(i)]));
