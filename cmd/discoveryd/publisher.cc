@@ -259,9 +259,10 @@ void Publisher::HostProvider::on_unsubscribe(bus::Watcher& watcher,
                                              const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
+  const auto unanswered = forwarder->unanswered.find(&watcher);
   for (const auto& name : names) {
     forwarder->asks[&watcher].erase(name);
-    forwarder->unanswered[&watcher].erase(name);
+    if (unanswered != forwarder->unanswered.end()) unanswered->second.erase(name);
   }
   publisher_.ask(*forwarder);
   publisher_.finish();
@@ -380,9 +381,7 @@ void Publisher::answer_hosts(Forwarder& forwarder) {
   }
 }
 
-void Publisher::ask(Forwarder& forwarder) {
-  catalog_.set_asked(forwarder, asked_by(forwarder));
-}
+void Publisher::ask(Forwarder& forwarder) { catalog_.set_asked(forwarder, asked_by(forwarder)); }
 
 Forwarder* Publisher::find(bus::Watcher& watcher) {
   const auto found = by_watcher_.find(&watcher);

@@ -69,12 +69,14 @@ DiscoveryWatch::DiscoveryWatch(event::Loop& loop, bus::Client& client,
       loop, client, *on_demand,
       HostWatch::Owner{.answer = [this](const std::string& host,
                                         forward::HostAnswer answer) { on_host(host, answer); },
-                       .changed = [this] {
-                         if (forward::Demand* const demand = forwarder_.demand())
-                           demand->set_hosts(hosts_->found());
-                         save_timer_.arm(kSaveAfter);
-                       }});
-  use_every_ = std::clamp<Duration>(on_demand->forget / 4, std::chrono::milliseconds(100), kUseEvery);
+                       .changed =
+                           [this] {
+                             if (forward::Demand* const demand = forwarder_.demand())
+                               demand->set_hosts(hosts_->found());
+                             save_timer_.arm(kSaveAfter);
+                           }});
+  use_every_ =
+      std::clamp<Duration>(on_demand->forget / 4, std::chrono::milliseconds(100), kUseEvery);
   use_timer_.arm(use_every_);
 }
 

@@ -51,9 +51,7 @@ void HostWatch::open(const bus::Node& node) {
   watch_ = client_.watch(kHostType, node, *this, std::move(names));
 }
 
-bool HostWatch::away() const {
-  return !client_.up() && loop_.now() - away_since_ >= kAwayGrace;
-}
+bool HostWatch::away() const { return !client_.up() && loop_.now() - away_since_ >= kAwayGrace; }
 
 void HostWatch::on_link(bool up) {
   if (!up) away_since_ = loop_.now();
@@ -74,8 +72,7 @@ void HostWatch::need(const std::string& name) {
   if (const auto known = hosts_.find(name); known != hosts_.end()) {
     known->second.used = loop_.now();
     if (known->second.answered)
-      owner_.answer(name,
-                    known->second.services.empty() ? HostAnswer::Nobody : HostAnswer::Found);
+      owner_.answer(name, known->second.services.empty() ? HostAnswer::Nobody : HostAnswer::Found);
     else if (away())
       owner_.answer(name, HostAnswer::Unavailable);
     return;

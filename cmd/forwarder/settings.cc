@@ -23,8 +23,8 @@ Result<Duration> duration_of(const google::protobuf::Duration& message, bool giv
   const auto seconds = std::chrono::seconds(message.seconds());
   const Duration d = std::min<std::chrono::seconds>(seconds, longest) + Duration(message.nanos());
   if (d < std::chrono::milliseconds(10) || d > longest || seconds > longest)
-    return Error{Errc::Invalid, std::string(key) + ": expected 10ms to " +
-                                    std::to_string(longest.count()) + "h"};
+    return Error{Errc::Invalid,
+                 std::string(key) + ": expected 10ms to " + std::to_string(longest.count()) + "h"};
   return d;
 }
 
@@ -107,8 +107,7 @@ Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& mess
   }
   const auto& given = message.on_demand();
   OnDemand result;
-  MESH_TRY(result.wait,
-           duration_of(given.wait(), given.has_wait(), result.wait, "on_demand.wait"));
+  MESH_TRY(result.wait, duration_of(given.wait(), given.has_wait(), result.wait, "on_demand.wait"));
   MESH_TRY(result.forget, duration_of(given.forget(), given.has_forget(), result.forget,
                                       "on_demand.forget", std::chrono::hours(24 * 365)));
   if (given.hosts_max() > 100'000)

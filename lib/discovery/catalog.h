@@ -121,9 +121,9 @@ class Catalog {
     Member* member = nullptr;
     Node node;
     std::optional<Hosts> asked;
-    Hosts unresolved;         // those of them that are nobody's
-    bool gateway = false;     // on demand: gateways of the mesh select it
-    uint64_t round = 0;       // in which it was last touched
+    Hosts unresolved;      // those of them that are nobody's
+    bool gateway = false;  // on demand: gateways of the mesh select it
+    uint64_t round = 0;    // in which it was last touched
     std::shared_ptr<Scope> scope;
     Sets own;
   };

@@ -32,9 +32,16 @@ void Exchange::route_request(bool end, bool may_wait) {
   const bool tunnel = head_->asks_tunnel();
   if (!find_route(may_wait) || (tunnel && !admit_tunnel())) return;
   if (!run_request_filters() || !find_target()) return;
-  keep_body_ = options_.retry != nullptr && !end;
-  if (!route_->mirrors.empty() && !tunnel)
-    worker_.mirrors().begin(*route_, *view_, *head_, end, options_.timeout, extras().taps);
+  // Of one that waited for its host, the body may be here already, and its end.
+  const bool bare = end && body_.empty() && trailers_ == nullptr;
+  keep_body_ = options_.retry != nullptr && !bare;
+  if (!route_->mirrors.empty() && !tunnel) {
+    worker_.mirrors().begin(*route_, *view_, *head_, bare, options_.timeout, extras().taps);
+    for (const auto& tap : extras_->taps) {
+      if (!body_.empty()) tap->on_data(body_, end && trailers_ == nullptr);
+      if (trailers_ != nullptr) tap->on_trailers(*trailers_);
+    }
+  }
   if (end) request_complete();
   if (phase_ == Phase::Head) next_try();
 }

@@ -23,9 +23,10 @@ Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> dem
                      }),
       retry_timer_(loop, [this] { retry_left_out(); }),
       files_timer_(loop, [this] { look_at_files(); }),
-      health_(loop, [this] {
-        if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
-      }),
+      health_(loop,
+              [this] {
+                if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
+              }),
       demand_(std::move(demand)) {
   builder_.resolve_by([this](const std::string& cluster) { return dns_.assignment(cluster); });
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);

@@ -1,23 +1,14 @@
 #!/usr/bin/env bats
 # A forwarder that subscribes on demand: it gets what its own requests name, and keeps it.
 
+load common
+
 setup() {
-  build=$(realpath "${MESH_BUILD:-build}")
-  dir=$(mktemp -d "${TMPDIR:-/tmp}/mesh-XXXXXX")
-  mkdir -p "$dir/run" "$dir/etc/config" "$dir/state"
-  export MESH_RUN_DIR=$dir/run MESH_STATE_DIR=$dir/state MESH_CONFIG_DIR=$dir/etc
-  export MESH_USER=${MESH_USER:-$(id -un)}
-  pids=()
+  scratch
+  daemon_dirs
   # Services whose routes answer by themselves, each with a cluster of its own.
   for n in {0..29}; do service "svc-$n"; done >"$dir/etc/config/mesh.yaml"
   settings
-}
-
-teardown() {
-  local pid
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
 }
 
 service() {  # service HOST
@@ -45,20 +36,6 @@ settings() {  # settings [LINE...]
     'concurrency: 2' 'subscribe: on_demand' "$@" >"$dir/web.yaml"
 }
 
-start() {  # start PROGRAM OPTIONS...: its pid in the variable of that name
-  "$build/$1" "${@:2}" >>"$dir/$1.log" 2>&1 3>&- &
-  printf -v "$1" %s "$!"
-  pids+=("$!")
-}
-
-until_true() {  # until_true COMMAND...: at most fifteen seconds
-  local deadline=$((SECONDS + 15))
-  until "$@"; do
-    ((SECONDS < deadline)) || { echo "still not so: $*"; tail -n 20 "$dir"/*.log; return 1; }
-    read -rt 0.02 <> <(:) || true
-  done
-}
-
 stop() {  # stop PID SIGNAL
   kill "-$2" "$1"
   wait "$1" 2>/dev/null || true
@@ -75,8 +52,8 @@ serves() { [[ $(curl -s -o /dev/null -w '%{http_code}' -m 5 --unix-socket "$dir/
 get() { curl -s -m 10 --unix-socket "$dir/out.sock" "http://$1/"; }
 status() { curl -s -o /dev/null -m 10 -w '%{http_code}' --unix-socket "$dir/out.sock" "http://$1/"; }
 says() { [[ $(get "$1") == "$2" ]]; }
-node() { "$build/mesh" proxy-status -o name | head -1; }
-clusters() { "$build/mesh" proxy-config clusters "$(node)" -o json; }
+node() { mesh proxy-status -o name | head -1; }
+clusters() { mesh proxy-config clusters "$(node)" -o json; }
 count() {  # count METRIC [LABEL]
   curl -s --unix-socket "$dir/admin.sock" http://admin/stats/prometheus |
     awk -v metric="$1" -v label="${2:-}" \
@@ -98,6 +75,9 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
   count_is mesh_forwarder_on_demand_hosts 1
   clusters | grep -q svc-3
   ! clusters | grep -q svc-4
+  mesh proxy-status -o json | grep -q '"hosts":\["svc-3"\]'
+  run mesh why GET http://svc-4/ --from "$(node)"
+  [[ $output == *"subscribes on demand"* ]]
 
   # At once by many: asked for once, and all are answered.
   seq 20 | xargs -P 20 -I{} curl -s -m 10 --unix-socket "$dir/out.sock" http://svc-7/ >"$dir/many"
@@ -110,7 +90,7 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
   waits=$(count mesh_forwarder_on_demand_waits_total)
   [ "$(status later)" = 404 ]
   count_is mesh_forwarder_on_demand_hosts 2
-  service later | "$build/mesh" apply -f - --wait >/dev/null
+  service later | mesh apply -f - --wait >/dev/null
   until_true says later later
   # A port that it does not have is no reason to wait.
   [ "$(status svc-3:9999)" = 404 ]

@@ -316,7 +316,8 @@ std::vector<Resource> compile_routes(const Model& model, const Node& node) {
   if (node.capture_outbound.address.empty()) return result;
   // On demand too: who is called is known only once a request came in.
   std::set<uint32_t> ports;
-  for (const auto* service : node.hosts == nullptr ? services : default_services(model, whole(node)))
+  for (const auto* service :
+       node.hosts == nullptr ? services : default_services(model, whole(node)))
     for (const auto& port : service->ports)
       if (may_be_http(port)) ports.insert(port.number);
   for (const uint32_t port : ports)

@@ -21,9 +21,9 @@ struct Waiter final : HostWaiter {
 struct Fixture {
   event::Loop loop;
   std::vector<std::string> asked;
-  Demand demand{loop,
-                {.wait = seconds(1), .waiting_max = 3},
-                [this](const std::string& host) { asked.push_back(host); }};
+  Demand demand{loop, {.wait = seconds(1), .waiting_max = 3}, [this](const std::string& host) {
+                  asked.push_back(host);
+                }};
   AwaitedHosts hosts{&demand};
   Waiter a, b, c, d;
   const Instant now = loop.now();
