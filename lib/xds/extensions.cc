@@ -52,57 +52,61 @@ namespace {
 
 namespace ext = envoy::extensions;
 
-// Asking each type for its descriptor also makes the linker keep it, which
-// otherwise drops a message that is only ever found by its name.
+// Messages rather than descriptors: a type's descriptor is built when it is first asked for,
+// and most forwarders meet few of these types. Naming a type also makes the linker keep it,
+// which otherwise drops a message that is only ever found by its name.
 const auto& known() {
-  static const std::array types = {
-      envoy::config::route::v3::FilterConfig::descriptor(),
-      ext::access_loggers::file::v3::FileAccessLog::descriptor(),
-      ext::filters::http::cors::v3::Cors::descriptor(),
-      ext::filters::http::cors::v3::CorsPolicy::descriptor(),
-      ext::filters::http::adaptive_concurrency::v3::AdaptiveConcurrency::descriptor(),
-      ext::filters::http::fault::v3::HTTPFault::descriptor(),
-      ext::filters::http::grpc_stats::v3::FilterConfig::descriptor(),
-      ext::filters::http::jwt_authn::v3::JwtAuthentication::descriptor(),
-      ext::filters::http::jwt_authn::v3::PerRouteConfig::descriptor(),
-      ext::filters::http::local_ratelimit::v3::LocalRateLimit::descriptor(),
-      ext::filters::http::rbac::v3::RBAC::descriptor(),
-      ext::filters::http::rbac::v3::RBACPerRoute::descriptor(),
-      ext::filters::http::router::v3::Router::descriptor(),
-      ext::filters::listener::http_inspector::v3::HttpInspector::descriptor(),
-      ext::filters::listener::original_dst::v3::OriginalDst::descriptor(),
-      ext::filters::listener::proxy_protocol::v3::ProxyProtocol::descriptor(),
-      mesh::xds::v1::ProxyProtocol::descriptor(),
-      ext::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
-      ext::filters::network::connection_limit::v3::ConnectionLimit::descriptor(),
-      ext::filters::network::http_connection_manager::v3::HttpConnectionManager::descriptor(),
-      ext::filters::network::local_ratelimit::v3::LocalRateLimit::descriptor(),
-      ext::filters::network::rbac::v3::RBAC::descriptor(),
-      ext::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
-      ext::path::match::uri_template::v3::UriTemplateMatchConfig::descriptor(),
-      ext::filters::http::stateful_session::v3::StatefulSession::descriptor(),
-      ext::filters::http::stateful_session::v3::StatefulSessionPerRoute::descriptor(),
-      ext::http::stateful_session::cookie::v3::CookieBasedSessionState::descriptor(),
-      ext::http::stateful_session::header::v3::HeaderBasedSessionState::descriptor(),
-      ext::load_balancing_policies::least_request::v3::LeastRequest::descriptor(),
-      ext::load_balancing_policies::maglev::v3::Maglev::descriptor(),
-      ext::load_balancing_policies::random::v3::Random::descriptor(),
-      ext::load_balancing_policies::ring_hash::v3::RingHash::descriptor(),
-      ext::load_balancing_policies::round_robin::v3::RoundRobin::descriptor(),
-      ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
-      ext::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::descriptor(),
-      ext::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig::descriptor(),
-      ext::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
-      ext::transport_sockets::tls::v3::DownstreamTlsContext::descriptor(),
-      ext::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
-      ext::upstreams::http::v3::HttpProtocolOptions::descriptor(),
-      v1::ModuloHash::descriptor(),
-      ::mesh::xds::v1::OutlierReturn::descriptor(),
-      ext::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig::descriptor(),
-      ext::resource_monitors::fixed_heap::v3::FixedHeapConfig::descriptor(),
-      v1::CircuitBreaker::descriptor(),
-      v1::DescriptorsMonitor::descriptor(),
-      v1::PeerIdentity::descriptor(),
+  static const std::array<const google::protobuf::Message*, 47> types = {
+      &envoy::config::route::v3::FilterConfig::default_instance(),
+      &ext::access_loggers::file::v3::FileAccessLog::default_instance(),
+      &ext::filters::http::cors::v3::Cors::default_instance(),
+      &ext::filters::http::cors::v3::CorsPolicy::default_instance(),
+      &ext::filters::http::adaptive_concurrency::v3::AdaptiveConcurrency::default_instance(),
+      &ext::filters::http::fault::v3::HTTPFault::default_instance(),
+      &ext::filters::http::grpc_stats::v3::FilterConfig::default_instance(),
+      &ext::filters::http::jwt_authn::v3::JwtAuthentication::default_instance(),
+      &ext::filters::http::jwt_authn::v3::PerRouteConfig::default_instance(),
+      &ext::filters::http::local_ratelimit::v3::LocalRateLimit::default_instance(),
+      &ext::filters::http::rbac::v3::RBAC::default_instance(),
+      &ext::filters::http::rbac::v3::RBACPerRoute::default_instance(),
+      &ext::filters::http::router::v3::Router::default_instance(),
+      &ext::filters::listener::http_inspector::v3::HttpInspector::default_instance(),
+      &ext::filters::listener::original_dst::v3::OriginalDst::default_instance(),
+      &ext::filters::listener::proxy_protocol::v3::ProxyProtocol::default_instance(),
+      &mesh::xds::v1::ProxyProtocol::default_instance(),
+      &ext::filters::listener::tls_inspector::v3::TlsInspector::default_instance(),
+      &ext::filters::network::connection_limit::v3::ConnectionLimit::default_instance(),
+      &ext::filters::network::http_connection_manager::v3::HttpConnectionManager::
+          default_instance(),
+      &ext::filters::network::local_ratelimit::v3::LocalRateLimit::default_instance(),
+      &ext::filters::network::rbac::v3::RBAC::default_instance(),
+      &ext::filters::network::tcp_proxy::v3::TcpProxy::default_instance(),
+      &ext::path::match::uri_template::v3::UriTemplateMatchConfig::default_instance(),
+      &ext::filters::http::stateful_session::v3::StatefulSession::default_instance(),
+      &ext::filters::http::stateful_session::v3::StatefulSessionPerRoute::default_instance(),
+      &ext::http::stateful_session::cookie::v3::CookieBasedSessionState::default_instance(),
+      &ext::http::stateful_session::header::v3::HeaderBasedSessionState::default_instance(),
+      &ext::load_balancing_policies::least_request::v3::LeastRequest::default_instance(),
+      &ext::load_balancing_policies::maglev::v3::Maglev::default_instance(),
+      &ext::load_balancing_policies::random::v3::Random::default_instance(),
+      &ext::load_balancing_policies::ring_hash::v3::RingHash::default_instance(),
+      &ext::load_balancing_policies::round_robin::v3::RoundRobin::default_instance(),
+      &ext::retry::host::previous_hosts::v3::PreviousHostsPredicate::default_instance(),
+      &ext::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::
+          default_instance(),
+      &ext::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig::default_instance(),
+      &ext::transport_sockets::raw_buffer::v3::RawBuffer::default_instance(),
+      &ext::transport_sockets::tls::v3::DownstreamTlsContext::default_instance(),
+      &ext::transport_sockets::tls::v3::UpstreamTlsContext::default_instance(),
+      &ext::upstreams::http::v3::HttpProtocolOptions::default_instance(),
+      &v1::ModuloHash::default_instance(),
+      &::mesh::xds::v1::OutlierReturn::default_instance(),
+      &ext::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig::
+          default_instance(),
+      &ext::resource_monitors::fixed_heap::v3::FixedHeapConfig::default_instance(),
+      &v1::CircuitBreaker::default_instance(),
+      &v1::DescriptorsMonitor::default_instance(),
+      &v1::PeerIdentity::default_instance(),
   };
   return types;
 }
@@ -110,9 +114,13 @@ const auto& known() {
 }  // namespace
 
 const google::protobuf::Descriptor* find_extension(std::string_view full_name) {
-  const auto found = std::find_if(known().begin(), known().end(),
-                                  [&](const auto* type) { return type->full_name() == full_name; });
-  return found == known().end() ? nullptr : *found;
+  const auto* const type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
+          std::string(full_name));
+  if (type == nullptr) return nullptr;
+  const auto* const message =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
+  return std::find(known().begin(), known().end(), message) == known().end() ? nullptr : type;
 }
 
 }  // namespace mesh::xds
