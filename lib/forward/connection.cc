@@ -90,6 +90,7 @@ Connection::~Connection() {
 
 void Connection::start(UniqueFd fd, const net::Address& destination) {
   if (destination.family() != AF_UNSPEC) {
+    addresses().kept = true;
     addresses().original = destination;
     addresses().local = destination.to_string();
   }
@@ -130,6 +131,7 @@ void Connection::end_sniffing() {
   const ConnectionFacts& facts = sniffer->facts();
   if (sniffer->relayed()) {
     Addresses& known = addresses();
+    known.kept = true;
     known.remote = facts.source.to_string();
     known.remote_host = facts.source.host();
     known.local = facts.destination.to_string();
@@ -249,13 +251,14 @@ void Connection::on_progress() {
   awaiting_head_ = partial;
 }
 
-void Connection::rest_if_idle() {
+void Connection::rest_if_idle(Duration idle) {
   if (state_ != State::Serving || !codec_ || codec_->protocol() == http::Protocol::Http2) return;
   if (codec_->open_streams() > 0 || awaiting_head_ || transport_.pending() > 0 ||
-      transport_.has_unread() || worker_.loop().now() - last_active_ < kRestAfter)
+      transport_.has_unread() || worker_.loop().now() - last_active_ < idle)
     return;
   transport_.set_codec(nullptr);
   codec_.reset();
+  if (addresses_ && !addresses_->kept) addresses_.reset();
   resting_ = true;
 }
 

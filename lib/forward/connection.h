@@ -58,11 +58,10 @@ class Connection final : private transport::Transport::Owner,
   void drain(std::string_view why);
   // At once. The streams are reset.
   void abort(std::string_view why) { transport_.abort(why); }
-  // Gives the codec's memory back where HTTP/1 has been idle for kRestAfter; the
-  // next request makes another. For the worker's sweep.
-  void rest_if_idle();
+  // Gives back, where HTTP/1 has been idle for so long, what the next request makes again:
+  // the codec and the addresses' texts. For the worker's sweep.
+  void rest_if_idle(Duration idle);
   bool resting() const { return resting_; }
-  static constexpr Duration kRestAfter = std::chrono::seconds(1);
   // A stream was resumed, or ended, from outside its codec's events.
   void kick() { transport_.kick(); }
   void look_again() { transport_.look_again(); }
@@ -98,7 +97,7 @@ class Connection final : private transport::Transport::Owner,
   // The server spoke first, to a client that was waited for in vain.
   void on_server_first();
 
-  size_t slot = 0;  // in the worker's list
+  uint32_t slot = 0;  // in the worker's list
 
  private:
   // The only writer of state_. Checks the step, logs it, arms its deadline.
@@ -150,6 +149,7 @@ class Connection final : private transport::Transport::Owner,
   telemetry::PeerId peer_ = telemetry::kUnknownPeer;
   // For logs and edges; made when asked for, so that others need no room for it.
   struct Addresses {
+    bool kept = false;  // holds what the socket does not tell again
     std::string remote, remote_host, local;
     net::Address original;
     ConnectionPlace place;

@@ -11,6 +11,7 @@ namespace mesh::forward {
 // Within the limits of the chain; else it is closed.
 bool Connection::admit() {
   const Admission& limits = *chain_->admission;
+  addresses().kept = true;
   switch (limits.admit(worker_.loop().now(), addresses().place)) {
     case Admission::Verdict::Taken: return true;
     case Admission::Verdict::OverRate: close("over the rate of new connections"); return false;

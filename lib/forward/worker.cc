@@ -17,6 +17,12 @@ namespace {
 constexpr Duration kLogEvery = std::chrono::milliseconds(250);
 constexpr Duration kPreviousKept = std::chrono::seconds(1);
 constexpr Duration kSweepEvery = std::chrono::seconds(5);
+// Of idle connections, until codecs go; sooner where so many connections have come since the last
+// sweep that what they hold is worth it. A sweep then costs each of them eight looks at most.
+constexpr Duration kRestAfter = std::chrono::seconds(1);
+constexpr Duration kRestInBurst = std::chrono::milliseconds(100);
+constexpr size_t kBurst = 256;
+constexpr Duration kSweepAfterBurst = std::chrono::seconds(1);
 constexpr size_t kExchangesKept = 1024;
 constexpr size_t kExtrasKept = 128;
 constexpr uint32_t kLinesASecond = 10;  // of those that a peer can cause
@@ -215,14 +221,22 @@ bool Worker::begin(const std::string& listener, UniqueFd fd) {
     return false;
   }
   auto connection = std::make_unique<Connection>(*this, *view, *captured.listener);
-  connection->slot = connections_.size();
+  connection->slot = uint32_t(connections_.size());
   Connection& started = *connection;
   connections_.push_back(std::move(connection));
   connections_total_->add();
   connections_active_->set(connections_.size());
   started.start(std::move(fd), captured.destination);
   if (view != view_ || draining_) started.drain("the listener has gone");
+  note_arrival();
   return true;
+}
+
+// In a burst the idle ones are looked at sooner.
+void Worker::note_arrival() {
+  if (++fresh_ < std::max(kBurst, connections_.size() / 8)) return;
+  rest_idle(kRestInBurst);
+  if (sweep_deadline_.at() > loop_.now() + kSweepAfterBurst) sweep_deadline_.arm(kSweepAfterBurst);
 }
 
 void Worker::refuse_loop(const ListenerSpec& listener) {
@@ -236,7 +250,7 @@ void Worker::remove(Connection& connection) {
   const size_t slot = connection.slot;
   if (slot + 1 != connections_.size()) {
     std::swap(connections_[slot], connections_.back());
-    connections_[slot]->slot = slot;
+    connections_[slot]->slot = uint32_t(slot);
   }
   loop_.retire(std::move(connections_.back()));
   connections_.pop_back();
@@ -316,16 +330,17 @@ void Worker::on_deadline(event::Deadline& deadline) {
     while (!connections_.empty()) connections_.back()->abort("drain deadline");
     return finish_drain();
   }
-  sweep();
+  for (size_t i = exchanges_.size(); i-- > 0;)
+    if (i < exchanges_.size()) exchanges_[i]->check_idle();
+  rest_idle(kRestAfter);
   sweep_deadline_.arm(kSweepEvery);
 }
 
-void Worker::sweep() {
-  for (size_t i = exchanges_.size(); i-- > 0;)
-    if (i < exchanges_.size()) exchanges_[i]->check_idle();
+void Worker::rest_idle(Duration after) {
+  fresh_ = 0;
   size_t resting = 0;
   for (const auto& connection : connections_) {
-    connection->rest_if_idle();
+    connection->rest_if_idle(after);
     if (connection->resting()) ++resting;
   }
   connections_resting_->set(resting);

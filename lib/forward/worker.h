@@ -128,11 +128,12 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   // Of one that load_ counts: until it is gone, or at once where it cannot be served.
   void serve(const std::string& listener, UniqueFd fd);
   bool begin(const std::string& listener, UniqueFd fd);
+  void note_arrival();
   void refuse_loop(const ListenerSpec& listener);
   void begin_drain(Duration longest);
   void finish_drain();
   void close_all(std::string_view why);
-  void sweep();
+  void rest_idle(Duration after);
 
   const size_t index_;
   Host& host_;
@@ -149,6 +150,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<std::unique_ptr<Connection>> connections_;
   AwaitedHosts awaited_hosts_;                        // outlives the exchanges
+  size_t fresh_ = 0;                                  // accepted since the last sweep
   std::vector<std::unique_ptr<Exchange>> exchanges_;  // all there are
   std::vector<Exchange*> free_exchanges_;
   std::vector<std::unique_ptr<Extras>> free_extras_;

@@ -9,6 +9,7 @@
 
 #include <sys/uio.h>
 
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -38,7 +39,7 @@ class SendBuffer {
     return add_block(n);
   }
   void commit(size_t n) {
-    back().end += n;
+    back().end += uint32_t(n);
     size_ += n;
     if (size_ == 0) clear();
   }
@@ -51,12 +52,12 @@ class SendBuffer {
  private:
   struct Block {
     std::unique_ptr<char[]> bytes;
-    size_t capacity = 0;
-    size_t begin = 0;
-    size_t end = 0;
+    uint32_t capacity = 0;
+    uint32_t begin = 0;
+    uint32_t end = 0;
   };
 
-  Block& back() { return more_.empty() ? front_ : more_.back(); }
+  Block& back() { return more_ == nullptr || more_->empty() ? front_ : more_->back(); }
   char* add_block(size_t n);
   void give_back(Block& block);
 
@@ -64,7 +65,7 @@ class SendBuffer {
   size_t size_ = 0;
   // Only the last may be empty.
   Block front_;
-  std::vector<Block> more_;
+  std::unique_ptr<std::vector<Block>> more_;  // made for a backlog: few connections have one
 };
 
 }  // namespace mesh::transport

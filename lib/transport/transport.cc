@@ -184,7 +184,7 @@ void Transport::drop_input() {
   for (int reads = 0; reads < 16; ++reads) {
     const ssize_t n = ::recv(stream_->fd(), waste, sizeof waste, MSG_DONTWAIT);
     if (n > 0) continue;
-    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return end(why_);
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) return end(*why_);
     return;
   }
   watch_.again(true, false);
@@ -291,7 +291,7 @@ void Transport::flush() {
   if (write_failed_) {
     // What the peer said before it went may still wait to be read.
     out_.clear();
-    if (state_ == State::Lingering) return end(why_);
+    if (state_ == State::Lingering) return end(*why_);
     readable_ = true;
     watch_.again(true, false);
     return;
@@ -301,7 +301,7 @@ void Transport::flush() {
   if (!closing_ || !out_.empty() || state_ == State::Closed) return;
   if (!linger_) {
     if (codec_ == nullptr || !codec_->cut_short()) stream_->close_notify();
-    return end(why_);
+    return end(*why_);
   }
   if (state_ == State::Lingering) {
     ::shutdown(stream_->fd(), SHUT_WR);
@@ -313,7 +313,7 @@ void Transport::close_after_flush(bool linger, std::string_view why) {
   if (state_ == State::Closed || closing_) return;
   closing_ = true;
   linger_ = linger;
-  why_ = why;
+  why_ = std::make_unique<const std::string>(why);
   if (state_ != State::Open) return end(why);
   if (linger_) state_ = State::Lingering;
   loop_.at_turn_end(*this);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "event/loop.h"
@@ -147,7 +148,7 @@ class Transport final : public http::ByteSink,
   bool ending_write_ = false;  // our direction is to end once all is sent
   bool write_ended_ = false;
   uint64_t bytes_read_ = 0;
-  std::string why_;
+  std::unique_ptr<const std::string> why_;  // of closing_
   http::ReadBuffer in_;
   SendBuffer out_;
 };
