@@ -100,11 +100,6 @@ Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& mess
   if (!subscribe.empty() && subscribe != "all" && subscribe != "on_demand")
     return Error{Errc::Invalid,
                  "subscribe: expected all or on_demand, got " + text::quoted(subscribe)};
-  if (subscribe != "on_demand") {
-    if (message.has_on_demand())
-      return Error{Errc::Invalid, "on_demand: only with subscribe: on_demand"};
-    return std::optional<OnDemand>();
-  }
   const auto& given = message.on_demand();
   OnDemand result;
   MESH_TRY(result.wait, duration_of(given.wait(), given.has_wait(), result.wait, "on_demand.wait"));
@@ -116,7 +111,7 @@ Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& mess
     return Error{Errc::Invalid, "on_demand.waiting_max: expected at most 100000"};
   if (given.hosts_max() != 0) result.hosts_max = given.hosts_max();
   if (given.waiting_max() != 0) result.waiting_max = given.waiting_max();
-  return std::optional<OnDemand>(result);
+  return subscribe == "on_demand" ? std::optional<OnDemand>(result) : std::nullopt;
 }
 
 // In a name colons would part things.

@@ -182,7 +182,7 @@ PY
   run "$build/forwarder" -n -c "$dir/web.yaml"
   [ "$status" -eq 78 ]
   [[ $output == *"expected all or on_demand"* ]]
+  # They may stand there before they are of use.
   printf 'on_demand: {wait: 1s}\n' >"$dir/web.yaml"
-  run "$build/forwarder" -n -c "$dir/web.yaml"
-  [ "$status" -eq 78 ]
+  "$build/forwarder" -n -c "$dir/web.yaml"
 }
