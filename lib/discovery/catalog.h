@@ -132,8 +132,7 @@ class Catalog {
   std::shared_ptr<const Hosts> closure(Entry& entry) const;
   bool add_asked(const Node& node, std::string_view asked, Hosts& into) const;
   bool add_unasked(const Node& node, Hosts& into) const;
-  void add_host(const Node& node, const std::string& host, const std::string& ns,
-                Hosts& into) const;
+  void add_host(const Node& node, const std::string& host, Hosts& into) const;
   void add_destinations(const Node& node, const Object<istio::VirtualService>& routing,
                         Hosts& into) const;
   const Object<istio::VirtualService>* routing_of(const Node& node, const std::string& host) const;

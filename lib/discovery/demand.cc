@@ -46,9 +46,10 @@ const Object<istio::VirtualService>* Catalog::routing_of(const Node& node,
 }
 
 // A host, its own rules, and where these lead: whoever has a virtual host has its clusters too.
-void Catalog::add_host(const Node& node, const std::string& host, const std::string& ns,
-                       Hosts& into) const {
+void Catalog::add_host(const Node& node, const std::string& host, Hosts& into) const {
   if (!into.insert(host).second) return;
+  const auto* const service = model_->find_service(host, node.ns);
+  const std::string& ns = service != nullptr ? service->ns : node.ns;
   if (const auto* routing = model_->virtual_service(host, ns, node.ns))
     add_destinations(node, *routing, into);
 }
@@ -56,8 +57,7 @@ void Catalog::add_host(const Node& node, const std::string& host, const std::str
 void Catalog::add_destinations(const Node& node, const Object<istio::VirtualService>& routing,
                                Hosts& into) const {
   const auto add = [&](const istio::Destination& to) {
-    if (!to.host().empty())
-      add_host(node, model_->resolve(to.host(), routing.ns), routing.ns, into);
+    if (!to.host().empty()) add_host(node, model_->resolve(to.host(), routing.ns), into);
   };
   for (const auto& route : routing.spec.http()) {
     for (const auto& to : route.route()) add(to.destination());
@@ -74,11 +74,11 @@ void Catalog::add_destinations(const Node& node, const Object<istio::VirtualServ
 bool Catalog::add_asked(const Node& node, std::string_view asked, Hosts& into) const {
   const std::string_view host = without_port(asked);
   if (const auto* service = model_->service_named(host, node)) {
-    add_host(node, service->host, service->ns, into);
+    add_host(node, service->host, into);
     // Within the wildcard's range the more exact host goes before it, without being asked for.
     if (service->host.starts_with('*'))
       for (const auto& other : model_->services())
-        if (host_match(service->host, other.host) > 0) add_host(node, other.host, other.ns, into);
+        if (host_match(service->host, other.host) > 0) add_host(node, other.host, into);
     return true;
   }
   const std::string name = text::to_lower(host);
@@ -108,19 +108,19 @@ std::optional<Catalog::Hosts> Catalog::find(const Member& member, std::string_vi
 bool Catalog::add_unasked(const Node& node, Hosts& into) const {
   if (listens_by_port(node))
     for (const auto* service : model_->services_for(node))
-      if (has_tcp(*service)) add_host(node, service->host, service->ns, into);
+      if (has_tcp(*service)) add_host(node, service->host, into);
   const auto* const sidecar = model_->sidecar(node.ns, node.labels);
   for (int i = 0; sidecar != nullptr && i < sidecar->spec.egress_size(); ++i) {
     const auto& egress = sidecar->spec.egress(i);
     const bool by_port = egress.has_port() && !is_http(upper(egress.port().protocol()));
     for (const auto& host : egress.hosts()) {
       const std::string name = host.substr(host.find('/') + 1);
-      if (name.find('*') == std::string::npos) add_host(node, name, node.ns, into);
+      if (name.find('*') == std::string::npos) add_host(node, name, into);
     }
     if (!by_port) continue;
     for (const auto* service : model_->services_for(node))
       if (service->find_port(egress.port().number()) != nullptr)
-        add_host(node, service->host, service->ns, into);
+        add_host(node, service->host, into);
   }
   bool selected = false;
   for (const auto& gateway : model_->objects().gateways) {
