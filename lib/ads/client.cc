@@ -165,7 +165,7 @@ void AdsClient::hold(Entry& entry, const Received& received, const std::vector<R
       entry.held.erase(found);
 }
 
-// "Error adding/updating listener(s) a: ..., b: ...", as far as there is room.
+// "2 of TYPE: a: ...; b: ...", as far as there is room.
 std::string AdsClient::reason_of(const Entry& entry, const std::vector<Refusal>& refused) const {
   std::string reason = std::to_string(refused.size()) + " of " + std::string(entry.type.url) + ": ";
   for (const Refusal& each : refused) {
