@@ -12,7 +12,7 @@ serial() { curl -s --unix-socket "$dir/envoy.sock" http://envoy/certs | grep -o 
   echo 'xds: {}' >"$dir/discoveryd.yaml"
   cat >"$dir/certd.yaml" <<YAML
 sds: {}
-leaf_lifetime: 8s
+leaf_lifetime: 12s
 identities: [{uid: $(id -u), namespace: demo, service_account: ratings}]
 YAML
   mesh_up
