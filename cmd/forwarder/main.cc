@@ -99,8 +99,7 @@ Result<void> start(daemon::Runtime& runtime) {
                                       ": only with a bootstrap; in a mesh, let"
                                       " systemd hold the sockets"};
   MESH_TRY(auto settings, forwarder::settings_of(runtime.settings_as<Forwarder>(), runtime.name(),
-                                                 runtime.arguments(),
-                                                 runtime.paths().config_dir));
+                                                 runtime.arguments(), runtime.paths().config_dir));
   auto service = std::make_unique<forwarder::Service>(runtime, std::move(settings));
   MESH_TRY_VOID(service->start(std::move(inherited)));
   runtime.keep(std::move(service));

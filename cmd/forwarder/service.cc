@@ -115,8 +115,8 @@ Result<void> Service::start(std::vector<net::Inherited> inherited) {
 Result<void> Service::reload(const google::protobuf::Message& message) {
   const auto& fresh = static_cast<const settings::v1::Forwarder&>(message);
   MESH_TRY_VOID(check_change(runtime_.settings_as<settings::v1::Forwarder>(), fresh));
-  MESH_TRY(auto settings, settings_of(fresh, runtime_.name(), runtime_.arguments(),
-                                      runtime_.paths().config_dir));
+  MESH_TRY(auto settings,
+           settings_of(fresh, runtime_.name(), runtime_.arguments(), runtime_.paths().config_dir));
   const bus::Node before = std::exchange(settings_, std::move(settings)).node;
   runtime_.set_drain_limit(settings_.drain + kDrainSpare);
   forwarder_.set_overload(settings_.overload);

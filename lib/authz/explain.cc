@@ -220,7 +220,7 @@ class Explainer {
       case Kind::Remote: return to_string(request_.remote);
       case Kind::Destination: return to_string(connection.destination);
       case Kind::DestinationPort: return std::to_string(connection.destination_port);
-      case Kind::Claim: 
+      case Kind::Claim:
         return route::value_text(
             route::find_claim(request_.claims, rules_.claims_[n.operand].path));
       default: return {};

@@ -174,8 +174,8 @@ class Model {
   // By which the resources of two nodes of a namespace may differ, beside what each
   // says of its own listeners.
   struct Heeds {
-    bool labels = false;    // of the caller: some rule asks for them
-    bool workload = false;  // its own: some rule weighs callers
+    bool labels = false;       // of the caller: some rule asks for them
+    bool workload = false;     // its own: some rule weighs callers
     bool credentials = false;  // where it has them: some rule names one
     bool operator==(const Heeds&) const = default;
   };

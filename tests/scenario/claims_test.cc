@@ -110,9 +110,9 @@ TEST_CASE("claims: the route is that of who the token is of", "[forwarder]") {
 TEST_CASE("claims: who may call is judged with the route found anew", "[forwarder]") {
   const uint32_t count = workers();
   Edge edge(count);
-  edge.mesh.apply(edge.yaml(policy(
-      "AuthorizationPolicy",
-      "action: DENY, rules: [{when: [{key: 'request.auth.claims[sub]', values: [eve]}]}]")));
+  edge.mesh.apply(edge.yaml(
+      policy("AuthorizationPolicy",
+             "action: DENY, rules: [{when: [{key: 'request.auth.claims[sub]', values: [eve]}]}]")));
   CHECK(edge.ask(R"({"iss": "i", "team": "blue", "sub": "ann"})") == "blue blueby-claim");
   for (const char* const path : {"/open", "/else", "/admin/x"})
     CHECK(edge.ask(R"({"iss": "i", "team": "blue", "sub": "eve"})", path) == "403");

@@ -98,10 +98,10 @@ void check_members(const Policy& policy, const std::string& path, Checker& check
   check_load_balancer(policy.load_balancer(), path + ".loadBalancer", checker);
   check_pool(policy.connection_pool(), path + ".connectionPool", checker);
   check_outlier(policy.outlier_detection(), path + ".outlierDetection", checker);
-  checker.expect(
-      policy.load_balancer().simple() != LoadBalancerSettings::PASSTHROUGH ||
-          !policy.has_outlier_detection(),
-      path + ".outlierDetection", "does nothing with PASSTHROUGH: callers choose the endpoint");
+  checker.expect(policy.load_balancer().simple() != LoadBalancerSettings::PASSTHROUGH ||
+                     !policy.has_outlier_detection(),
+                 path + ".outlierDetection",
+                 "does nothing with PASSTHROUGH: callers choose the endpoint");
   if (policy.has_tls()) check_tls(policy.tls(), path + ".tls", checker);
 }
 

@@ -144,9 +144,9 @@ void check_load_balancer(const LoadBalancerSettings& settings, const std::string
     check_hash(settings.consistent_hash(), path + ".consistentHash", checker);
   check_localities(settings.locality_lb_setting(), path + ".localityLbSetting", checker);
   check_warmup(settings, path, checker);
-  checker.expect(settings.simple() != LoadBalancerSettings::PASSTHROUGH ||
-                     !settings.has_locality_lb_setting(),
-                 path + ".localityLbSetting", "does nothing with PASSTHROUGH: callers choose");
+  checker.expect(
+      settings.simple() != LoadBalancerSettings::PASSTHROUGH || !settings.has_locality_lb_setting(),
+      path + ".localityLbSetting", "does nothing with PASSTHROUGH: callers choose");
 }
 
 }  // namespace mesh::config

@@ -115,8 +115,8 @@ bool is_for_caller(const istio::HTTPMatchRequest& match, const Node& node) {
 }
 
 bool takes_all(const pb::RouteMatch& match) {
-  return match.prefix() == "/" && match.headers_size() == 0 &&
-         match.query_parameters_size() == 0 && match.dynamic_metadata_size() == 0;
+  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0 &&
+         match.dynamic_metadata_size() == 0;
 }
 
 }  // namespace mesh::discovery

@@ -262,11 +262,12 @@ TEST_CASE("analyze: gateways", "[config]") {
 }
 
 TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") {
-  const std::string door = object("Gateway", "door", kDoor) +
-                           object("WorkloadEntry", "edge", "address: 127.0.0.3, labels: {app: edge}");
+  const std::string door =
+      object("Gateway", "door", kDoor) +
+      object("WorkloadEntry", "edge", "address: 127.0.0.3, labels: {app: edge}");
   const auto bound = [](const std::string& gateways, const std::string& fields = "headers") {
-    return kWeb + service("{match: [{" + fields + ": {\"@request.auth.claims[a]\": {exact: b}}}], " +
-                              kTo + "}",
+    return kWeb + service("{match: [{" + fields +
+                              ": {\"@request.auth.claims[a]\": {exact: b}}}], " + kTo + "}",
                           "x", "hosts: [a.example], gateways: [" + gateways + "]");
   };
   const auto tokens = [](const std::string& app) {

@@ -94,13 +94,15 @@ TEST_CASE("object: Gateway", "[config]") {
        tls("mode: MUTUAL, credentialName: a, caCertificates: /ca.pem"),
        "spec.servers[0].tls.caCertificates: is ca.crt of the credential that is named"},
       {"a credential elsewhere", tls("mode: SIMPLE, credentialName: ../a"),
-       "spec.servers[0].tls.credentialName: expected a name of lower-case letters, digits, - and ., "
+       "spec.servers[0].tls.credentialName: expected a name of lower-case letters, digits, - and "
+       "., "
        "got \"../a\""},
       {"a credential with our own identity", tls("mode: ISTIO_MUTUAL, credentialName: a"),
        "spec.servers[0].tls.credentialName: does nothing with mode ISTIO_MUTUAL"},
       {"authorities of clients that are not asked",
        tls("mode: SIMPLE, credentialName: a, caCertCredentialName: b"),
-       "spec.servers[0].tls.caCertCredentialName: clients show no certificate with mode SIMPLE; use "
+       "spec.servers[0].tls.caCertCredentialName: clients show no certificate with mode SIMPLE; "
+       "use "
        "MUTUAL"},
       {"several credentials", tls("mode: SIMPLE, credentialNames: [a, b]"),
        "spec.servers[0].tls.credentialNames: not supported: several certificates for a server; use "

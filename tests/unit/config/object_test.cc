@@ -201,16 +201,6 @@ TEST_CASE("object: VirtualService", "[config]") {
        "spec.http[0].match[0].headers[\"a b\"]: expected the name of a header"},
       {"a claim", http(to + ", match: [{headers: {\"@request.auth.claims.a\": {exact: x}}}]"),
        ""},
-      {"a claim within one",
-       http(to + ", match: [{withoutHeaders: {\"@request.auth.claims[a][b.c]\": {prefix: x}}}]"),
-       ""},
-      {"what is no claim", http(to + ", match: [{headers: {\"@request.auth.sub\": {exact: x}}}]"),
-       "spec.http[0].match[0].headers[\"@request.auth.sub\"]: expected @request.auth.claims[NAME], "
-       "[NAME][NAME] of a claim within one, or the name of a header"},
-      {"a claim without a value",
-       http(to + ", match: [{headers: {\"@request.auth.claims[a]\": {}}}]"),
-       "spec.http[0].match[0].headers[\"@request.auth.claims[a]\"]: expected exact, prefix or "
-       "regex, not empty"},
       {"a path that no request has", http(to + ", match: [{uri: {exact: health}}]"),
        "spec.http[0].match[0].uri: expected a path that begins with /"},
       {"the host set, which is a rewrite", http(to + ", headers: {request: {set: {Host: b}}}"), ""},
@@ -278,30 +268,10 @@ TEST_CASE("object: the other kinds", "[config]") {
        "host: a, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: ca.pem}}",
        "spec.trafficPolicy.tls.caCertificates: expected the absolute path of a file on the "
        "forwarder's host"},
-      {"a credential", "host: a, trafficPolicy: {tls: {mode: MUTUAL, credentialName: c}}", ""},
-      {"a credential and a file",
-       "host: a, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c, caCertificates: /ca.pem}}",
-       "spec.trafficPolicy.tls.credentialName: stands for clientCertificate, privateKey and "
-       "caCertificates"},
-      {"a credential for nothing",
-       "host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL, credentialName: c}}",
-       "spec.trafficPolicy.tls.credentialName: is for modes SIMPLE and MUTUAL"},
       {"the PROXY protocol and the client's protocol",
        "host: a, trafficPolicy: {proxyProtocol: {version: V2}, connectionPool: {http: "
        "{useClientProtocol: true}}}",
        ""},
-      {"the caller's choice", "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}", ""},
-      {"the caller's choice of who is well",
-       "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}, outlierDetection: {}}",
-       "spec.trafficPolicy.outlierDetection: does nothing with PASSTHROUGH: callers choose the "
-       "endpoint"},
-      {"the caller's choice of the near",
-       "host: a, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH, localityLbSetting: {}}}",
-       "spec.trafficPolicy.loadBalancer.localityLbSetting: does nothing with PASSTHROUGH: callers "
-       "choose"},
-      {"hosts of a domain", "host: \"*.a.example\"", ""},
-      {"exported to nobody", "host: a, exportTo: [\"~\"]",
-       "spec.exportTo[0]: \"~\" is for a ServiceEntry; what nobody is to use is left out"},
       {"a name without TLS", "host: a, trafficPolicy: {tls: {sni: x}}",
        "spec.trafficPolicy.tls: mode DISABLE, the default, has neither sni nor subjectAltNames"},
   };
@@ -337,22 +307,6 @@ TEST_CASE("object: the other kinds", "[config]") {
        "hosts: [a], resolution: STATIC, " + ports +
            ", workloadSelector: {labels: {a: b}}, endpoints: [{address: \"::1\"}]",
        "spec.workloadSelector: endpoints and workloadSelector exclude each other"},
-      {"a wildcard of endpoints",
-       "hosts: [\"*.a\"], resolution: STATIC, " + ports + ", endpoints: [{address: 10.0.0.1}]", ""},
-      {"a wildcard of what callers choose", "hosts: [\"*.a\", b], " + ports, ""},
-      {"a wildcard with a name",
-       "hosts: [\"*.a\"], resolution: DNS, " + ports + ", endpoints: [{address: b.example}]", ""},
-      {"a wildcard as a name", "hosts: [\"*.a\"], resolution: DNS, " + ports,
-       "spec.hosts[0]: a wildcard is no name that DNS knows: name each host, give endpoints, or use "
-       "resolution NONE, where connections are captured"},
-      {"all hosts", "hosts: [\"*\"], " + ports,
-       "spec.hosts[0]: expected a host or *.SUFFIX; where all other hosts lead, "
-       "outboundTrafficPolicy says"},
-      {"a part of a label", "hosts: [\"*a.example\"], " + ports,
-       "spec.hosts[0]: expected a host name, got \"*a.example\""},
-      {"exported to nobody", "hosts: [a], exportTo: [\"~\"], " + ports, ""},
-      {"exported to nobody, and somebody", "hosts: [a], exportTo: [\"~\", b], " + ports,
-       "spec.exportTo[0]: \"~\" stands alone"},
       {"a protocol that we have not",
        "hosts: [a], resolution: STATIC, ports: [{number: 1, name: a, protocol: Thrift}]",
        "spec.ports[0].protocol: not supported: protocol Thrift; use TCP, which passes it through"},

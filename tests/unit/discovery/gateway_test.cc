@@ -194,16 +194,16 @@ TEST_CASE("gateway: policies of its workload come first, of requests and connect
 }
 
 TEST_CASE("gateway: routes by claims of tokens") {
-  const auto made = compile(
-      door(kPlain + "['*']}") +
-      object("VirtualService", "v",
-             "{hosts: [a.example], gateways: [door], http: ["
-             "{match: [{headers: {'@request.auth.claims[realm][role]': {prefix: ad}}}], "
-             "directResponse: {status: 201}}, "
-             "{match: [{headers: {'@Request.auth.claims.team': {regex: 'b.*'}}}], "
-             "directResponse: {status: 202}}, "
-             "{match: [{withoutHeaders: {'@request.auth.claims.sub': {exact: ann}}}], "
-             "directResponse: {status: 203}}, {directResponse: {status: 204}}]}"));
+  const auto made =
+      compile(door(kPlain + "['*']}") +
+              object("VirtualService", "v",
+                     "{hosts: [a.example], gateways: [door], http: ["
+                     "{match: [{headers: {'@request.auth.claims[realm][role]': {prefix: ad}}}], "
+                     "directResponse: {status: 201}}, "
+                     "{match: [{headers: {'@Request.auth.claims.team': {regex: 'b.*'}}}], "
+                     "directResponse: {status: 202}}, "
+                     "{match: [{withoutHeaders: {'@request.auth.claims.sub': {exact: ann}}}], "
+                     "directResponse: {status: 203}}, {directResponse: {status: 204}}]}"));
   const auto& routes = *made.routes.at("http.8080");
   struct Row {
     const char* claims;
@@ -236,8 +236,8 @@ TEST_CASE("gateway: routes by claims of tokens") {
 
 TEST_CASE("gateway: a credential is files of the forwarder's directory") {
   const auto secrets = [](const std::string& tls) {
-    const auto made = compile(
-        door("{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" + tls + "}}"));
+    const auto made = compile(door(
+        "{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" + tls + "}}"));
     const auto& context = made.listeners.at("gateway|0.0.0.0|443")->filter_chains.at(0).tls;
     REQUIRE(context);
     return context->certificate_secret + " " + context->validation_secret;

@@ -31,12 +31,11 @@ std::string routing(const std::string& ns, const std::string& host, const std::s
          "], http: [{route: [{destination: {host: " + to + "}}]}]" + more + "}\n";
 }
 
-const std::string kMesh = service("a", "one.a") + service("a", "own.a", ", exportTo: [\".\"]") +
-                          service("b", "one.b") + service("b", "some.b", ", exportTo: [a, c]") +
-                          service("b", "none.b", ", exportTo: [z]") +
-                          service("b", "hidden.b", ", exportTo: [\"~\"]") + service("a", "both.x") +
-                          service("b", "both.x") + service("c", "deep.c.example") +
-                          service("c", "far.c.example");
+const std::string kMesh =
+    service("a", "one.a") + service("a", "own.a", ", exportTo: [\".\"]") + service("b", "one.b") +
+    service("b", "some.b", ", exportTo: [a, c]") + service("b", "none.b", ", exportTo: [z]") +
+    service("b", "hidden.b", ", exportTo: [\"~\"]") + service("a", "both.x") +
+    service("b", "both.x") + service("c", "deep.c.example") + service("c", "far.c.example");
 
 std::string seen(const std::string& yaml, const std::string& ns, const Labels& labels = {}) {
   const auto model = sample::model(yaml);

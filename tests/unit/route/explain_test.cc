@@ -212,10 +212,10 @@ TEST_CASE("explain: a match and an action in one word", "[route]") {
 
 TEST_CASE("explain: a claim that is asked for, and the one that is there", "[route]") {
   Match match;
-  match.claims = {{.path = {"payload", "realm", "roles"},
-                   .value = {.kind = route::ClaimMatch::Kind::OneOf,
-                             .parts = {{.kind = route::ClaimMatch::Kind::Text,
-                                        .text = {.text = "admin"}}}}}};
+  match.claims = {
+      {.path = {"payload", "realm", "roles"},
+       .value = {.kind = route::ClaimMatch::Kind::OneOf,
+                 .parts = {{.kind = route::ClaimMatch::Kind::Text, .text = {.text = "admin"}}}}}};
   CHECK(match_text(match) == "/*,claims[realm][roles]=\"admin\"");
   const auto payload = json::parse(R"({"realm": {"roles": ["a", "b"]}})");
   REQUIRE(payload);
