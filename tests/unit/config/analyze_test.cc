@@ -271,8 +271,9 @@ TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") 
                           "x", "hosts: [a.example], gateways: [" + gateways + "]");
   };
   const auto tokens = [](const std::string& app) {
-    return object("RequestAuthentication", "t",
-                  "selector: {matchLabels: {app: " + app + "}}, jwtRules: [{issuer: i}]");
+    return object(
+        "RequestAuthentication", "t",
+        "selector: {matchLabels: {app: " + app + "}}, jwtRules: [{issuer: \"https://i.example\"}]");
   };
   const std::string at = "M203 spec.http[0].match[0].headers[\"@request.auth.claims[a]\"]: ";
   check({
