@@ -128,7 +128,7 @@ TEST_CASE("object: Telemetry", "[config]") {
        "accessLogging: [{filter: {expression: \"request.path.matches('(')\"}}]",
        "spec.accessLogging[0].filter.expression: regex \".*(?:().*\": missing ): .*(?:().*"},
       {"over all", "tracing: [{randomSamplingPercentage: 101}]",
-       "spec.tracing[0].randomSamplingPercentage: expected 0 to 100, got 101"},
+       "spec.tracing[0].randomSamplingPercentage: expected a number from 0 to 100"},
       {"tags of spans", "tracing: [{customTags: {a: {literal: {value: b}}}}]",
        "spec.tracing[0].customTags: not supported: tags of spans; spans are not reported, set "
        "disableSpanReporting"},
@@ -137,16 +137,18 @@ TEST_CASE("object: Telemetry", "[config]") {
        "page of statsd"},
       {"the two counts alike",
        "metrics: [{overrides: [{tagOverrides: {reporter: {operation: REMOVE}}}]}]",
-       "spec.metrics[0].overrides[0].tagOverrides[reporter]: the tag reporter tells the two counts "
+       "spec.metrics[0].overrides[0].tagOverrides[\"reporter\"]: the tag reporter tells the two "
+       "counts "
        "of a request apart; it stays"},
       {"no value", "metrics: [{overrides: [{tagOverrides: {a: {}}}]}]",
-       "spec.metrics[0].overrides[0].tagOverrides[a].value: UPSERT needs a value"},
+       "spec.metrics[0].overrides[0].tagOverrides[\"a\"].value: UPSERT needs a value"},
       {"a value too many",
        "metrics: [{overrides: [{tagOverrides: {a: {operation: REMOVE, value: \"'b'\"}}}]}]",
-       "spec.metrics[0].overrides[0].tagOverrides[a].value: REMOVE takes no value"},
+       "spec.metrics[0].overrides[0].tagOverrides[\"a\"].value: REMOVE takes no value"},
       {"no expression of ours",
        "metrics: [{overrides: [{tagOverrides: {a: {value: \"request.size + 1\"}}}]}]",
-       "spec.metrics[0].overrides[0].tagOverrides[a].value: expected 'TEXT' or an attribute such "
+       "spec.metrics[0].overrides[0].tagOverrides[\"a\"].value: expected 'TEXT' or an attribute "
+       "such "
        "as "
        "request.method, request.host, request.headers['NAME'], response.code, destination.port, "
        "upstream_peer.workload, not \"request.size + 1\""},
