@@ -19,13 +19,14 @@ constexpr int kInformationalMax = 16;
 constexpr size_t kBombFactor = 16;
 constexpr size_t kFieldOverhead = 32;  // RFC 9113 section 6.5.2
 
-// Values that are new with each request only turn the table over: sent as
-// literals.
-bool ever_new(std::string_view name) {
+// Values that are new with each request only turn the table over, and make its search
+// longer: sent as literals.
+bool ever_new(std::string_view name, std::string_view value) {
   switch (name.size()) {
     case 10: return name == "tracestate";
     case 11: return name == "traceparent" || name == "x-b3-spanid";
     case 12: return name == "x-request-id" || name == "x-b3-traceid";
+    case 29: return name == "x-envoy-upstream-service-time" && value.size() > 1;  // 0 to 9 recur
     default: return false;
   }
 }
@@ -220,7 +221,7 @@ void Session::add_nv(std::string_view name, std::string_view value) {
     return reinterpret_cast<uint8_t*>(const_cast<char*>(s.data()));  // nghttp2 only reads
   };
   nv_.push_back({bytes(name), bytes(value), name.size(), value.size(),
-                 uint8_t(ever_new(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
+                 uint8_t(ever_new(name, value) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
 }
 
 void Session::add_status(uint16_t status) {
