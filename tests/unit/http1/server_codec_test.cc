@@ -445,3 +445,42 @@ TEST_CASE("http1 server: heads of any length up to the limit leave room for a bo
     }
   }
 }
+
+TEST_CASE("http1 server: when the peer only waits, and when all is said", "[http1]") {
+  const std::string_view get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  SECTION("a whole request waits for its answer, behind which the end comes") {
+    Served s;
+    CHECK_FALSE(s.codec.peer_waits());
+    REQUIRE(feed(s.codec, s.buffer, get));
+    CHECK(s.codec.peer_waits());
+    CHECK_FALSE(s.codec.said_all());
+    http::Stream& stream = *s.server.streams.back().stream;
+    stream.send_response_head(response(200, {{"content-length", "2"}}), false);
+    CHECK_FALSE(s.codec.said_all());
+    stream.send_data("ok", true);
+    CHECK(s.codec.said_all());
+    CHECK_FALSE(s.codec.peer_waits());
+  }
+  SECTION("a body is still to come") {
+    Served s;
+    REQUIRE(feed(s.codec, s.buffer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx"));
+    CHECK_FALSE(s.codec.peer_waits());
+  }
+  SECTION("a connection that is kept has more to say") {
+    Served s;
+    s.answer_all("ok");
+    REQUIRE(feed(s.codec, s.buffer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    CHECK_FALSE(s.codec.said_all());
+    CHECK_FALSE(s.codec.peer_waits());
+  }
+  SECTION("an answer that is broken off is not all: its end must not look like one") {
+    Served s;
+    REQUIRE(feed(s.codec, s.buffer, get));
+    http::Stream& stream = *s.server.streams.back().stream;
+    stream.send_response_head(response(200, {}), false);
+    stream.send_data("part", false);
+    stream.reset(http::ResetReason::ConnectionLost);
+    CHECK(s.codec.finished());
+    CHECK_FALSE(s.codec.said_all());
+  }
+}
