@@ -40,9 +40,10 @@ bool covers(std::string_view pattern, std::string_view name) {
 // The hosts of a ServiceEntry or a DestinationRule.
 std::vector<std::string> hosts_of(const v1::Object& object) {
   std::vector<std::string> hosts;
-  if (object.kind() == "ServiceEntry")
-    for (const auto& host : spec_of<networking::ServiceEntry>(object).hosts())
-      hosts.push_back(text::to_lower(host));
+  if (object.kind() == "ServiceEntry") {
+    const auto entry = spec_of<networking::ServiceEntry>(object);
+    for (const auto& host : entry.hosts()) hosts.push_back(text::to_lower(host));
+  }
   if (object.kind() == "DestinationRule")
     hosts.push_back(text::to_lower(spec_of<networking::DestinationRule>(object).host()));
   return hosts;
