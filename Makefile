@@ -200,7 +200,7 @@ $(B)/test/bench-%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 
 # Fuzzers are built by clang with everything below them, in a tree of their own.
 FUZZ_CXX ?= clang++
-$(B)/test/fuzz-%: tests/fuzz/%.cc tests/fuzz/build $(call sources,lib) | $(GEN_H)
+$(B)/test/fuzz-%: tests/fuzz/%.cc tests/fuzz/build $(foreach m,$(LAYERS),$(call sources,lib/$(m))) | $(GEN_H)
 	$(call say,FUZZ,$*)mkdir -p $(@D) && FUZZ_CXX='$(FUZZ_CXX)' GEN='$(B)/gen' tests/fuzz/build $< $@
 
 CPPFLAGS ?=

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/struct.pb.h>
 
+#include <algorithm>
 #include <string>
 
 #include "xds/strict.h"
@@ -29,6 +30,9 @@ Result<std::vector<MetricChoice::Tag>> decode_tags(const Struct& tags, const std
     }
     result.push_back(std::move(tag));
   }
+  // A map has no order of its own.
+  std::sort(result.begin(), result.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return result;
 }
 
