@@ -174,8 +174,10 @@ class Session {
                                                 : any(ads::pb::DeltaDiscoveryRequest());
   }
 
+  // What it has unsubscribed from meanwhile it has forgotten.
   void refuse(size_t type) {
-    for (const auto& [name, version] : sent_[type]->versions) refused_[type][name] = version;
+    for (const auto& [name, version] : sent_[type]->versions)
+      if (stream_.wants(type, name)) refused_[type][name] = version;
   }
 
   // An answer that changes nothing else.

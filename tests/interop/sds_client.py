@@ -117,7 +117,7 @@ def check_both_variants():
 def check_unknown():
     s = stream()
     s.ask(SDS, resource_names=["other"])
-    s.quiet()
+    assert not s.next().resources
     s.close()
     s = stream(True)
     s.ask(SDS, resource_names_subscribe=["other"])
