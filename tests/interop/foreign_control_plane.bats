@@ -81,5 +81,5 @@ spec: {hosts: [reviews], http: [{directResponse: {status: 418}}]}
 YAML
   teapot() { [ "$(from_envoy)" = 418 ]; }
   until_true teapot
-  mesh status | grep 'ratings-1@'
+  mesh proxy-status | grep 'ratings-1@'
 }
