@@ -194,6 +194,7 @@ void EtcdSource::end_edit(Result<config::Reading> after) {
     // Another host's change came with it: what is there now is the truth.
     log::notice("etcd says more than what was written to it");
   const bool made = after.has_value();
+  if (!made) own_.clear();
   edit.done(std::move(after));
   if (!made) refresh();
 }
