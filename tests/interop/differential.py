@@ -26,7 +26,7 @@ from echo_server import Backend, unused_port
 
 TIMES = {"x-envoy-upstream-service-time", "date"}  # there or not; the value is chance
 ACCESS_ROWS = set(ACCESS)
-EDGE_ROWS = set(GATEWAY)
+EDGE_ROWS = set(GATEWAY) | set(CLAIMS)
 NO_ROUTE = {"order", "no-rule", "edge-rewrite", "edge-nobody"}
 # What mesh-envoy(7), "WHAT DIFFERS" lists: the rows it holds for (None: all), and the differences.
 KNOWN = [
@@ -180,7 +180,7 @@ class Mesh:
                               "protocol: HTTP}, hosts: ['*'], bind: 127.0.0.1}]}")
         for name, (rules, _) in CLAIMS.items():
             text += documents("VirtualService", NETWORK, name,
-                              f"{{hosts: [{name}], gateways: [gate-forwarder, gate-envoy], http: [{rules}, "
+                              f"{{hosts: [{name}.example], gateways: [gate-forwarder, gate-envoy], http: [{rules}, "
                               "{route: [{destination: {host: exact, subset: v2}}]}]}")
         self.write("config/all.yaml", text)
         self.write("discoveryd.yaml", "xds: {}\n")
@@ -219,7 +219,7 @@ class Mesh:
                        "--concurrency", "1", "--log-level", "warning")
         for which in self.out:
             wait_for(lambda: self.ask(self.out[which], "plain", {"path": "/up"})[0] == 200, f"{which} routes")
-            wait_for(lambda: self.ask(self.gate[which], next(iter(CLAIMS)), {"path": "/up"})[0] == 200,
+            wait_for(lambda: self.ask(self.gate[which], next(iter(CLAIMS)) + ".example", {"path": "/up"})[0] == 200,
                      f"{which} is a gateway")
             wait_for(lambda: self.ask(self.caller, f"access-{which}", {"path": "/free/up"})[0] in (200, 403),
                      f"{which} is reached under mutual TLS")
@@ -351,7 +351,7 @@ def tokened(mesh, request):
 def jobs_of(mesh):
     for name, (_, requests) in CLAIMS.items():
         for i, request in enumerate(requests):
-            yield name, str(i), mesh.gate, dict.fromkeys(mesh.gate, name), tokened(mesh, request)
+            yield name, str(i), mesh.gate, dict.fromkeys(mesh.gate, f"{name}.example"), tokened(mesh, request)
     for name, row in ROUTING.items():
         for i, request in enumerate(row["requests"]):
             for n in range(request["n"]):
