@@ -49,7 +49,7 @@ state_is() { status_of -o json 2>/dev/null | grep -q "\"name\":\"web@[^\"]*\",\"
   run status_of
   [ "$status" -eq 1 ]
   [[ "$output" =~ web@[^\ ]*\ +overloaded\  ]]
-  [[ "$output" =~ web@[^\ ]*' sheds load: reject_connections' ]]
+  [[ "$output" =~ web@[^\ ]*' sheds load: reject_incoming_connections' ]]
   # One that goes makes room for another, and the state follows.
   exec 5>&- 6>&-
   until_true answers

@@ -121,7 +121,7 @@ shows() { metrics | grep -qE -- "$1"; }
 no_more() { ! shows "$1"; }
 
 @test "traces that begin here are sampled as Telemetry says" {
-  up
+  mesh_up
   telemetry 'tracing: [{randomSamplingPercentage: 100}]'
   until_true is 200 /200
   for _ in 1 2 3 4 5; do
@@ -141,7 +141,7 @@ no_more() { ! shows "$1"; }
 }
 
 @test "metrics are shown as Telemetry says, on the page that Prometheus reads" {
-  up
+  mesh_up
   until_true is 200 /200
   until_true shows '^istio_requests_total\{.*response_code="200"'
   shows '^istio_request_bytes_count'
