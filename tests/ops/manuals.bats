@@ -13,7 +13,7 @@ setup() {
 # text in a call that ends it, what is assigned to a member of that name, the table of failures.
 details_of_sources() {
   cat lib/forward/*.cc lib/forward/filter/*.cc lib/authz/rules.h | tr '\n' ' ' |
-    grep -oP '(\b(reply|give_up|fail_midway|refuse|try_timed_out)\([^;"]*|details_? = |kDeniedByNone = |AttemptFailure::Kind::\w+, Flag::\w+,\s*)"\K[a-z_]+(\{\w+\}|\[\w+\])?(?=")' |
+    grep -oP '(\b(reply|give_up|fail_midway|refuse|try_timed_out)\([^;"]*|details_? = |return \{|kDeniedByNone = |AttemptFailure::Kind::\w+, Flag::\w+,\s*)"\K[a-z_]+(\{\w+\}|\[\w+\])?(?=")' |
     sed 's/\[none\]/[NAME]/' | sort -u
 }
 # The same of mesh-metrics(7).
