@@ -120,6 +120,36 @@ std::string address_name(std::string address) {
   return address;
 }
 
+// What discoveryd compiles for this forwarder by.
+void describe(const settings::v1::Forwarder& message, bool on_demand, bus::Node& node) {
+  for (const auto& [key, value] : message.labels()) node.labels[key] = value;
+  const auto tell = [&](std::string_view key, const std::string& value) {
+    if (!value.empty()) node.metadata[std::string(key)] = value;
+  };
+  if (on_demand) tell(xds::node::kOnDemand, "true");
+  tell(xds::node::kServiceAccount, message.service_account());
+  tell(xds::node::kOutbound, message.outbound());
+  tell(xds::node::kOutboundMode, message.outbound_mode());
+  tell(xds::node::kOutboundTcp, message.outbound_tcp());
+  tell(xds::node::kCaptureOutbound, message.capture().outbound());
+  tell(xds::node::kCaptureOutboundMode, message.capture().outbound_mode());
+  tell(xds::node::kCaptureInbound, message.capture().inbound());
+  tell(xds::node::kCaptureInboundMode, message.capture().inbound_mode());
+  std::string proxies;
+  for (const std::string& peer : message.proxy_protocol_peers())
+    proxies += (proxies.empty() ? "" : ",") + peer;
+  tell(xds::node::kProxyProtocolPeers, proxies);
+  tell(xds::node::kAccessLog, message.access_log());
+  tell(xds::node::kCredentials, message.credentials());
+  tell(xds::node::kAddress, message.address());
+  tell(xds::node::kWorkloadGroup, message.workload_group());
+  tell(xds::node::kLocality, message.locality());
+  std::string ports;
+  for (const auto& [port, number] : message.ports())
+    ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);
+  tell(xds::node::kPorts, ports);
+}
+
 }  // namespace
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
@@ -151,6 +181,9 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   settings.overload.connections_max = message.connections_max();
   if (!message.workload_group().empty() && message.address().empty())
     return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
+  if (const std::string& place = message.credentials();
+      !place.empty() && (!place.starts_with('/') || place.find('~') != std::string::npos))
+    return Error{Errc::Invalid, "credentials: expected the path of a directory, from / and no ~"};
   settings.admin = message.admin();
   const char* const token = getenv("MESH_TOKEN_FILE");
   settings.token_file = token != nullptr && *token != '\0' ? token : message.token_file();
@@ -166,35 +199,7 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   if (node.workload.empty() && !message.workload_group().empty())
     node.workload = message.workload_group() + "-" + address_name(message.address());
   node.workload_namespace = ns;
-  for (const auto& [key, value] : message.labels()) node.labels[key] = value;
-  const auto tell = [&](std::string_view key, const std::string& value) {
-    if (!value.empty()) node.metadata[std::string(key)] = value;
-  };
-  if (settings.on_demand) tell(xds::node::kOnDemand, "true");
-  tell(xds::node::kServiceAccount, message.service_account());
-  tell(xds::node::kOutbound, message.outbound());
-  tell(xds::node::kOutboundMode, message.outbound_mode());
-  tell(xds::node::kOutboundTcp, message.outbound_tcp());
-  tell(xds::node::kCaptureOutbound, capture.outbound());
-  tell(xds::node::kCaptureOutboundMode, capture.outbound_mode());
-  tell(xds::node::kCaptureInbound, capture.inbound());
-  tell(xds::node::kCaptureInboundMode, capture.inbound_mode());
-  std::string proxies;
-  for (const std::string& peer : message.proxy_protocol_peers())
-    proxies += (proxies.empty() ? "" : ",") + peer;
-  tell(xds::node::kProxyProtocolPeers, proxies);
-  tell(xds::node::kAccessLog, message.access_log());
-  if (const std::string& place = message.credentials();
-      !place.empty() && (!place.starts_with('/') || place.find('~') != std::string::npos))
-    return Error{Errc::Invalid, "credentials: expected the path of a directory, from / and no ~"};
-  tell(xds::node::kCredentials, message.credentials());
-  tell(xds::node::kAddress, message.address());
-  tell(xds::node::kWorkloadGroup, message.workload_group());
-  tell(xds::node::kLocality, message.locality());
-  std::string ports;
-  for (const auto& [port, number] : message.ports())
-    ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(number);
-  tell(xds::node::kPorts, ports);
+  describe(message, settings.on_demand.has_value(), node);
   return settings;
 }
 

@@ -61,7 +61,8 @@ Result<ObjectJournal::Record> ObjectJournal::load() {
   std::string_view rest = file;
   const auto first = next(rest);
   Record all;
-  if (!first || !parse(*first, all)) return Error{Errc::Invalid, path_ + ": its beginning is not whole"};
+  if (!first || !parse(*first, all))
+    return Error{Errc::Invalid, path_ + ": its beginning is not whole"};
   size_of_all_ = file.size() - rest.size();
   size_ = size_of_all_;
   while (!rest.empty()) {

@@ -2,8 +2,9 @@
 // changes in it, and the forwarder's own rules for what comes from outside. The input
 // is lines, "NAME VALUE" of the head; those that begin with an operator are edits.
 //
-// modules: forward/head_rules.cc route/rewrite.cc route/match.cc route/text_match.cc route/claim_match.cc
-// modules: route/field_matchers.cc authz/ip_range.cc net/address.cc telemetry http base
+// modules: forward/head_rules.cc route/rewrite.cc route/match.cc route/text_match.cc
+// modules: route/claim_match.cc route/field_matchers.cc authz/ip_range.cc net/address.cc
+// modules: telemetry http base
 // libraries: re2
 
 #include <algorithm>
