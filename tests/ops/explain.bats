@@ -52,10 +52,10 @@ EOF
 import json, sys
 fields = {field["name"]: field for field in json.load(sys.stdin)["fields"]}
 assert "meaning" in fields["serverCertificate"], fields
-assert "refused" in fields["credentialName"] and "type" not in fields["credentialName"], fields'
-  run --separate-stderr "$mesh" explain gw.servers.tls.credentialName -o json
+assert "refused" in fields["credentialNames"] and "type" not in fields["credentialNames"], fields'
+  run --separate-stderr "$mesh" explain gw.servers.tls.credentialNames -o json
   [ "$status" -eq 1 ]
-  [[ $output == *'"refused":"a Kubernetes secret'* ]]
+  [[ $output == *'"refused":"several certificates for a server'* ]]
   diff <("$mesh" explain vs --fields -o json | python3 -c '
 import json, sys
 for line in sys.stdin:
