@@ -1,7 +1,3 @@
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/message.h>
-
 #include "base/file.h"
 #include "config/reader.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -12,6 +8,7 @@
 #include "xds/decode_listener.h"
 #include "xds/decode_overload.h"
 #include "xds/decode_tls.h"
+#include "xds/serialize.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -125,21 +122,6 @@ Result<void> decode_listeners(const pb::Bootstrap::StaticResources& resources, C
 
 }  // namespace
 
-namespace {
-
-// The same for the same message: a map has no order of its own.
-std::string same_bytes(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream out(&stream);
-  out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
-  out.Trim();
-  return bytes;
-}
-
-}  // namespace
-
 Result<void> check_secrets(const Listener& listener, const Config& config) {
   const std::string owner = "listener " + listener.name;
   for (const auto& chain : listener.filter_chains)
@@ -182,7 +164,7 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   if (bootstrap.has_dynamic_resources()) {
     MESH_TRY(result.dynamic,
              decode_dynamic(bootstrap.dynamic_resources(), "dynamic_resources", result.config));
-    result.dynamic->node = same_bytes(bootstrap.node());
+    result.dynamic->node = serialize(bootstrap.node());
   }
   MESH_TRY_VOID(check_references(result.config, result.dynamic));
   result.source = bootstrap.SerializeAsString();

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "ads/stream.h"
+#include "fuzz/input.h"
 
 using namespace mesh;
 
@@ -33,27 +34,8 @@ constexpr size_t kNamesMax = 6;
 constexpr size_t kUniverse = 8;  // names there are to speak of
 using Variant = ads::AdsStream::Variant;
 
-void must(bool holds) {
-  if (!holds) abort();
-}
-
-struct Input {
-  const uint8_t* data;
-  size_t size;
-  bool empty() const { return size == 0; }
-  uint8_t byte() {
-    if (size == 0) return 0;
-    --size;
-    return *data++;
-  }
-  std::string bytes(size_t most) {
-    const size_t n = std::min(most, size);
-    std::string out(reinterpret_cast<const char*>(data), n);
-    data += n;
-    size -= n;
-    return out;
-  }
-};
+using fuzz::Input;
+using fuzz::must;
 
 std::string url(size_t type) { return std::string(ads::mesh_types()[type].url); }
 std::string name_of(size_t n) { return n % 16 == 15 ? "*" : "n" + std::to_string(n % kUniverse); }

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "ads/client.h"
+#include "fuzz/input.h"
 
 using namespace mesh;
 
@@ -30,27 +31,8 @@ constexpr size_t kTypes = 4;
 constexpr size_t kHeldMax = 5;
 using Variant = ads::AdsClient::Variant;
 
-void must(bool holds) {
-  if (!holds) abort();
-}
-
-struct Input {
-  const uint8_t* data;
-  size_t size;
-  bool empty() const { return size == 0; }
-  uint8_t byte() {
-    if (size == 0) return 0;
-    --size;
-    return *data++;
-  }
-  std::string bytes(size_t most) {
-    const size_t n = std::min(most, size);
-    std::string out(reinterpret_cast<const char*>(data), n);
-    data += n;
-    size -= n;
-    return out;
-  }
-};
+using fuzz::Input;
+using fuzz::must;
 
 std::string url(size_t type) { return std::string(ads::mesh_types()[type].url); }
 std::string name_of(uint8_t n) { return n == 255 ? "" : "n" + std::to_string(n % 8); }

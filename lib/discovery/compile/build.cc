@@ -1,13 +1,11 @@
 #include "discovery/compile/build.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <algorithm>
 
 #include "base/text.h"
 #include "discovery/compile/capture.h"
 #include "identity/digest.h"
+#include "xds/serialize.h"
 
 namespace mesh::discovery {
 namespace {
@@ -50,23 +48,13 @@ void add_by_services(const Model& model, const Workload& workload, bool captured
 
 }  // namespace
 
-std::string serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream out(&stream);
-  out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
-  out.Trim();
-  return bytes;
-}
-
 void pack(const google::protobuf::Message& message, google::protobuf::Any& into) {
   into.set_type_url("type.googleapis.com/" + message.GetTypeName());
-  into.set_value(serialize(message));
+  into.set_value(xds::serialize(message));
 }
 
 Resource resource(std::string name, const google::protobuf::Message& message) {
-  auto body = std::make_shared<const std::string>(serialize(message));
+  auto body = std::make_shared<const std::string>(xds::serialize(message));
   std::string version = text::to_hex(identity::sha256(*body)).substr(0, 16);
   return {std::move(name), std::move(version), std::move(body)};
 }

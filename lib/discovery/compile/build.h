@@ -15,8 +15,7 @@
 
 namespace mesh::discovery {
 
-// Bytes that depend on the content alone: maps in order of their keys.
-std::string serialize(const google::protobuf::Message& message);
+// Both of bytes that depend on the content alone (xds/serialize.h).
 void pack(const google::protobuf::Message& message, google::protobuf::Any& into);
 Resource resource(std::string name, const google::protobuf::Message& message);
 

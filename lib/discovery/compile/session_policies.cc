@@ -12,6 +12,7 @@
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
 #include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
+#include "xds/serialize.h"
 
 namespace mesh::discovery {
 namespace {
@@ -75,7 +76,7 @@ class Sessions {
     const int before = action.hash_policy_size();
     add_hash_policy(policy_for(rule, subset, target.port).load_balancer(), action);
     if (action.hash_policy_size() > before &&
-        !seen.insert(serialize(action.hash_policy(before))).second)
+        !seen.insert(xds::serialize(action.hash_policy(before))).second)
       action.mutable_hash_policy()->RemoveLast();
   }
 
