@@ -168,6 +168,13 @@ void AdsSource::ended(const std::string& why) {
   retry_timer_.arm(longest / 2 + Duration(random_.below(uint64_t(longest.count() / 2 + 1))));
 }
 
+// Endpoints and routes that clusters and listeners name.
+void AdsSource::want_named() {
+  client_.want(size_t(Type::Endpoint), set_.endpoint_names());
+  if (stage_ != Stage::Clusters) client_.want(size_t(Type::Route), set_.route_names());
+  flush();
+}
+
 void AdsSource::flush() {
   if (!call_) return;
   while (call_->buffered() <= kUnsentMax) {
@@ -209,9 +216,7 @@ void AdsSource::on_message(std::string_view message) {
   control_plane_ = outcome->control_plane;
   if (!outcome->type) return;
   count(*outcome);
-  client_.want(size_t(Type::Endpoint), set_.endpoint_names());
-  if (stage_ != Stage::Clusters) client_.want(size_t(Type::Route), set_.route_names());
-  flush();
+  want_named();
   settle_timer_.arm(Duration::zero());
 }
 
@@ -249,9 +254,7 @@ void AdsSource::settle() {
   advance();
   changed |= before != stage_;
   // What is settled may name less.
-  client_.want(size_t(Type::Endpoint), set_.endpoint_names());
-  if (stage_ != Stage::Clusters) client_.want(size_t(Type::Route), set_.route_names());
-  flush();
+  want_named();
   if (const auto next = set_.next())
     settle_timer_.arm(std::max<Duration>(Duration::zero(), *next - loop_.now()));
   if (changed && stage_ == Stage::Whole) changed_(set_.config());

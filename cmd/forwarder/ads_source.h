@@ -82,6 +82,7 @@ class AdsSource final : private ads::AdsClient::Receiver, private grpc::CallEven
   std::shared_ptr<const tls::Context> context();
   void begin();
   void ended(const std::string& why);
+  void want_named();
   void flush();
   void count(const ads::AdsClient::Outcome& outcome);
   void settle();

@@ -21,12 +21,6 @@ std::string_view without_port(std::string_view authority) {
   return authority.substr(0, colon);
 }
 
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return char(std::toupper(c)); });
-  return text;
-}
-
 bool has_tcp(const Service& service) {
   return std::any_of(service.ports.begin(), service.ports.end(),
                      [](const Port& port) { return !is_http(port.protocol); });
@@ -112,7 +106,7 @@ bool Catalog::add_unasked(const Node& node, Hosts& into) const {
   const auto* const sidecar = model_->sidecar(node.ns, node.labels);
   for (int i = 0; sidecar != nullptr && i < sidecar->spec.egress_size(); ++i) {
     const auto& egress = sidecar->spec.egress(i);
-    const bool by_port = egress.has_port() && !is_http(upper(egress.port().protocol()));
+    const bool by_port = egress.has_port() && !is_http(protocol_of(egress.port().protocol()));
     for (const auto& host : egress.hosts()) {
       const std::string name = host.substr(host.find('/') + 1);
       if (name.find('*') == std::string::npos) add_host(node, name, into);

@@ -12,13 +12,6 @@ namespace {
 constexpr std::string_view kTlsModeLabel = "security.istio.io/tlsMode";
 constexpr std::string_view kUnixScheme = "unix://";
 
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
-  return result;
-}
-
 Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::string name,
                     const Labels& object_labels) {
   Workload workload;
@@ -36,6 +29,13 @@ Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::stri
 }
 
 }  // namespace
+
+std::string protocol_of(std::string_view written) {
+  std::string protocol(written);
+  for (char& c : protocol)
+    if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
+  return protocol;
+}
 
 bool is_http(std::string_view protocol) {
   return protocol == "HTTP" || needs_http2(protocol) || protocol == "GRPC-WEB";
@@ -122,11 +122,12 @@ void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::str
   service.subject_alt_names.assign(spec.subject_alt_names().begin(),
                                    spec.subject_alt_names().end());
   for (const auto& port : spec.ports())
-    service.ports.push_back({.number = port.number(),
-                             .name = port.name(),
-                             .protocol = port.protocol().empty() ? "TCP" : upper(port.protocol()),
-                             .declared = !port.protocol().empty(),
-                             .target = port.target_port()});
+    service.ports.push_back(
+        {.number = port.number(),
+         .name = port.name(),
+         .protocol = port.protocol().empty() ? "TCP" : protocol_of(port.protocol()),
+         .declared = !port.protocol().empty(),
+         .target = port.target_port()});
   auto endpoints = spec.endpoints();
   if (spec.resolution() == istio::ServiceEntry::DNS) service.resolution = Service::Resolution::Dns;
   if (spec.resolution() == istio::ServiceEntry::NONE)

@@ -61,6 +61,8 @@ struct Port {
   uint32_t target = 0;   // of the endpoints; 0: `number`
 };
 
+// A protocol as it is compared: in upper case (ASCII), however it was written.
+std::string protocol_of(std::string_view written);
 // Protocols whose requests are routed: HTTP, HTTP2, GRPC, GRPC-WEB.
 bool is_http(std::string_view protocol);
 // Those of them that need HTTP/2.

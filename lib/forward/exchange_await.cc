@@ -4,18 +4,17 @@
 #include "forward/connection.h"
 #include "forward/exchange.h"
 #include "forward/worker.h"
+#include "http/authority.h"
 
 namespace mesh::forward {
 namespace {
 
 using telemetry::Flag;
 
+// Codecs let pass only what parses.
 std::string host_of(std::string_view authority) {
-  if (authority.starts_with('[')) {
-    const size_t end = authority.find(']');
-    return text::to_lower(authority.substr(1, end == authority.npos ? end : end - 1));
-  }
-  return text::to_lower(authority.substr(0, authority.find(':')));
+  const auto parts = http::parse_authority(authority);
+  return parts ? text::to_lower(parts->host) : std::string();
 }
 
 struct Refusal {

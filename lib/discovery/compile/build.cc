@@ -100,9 +100,7 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
       const auto& ingress = sidecar->spec.ingress(i);
       const bool captured = captures && ingress.capture_mode() != istio::NONE;
       if (ingress.capture_mode() == istio::IPTABLES && !captured) continue;
-      std::string protocol = ingress.port().protocol();
-      std::transform(protocol.begin(), protocol.end(), protocol.begin(),
-                     [](unsigned char c) { return char(std::toupper(c)); });
+      const std::string protocol = protocol_of(ingress.port().protocol());
       ports.push_back(
           {.bind = ingress.bind().empty() ? workload->address : ingress.bind(),
            .port = ingress.port().number(),

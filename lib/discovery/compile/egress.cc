@@ -30,9 +30,7 @@ EgressListener listener_of(const istio::IstioEgressListener& egress, const Model
   if (path) result.bind = result.bind.substr(kUnixScheme.size());
   result.port = path ? 0 : egress.port().number();
   result.name = path ? result.bind : result.bind + "_" + std::to_string(result.port);
-  std::string protocol = egress.port().protocol();
-  std::transform(protocol.begin(), protocol.end(), protocol.begin(),
-                 [](unsigned char c) { return char(std::toupper(c)); });
+  const std::string protocol = protocol_of(egress.port().protocol());
   result.declared = !protocol.empty();
   result.http = is_http(protocol);
   for (const Service* service : model.services_for(node))
