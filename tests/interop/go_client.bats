@@ -1,0 +1,32 @@
+#!/usr/bin/env bats
+# Go's gRPC, with Envoy's own Go messages, as a witness of discoveryd's xDS: on the Unix socket
+# and under mutual TLS.
+
+load envoys
+
+setup_file() {
+  export GO_CLIENT=$BATS_FILE_TMPDIR/go_client
+  (cd "$BATS_TEST_DIRNAME/go_client" && export GOFLAGS=-buildvcs=false &&
+    timeout 120 go mod download && timeout 400 go build -o "$GO_CLIENT" .) >&2 3>&- || rm -f "$GO_CLIENT"
+}
+
+setup() {
+  [ -x "$GO_CLIENT" ] || skip "needs go, and the modules of tests/interop/go_client"
+  services
+}
+
+client() {  # client TARGET CHECK...
+  run timeout 200 "$GO_CLIENT" -config "$dir/config" -log "$dir/run/log/discoveryd.log" "$@"
+  echo "$output"
+  [ "$status" -eq 0 ] || { tail -n 20 "$dir/run/log/discoveryd.log"; return 1; }
+}
+
+@test "Go's client on the Unix socket: both variants, names, refusals, versions, reconnects" {
+  up '{}'
+  client "unix:$dir/run/xds.sock" whole incremental named refused versions reconnects
+}
+
+@test "Go's client under mutual TLS; a client without a certificate, or of another namespace, is not served" {
+  up "{listen: \"127.0.0.1:$secure\", token_file: $dir/discoveryd.token}"
+  client -identity "$dir/ratings" "dns:///127.0.0.1:$secure" whole incremental named refused versions strangers
+}
