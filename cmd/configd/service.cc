@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kObjectType = "type.googleapis.com/mesh.config.v1.Object";
 constexpr size_t kRecordChangesMax = 1000;
+constexpr uint64_t kTrimBytes = 8U << 20;  // what reading a set took
 
 std::string directory_of(const daemon::Paths& paths, const settings::v1::Configd& settings) {
   const std::string name = settings.directory().empty() ? "config" : settings.directory();
@@ -30,7 +31,8 @@ Duration settle_of(const settings::v1::Configd& settings) {
 
 Service::Service(daemon::Runtime& runtime, const settings::v1::Configd& settings)
     : runtime_(runtime),
-      configuration_(runtime, settings.generations_max() == 0 ? 64 : settings.generations_max()) {}
+      configuration_(runtime, settings.generations_max() == 0 ? 64 : settings.generations_max()),
+      trimmer_(runtime.loop(), kTrimBytes, [] { return 0; }) {}
 
 // What people write: the directory, or etcd in its place.
 Result<void> Service::add_own(const settings::v1::Configd& settings) {

@@ -11,6 +11,7 @@
 #include "cmd/configd/configuration.h"
 #include "cmd/configd/directory_source.h"
 #include "daemon/runtime.h"
+#include "event/memory_trimmer.h"
 #include "mesh/configd.pb.h"
 #include "mesh/settings_configd.pb.h"
 
@@ -63,6 +64,7 @@ class Service final : public daemon::Service {
   // The generation that was asked for last, beside the present one.
   std::string loaded_generation_;
   config::ObjectSet loaded_;
+  event::MemoryTrimmer trimmer_;
 };
 
 }  // namespace mesh::configd

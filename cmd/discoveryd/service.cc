@@ -16,6 +16,8 @@ constexpr Duration kSaveSettle = std::chrono::milliseconds(200);
 constexpr Duration kUnconfirmedAgain = std::chrono::seconds(1);
 // Forwarders that come together are saved together.
 constexpr Duration kRosterSettle = std::chrono::milliseconds(100);
+// What a change or an arrival of many took for a moment.
+constexpr uint64_t kTrimBytes = 8U << 20;
 
 }  // namespace
 
@@ -58,7 +60,8 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                 on_config(std::move(objects), std::move(problems), changed);
               }),
       keys_(runtime.loop(), clock_, runtime.paths().state_dir + "/keys", [this] { set_options(); }),
-      share_timer_(runtime.loop(), [this] { share(); }) {
+      share_timer_(runtime.loop(), [this] { share(); }),
+      trimmer_(runtime.loop(), kTrimBytes, [] { return 0; }) {
   keys_.configure(settings_.jwks);
 }
 

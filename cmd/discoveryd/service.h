@@ -22,6 +22,7 @@
 #include "discovery/checks.h"
 #include "discovery/registry.h"
 #include "discovery/roster.h"
+#include "event/memory_trimmer.h"
 #include "event/timer.h"
 #include "mesh/discoveryd.pb.h"
 
@@ -133,6 +134,7 @@ class Service final : public daemon::Service, private SharedState::Owner {
   bool instances_changed_ = true;   // since they were shared
   event::Timer share_timer_;
   std::unique_ptr<SharedState> shared_;  // null: no etcd
+  event::MemoryTrimmer trimmer_;
 };
 
 }  // namespace mesh::discoveryd

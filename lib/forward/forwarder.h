@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "event/loop.h"
+#include "event/memory_trimmer.h"
 #include "forward/demand.h"
 #include "forward/dns_clusters.h"
 #include "forward/health_keeper.h"
 #include "forward/local.h"
-#include "forward/memory_trimmer.h"
 #include "forward/overload.h"
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
@@ -192,7 +192,8 @@ class Forwarder final : public Worker::Host {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
-  MemoryTrimmer trimmer_{loop_, [this] { return connections(); }};
+  // A connection explains 32 KiB.
+  event::MemoryTrimmer trimmer_{loop_, 16U << 20, [this] { return connections() * (32U << 10); }};
   const std::unique_ptr<Demand> demand_;  // before workers_
   std::vector<std::string> found_;        // hosts of a configuration that is not warm yet
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 namespace mesh::forward {
@@ -23,15 +24,6 @@ double share(uint64_t part, uint64_t whole) {
 }
 
 }  // namespace
-
-uint64_t resident_bytes() {
-  const auto text = file::read("/proc/self/statm", 256);
-  if (!text) return 0;
-  const auto words = text::split(*text, ' ');
-  if (words.size() < 2) return 0;
-  const auto pages = text::parse_uint(words[1]);
-  return pages ? *pages * uint64_t(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 uint64_t open_descriptors() {
   struct stat status {};

@@ -51,7 +51,6 @@ class OverloadManager {
 };
 
 // Of this process. 0 where the kernel does not tell.
-uint64_t resident_bytes();
 uint64_t open_descriptors();
 // The smaller of RAM and the limit of our cgroup.
 uint64_t memory_limit();

@@ -3,10 +3,10 @@
 #include <sys/resource.h>
 
 #include <array>
-#include <fstream>
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "forward/admin/pages.h"
 
 namespace mesh::forward::admin {
@@ -14,14 +14,6 @@ namespace {
 
 std::string seconds_text(Duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(d).count()) + "s";
-}
-
-// Bytes that are in memory now; statm's second number is in pages.
-uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * uint64_t(sysconf(_SC_PAGESIZE));
 }
 
 struct LevelName {
