@@ -90,7 +90,9 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
                                     const wire::WatchRequest& request);
   void tell_provider(ServerWatcher& watcher, const WatcherState::Events& events);
   void touched(ServerWatcher& watcher);
+  std::shared_ptr<const Node> node_of(const PeerState& from, const wire::Node& said) const;
   void flush(ServerWatcher& watcher);
+  void set_unanswered(ServerWatcher& watcher, size_t bytes);
   void end_watch(uint64_t id);
   void drop_peer(Peers::iterator at);
 
@@ -98,7 +100,9 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
   std::unique_ptr<Socket> socket_;
   Peers peers_;
   OpenCalls calls_;
+  NameTable names_;  // of what watchers hold
   std::map<uint64_t, std::unique_ptr<ServerWatcher>> watchers_;
+  size_t unanswered_bytes_ = 0;  // of watch responses
   uint64_t watcher_id_ = 0;
   std::set<uint64_t> touched_;  // watchers with something to send or to end
   std::set<uint64_t> blocked_;  // watchers whose peer's queue had no room
@@ -110,19 +114,21 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
 class Server::Impl::ServerWatcher final : public Watcher {
  public:
   ServerWatcher(Impl& server, std::string routing_id, uint64_t client_id, const Peer& peer,
-                Node node, std::string type_url, WatchProvider& source)
+                std::shared_ptr<const Node> node, std::string_view type_url,
+                WatchProvider& source)
       : provider(source),
         routing(std::move(routing_id)),
         theirs(client_id),
-        state(server.options.limits),
+        state(server.options.limits, server.names_),
         server_(server),
         id_(++server.watcher_id_),
         peer_(peer),
         node_(std::move(node)),
-        type_url_(std::move(type_url)) {}
+        type_url_(type_url) {}
 
   const Peer& peer() const override { return peer_; }
-  const Node& node() const override { return node_; }
+  const Node& node() const override { return *node_; }
+  const std::shared_ptr<const Node>& shared_node() const { return node_; }
   std::string_view type_url() const override { return type_url_; }
   uint64_t id() const override { return id_; }
   bool wants(std::string_view name) const override { return state.wants(name); }
@@ -140,14 +146,15 @@ class Server::Impl::ServerWatcher final : public Watcher {
   const uint64_t theirs;  // the client's id of this watch
   WatcherState state;
   std::string unsent;          // a response that the peer's queue had no room for
+  size_t unanswered = 0;       // bytes of the response in flight
   std::optional<Error> ended;  // refused: to be told and removed
 
  private:
   Impl& server_;
   const uint64_t id_;
   const Peer peer_;
-  const Node node_;
-  const std::string type_url_;
+  const std::shared_ptr<const Node> node_;  // one for all watches of a peer that say the same
+  const std::string_view type_url_;         // of Impl::sources
 };
 
 }  // namespace mesh::bus

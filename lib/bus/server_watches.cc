@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/log.h"
 #include "bus/server_impl.h"
 
@@ -44,6 +46,7 @@ void Server::Impl::on_watch_request(const std::string& routing_id, PeerState& fr
     ++(events.error().kind == Errc::TooBig ? stats.over_limit : stats.malformed);
     return watcher->refuse(std::move(events).error());
   }
+  if (!watcher->state.in_flight()) set_unanswered(*watcher, 0);
   tell_provider(*watcher, *events);
   touched(*watcher);
   if (events->closed) end_watch(watcher->id());
@@ -72,7 +75,7 @@ Result<Server::Impl::ServerWatcher*> Server::Impl::open_watch(const std::string&
     return Error{Errc::TooBig, "too many watches of yours"};
   }
   auto watcher = std::make_unique<ServerWatcher>(*this, routing_id, envelope.id(), from.peer,
-                                                 to_node(request.node()), envelope.type_url(),
+                                                 node_of(from, request.node()), source->first,
                                                  *source->second.provider);
   if (auto opened = watcher->provider.on_open(*watcher); !opened) {
     ++stats.refused;
@@ -81,6 +84,15 @@ Result<Server::Impl::ServerWatcher*> Server::Impl::open_watch(const std::string&
   }
   from.watches.emplace(envelope.id(), watcher->id());
   return watchers_.emplace(watcher->id(), std::move(watcher)).first->second.get();
+}
+
+// A client says the same in each of its watches: one copy is kept.
+std::shared_ptr<const Node> Server::Impl::node_of(const PeerState& from,
+                                                  const wire::Node& said) const {
+  Node node = to_node(said);
+  for (const auto& [theirs, ours] : from.watches)
+    if (const auto& other = watchers_.at(ours)->shared_node(); *other == node) return other;
+  return std::make_shared<const Node>(std::move(node));
 }
 
 void Server::Impl::tell_provider(ServerWatcher& watcher, const WatcherState::Events& events) {
@@ -104,16 +116,26 @@ void Server::Impl::flush(ServerWatcher& watcher) {
     return end_watch(watcher.id());
   }
   if (watcher.unsent.empty()) {
-    const auto response = watcher.state.next();
+    const Limits& limits = options.limits;
+    const size_t room =
+        limits.unanswered_bytes_max - std::min(limits.unanswered_bytes_max, unanswered_bytes_);
+    const auto response = watcher.state.next(
+        std::min(limits.response_bytes_max, std::max(limits.response_bytes_least, room)));
     if (!response) return;
     watcher.unsent = response->SerializeAsString();
+    set_unanswered(watcher, watcher.unsent.size());
   }
   switch (send(watcher.routing, wire::KIND_WATCH_RESPONSE, watcher.theirs, watcher.type_url(),
                watcher.unsent)) {
-    case Socket::Sent::Yes: watcher.unsent = {}; return;
+    case Socket::Sent::Yes: watcher.unsent = std::string(); return;  // its memory too
     case Socket::Sent::Blocked: blocked_.insert(watcher.id()); return;
     case Socket::Sent::NoPeer: return;  // dropped at the turn's end
   }
+}
+
+void Server::Impl::set_unanswered(ServerWatcher& watcher, size_t bytes) {
+  unanswered_bytes_ += bytes;
+  unanswered_bytes_ -= std::exchange(watcher.unanswered, bytes);
 }
 
 void Server::Impl::end_watch(uint64_t id) {
@@ -122,6 +144,7 @@ void Server::Impl::end_watch(uint64_t id) {
   // Out of the books first: the provider may act on others in its callback.
   const std::unique_ptr<ServerWatcher> watcher = std::move(at->second);
   watchers_.erase(at);
+  set_unanswered(*watcher, 0);
   if (const auto peer = peers_.find(watcher->routing); peer != peers_.end())
     peer->second.watches.erase(watcher->theirs);
   watcher->provider.on_gone(*watcher);

@@ -30,6 +30,7 @@ struct Node {
   std::string workload_namespace{};
   std::map<std::string, std::string> labels{};
   std::map<std::string, std::string> metadata{};
+  bool operator==(const Node&) const = default;
 };
 
 // ---- Client side

@@ -36,11 +36,10 @@ Result<WatcherState::Events> WatcherState::take(const wire::WatchRequest& reques
     if (is_new) events.subscribed.push_back(name);
   }
   if (!std::exchange(opened_, true)) {
-    for (const auto& [name, version] : request.initial_resource_versions()) {
-      if (!wants(name)) continue;
-      held_.insert_or_assign(name, version);
-      unconfirmed_.insert(name);
-    }
+    HeldVersions::Fresh before;
+    for (const auto& [name, version] : request.initial_resource_versions())
+      if (wants(name)) before.emplace_back(name, HeldVersions::version_of(version));
+    held_.put(before, false);
   }
   events.in_force = request.in_force();
   events.closed = request.close();
@@ -58,6 +57,8 @@ void WatcherState::acknowledge(const wire::WatchRequest& request, Events& events
     else
       reasons.emplace(rejection.name(), &rejection.reason());
   }
+  HeldVersions::Fresh taken;
+  HeldVersions::Names gone;
   for (const auto& [name, version] : flight.sent) {
     const auto found = reasons.find(name);
     const std::string* const reason = found != reasons.end() ? found->second : whole;
@@ -65,11 +66,13 @@ void WatcherState::acknowledge(const wire::WatchRequest& request, Events& events
       if (!version.empty() && wants(name)) rejected_.insert_or_assign(name, version);
       events.nacks.push_back({name, version, clean(*reason, kReasonBytesMax)});
     } else if (!wants(name) || (version.empty() && !names_.contains(name))) {
-      held_.erase(name);
+      gone.push_back(name);
     } else {
-      held_.insert_or_assign(name, version);
+      taken.emplace_back(name, HeldVersions::version_of(version));
     }
   }
+  held_.put(taken);
+  held_.erase(gone);
   if (whole != nullptr && flight.sent.empty())
     events.nacks.push_back({{}, {}, clean(*whole, kReasonBytesMax)});
   events.acked = events.nacks.empty();
@@ -85,9 +88,8 @@ void WatcherState::unsubscribe(const wire::WatchRequest& request, Events& events
 }
 
 void WatcherState::forget_unwanted() {
-  std::erase_if(held_, [&](const auto& e) { return !wants(e.first); });
+  held_.erase_if([&](const std::string& name) { return !wants(name); });
   std::erase_if(rejected_, [&](const auto& e) { return !wants(e.first); });
-  std::erase_if(unconfirmed_, [&](const auto& name) { return !wants(name); });
   std::erase_if(pending_, [&](const auto& e) {
     if (wants(e.first)) return false;
     order_.erase(e.second.place);
@@ -95,11 +97,11 @@ void WatcherState::forget_unwanted() {
   });
 }
 
-const std::string* WatcherState::known(std::string_view name) const {
+std::optional<HeldVersions::Version> WatcherState::known(std::string_view name) const {
   if (flight_)
-    if (const auto at = flight_->sent.find(name); at != flight_->sent.end()) return &at->second;
-  const auto at = held_.find(name);
-  return at == held_.end() ? nullptr : &at->second;
+    if (const auto at = flight_->sent.find(name); at != flight_->sent.end())
+      return HeldVersions::version_of(at->second);
+  return held_.find(name);
 }
 
 void WatcherState::enqueue(std::string_view name, std::string_view version,
@@ -124,16 +126,16 @@ bool WatcherState::offer(std::string_view name, std::string_view version,
                          std::shared_ptr<const std::string> body) {
   MESH_CHECK(!version.empty() && body != nullptr);
   if (!wants(name)) return true;
-  if (const auto at = unconfirmed_.find(name); at != unconfirmed_.end()) unconfirmed_.erase(at);
+  held_.confirm(name);
   if (const auto at = rejected_.find(name); at != rejected_.end()) {
     if (at->second == version) return dequeue(name), true;
     // A version other than the rejected one gives the rejected one, should it
     // come back, another chance.
     rejected_.erase(at);
   }
-  const std::string* const now = known(name);
-  if (now != nullptr && *now == version) return dequeue(name), true;
-  if (now == nullptr && !pending_.contains(name) &&
+  const auto now = known(name);
+  if (now == HeldVersions::version_of(version)) return dequeue(name), true;
+  if (!now && !pending_.contains(name) &&
       held_.size() + pending_.size() >= limits_.names_a_watch_max)
     return false;
   enqueue(name, version, std::move(body));
@@ -142,10 +144,10 @@ bool WatcherState::offer(std::string_view name, std::string_view version,
 
 void WatcherState::withdraw(std::string_view name) {
   if (!wants(name)) return;
-  if (const auto at = unconfirmed_.find(name); at != unconfirmed_.end()) unconfirmed_.erase(at);
+  held_.confirm(name);
   if (const auto at = rejected_.find(name); at != rejected_.end()) rejected_.erase(at);
-  const std::string* const now = known(name);
-  const bool news = now != nullptr ? !now->empty() : names_.contains(name);
+  const auto now = known(name);
+  const bool news = now ? *now != HeldVersions::kAbsent : names_.contains(name);
   if (news)
     enqueue(name, {}, nullptr);
   else
@@ -153,8 +155,7 @@ void WatcherState::withdraw(std::string_view name) {
 }
 
 void WatcherState::complete() {
-  const auto gone = std::exchange(unconfirmed_, {});
-  for (const auto& name : gone) withdraw(name);
+  for (const auto& name : held_.take_unconfirmed()) withdraw(name);
 }
 
 void WatcherState::mark(std::string_view generation) {
@@ -168,13 +169,13 @@ void WatcherState::mark(std::string_view generation) {
 bool WatcherState::moot(const std::string& name, const Pending& pending) const {
   const auto held = held_.find(name);
   if (pending.body == nullptr)
-    return held == held_.end() ? !names_.contains(name) : held->second.empty();
-  if (held != held_.end() && held->second == pending.version) return true;
+    return held ? *held == HeldVersions::kAbsent : !names_.contains(name);
+  if (held == HeldVersions::version_of(pending.version)) return true;
   const auto rejected = rejected_.find(name);
   return rejected != rejected_.end() && rejected->second == pending.version;
 }
 
-std::optional<wire::WatchResponse> WatcherState::next() {
+std::optional<wire::WatchResponse> WatcherState::next(size_t bytes_max) {
   if (flight_) return std::nullopt;
   wire::WatchResponse response;
   Flight flight{nonce_ + 1, {}, {}};
@@ -185,7 +186,7 @@ std::optional<wire::WatchResponse> WatcherState::next() {
     if (!moot(at->first, pending)) {
       const size_t size = at->first.size() + pending.version.size() +
                           (pending.body ? pending.body->size() : 0) + 16;
-      if (bytes != 0 && bytes + size > limits_.response_bytes_max) break;
+      if (bytes != 0 && bytes + size > bytes_max) break;
       bytes += size;
       if (pending.body == nullptr) {
         response.add_removed(at->first);

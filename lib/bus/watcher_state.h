@@ -14,13 +14,15 @@
 
 #include "base/result.h"
 #include "bus/envelope.h"
+#include "bus/held_versions.h"
 #include "bus/limits.h"
 
 namespace mesh::bus {
 
 class WatcherState {
  public:
-  explicit WatcherState(const Limits& limits) : limits_(limits) {}
+  // Both outlive us; `names` is shared by the watchers of a server.
+  WatcherState(const Limits& limits, NameTable& names) : limits_(limits), held_(names) {}
 
   // What a request meant, for the provider.
   struct Nack {
@@ -52,9 +54,11 @@ class WatcherState {
   void mark(std::string_view generation);
   void complete();
 
-  // The next response; nothing while one is in flight or nothing is to say. It
-  // is in flight from now on.
-  std::optional<wire::WatchResponse> next();
+  // The next response, of so many bytes unless one resource alone is more; nothing while
+  // one is in flight or nothing is to say. It is in flight from now on.
+  std::optional<wire::WatchResponse> next(size_t bytes_max);
+  std::optional<wire::WatchResponse> next() { return next(limits_.response_bytes_max); }
+  bool in_flight() const { return flight_.has_value(); }
 
   size_t pending() const { return pending_.size(); }
   bool idle() const { return pending_.empty() && !marker_ && !flight_; }
@@ -77,7 +81,8 @@ class WatcherState {
   void acknowledge(const wire::WatchRequest& request, Events& events);
   void unsubscribe(const wire::WatchRequest& request, Events& events);
   void forget_unwanted();
-  const std::string* known(std::string_view name) const;  // in flight, else held
+  // In flight, else held.
+  std::optional<HeldVersions::Version> known(std::string_view name) const;
   bool moot(const std::string& name, const Pending& pending) const;
   void enqueue(std::string_view name, std::string_view version,
                std::shared_ptr<const std::string> body);
@@ -86,10 +91,9 @@ class WatcherState {
   const Limits& limits_;
   bool opened_ = false;
   bool all_ = false;
-  std::set<std::string, std::less<>> names_;        // subscribed by name
-  Versions held_;                                   // acknowledged, or held from an earlier life
-  std::set<std::string, std::less<>> unconfirmed_;  // held from an earlier life, not offered yet
-  Versions rejected_;                               // not sent again at that version
+  std::set<std::string, std::less<>> names_;  // subscribed by name
+  HeldVersions held_;  // acknowledged; not confirmed: held from an earlier life, not offered yet
+  Versions rejected_;  // not sent again at that version
   std::map<std::string, Pending, std::less<>> pending_;
   std::map<uint64_t, std::string> order_;  // by place: first come, first sent
   uint64_t place_ = 0;

@@ -47,7 +47,8 @@ void watcher(std::string_view input) {
   bus::Limits limits;
   limits.names_a_watch_max = 32;
   limits.response_bytes_max = 64;
-  bus::WatcherState state(limits);
+  bus::NameTable names;
+  bus::WatcherState state(limits, names);
   const auto body = std::make_shared<const std::string>("body");
   uint64_t version = 0;
   while (!input.empty()) {

@@ -43,7 +43,8 @@ struct Watching {
     REQUIRE(state.take(request));
   }
   bus::Limits limits;
-  WatcherState state{limits};
+  bus::NameTable table;
+  WatcherState state{limits, table};
 };
 
 }  // namespace
@@ -216,13 +217,14 @@ TEST_CASE("protocol: converges over lost connections, whatever happens", "[bus]"
   bus::Limits limits;
   limits.response_bytes_max = 64;
   std::map<std::string, std::string> truth, held;
+  bus::NameTable table;
   std::optional<WatcherState> server;
   Subscription client({}, {"*"});
   std::optional<bus::v1::WatchResponse> flying;
 
   const auto name = [&] { return std::string(1, char('a' + random.below(6))); };
   const auto connect = [&] {
-    server.emplace(limits);
+    server.emplace(limits, table);
     flying.reset();
     REQUIRE(server->take(client.open()));
     for (const auto& [thing, version] : truth) server->offer(thing, version, body());

@@ -65,6 +65,30 @@ TEST_CASE("watch: all resources, then the marker, then what changes", "[bus]") {
   CHECK(sink.story() == "+b@2 -a =g2");
 }
 
+TEST_CASE("watch: responses are small while many bytes are unanswered", "[bus]") {
+  Served at;
+  at.server.reset();
+  for (int i = 0; i < 50; ++i) at.table.things["thing-" + std::to_string(100 + i)] = "1";
+  auto options = at.options();
+  options.limits.response_bytes_least = 100;  // four of them
+  const auto told_in = [&](size_t unanswered_bytes_max) {
+    options.limits.unanswered_bytes_max = unanswered_bytes_max;
+    at.server.emplace(at.loop, options);
+    at.server->serve(Allow::Anyone, kType, at.table);
+    REQUIRE(at.server->bind());
+    REQUIRE(at.server->start());
+    bus::Client client(at.loop, at.path);
+    Memory sink;
+    const auto watch = client.watch(kType, {.id = "w@h"}, sink);
+    REQUIRE(at.until([&] { return sink.generation == "g1"; }));
+    CHECK(sink.things == at.table.things);
+    at.kill();
+    return sink.updates;
+  };
+  CHECK(told_in(1 << 20) == 1);
+  CHECK(told_in(0) > 10);
+}
+
 TEST_CASE("watch: in_force reaches the provider, and a new server too", "[bus]") {
   Served at;
   bus::Client client(at.loop, at.path);
