@@ -16,7 +16,7 @@
 
 namespace mesh::config {
 
-inline constexpr size_t kDirectoryFilesMax = 10'000;
+inline constexpr size_t kDirectoryFilesMax = 100'000;
 inline constexpr size_t kDirectoryBytesMax = 64U << 20;
 
 // Objects are said to be in "traffic.yaml", a name below `path`. An object in

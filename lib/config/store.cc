@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
-#include <map>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -16,6 +15,7 @@ namespace mesh::config {
 namespace {
 
 constexpr size_t kFileBytesMax = 64U << 20;
+constexpr size_t kPartBytesMax = 1U << 30;
 constexpr unsigned kMode = 0640;
 constexpr size_t kDigits = 12;  // of a generation
 constexpr size_t kShaDigits = 64;
@@ -39,7 +39,7 @@ std::vector<std::string> names_in(const std::string& directory) {
 }
 
 bool holds(const std::string& path, const std::string& bytes) {
-  const auto text = file::read(path, kFileBytesMax);
+  const auto text = file::read(path, kPartBytesMax);
   return text && *text == bytes;
 }
 
@@ -77,7 +77,7 @@ Store::Store(std::string directory, size_t generations_max,
       before_(std::move(before)) {}
 
 Result<void> Store::open() {
-  for (const char* const sub : {"/objects", "/parts", "/generations"}) {
+  for (const char* const sub : {"/parts", "/generations"}) {
     std::error_code error;
     std::filesystem::create_directories(directory_ + sub, error);
     if (error) return Error{Errc::System, "mkdir " + directory_ + sub + ": " + error.message()};
@@ -156,37 +156,44 @@ Result<std::vector<std::string>> Store::parts_of(const std::string& generation) 
   return parts;
 }
 
-Result<Store::Lines> Store::part(const std::string& sha) const {
+Result<std::vector<Store::Item>> Store::part(const std::string& sha) const {
   const std::string path = directory_ + "/parts/" + sha;
-  MESH_TRY(const std::string text, file::read(path, kFileBytesMax));
-  Lines lines;
-  for (const auto line : text::split(text, '\n')) {
-    if (line.empty()) continue;
-    const size_t blank = line.find(' ');
-    if (blank == std::string_view::npos || !is_hex(line.substr(blank + 1), kShaDigits))
-      return damaged(path, "not a part of a generation: " + text::quoted(line));
-    lines.emplace_back(line.substr(0, blank), line.substr(blank + 1));
+  MESH_TRY(const std::string text, file::read(path, kPartBytesMax));
+  const Error wrong = damaged(path, "damaged: not a part of a generation");
+  const size_t end = text.find("\n\n");
+  if (text::to_hex(identity::sha256(text)) != sha || end == std::string::npos) return wrong;
+  std::vector<Item> items;
+  std::string_view bytes = std::string_view(text).substr(end + 2);
+  for (const auto line : text::split(std::string_view(text).substr(0, end), '\n')) {
+    const auto words = text::split(line, ' ');
+    if (words.size() != 3) return wrong;
+    MESH_TRY(const uint64_t length, text::parse_uint(words[2], kPartBytesMax));
+    if (length > bytes.size()) return wrong;
+    items.push_back({.name = std::string(words[0]),
+                     .sha = std::string(words[1]),
+                     .bytes = std::string(bytes.substr(0, length))});
+    bytes.remove_prefix(length);
   }
-  return lines;
+  return items;
 }
 
-Result<Store::Lines> Store::manifest(const std::string& generation) const {
-  MESH_TRY(const auto parts, parts_of(generation));
-  Lines lines;
+Result<std::map<std::string, Store::Item>> Store::items(
+    const std::vector<std::string>& parts) const {
+  std::map<std::string, Item> items;
   for (const std::string& sha : parts) {
-    MESH_TRY(Lines more, part(sha));
-    std::move(more.begin(), more.end(), std::back_inserter(lines));
+    MESH_TRY(std::vector<Item> more, part(sha));
+    for (Item& item : more) {
+      std::string name = item.name;
+      items.insert_or_assign(std::move(name), std::move(item));
+    }
   }
-  return lines;
+  return items;
 }
 
-Result<v1::Object> Store::object(const std::string& name, const std::string& sha) const {
-  const std::string path = directory_ + "/objects/" + sha;
-  MESH_TRY(const std::string bytes, file::read(path, kFileBytesMax));
+Result<v1::Object> Store::object(const Item& item) {
   v1::Object object;
-  if (text::to_hex(identity::sha256(bytes)) != sha || !object.ParseFromString(bytes) ||
-      to_string(name_of(object)) != name)
-    return damaged(path, "damaged: the bytes are not those of " + name);
+  if (!object.ParseFromString(item.bytes) || to_string(name_of(object)) != item.name)
+    return Error{Errc::Invalid, "damaged: the bytes are not those of " + item.name};
   return object;
 }
 
@@ -214,11 +221,15 @@ Result<ObjectSet> Store::load() const {
 }
 
 Result<ObjectSet> Store::load(const std::string& generation) const {
-  MESH_TRY(const auto lines, manifest(generation));
+  MESH_TRY(const auto parts, parts_of(generation));
   ObjectSet set;
-  for (const auto& [name, sha] : lines) {
-    MESH_TRY(v1::Object one, object(name, sha));
-    set.put(std::move(one));
+  for (const std::string& sha : parts) {
+    MESH_TRY(const auto items, part(sha));
+    for (const Item& item : items) {
+      auto one = object(item);
+      if (!one) return damaged(directory_ + "/parts/" + sha, one.error().text);
+      set.put(*std::move(one));
+    }
   }
   if (set.generation() != generation)
     return damaged(directory_ + "/generations/" + generation, "damaged: another digest");
@@ -260,42 +271,54 @@ Result<Store::Record> Store::resolve(std::string_view name) const {
 
 Result<std::optional<Diff>> Store::changes(size_t index) const {
   if (index == 0 || index >= history_.size()) return std::optional<Diff>();
-  MESH_TRY(const Lines was, manifest(history_[index - 1].generation));
-  MESH_TRY(const Lines is, manifest(history_[index].generation));
-  const std::map<std::string, std::string> before(was.begin(), was.end());
-  const std::map<std::string, std::string> after(is.begin(), is.end());
+  MESH_TRY(auto parts_before, parts_of(history_[index - 1].generation));
+  MESH_TRY(auto parts_after, parts_of(history_[index].generation));
+  const std::set<std::string> had(parts_before.begin(), parts_before.end());
+  const std::set<std::string> has(parts_after.begin(), parts_after.end());
+  std::erase_if(parts_before, [&](const std::string& sha) { return has.contains(sha); });
+  std::erase_if(parts_after, [&](const std::string& sha) { return had.contains(sha); });
+  MESH_TRY(const auto before, items(parts_before));
+  MESH_TRY(const auto after, items(parts_after));
   Diff diff;
-  for (const auto& [name, sha] : after) {
+  for (const auto& [name, item] : after) {
     const auto found = before.find(name);
-    if (found != before.end() && found->second == sha) continue;
-    MESH_TRY(const v1::Object now, object(name, sha));
+    if (found != before.end() && found->second.sha == item.sha) continue;
+    MESH_TRY(const v1::Object now, object(item));
     if (found == before.end()) {
       diff.created.push_back(name_of(now));
       continue;
     }
     // Another file or line is no change.
-    MESH_TRY(const v1::Object then, object(name, found->second));
+    MESH_TRY(const v1::Object then, object(found->second));
     if (digest(now) != digest(then)) diff.configured.push_back(name_of(now));
   }
-  for (const auto& [name, sha] : before) {
+  for (const auto& [name, item] : before) {
     if (after.contains(name)) continue;
-    MESH_TRY(const v1::Object then, object(name, sha));
+    MESH_TRY(const v1::Object then, object(item));
     diff.deleted.push_back(name_of(then));
   }
   return std::optional<Diff>(std::move(diff));
 }
+
+namespace {
+
+std::string text_of(const ObjectSet::Part& part) {
+  std::string text;
+  for (const auto& [name, object] : part.entries)
+    text.append(to_string(name)).append(" ").append(object.bytes_digest()).append(" ").append(
+        std::to_string(object.bytes()->size()) + "\n");
+  text += '\n';
+  for (const auto& [name, object] : part.entries) text += *object.bytes();
+  return text;
+}
+
+}  // namespace
 
 // Writes what is not on disk of the generation. Files are renamed into place when they are
 // complete: what is there is whole, on a disk that has damaged nothing.
 Result<Store::Written> Store::write_new(const ObjectSet& set, const std::string& generation) {
   const bool trusted = counted_ && damage_.empty();
   file::Batch batch(kMode);
-  const auto put = [&](const char* sub, const std::string& sha, const std::string& bytes,
-                       const Counts& users) -> Result<void> {
-    const std::string path = directory_ + sub + sha;
-    if (trusted ? users.contains(sha) : holds(path, bytes)) return {};
-    return add(batch, path, bytes);
-  };
   Written written;
   std::string lines_of_parts;
   for (const auto& part : set.parts()) {
@@ -304,16 +327,11 @@ Result<Store::Written> Store::write_new(const ObjectSet& set, const std::string&
     if (trusted && known != last_digests_.end()) {
       sha = known->second;
     } else {
-      std::string text;
-      Lines lines;
-      for (const auto& [name, object] : part->entries) {
-        lines.emplace_back(to_string(name), object.bytes_digest());
-        text += lines.back().first + " " + lines.back().second + "\n";
-        MESH_TRY_VOID(put("/objects/", object.bytes_digest(), *object.bytes(), object_users_));
-      }
+      const std::string text = text_of(*part);
       sha = text::to_hex(identity::sha256(text));
-      MESH_TRY_VOID(put("/parts/", sha, text, part_users_));
-      written.fresh.emplace_back(sha, std::move(lines));
+      const std::string path = directory_ + "/parts/" + sha;
+      if (trusted ? !part_users_.contains(sha) : !holds(path, text))
+        MESH_TRY_VOID(add(batch, path, text));
     }
     lines_of_parts += sha + "\n";
     written.parts.push_back(sha);
@@ -357,9 +375,6 @@ Result<void> Store::commit(const ObjectSet& set, WallTime now, Origin origin) {
 // Counts who uses what. Of a generation that was kept already there may be other parts now:
 // a line that moved is no other generation.
 void Store::keep(const std::string& generation, Written written) {
-  for (const auto& [sha, lines] : written.fresh)
-    if (part_users_.emplace(sha, 0).second)
-      for (const auto& [name, object] : lines) ++object_users_[object];
   for (const std::string& sha : written.parts) ++part_users_[sha];
   std::swap(kept_[generation], written.parts);
   release(written.parts);
@@ -376,16 +391,7 @@ void Store::release(const std::vector<std::string>& parts) {
     const auto users = part_users_.find(sha);
     if (users == part_users_.end() || --users->second > 0) continue;
     part_users_.erase(users);
-    const auto lines = part(sha);
     drop("/parts", sha);
-    // Rather keep too much, until the next start, than lose what a damaged part named.
-    if (!lines) continue;
-    for (const auto& [name, object] : *lines)
-      if (const auto used = object_users_.find(object);
-          used != object_users_.end() && --used->second == 0) {
-        object_users_.erase(used);
-        drop("/objects", object);
-      }
   }
 }
 
@@ -414,21 +420,14 @@ void Store::drop_unwanted() {
 bool Store::count() {
   kept_.clear();
   part_users_.clear();
-  object_users_.clear();
-  const auto damaged = [](const Error& error) {
-    log::warning("history is damaged", {{"why", error.text}});
-    return false;
-  };
   for (const std::string& generation : wanted()) {
     if (kept_.contains(generation)) continue;
     auto parts = parts_of(generation);
-    if (!parts) return damaged(parts.error());
-    for (const std::string& sha : *parts) {
-      if (part_users_[sha]++ > 0) continue;
-      const auto lines = part(sha);
-      if (!lines) return damaged(lines.error());
-      for (const auto& [name, object] : *lines) ++object_users_[object];
+    if (!parts) {
+      log::warning("history is damaged", {{"why", parts.error().text}});
+      return false;
     }
+    for (const std::string& sha : *parts) ++part_users_[sha];
     kept_.emplace(generation, *std::move(parts));
   }
   return true;
@@ -444,7 +443,6 @@ void Store::prune() {
   };
   sweep("/generations", kept_);
   sweep("/parts", part_users_);
-  sweep("/objects", object_users_);
 }
 
 }  // namespace mesh::config

@@ -1,8 +1,9 @@
 // Store: the accepted generations, on disk, so that no crash and no full disk
 // loses one.
 //
-//   STATE/objects/SHA256           an object's bytes, by their digest
-//   STATE/parts/SHA256             of a generation; a line an object: KIND/NAMESPACE/NAME SHA256
+//   STATE/parts/SHA256             objects that follow each other in a generation; a line
+//                                  each, KIND/NAMESPACE/NAME SHA256 LENGTH, an empty line,
+//                                  and their bytes in that order. By the digest of all
 //   STATE/generations/GENERATION   a line a part: its SHA256, in the order of the names
 //   STATE/history                  a line a generation, the newest last: what is
 //                                  in force. GENERATION MS NUMBER HOW UID
@@ -13,11 +14,13 @@
 // newest that is whole is in force then. Blocking; one process at a time, which
 // the daemon's lock sees to.
 //
-// Files are named by their bytes and shared by all generations that have them: a commit
-// writes what no generation had before it, and removes what no kept one has after it.
+// Parts are shared by all generations that have them: a commit writes what no generation
+// had before it, and removes what no kept one has after it. A hundred objects are one file,
+// since what a commit waits for is how many files it writes.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,7 +70,7 @@ class Store {
   Result<ObjectSet> load(const std::string& generation) const;
 
   // Makes `set` the generation in force. On an error the one before stands.
-  // Generations over the limit, and objects that none of the kept ones has, are
+  // Generations over the limit, and parts that none of the kept ones has, are
   // removed afterwards.
   Result<void> commit(const ObjectSet& set, WallTime now, Origin origin);
   Result<void> commit(const ObjectSet& set, WallTime now) { return commit(set, now, {}); }
@@ -88,13 +91,16 @@ class Store {
   void pin(std::string generation) { pinned_ = std::move(generation); }
 
  private:
-  using Lines = std::vector<std::pair<std::string, std::string>>;  // name, SHA256
-  using Counts = std::unordered_map<std::string, uint32_t>;        // by SHA256
-  // A generation's parts as they are written: their digests, and what is not on disk.
+  // An object as it is kept.
+  struct Item {
+    std::string name;  // KIND/NAMESPACE/NAME
+    std::string sha;   // of `bytes`
+    std::string bytes;
+  };
+  // A generation's parts as they are written.
   struct Written {
     std::vector<std::string> parts;
     std::unordered_map<const ObjectSet::Part*, std::string> digests;
-    std::vector<std::pair<std::string, Lines>> fresh;
   };
 
   Result<void> write(const std::string& path, std::string_view bytes);
@@ -103,9 +109,9 @@ class Store {
   Result<void> read_history();
   void rebuild_history();
   Result<std::vector<std::string>> parts_of(const std::string& generation) const;
-  Result<Lines> part(const std::string& sha) const;
-  Result<Lines> manifest(const std::string& generation) const;
-  Result<v1::Object> object(const std::string& name, const std::string& sha) const;
+  Result<std::vector<Item>> part(const std::string& sha) const;
+  Result<std::map<std::string, Item>> items(const std::vector<std::string>& parts) const;
+  static Result<v1::Object> object(const Item& item);
   void damaged_too(const std::string& what);
   void keep(const std::string& generation, Written written);
   void release(const std::vector<std::string>& parts);
@@ -125,8 +131,7 @@ class Store {
   // What is on disk, while `counted_` and nothing was damaged.
   bool counted_ = false;
   std::unordered_map<std::string, std::vector<std::string>> kept_;  // parts, by generation
-  Counts part_users_;                                               // generations
-  Counts object_users_;                                             // parts
+  std::unordered_map<std::string, uint32_t> part_users_;            // generations, by SHA256
   // The set that was written last, and the digests of its parts.
   ObjectSet last_;
   std::unordered_map<const ObjectSet::Part*, std::string> last_digests_;

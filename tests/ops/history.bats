@@ -223,7 +223,7 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
   mesh apply -f <(policy a demo PERMISSIVE) >/dev/null
   now=$(generation)
   stop KILL
-  for file in "$dir"/state/configd/objects/*; do echo rot >"$file"; done
+  for file in "$dir"/state/configd/parts/*; do echo rot >"$file"; done
   start
   [ "$(generation)" = "$now" ]
   status_says "configd: .*damaged"
@@ -243,7 +243,7 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
   good=$(generation)
   mesh apply -f <(policy a demo PERMISSIVE) >/dev/null
   stop KILL
-  bad=$(ls -t "$dir"/state/configd/objects/* | head -1)
+  bad=$(ls -t "$dir"/state/configd/parts/* | head -1)
   echo rot >"$bad"
   mv "$dir/config" "$dir/gone"
   start
