@@ -27,11 +27,9 @@ Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, con
   Workload workload = workload_of(request.workload());
   if (workload.ns.empty()) workload.ns = "default";
   workload.group.clear();  // what a person registers is of none
-  if (objects_)
-    for (const auto& entry : objects_->workload_entries)
-      if (entry.ns == workload.ns && entry.name == workload.name)
-        return Error{Errc::Refused, "WorkloadEntry/" + entry.ns + "/" + entry.name +
-                                        " is configured; change or delete that"};
+  if (objects_ && objects_->workload_entries.find(workload.ns, workload.name) != nullptr)
+    return Error{Errc::Refused, "WorkloadEntry/" + workload.ns + "/" + workload.name +
+                                    " is configured; change or delete that"};
   MESH_TRY(const bool changed,
            registry_.add(std::move(workload), std::chrono::seconds(request.lease_seconds()),
                          clock_.now()));

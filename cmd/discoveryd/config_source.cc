@@ -6,7 +6,7 @@ namespace mesh::discoveryd {
 namespace {
 
 constexpr const char* kObjectType = "type.googleapis.com/mesh.config.v1.Object";
-constexpr size_t kObjectsMax = 100'000;
+constexpr size_t kObjectsMax = 500'000;
 
 }  // namespace
 
@@ -16,20 +16,23 @@ ConfigSource::ConfigSource(bus::Client& client, std::string state_file, Changed 
 void ConfigSource::start() {
   load();
   watch_ = client_.watch(kObjectType, {.id = "discoveryd"}, *this);
-  for (const auto& [name, version] : versions_) watch_->already_have(name, version);
+  for (const auto& [name, version] : staged_.versions) watch_->already_have(name, version);
+  staged_ = {};
 }
 
 void ConfigSource::load() {
-  const auto saved = journal_.load();
+  auto saved = journal_.load();
   if (!saved) {
     if (saved.error().kind != Errc::NotFound)
       log::warning("the last configuration cannot be read", {{"error", saved.error().text}});
     return;
   }
   generation_ = saved->generation();
-  bodies_.insert(saved->bodies().begin(), saved->bodies().end());
-  versions_.insert(saved->versions().begin(), saved->versions().end());
-  for (const auto& [name, body] : bodies_) changed_names_.insert(name);
+  for (auto& [name, body] : *saved->mutable_bodies()) {
+    staged_.names.insert(name);
+    staged_.bodies.emplace(name, std::move(body));
+  }
+  staged_.versions.insert(saved->versions().begin(), saved->versions().end());
   from_disk_ = true;
   tell();
 }
@@ -37,29 +40,36 @@ void ConfigSource::load() {
 Result<void> ConfigSource::on_update(const bus::Update& update,
                                      std::vector<bus::Rejection>& rejected) {
   for (const auto& resource : update.changed) {
-    if (bodies_.size() >= kObjectsMax && bodies_.find(resource.name) == bodies_.end()) {
-      rejected.push_back({std::string(resource.name), "over 100000 objects"});
-      continue;
+    const std::string name(resource.name);
+    if (!staged_.names.contains(name) && !reader_.has(name)) {
+      if (reader_.size() + staged_.fresh >= kObjectsMax) {
+        rejected.push_back({name, "over 500000 objects"});
+        continue;
+      }
+      ++staged_.fresh;
     }
-    bodies_.insert_or_assign(std::string(resource.name), std::string(resource.body));
-    versions_.insert_or_assign(std::string(resource.name), std::string(resource.version));
-    changed_names_.emplace(resource.name);
+    staged_.names.insert(name);
+    staged_.bodies.insert_or_assign(name, std::string(resource.body));
+    staged_.versions.insert_or_assign(name, std::string(resource.version));
   }
-  for (const auto name : update.removed) {
-    bodies_.erase(std::string(name));
-    versions_.erase(std::string(name));
-    changed_names_.emplace(name);
+  for (const auto removed : update.removed) {
+    const std::string name(removed);
+    staged_.names.insert(name);
+    staged_.bodies.erase(name);
+    staged_.versions.erase(name);
   }
-  staged_ = update.generation.empty();
-  if (staged_) return {};  // the rest is still on its way
-  const bool same = generation_ == update.generation && changed_names_.empty();
+  if (update.generation.empty()) return {};  // the rest is still on its way
+  const bool same = generation_ == update.generation && staged_.names.empty();
   generation_ = update.generation;
   from_disk_ = false;
   if (!same) {
-    const Names changed = tell();
-    if (const auto kept = journal_.save(generation_, bodies_, versions_, changed); !kept)
+    tell();
+    const auto kept =
+        journal_.save(generation_, staged_.bodies, staged_.versions, staged_.names);
+    if (!kept)
       log::error("the configuration is served, but not kept for the next start",
                  {{"error", kept.error().text}});
+    staged_ = {};
   }
   watch_->in_force(generation_);
   return {};
@@ -73,13 +83,11 @@ void ConfigSource::on_link(bool up) {
     log::notice("configd is away; what it gave last is served", {{"generation", generation_}});
 }
 
-ConfigSource::Names ConfigSource::tell() {
-  Names changed = std::exchange(changed_names_, {});
+void ConfigSource::tell() {
   std::vector<std::string> problems;
   auto objects = std::make_shared<const discovery::Objects>(
-      reader_.read(generation_, bodies_, changed, problems));
-  changed_(std::move(objects), std::move(problems), changed);
-  return changed;
+      reader_.read(generation_, staged_.bodies, staged_.names, problems));
+  changed_(std::move(objects), std::move(problems), staged_.names);
 }
 
 }  // namespace mesh::discoveryd

@@ -32,18 +32,15 @@ class ConfigSource final : public bus::Sink {
   void start();
 
   bool up() const { return up_; }
-  // The bodies of the generation that was told last, by name; null while a newer one is
-  // on its way.
-  const std::map<std::string, std::string, std::less<>>* whole() const {
-    return staged_ ? nullptr : &bodies_;
-  }
+  // As it has read the generation that was told last.
+  const discovery::ObjectReader& reader() const { return reader_; }
   bool from_disk() const { return from_disk_; }
 
  private:
   Result<void> on_update(const bus::Update& update, std::vector<bus::Rejection>& rejected) override;
   void on_link(bool up) override;
   void load();
-  Names tell();  // the names it told
+  void tell();
 
   bus::Client& client_;
   discovery::ObjectJournal journal_;
@@ -51,10 +48,14 @@ class ConfigSource final : public bus::Sink {
   const Changed changed_;
   std::unique_ptr<bus::Watch> watch_;
   std::string generation_;
-  std::map<std::string, std::string, std::less<>> bodies_;    // staged until the marker
-  std::map<std::string, std::string, std::less<>> versions_;  // of `bodies_`
-  Names changed_names_;                                       // since the marker
-  bool staged_ = false;                                       // `bodies_` are of no generation
+  // What changed since the last marker; of what exists its body and its version.
+  struct Staged {
+    Names names;
+    discovery::ObjectJournal::Map bodies;
+    discovery::ObjectJournal::Map versions;
+    size_t fresh = 0;  // of them that were not there before
+  };
+  Staged staged_;
   bool up_ = false;
   bool from_disk_ = false;
 };

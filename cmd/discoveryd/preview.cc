@@ -28,22 +28,24 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
   if (request.put_size() > kObjectsMax || request.removed_size() > kObjectsMax)
     return Error{Errc::TooBig, "over 10000 objects change"};
   const auto& now = publisher_.model();
-  const auto* const bodies = source_.whole();
-  if (now == nullptr || bodies == nullptr || now->objects().generation != request.base_generation())
+  if (now == nullptr || now->objects().generation != request.base_generation())
     return Error{Errc::Refused, "generation " + request.base_generation() + " is not served, " +
                                     (now == nullptr ? "none" : now->objects().generation) + " is"};
   if (!request.node().empty() && !publisher_.forwarders().contains(request.node()))
     return Error{Errc::NotFound, "no forwarder " + text::quoted(request.node()) +
                                      " watches; mesh proxy-status lists those that do"};
   const Instant until = clock_.now() + kTimeMax;
-  auto changed = *bodies;
+  discovery::ObjectReader reader = source_.reader();
+  discovery::Objects::Bodies bodies;
   for (const auto& object : request.put())
-    changed.insert_or_assign(object.kind() + "/" + object.namespace_() + "/" + object.name(),
-                             object.SerializeAsString());
-  for (const std::string& name : request.removed()) changed.erase(name);
+    bodies.insert_or_assign(object.kind() + "/" + object.namespace_() + "/" + object.name(),
+                            object.SerializeAsString());
+  for (const std::string& name : request.removed()) bodies.erase(name);
+  discovery::ObjectReader::Names changed(request.removed().begin(), request.removed().end());
+  for (const auto& [name, body] : bodies) changed.insert(name);
   std::vector<std::string> problems;
   auto objects = std::make_shared<const discovery::Objects>(
-      discovery::Objects::parse("preview", changed, problems));
+      reader.read("preview", bodies, changed, problems));
   const auto then = build_apart(std::move(objects));
   names_.complete_apart(*then);
 

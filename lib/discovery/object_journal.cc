@@ -80,8 +80,6 @@ Result<ObjectJournal::Record> ObjectJournal::load() {
 
 Result<void> ObjectJournal::save(const std::string& generation, const Map& bodies,
                                  const Map& versions, const Names& changed) {
-  if (!fd_ || size_ - size_of_all_ > std::max(size_of_all_, kAppendedMin))
-    return save_all(generation, bodies, versions);
   Record record;
   record.set_generation(generation);
   for (const std::string& name : changed) {
@@ -94,8 +92,14 @@ Result<void> ObjectJournal::save(const std::string& generation, const Map& bodie
     if (const auto version = versions.find(name); version != versions.end())
       (*record.mutable_versions())[name] = version->second;
   }
-  auto done = append(framed(record));
-  if (!done) fd_.reset();
+  merge(unsaved_, record);
+  unsaved_.mutable_removed()->MergeFrom(record.removed());
+  const bool small = size_ - size_of_all_ <= std::max(size_of_all_, kAppendedMin);
+  auto done = fd_ && small ? append(framed(unsaved_)) : save_all();
+  if (done)
+    unsaved_.Clear();
+  else
+    fd_.reset();
   return done;
 }
 
@@ -112,14 +116,14 @@ Result<void> ObjectJournal::append(const std::string& record) {
   return {};
 }
 
-Result<void> ObjectJournal::save_all(const std::string& generation, const Map& bodies,
-                                     const Map& versions) {
+Result<void> ObjectJournal::save_all() {
+  Record all;
+  if (size_ > 0) {
+    MESH_TRY(all, load());
+  }
   fd_.reset();
-  Record record;
-  record.set_generation(generation);
-  for (const auto& [name, body] : bodies) (*record.mutable_bodies())[name] = body;
-  for (const auto& [name, version] : versions) (*record.mutable_versions())[name] = version;
-  const std::string bytes = framed(record);
+  merge(all, unsaved_);
+  const std::string bytes = framed(all);
   MESH_TRY_VOID(file::write(path_, bytes, 0600));
   size_ = size_of_all_ = bytes.size();
   fd_.reset(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));

@@ -72,15 +72,19 @@ struct GatewayApiRoutes {
   List<gateway_api::GRPCRoute> grpc;
 };
 
-// Objects::parse() of one generation after the other, at the cost of what is different.
+// Objects::parse() of one generation after the other, at the cost of what is different. A
+// value: a copy goes on by itself, and shares what is the same.
 class ObjectReader {
  public:
   using Names = std::set<std::string, std::less<>>;
 
-  // `changed`: the names that `bodies` has not as at the call before; at the first call,
-  // all. `problems` are those of the whole.
+  // `changed`: the names of what is not as at the call before; at the first call, all.
+  // `bodies` has those of them that exist. `problems` are those of the whole.
   Objects read(std::string generation, const Objects::Bodies& bodies, const Names& changed,
                std::vector<std::string>& problems);
+  // Of the last generation, without what is left out.
+  size_t size() const { return places_.size(); }
+  bool has(std::string_view name) const { return places_.has(name); }
 
  private:
   Objects objects_;  // as they are written

@@ -33,7 +33,10 @@ Provenance::Files& Provenance::own(std::string_view object) {
 
 void Provenance::remove(std::string_view object) {
   Files& files = own(object);
-  if (const auto found = files.find(object); found != files.end()) files.erase(found);
+  const auto found = files.find(object);
+  if (found == files.end()) return;
+  files.erase(found);
+  --size_;
 }
 
 void Provenance::add(const config::v1::Object& object) {
@@ -49,25 +52,31 @@ void Provenance::add(const config::v1::Object& object) {
   }
   std::sort(file.parts.begin(), file.parts.end());
   const std::string name = origin_of(object.kind(), object.namespace_(), object.name());
-  own(name).insert_or_assign(name, std::make_shared<const File>(std::move(file)));
+  const bool fresh =
+      own(name).insert_or_assign(name, std::make_shared<const File>(std::move(file))).second;
+  size_ += fresh ? 1 : 0;
+}
+
+const Provenance::File* Provenance::find(std::string_view object) const {
+  const auto& files = files_[std::hash<std::string_view>()(object) % files_.size()];
+  if (files == nullptr) return nullptr;
+  const auto found = files->find(object);
+  return found == files->end() ? nullptr : found->second.get();
 }
 
 std::string Provenance::place(std::string_view origin) const {
   const size_t blank = origin.find(' ');
-  const std::string_view object = origin.substr(0, blank);
-  const auto& files = files_[std::hash<std::string_view>()(object) % files_.size()];
-  if (files == nullptr) return {};
-  const auto file = files->find(object);
-  if (file == files->end()) return {};
+  const File* const file = find(origin.substr(0, blank));
+  if (file == nullptr) return {};
   std::string_view part = blank == std::string_view::npos ? "" : origin.substr(blank + 1);
-  const auto& parts = file->second->parts;
+  const auto& parts = file->parts;
   for (;;) {
     const auto found =
         std::lower_bound(parts.begin(), parts.end(), part,
                          [](const auto& entry, std::string_view p) { return entry.first < p; });
     if (found != parts.end() && found->first == part)
-      return config::to_string(file->second->name, found->second);
-    if (part.empty()) return file->second->name;
+      return config::to_string(file->name, found->second);
+    if (part.empty()) return file->name;
     const size_t cut = part.find_last_of(".[");
     part = part.substr(0, cut == std::string_view::npos ? 0 : cut);
   }

@@ -34,6 +34,9 @@ class Provenance {
   // By KIND/NAMESPACE/NAME.
   void remove(std::string_view object);
 
+  size_t size() const { return size_; }
+  bool has(std::string_view object) const { return find(object) != nullptr; }
+
   // "reviews.yaml:14:7" of the part, or of the nearest that holds it; empty where
   // the object is not known.
   std::string place(std::string_view origin) const;
@@ -45,8 +48,10 @@ class Provenance {
   };
   using Files = std::map<std::string, std::shared_ptr<const File>, std::less<>>;
   Files& own(std::string_view object);
+  const File* find(std::string_view object) const;
 
   std::array<std::shared_ptr<Files>, 256> files_;  // by KIND/NAMESPACE/NAME, and a hash of that
+  size_t size_ = 0;
 };
 
 }  // namespace mesh::discovery
