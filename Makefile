@@ -116,7 +116,7 @@ bench: ## Cost per request beside HAProxy, nginx, nghttpx and Envoy; prints rati
 bench-control: ## The control plane under 1000 simulated forwarders: times, CPU, memory, bytes
 	@contrib/install-packages $(PACKAGES_BUILD)
 	@+$(MAKE) --no-print-directory $(B)/configd $(B)/discoveryd $(B)/test/bench-control
-	@$(B)/test/bench-control '$(B)' $(BENCH)
+	@$(B)/test/bench-control '$(B)' $(or $(BENCH),--growth 10)
 
 ##@ Explore
 
