@@ -9,6 +9,7 @@ namespace mesh::forward {
 namespace {
 
 constexpr size_t kPemBytesMax = 1024 * 1024;
+constexpr size_t kCrlBytesMax = 16 * 1024 * 1024;
 
 // The secret of a name that says where it lies (xds/decode_tls.h); nothing where it is
 // another name.
@@ -69,12 +70,13 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
   if (!mesh) {
     MESH_TRY(pem, read(config, statics));
   }
-  const size_t material = std::hash<std::string>()(pem.chain + pem.key + pem.roots);
+  tls::Options options = options_of(role, config);
+  MESH_TRY_VOID(revoke(config, statics, options));
+  const size_t material = std::hash<std::string>()(pem.chain + pem.key + pem.roots + options.crl);
   std::erase_if(made_, [](const Made& made) { return made.context.expired(); });
   for (const Made& made : made_)
     if (made.role == role && made.config == config && made.material == material)
       if (auto context = made.context.lock()) return context;
-  tls::Options options = options_of(role, config);
   std::shared_ptr<const tls::Context> context;
   if (mesh) {
     options.least = tls::Version::Tls13;
@@ -127,11 +129,29 @@ bool Secrets::files_changed() {
 }
 
 // A key is ours or root's, for us and our group: one that others may read is none.
-Result<std::string> Secrets::load(const xds::PemSource& source, bool key) {
+Result<std::string> Secrets::load(const xds::PemSource& source, Kind kind) {
   if (source.file.empty()) return source.text;
   files_.try_emplace(source.file, FileStamp::of(source.file));  // before it is read
-  return key ? file::read_secret(source.file, kPemBytesMax, true)
-             : file::read(source.file, kPemBytesMax);
+  return kind == Kind::Key
+             ? file::read_secret(source.file, kPemBytesMax, true)
+             : file::read(source.file, kind == Kind::Crl ? kCrlBytesMax : kPemBytesMax);
+}
+
+// What the validation secret says comes before what the context says (Envoy,
+// CombinedCertificateValidationContext). A file without any list is a fault: who names one
+// does not mean that nobody is looked up.
+Result<void> Secrets::revoke(const xds::TlsContext& config, const Static& statics,
+                             tls::Options& options) {
+  const auto found = statics.find(config.validation_secret);
+  const xds::Secret* const secret = found == statics.end() ? nullptr : found->second.get();
+  const bool own = secret != nullptr && !secret->crl.empty();
+  const xds::PemSource& source = own ? secret->crl : config.crl;
+  if (source.empty() || !options.verify_peer) return {};
+  MESH_TRY(options.crl, load(source, Kind::Crl));
+  if (options.crl.empty())
+    return Error{Errc::Invalid, source.file + ": no certificate revocation list"};
+  options.crl_leaf_only = config.crl_leaf_only || (secret != nullptr && secret->crl_leaf_only);
+  return {};
 }
 
 Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Static& statics) {
@@ -144,13 +164,13 @@ Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Sta
   };
   if (!config.certificate_secret.empty()) {
     MESH_TRY(const auto secret, find(config.certificate_secret));
-    MESH_TRY(pem.chain, load(secret.certificate_chain, false));
+    MESH_TRY(pem.chain, load(secret.certificate_chain, Kind::Certificates));
     pem.chain_path = secret.certificate_chain.file;
-    MESH_TRY(pem.key, load(secret.private_key, true));
+    MESH_TRY(pem.key, load(secret.private_key, Kind::Key));
   }
   if (!config.validation_secret.empty()) {
     MESH_TRY(const auto secret, find(config.validation_secret));
-    MESH_TRY(pem.roots, load(secret.trusted_ca, false));
+    MESH_TRY(pem.roots, load(secret.trusted_ca, Kind::Certificates));
     pem.roots_path = secret.trusted_ca.file;
   }
   return pem;

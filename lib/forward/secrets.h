@@ -54,7 +54,9 @@ class Secrets {
     std::string chain_path, roots_path;
   };
   Result<Material> read(const xds::TlsContext& config, const Static& statics);
-  Result<std::string> load(const xds::PemSource& source, bool key);
+  enum class Kind : uint8_t { Certificates, Key, Crl };
+  Result<std::string> load(const xds::PemSource& source, Kind kind);
+  Result<void> revoke(const xds::TlsContext& config, const Static& statics, tls::Options& options);
 
   std::optional<identity::Svid> svid_;
   std::optional<identity::TrustBundle> bundle_;

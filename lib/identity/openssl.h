@@ -37,6 +37,7 @@ using PKey = Owner<EVP_PKEY, EVP_PKEY_free>;
 using PKeyContext = Owner<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using DigestContext = Owner<EVP_MD_CTX, EVP_MD_CTX_free>;
 using X509Owner = Owner<X509, X509_free>;
+using RevocationList = Owner<X509_CRL, X509_CRL_free>;
 using Request = Owner<X509_REQ, X509_REQ_free>;
 using Extension = Owner<X509_EXTENSION, X509_EXTENSION_free>;
 using Names = Owner<GENERAL_NAMES, free_general_names>;

@@ -15,6 +15,7 @@ namespace {
 namespace openssl = identity::openssl;
 
 constexpr size_t kAlpnNamesMax = 16;
+constexpr size_t kRevocationListsMax = 1000;
 // One read(2) may fetch two full records.
 constexpr size_t kReadBufferBytes = 33 * 1024;
 
@@ -131,6 +132,30 @@ Result<void> Context::trust(const std::vector<identity::Certificate>& roots) {
   return {};
 }
 
+// All lists of options_.crl; other kinds of blocks are passed over, as Envoy does.
+Result<void> Context::revoke() {
+  if (options_.crl.empty()) return {};
+  X509_STORE* store = nullptr;
+  SSL_CTX_get0_verify_cert_store(ctx_, &store);
+  const openssl::Bio bio = openssl::reader(options_.crl);
+  if (!bio) return openssl::error(Errc::Internal, "read revocation lists");
+  for (size_t count = 0;; ++count) {
+    const openssl::RevocationList list(
+        PEM_read_bio_X509_CRL(bio.get(), nullptr, no_passphrase, nullptr));
+    const bool over = !list && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    if (over && count > 0) break;
+    if (!list) return openssl::error(Errc::Invalid, "certificate revocation list");
+    if (count == kRevocationListsMax)
+      return Error{Errc::TooBig, "over 1000 certificate revocation lists"};
+    if (X509_STORE_add_crl(store, list.get()) != 1)
+      return openssl::error(Errc::Invalid, "add certificate revocation list");
+  }
+  ERR_clear_error();
+  const unsigned long all = options_.crl_leaf_only ? 0 : X509_V_FLAG_CRL_CHECK_ALL;
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx_), X509_V_FLAG_CRL_CHECK | all);
+  return {};
+}
+
 namespace {
 
 void append(X509* native, std::vector<identity::Certificate>& list) {
@@ -173,6 +198,7 @@ Result<std::shared_ptr<const Context>> Context::for_mesh(Role role, const identi
   MESH_TRY_VOID(context->set_up());
   MESH_TRY_VOID(use(context->ctx_, svid.chain(), svid.key().native()));
   MESH_TRY_VOID(context->trust(bundle.roots()));
+  MESH_TRY_VOID(context->revoke());
   return std::shared_ptr<const Context>(std::move(context));
 }
 
@@ -199,6 +225,7 @@ Result<std::shared_ptr<const Context>> Context::from_pem(Role role, const PemMat
     return Error{Errc::Invalid, "to verify peers, trusted root certificates are needed"};
   MESH_TRY(const auto roots, roots_from_pem(pem.roots));
   MESH_TRY_VOID(context->trust(roots));
+  MESH_TRY_VOID(context->revoke());
   // What a file names is trusted as it stands, be it an intermediate or a
   // single peer's certificate (Envoy, CertificateValidationContext.trusted_ca).
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ctx_), X509_V_FLAG_PARTIAL_CHAIN);

@@ -47,6 +47,11 @@ struct Options {
   Version most = Version::Tls13;
   // Of TLS 1.2, in OpenSSL's names; empty: those with forward secrecy and AEAD.
   std::vector<std::string> ciphers;
+  // With verify_peer: certificate revocation lists as PEM; empty: nothing is looked up. Each
+  // issuer of a peer's chain needs a list that is in force, or no peer of it is accepted
+  // (Envoy, CertificateValidationContext.crl).
+  std::string crl;
+  bool crl_leaf_only = false;  // only the peer's own certificate is looked up
 };
 
 // PEM texts of a plain (not mesh) context; empty where there is none.
@@ -89,6 +94,7 @@ class Context {
   Context(Role role, Options options);
   Result<void> set_up();
   Result<void> trust(const std::vector<identity::Certificate>& roots);
+  Result<void> revoke();
 
   const Role role_;
   const Options options_;

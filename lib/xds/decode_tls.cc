@@ -74,6 +74,16 @@ Result<std::string> name_of_files(const Secret& secret, std::string_view path) {
   return "file-cert:" + secret.certificate_chain.file + "~" + secret.private_key.file;
 }
 
+// Lists of revoked certificates are no secret: a watch may bring them in place.
+template <class To>
+Result<void> decode_crl(const tls::CertificateValidationContext& validation, std::string_view path,
+                        To& into) {
+  into.crl_leaf_only = validation.only_verify_leaf_cert_crl();
+  if (!validation.has_crl()) return {};
+  MESH_TRY(into.crl, decode_source(validation.crl(), path_of(path, "crl"), true));
+  return {};
+}
+
 // A certificate or trust bundle in place becomes a secret under the owner's name.
 Result<std::string> keep(const TlsOwner& owner, std::string_view what, Secret secret,
                          std::string_view path) {
@@ -100,6 +110,9 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
       const auto& validation = common.validation_context();
       const std::string at = path_of(path, "validation_context");
       MESH_TRY_VOID(decode_names(validation, at, into));
+      MESH_TRY_VOID(decode_crl(validation, at, into));
+      if (!validation.has_trusted_ca() && validation.has_crl())
+        return refuse(path_of(at, "crl"), "needs trusted_ca");
       if (!validation.has_trusted_ca()) return {};
       Secret secret;
       MESH_TRY(secret.trusted_ca,
@@ -120,6 +133,7 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
       if (combined.default_validation_context().has_trusted_ca())
         return refuse(path_of(fallback, "trusted_ca"), "comes from the secret");
       MESH_TRY_VOID(decode_names(combined.default_validation_context(), fallback, into));
+      MESH_TRY_VOID(decode_crl(combined.default_validation_context(), fallback, into));
       MESH_TRY(into.validation_secret,
                secret_name(combined.validation_context_sds_secret_config(),
                            path_of(at, "validation_context_sds_secret_config")));
@@ -217,6 +231,7 @@ Result<Secret> decode_secret(const tls::Secret& secret, std::string_view path) {
                       "names belong to the context that uses the secret");
       MESH_TRY(result.trusted_ca, decode_source(secret.validation_context().trusted_ca(),
                                                 path_of(at, "trusted_ca"), true));
+      MESH_TRY_VOID(decode_crl(secret.validation_context(), at, result));
       return result;
     }
     default: return refuse(path, "expected tls_certificate or validation_context");

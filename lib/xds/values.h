@@ -51,6 +51,8 @@ struct Secret {
   PemSource certificate_chain;  // leaf first
   PemSource private_key;
   PemSource trusted_ca;
+  PemSource crl;  // beside trusted_ca; empty: nothing is revoked
+  bool crl_leaf_only = false;
   bool operator==(const Secret&) const = default;
 };
 
@@ -65,6 +67,8 @@ struct TlsContext {
   std::vector<std::string> subject_alt_uris;  // exact URI SANs accepted; empty: any of the bundle
   std::vector<std::string> subject_alt_uri_prefixes;
   std::vector<std::string> subject_alt_dns;
+  PemSource crl;  // where the validation secret has none; empty: nothing is revoked
+  bool crl_leaf_only = false;  // only_verify_leaf_cert_crl, of either
   std::string sni;                          // upstream only
   bool require_client_certificate = false;  // downstream only
   TlsVersion tls_minimum = TlsVersion::Tls12;

@@ -9,6 +9,7 @@
 #include "identity/key.h"
 #include "identity/spiffe_id.h"
 #include "scenario/proxy.h"
+#include "support/revocations.h"
 #include "support/temp_dir.h"
 
 namespace mesh::scenario {
@@ -31,14 +32,17 @@ class Authority {
             *identity::TrustBundle::make("cluster.local", {root_})};
   }
 
-  // Names of secrets "own" and "roots" of a bootstrap, as files.
-  std::string secrets(const std::string& spiffe_id, const Authority& trusted) const {
+  // Names of secrets "own" and "roots" of a bootstrap, as files. `roots` stands beside the
+  // trusted certificates.
+  std::string secrets(const std::string& spiffe_id, const Authority& trusted,
+                      const std::string& roots = "") const {
     const auto key = *identity::Key::generate();
     static int serial = 0;
     const std::string name = std::to_string(++serial);
     const auto key_file = folder_.write(name + ".key", key.pem());
     std::filesystem::permissions(key_file, std::filesystem::perms(0600));
-    const auto chain_file = folder_.write(name + ".pem", issue(key, spiffe_id).pem());
+    issued_.push_back(issue(key, spiffe_id));
+    const auto chain_file = folder_.write(name + ".pem", issued_.back().pem());
     return R"(
   secrets:
   - name: own
@@ -52,7 +56,15 @@ class Authority {
       trusted_ca: { filename: ")" +
            trusted.folder_.file(trusted.folder_name_ + "-root.pem") +
            R"(" }
-)";
+)" + (roots.empty() ? "" : "      " + roots + "\n");
+  }
+
+  // The file of our list of revoked certificates, written anew: those of secrets(), by number.
+  std::string revoke(const std::vector<size_t>& numbers) const {
+    std::vector<identity::Certificate> revoked;
+    for (const size_t number : numbers) revoked.push_back(issued_.at(number));
+    return folder_.write(folder_name_ + "-crl.pem",
+                         support::revocation_list(root_, key_, revoked));
   }
 
  private:
@@ -69,6 +81,7 @@ class Authority {
   support::TempDir folder_;
   identity::Key key_;
   identity::Certificate root_;
+  mutable std::vector<identity::Certificate> issued_;  // by secrets(), in order
 };
 
 }  // namespace mesh::scenario

@@ -1,5 +1,6 @@
 // Two forwarders, mutual TLS and HTTP/2 between them; and who is refused.
 #include <catch2/catch.hpp>
+#include <memory>
 
 #include "scenario/authority.h"
 #include "scenario/proxy.h"
@@ -201,6 +202,38 @@ TEST_CASE("scenario: certificates are checked on both sides", "[forwarder]") {
   CHECK(status(kReviews, other.secrets(kWeb, ca)) == 503);
   CHECK(status(kReviews, ca.secrets(kWeb, other)) == 503);
   CHECK(app.requests() == 1);
+}
+
+TEST_CASE("scenario: a certificate that its authority revoked is refused", "[forwarder]") {
+  const uint32_t count = workers();
+  const Authority ca("ca");
+  Origin app("app");
+  const std::string list = "crl: { filename: \"" + ca.revoke({}) + "\" }";
+  // Each request has its own connection.
+  const std::string once =
+      "\n        common_http_protocol_options: { max_requests_per_connection: 1 }";
+  Proxy server(inbound(app.port(), false, ca.secrets(kReviews, ca, list)), count);
+  const auto client = [&](const std::string& roots) {
+    return std::make_unique<Proxy>(outbound(server.port(), kReviews, "http2_protocol_options",
+                                            ca.secrets(kWeb, ca, roots), once),
+                                   count);
+  };
+  const auto first = client("");
+  const auto second = client(list);
+  CHECK(support::get(first->port()).status == 200);
+  CHECK(support::get(second->port()).status == 200);
+  // The list that changed is read anew, by both sides.
+  SECTION("the client's") {
+    ca.revoke({1});
+    CHECK(support::wait_for([&] { return support::get(first->port()).status == 503; }));
+    CHECK(support::get(second->port()).status == 200);
+  }
+  SECTION("the server's, for who looks it up") {
+    ca.revoke({0});
+    CHECK(support::wait_for([&] { return support::get(second->port()).status == 503; }));
+    CHECK(support::get(second->port()).body.find("revoked") != std::string::npos);
+    CHECK(support::get(first->port()).status == 200);
+  }
 }
 
 TEST_CASE("scenario: health checks go under the TLS that requests use", "[forwarder]") {

@@ -61,8 +61,8 @@ void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& c
     checker.dns_name(at, credential);
     checker.expect(others, at, "is for modes SIMPLE and MUTUAL");
     checker.expect(tls.client_certificate().empty() && tls.private_key().empty() &&
-                       tls.ca_certificates().empty(),
-                   at, "stands for clientCertificate, privateKey and caCertificates");
+                       tls.ca_certificates().empty() && tls.ca_crl().empty(),
+                   at, "stands for clientCertificate, privateKey, caCertificates and caCrl");
   } else {
     checker.expect(
         tls.client_certificate().empty() != own, path + ".clientCertificate",
@@ -73,17 +73,21 @@ void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& c
   }
   checker.expect(others || tls.ca_certificates().empty(), path + ".caCertificates",
                  "is for modes SIMPLE and MUTUAL");
+  checker.expect(others || tls.ca_crl().empty(), path + ".caCrl",
+                 "is for modes SIMPLE and MUTUAL");
   checker.expect(others || !tls.has_insecure_skip_verify(), path + ".insecureSkipVerify",
                  "is for modes SIMPLE and MUTUAL");
   for (const auto& [field, file] : {std::pair("clientCertificate", &tls.client_certificate()),
                                     std::pair("privateKey", &tls.private_key()),
-                                    std::pair("caCertificates", &tls.ca_certificates())})
+                                    std::pair("caCertificates", &tls.ca_certificates()),
+                                    std::pair("caCrl", &tls.ca_crl())})
     checker.expect(file->empty() || file->starts_with('/'), path + "." + field,
                    "expected the absolute path of a file on the forwarder's host");
   if (tls.insecure_skip_verify().value())
-    checker.expect(tls.ca_certificates().empty() && tls.subject_alt_names().empty(),
+    checker.expect(tls.ca_certificates().empty() && tls.ca_crl().empty() &&
+                       tls.subject_alt_names().empty(),
                    path + ".insecureSkipVerify",
-                   "verifies nothing: caCertificates and subjectAltNames contradict it");
+                   "verifies nothing: caCertificates, caCrl and subjectAltNames contradict it");
   const bool set = tls.subject_alt_names_size() > 0 || !tls.sni().empty();
   checker.expect(!set || tls.mode() != ClientTLSSettings::DISABLE, path,
                  "mode DISABLE, the default, has neither sni nor subjectAltNames");

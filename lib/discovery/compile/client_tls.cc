@@ -26,6 +26,7 @@ void set_validation(const Settings& settings, const Service& service,
                     tls::CertificateValidationContext& into) {
   into.mutable_trusted_ca()->set_filename(
       settings.ca_certificates().empty() ? kSystemRoots : settings.ca_certificates());
+  if (!settings.ca_crl().empty()) into.mutable_crl()->set_filename(settings.ca_crl());
   for (const auto& name : settings.subject_alt_names()) add_name(name, into);
   if (!settings.subject_alt_names().empty()) return;
   for (const auto& name : service.subject_alt_names) add_name(name, into);
