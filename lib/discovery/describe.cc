@@ -105,7 +105,7 @@ class Describer {
 
   void policies(const Service& service) {
     auto& out = *reply_.mutable_policies();
-    if (const auto* const rule = model_.destination_rule(service, service.ns)) {
+    if (const auto* const rule = model_.destination_rule(service, service.ns, {})) {
       const std::string origin = origin_of("DestinationRule", rule->ns, rule->name);
       add(out, origin, describe_policy(rule->spec.traffic_policy()));
       for (int i = 0; i < rule->spec.subsets_size(); ++i)
@@ -121,7 +121,7 @@ class Describer {
               (found->spec.subset().empty() ? "" : ", subset " + found->spec.subset()));
     };
     policy("");
-    if (const auto* const rule = model_.destination_rule(service, service.ns))
+    if (const auto* const rule = model_.destination_rule(service, service.ns, {}))
       for (const auto& subset : rule->spec.subsets()) policy(subset.name());
     for (const auto* breaker : model_.circuit_breakers(service, service.ns))
       add(out, origin_of("CircuitBreaker", breaker->ns, breaker->name), "circuit breaker");

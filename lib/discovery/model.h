@@ -169,10 +169,16 @@ class Model {
   std::string resolve(const std::string& host, const std::string& ns) const;
   const Service* find_service(std::string_view host, std::string_view ns) const;
 
-  // The rule for calls of `ns` to the service: of the caller's namespace, then
-  // the service's, then the root's; in each the most exact host. Null: none.
+  // The rule for calls of a workload of `ns` with these labels to the service: of the
+  // caller's namespace, then the service's, then the root's; in each the most exact host, and
+  // of that, one that selects the caller. Null: none.
   const Object<istio::DestinationRule>* destination_rule(const Service& service,
-                                                         const std::string& ns) const;
+                                                         const std::string& ns,
+                                                         const Labels& labels) const;
+  const Object<istio::DestinationRule>* destination_rule(const Service& service,
+                                                         const Node& node) const {
+    return destination_rule(service, node.ns, node.labels);
+  }
   // By which the resources of two nodes of a namespace may differ, beside what each
   // says of its own listeners.
   struct Heeds {

@@ -1,5 +1,6 @@
 // Which rule or policy holds for a host.
 #include <algorithm>
+#include <tuple>
 
 #include "discovery/model.h"
 
@@ -56,7 +57,13 @@ void Model::index_rules() {
   for (const auto& rule : objects_->destination_rules) {
     // Failover by labels compares those of the caller.
     heeds_.labels |= any_policy(rule.spec, [](const auto& policy) {
-      return !policy.load_balancer().locality_lb_setting().failover_priority().empty();
+      const auto& balancing = policy.load_balancer();
+      return !balancing.locality_lb_setting().failover_priority().empty() ||
+             !balancing.zone_aware_lb_setting().failover_priority().empty();
+    });
+    heeds_.labels |= !rule.spec.workload_selector().match_labels().empty();
+    heeds_.workload |= any_policy(rule.spec, [](const auto& policy) {
+      return policy.load_balancer().has_zone_aware_lb_setting();
     });
     heeds_.credentials |= any_policy(
         rule.spec, [](const auto& policy) { return !policy.tls().credential_name().empty(); });
@@ -72,9 +79,10 @@ void Model::index_rules() {
 }
 
 const Object<istio::DestinationRule>* Model::destination_rule(const Service& service,
-                                                              const std::string& ns) const {
+                                                              const std::string& ns,
+                                                              const Labels& labels) const {
   const Object<istio::DestinationRule>* best = nullptr;
-  std::pair<int, size_t> best_rank{0, 0};
+  std::tuple<int, size_t, bool> best_rank{0, 0, false};
   destination_rules_.each(service.host, [&](size_t place) {
     const auto& rule = objects_->destination_rules[place];
     const int nearness = rule.ns == ns                        ? 3
@@ -82,8 +90,13 @@ const Object<istio::DestinationRule>* Model::destination_rule(const Service& ser
                          : rule.ns == options_.root_namespace ? 1
                                                               : 0;
     if (nearness == 0 || !visible(rule.spec.export_to(), rule.ns, ns)) return;
-    const std::pair rank{nearness, host_match(resolve(rule.spec.host(), rule.ns), service.host)};
-    if (rank.second == 0 || rank <= best_rank) return;
+    const bool selective = rule.spec.has_workload_selector();
+    if (selective &&
+        (rule.ns != ns || !selects(rule.spec.workload_selector().match_labels(), labels)))
+      return;
+    const std::tuple rank{nearness, host_match(resolve(rule.spec.host(), rule.ns), service.host),
+                          selective};
+    if (std::get<1>(rank) == 0 || rank <= best_rank) return;
     best = &rule;
     best_rank = rank;
   });

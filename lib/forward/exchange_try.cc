@@ -49,7 +49,8 @@ bool Exchange::permitted(const resilience::Outcome& outcome) {
   resilience::Permit permit;
   const auto verdict = resilience::decide(*options_.retry, outcome, tries_, [&] {
     const bool high = route_->high_priority;
-    permit = (high ? spec.high_retry_budget : spec.retry_budget).acquire(spec.usage(high));
+    permit = (high ? spec.high_retry_budget : spec.retry_budget)
+                 .acquire(spec.usage(high), worker_.loop().now());
     return bool(permit);
   });
   switch (verdict) {

@@ -7,7 +7,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <utility>
+
+#include "resilience/recent_requests.h"
 
 namespace mesh::resilience {
 
@@ -64,6 +67,8 @@ struct Usage {
   Gauge pending;   // requests waiting for a connection
   Gauge requests;  // requests in flight, pending ones not among them
   Gauge retries;   // retries in flight or waiting out their back-off
+  // Made before the first configuration that wants it is in force, and kept.
+  std::unique_ptr<RecentRequests> recent;
 };
 
 }  // namespace mesh::resilience

@@ -4,7 +4,9 @@
 // whose `enforcing` share is 0 counts what it would have ejected, and ejects nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "base/clock.h"
 #include "resilience/gradual_return.h"
@@ -21,6 +23,10 @@ struct OutlierPolicy {
   bool split_external_local_origin_errors = false;
   uint32_t consecutive_local_origin_failure = 5;
   uint32_t enforcing_consecutive_local_origin_failure = 100;
+
+  // Answers with one of these are errors, and no others: below 500 as 500. Empty: 5xx.
+  // Sorted.
+  std::vector<uint16_t> error_statuses;
 
   uint32_t success_rate_minimum_hosts = 5;
   uint32_t success_rate_request_volume = 100;
@@ -43,6 +49,12 @@ struct OutlierPolicy {
   bool successful_active_health_check_uneject_host = true;
   GradualReturn gradual_return;
 
+  // The status that an answer counts as.
+  uint16_t judged(uint16_t status) const {
+    if (error_statuses.empty()) return status;
+    if (!std::binary_search(error_statuses.begin(), error_statuses.end(), status)) return 200;
+    return std::max<uint16_t>(status, 500);
+  }
   // Totals over an interval are asked for: successes against the mean of all
   // hosts, or against a threshold.
   bool by_statistics() const {

@@ -64,7 +64,7 @@ enum class Verdict : uint8_t {
 
 // Decides after attempt number `attempt` (1 is the first). Takes a place of
 // `acquire` only when all else holds; acquire() says whether there was one, e.g.
-//   decide(policy, outcome, n, [&] { return bool(permit = budget.acquire(usage)); });
+//   decide(policy, outcome, n, [&] { return bool(permit = budget.acquire(usage, now)); });
 template <class Acquire>
 Verdict decide(const RetryPolicy& policy, const Outcome& outcome, uint32_t attempt,
                Acquire&& acquire) {

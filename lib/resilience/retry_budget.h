@@ -16,13 +16,18 @@ struct RetryBudget {
   std::optional<double> percent;  // of requests active and pending; 0 to 100
   uint32_t min_concurrency = 3;   // with percent: this many are always allowed
   uint32_t max_retries = 3;       // without percent
+  // With percent: of the requests that began within so long, where these are more; 0: none.
+  // Usage::recent is there then.
+  Duration interval{0};
 
-  // How many retries there may be now.
-  uint64_t allowed(const Usage& usage) const;
+  // How many retries there may be at once.
+  uint64_t allowed(const Usage& usage, Instant now) const;
 
   // Takes a place for one retry; an empty permit when there is none (UO).
   // Hold it until the retry has been answered.
-  Permit acquire(Usage& usage) const { return Permit::acquire(usage.retries, allowed(usage)); }
+  Permit acquire(Usage& usage, Instant now) const {
+    return Permit::acquire(usage.retries, allowed(usage, now));
+  }
 };
 
 }  // namespace mesh::resilience

@@ -69,6 +69,8 @@ void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext
       return owner_.on_attempt_failed(*this,
                                       {.failure = Failure::Overflow, .kind = Kind::Overflow});
     }
+    if (limits.budget_interval > Duration::zero() && limits.retry_budget_percent)
+      spec_->usage(high).recent->begin(loop_.now(), limits.budget_interval);
   }
   endpoint_ = &cluster.endpoint(host_);
   endpoint_->retain();

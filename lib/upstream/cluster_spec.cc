@@ -32,7 +32,14 @@ auto find_or_make(Map& map, const Key& key) {
 resilience::RetryBudget retry_budget(const xds::CircuitLimits& limits) {
   return {.percent = limits.retry_budget_percent,
           .min_concurrency = limits.min_retry_concurrency,
-          .max_retries = limits.max_retries};
+          .max_retries = limits.max_retries,
+          .interval = limits.budget_interval};
+}
+
+// Nobody asks before the specification with such a budget is in force.
+void count_recent(const resilience::RetryBudget& budget, resilience::Usage& usage) {
+  if (budget.interval > Duration::zero() && !usage.recent)
+    usage.recent = std::make_unique<resilience::RecentRequests>();
 }
 
 // A new host of a cluster with health checks has failed until it is checked; one
@@ -123,6 +130,8 @@ Result<std::shared_ptr<const ClusterSpec>> SharedState::spec(
   spec->watches_health = config->outlier || !config->health_checks.empty();
   spec->retry_budget = retry_budget(config->limits);
   spec->high_retry_budget = retry_budget(config->high_limits);
+  count_recent(spec->retry_budget, spec->shared->usage);
+  count_recent(spec->high_retry_budget, spec->shared->high_usage);
   if (assignment) {
     // Each takes its share of what the others have left.
     double kept = 1;

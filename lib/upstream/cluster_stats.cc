@@ -40,7 +40,7 @@ void add_members(const ClusterSpec& cluster, List& list) {
   list.gauge("membership_total", cluster.endpoints.size());
 }
 
-void add_limits(const ClusterSpec& cluster, bool high, List& list) {
+void add_limits(const ClusterSpec& cluster, bool high, Instant now, List& list) {
   const xds::CircuitLimits& limits = cluster.limits(high);
   const resilience::Usage& usage = cluster.usage(high);
   const auto& budget = high ? cluster.high_retry_budget : cluster.retry_budget;
@@ -52,14 +52,14 @@ void add_limits(const ClusterSpec& cluster, bool high, List& list) {
       {"cx_open", "remaining_cx", usage.connections, limits.max_connections},
       {"rq_pending_open", "remaining_pending", usage.pending, limits.max_pending_requests},
       {"rq_open", "remaining_rq", usage.requests, limits.max_requests},
-      {"rq_retry_open", "remaining_retries", usage.retries, budget.allowed(usage)},
+      {"rq_retry_open", "remaining_retries", usage.retries, budget.allowed(usage, now)},
   };
   const std::string head = std::string("circuit_breakers.") + (high ? "high." : "default.");
   for (const auto& row : rows) {
-    const uint64_t now = row.gauge.value();
-    list.gauge(head + std::string(row.open), now >= row.most ? 1 : 0);
+    const uint64_t value = row.gauge.value();
+    list.gauge(head + std::string(row.open), value >= row.most ? 1 : 0);
     if (limits.track_remaining)
-      list.gauge(head + std::string(row.remaining), now < row.most ? row.most - now : 0);
+      list.gauge(head + std::string(row.remaining), value < row.most ? row.most - value : 0);
   }
 }
 
@@ -98,7 +98,7 @@ void add_ejections(const ClusterSpec& cluster, List& list) {
 
 }  // namespace
 
-std::vector<ClusterStat> cluster_stats(const ClusterSpec& cluster) {
+std::vector<ClusterStat> cluster_stats(const ClusterSpec& cluster, Instant now) {
   List list;
   std::array<uint64_t, kClusterCounts> sums{};
   cluster.shared->stats.each([&](const ClusterCounts& one) {
@@ -107,8 +107,8 @@ std::vector<ClusterStat> cluster_stats(const ClusterSpec& cluster) {
   for (size_t i = 0; i < kClusterCounts; ++i)
     list.all.push_back({std::string(name(ClusterCount(i))), sums[i], is_gauge(ClusterCount(i))});
   add_members(cluster, list);
-  add_limits(cluster, false, list);
-  add_limits(cluster, true, list);
+  add_limits(cluster, false, now, list);
+  add_limits(cluster, true, now, list);
   if (!cluster.config->health_checks.empty()) add_checks(cluster, list);
   if (cluster.config->outlier) add_ejections(cluster, list);
   return std::move(list.all);

@@ -16,6 +16,6 @@ struct ClusterStat {
   bool gauge = false;
 };
 
-std::vector<ClusterStat> cluster_stats(const ClusterSpec& cluster);
+std::vector<ClusterStat> cluster_stats(const ClusterSpec& cluster, Instant now);
 
 }  // namespace mesh::upstream

@@ -63,13 +63,16 @@ void Endpoint::report_tcp_connected() {
 }
 
 bool Endpoint::report_answer(uint16_t status) {
-  const bool failed = status >= 500;
-  host_counts_->add(failed ? HostCount::RqError : HostCount::RqSuccess);
-  if (failed) host_counts_->add(HostCount::Answers5xx);
+  host_counts_->add(status >= 500 ? HostCount::RqError : HostCount::RqSuccess);
   counts_->add(ClusterCount::RqCompleted);
   counts_->add(class_of(status));
-  return cluster_->config->outlier &&
-         cluster_->shared->outlier.on_answer(cluster_->outlier, spec().shared->health, status,
+  if (!cluster_->config->outlier) {
+    if (status >= 500) host_counts_->add(HostCount::Answers5xx);
+    return false;
+  }
+  const uint16_t judged = cluster_->outlier.judged(status);
+  if (judged >= 500) host_counts_->add(HostCount::Answers5xx);
+  return cluster_->shared->outlier.on_answer(cluster_->outlier, spec().shared->health, judged,
                                              loop_.now(), owner_.random());
 }
 

@@ -1,5 +1,8 @@
 #include "xds/decode_cluster.h"
 
+#include <algorithm>
+
+#include "base/text.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http.pb.h"
@@ -16,6 +19,7 @@ namespace {
 namespace pb = envoy::config::cluster::v3;
 namespace core = envoy::config::core::v3;
 namespace tls = envoy::extensions::transport_sockets::tls::v3;
+using envoy::config::common::matcher::v3::MatchPredicate;
 using envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 using envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
@@ -104,6 +108,39 @@ const core::Http2ProtocolOptions& http2_options(const HttpProtocolOptions& optio
   }
 }
 
+// Of an answer nothing but its status is looked at.
+Result<void> decode_errors(const MatchPredicate& from, std::string_view path, int depth,
+                           std::vector<uint16_t>& into) {
+  if (from.rule_case() == MatchPredicate::kOrMatch && depth == 0) {
+    for (int i = 0; i < from.or_match().rules_size(); ++i)
+      MESH_TRY_VOID(decode_errors(from.or_match().rules(i), path_of(path, "or_match.rules", i),
+                                  depth + 1, into));
+    return {};
+  }
+  const auto& headers = from.http_response_headers_match().headers();
+  const std::string at = path_of(path, "http_response_headers_match.headers");
+  if (headers.size() != 1 || headers[0].name() != ":status" || headers[0].invert_match() ||
+      headers[0].string_match().exact().empty() || headers[0].string_match().ignore_case())
+    return refuse(at, "only one, :status with string_match.exact, is supported");
+  const auto status = text::parse_uint(headers[0].string_match().exact(), 599);
+  if (!status || *status < 100) return refuse(at, "a status is 100 to 599");
+  into.push_back(uint16_t(*status));
+  return {};
+}
+
+Result<void> decode_errors(const HttpProtocolOptions& options, const std::string& path,
+                           Cluster& into) {
+  if (!options.has_outlier_detection()) return {};
+  const std::string at = path_of(path, "outlier_detection.error_matcher");
+  std::vector<uint16_t> statuses;
+  MESH_TRY_VOID(decode_errors(options.outlier_detection().error_matcher(), at, 0, statuses));
+  if (statuses.empty()) return refuse(at, "is empty");
+  std::sort(statuses.begin(), statuses.end());
+  // Where nothing is detected nobody asks.
+  if (into.outlier) into.outlier->error_statuses = std::move(statuses);
+  return {};
+}
+
 Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, Cluster& into) {
   constexpr std::string_view kName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
   constexpr std::string_view kOutlierReturn = "mesh.xds.v1.OutlierReturn";
@@ -130,6 +167,7 @@ Result<void> decode_protocol(const pb::Cluster& cluster, std::string_view path, 
     const auto& http2 = http2_options(options, field);
     into.max_concurrent_streams = http2.max_concurrent_streams().value();
     MESH_TRY(into.http2, decode_http2(http2, path_of(at, field + ".http2_protocol_options")));
+    MESH_TRY_VOID(decode_errors(options, at, into));
     const auto& common = options.common_http_protocol_options();
     if (common.has_max_requests_per_connection())
       into.max_requests_per_connection = common.max_requests_per_connection().value();

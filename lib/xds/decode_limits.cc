@@ -1,3 +1,4 @@
+#include "xds/decode_common.h"
 #include "xds/decode_health.h"
 #include "xds/strict.h"
 
@@ -23,6 +24,8 @@ Result<void> decode_thresholds(const Thresholds& limits, const std::string& at,
     return refuse(path_of(at, "retry_budget.budget_percent"), "is 0 to 100");
   if (budget.has_min_retry_concurrency())
     into.min_retry_concurrency = budget.min_retry_concurrency().value();
+  MESH_TRY(into.budget_interval,
+           decode_duration(budget.budget_interval(), path_of(at, "retry_budget.budget_interval")));
   return {};
 }
 

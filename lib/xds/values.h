@@ -67,9 +67,9 @@ struct TlsContext {
   std::vector<std::string> subject_alt_uris;  // exact URI SANs accepted; empty: any of the bundle
   std::vector<std::string> subject_alt_uri_prefixes;
   std::vector<std::string> subject_alt_dns;
-  PemSource crl;  // where the validation secret has none; empty: nothing is revoked
+  PemSource crl;               // where the validation secret has none; empty: nothing is revoked
   bool crl_leaf_only = false;  // only_verify_leaf_cert_crl, of either
-  std::string sni;                          // upstream only
+  std::string sni;             // upstream only
   bool require_client_certificate = false;  // downstream only
   TlsVersion tls_minimum = TlsVersion::Tls12;
   TlsVersion tls_maximum = TlsVersion::Tls13;
@@ -361,6 +361,7 @@ struct CircuitLimits {  // over all workers; Envoy's defaults
   // retry_budget: percent of active requests and floor; nullopt: max_retries rules.
   std::optional<double> retry_budget_percent;
   uint32_t min_retry_concurrency = 3;
+  Duration budget_interval{0};  // requests begun within it are active, too
 };
 
 // What is not set is the kernel's.

@@ -20,6 +20,8 @@ except ImportError as error:
     print(f"no official descriptors: {error}")
     sys.exit(77)
 
+# Fields of Envoy 1.40 that its published descriptors do not have yet.
+NEWER = {("envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget", "budget_interval")}
 UNSUPPORTED_MESSAGE = 50816  # lib/api/mesh/xds_options.proto
 OFFICIAL_MODULES = """
 envoy.config.listener.v3.listener_pb2
@@ -30,6 +32,7 @@ envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2
 envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol_pb2
 envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2
 envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
+envoy.config.common.matcher.v3.matcher_pb2
 envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 envoy.extensions.filters.network.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.rbac.v3.rbac_pb2
@@ -121,7 +124,9 @@ def compare(ours):
             want = descriptor_pb2.DescriptorProto()
             theirs.CopyToProto(want)
             compared += 1
-            mine = {field_facts(f) for f in message.field}
+            known = {f.name for f in want.field}
+            mine = {field_facts(f) for f in message.field
+                    if f.name in known or (name, f.name) not in NEWER}
             if stand_in(message):
                 if mine:
                     yield f"{name}: a stand-in has no fields"

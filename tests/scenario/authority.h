@@ -63,8 +63,7 @@ class Authority {
   std::string revoke(const std::vector<size_t>& numbers) const {
     std::vector<identity::Certificate> revoked;
     for (const size_t number : numbers) revoked.push_back(issued_.at(number));
-    return folder_.write(folder_name_ + "-crl.pem",
-                         support::revocation_list(root_, key_, revoked));
+    return folder_.write(folder_name_ + "-crl.pem", support::revocation_list(root_, key_, revoked));
   }
 
  private:

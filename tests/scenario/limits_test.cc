@@ -35,7 +35,7 @@ struct Slow {
 uint64_t stat(Proxy& proxy, const std::string& name) {
   uint64_t value = 0;
   proxy.run([&](forward::Forwarder& f) {
-    for (const auto& one : upstream::cluster_stats(*f.snapshot()->clusters.at("svc")))
+    for (const auto& one : upstream::cluster_stats(*f.snapshot()->clusters.at("svc"), f.now()))
       if (one.name == name) value = one.value;
   });
   return value;

@@ -71,8 +71,13 @@ void Analyzer::selected(const v1::Object& object, const Message& spec) {
     labels = labels_of(by->labels());
     path = "spec.workloadSelector";
   }
+  if (const auto* by = part<selection::WorkloadSelector>(spec, "workload_selector")) {
+    labels = labels_of(by->match_labels());
+    path = "spec.workloadSelector";
+  }
   const std::string& ns = object.namespace_();
-  const bool everywhere = ns == options_.root_namespace && object.kind() != "ServiceEntry";
+  const bool everywhere = ns == options_.root_namespace && object.kind() != "ServiceEntry" &&
+                          object.kind() != "DestinationRule";
   if (labels.empty() || index_.selects(everywhere ? "" : ns, labels)) return;
   find("M202", object, path,
        "no workload " + (everywhere ? std::string() : "of namespace " + ns + " ") +
@@ -130,7 +135,8 @@ void Analyzer::destination_rule(const v1::Object& object) {
                at_index("spec.subsets", i) + ".trafficPolicy");
   known_host(object, "spec.host", rule.host());
   only("M207", object, "spec.host", "host " + rule.host() + ", and is used in its place",
-       object.namespace_() + rule.host());
+       object.namespace_() + rule.host() +
+           text_of(labels_of(rule.workload_selector().match_labels())));
   if (index_.find_service(rule.host(), object.namespace_()) == nullptr) return;
   for (int i = 0; i < rule.subsets_size(); ++i) {
     const auto labels = labels_of(rule.subsets(i).labels());

@@ -38,6 +38,13 @@ void check_pool(const ConnectionPoolSettings& pool, const std::string& path, Che
   check_limit(path + ".http.maxRetries", http.max_retries(), checker);
   if (http.has_idle_timeout())
     checker.duration(path + ".http.idleTimeout", http.idle_timeout(), true);
+  if (!http.has_http2_keep_alive()) return;
+  const auto& ping = http.http2_keep_alive();
+  const std::string at = path + ".http.http2KeepAlive";
+  if (checker.expect(ping.has_interval(), at + ".interval", "expected a duration"))
+    checker.duration(at + ".interval", ping.interval(), false);
+  if (checker.expect(ping.has_timeout(), at + ".timeout", "expected a duration"))
+    checker.duration(at + ".timeout", ping.timeout(), false);
 }
 
 void check_outlier(const OutlierDetection& outlier, const std::string& path, Checker& checker) {
@@ -50,6 +57,9 @@ void check_outlier(const OutlierDetection& outlier, const std::string& path, Che
                      outlier.split_external_local_origin_errors(),
                  path + ".consecutiveLocalOriginFailures",
                  "needs splitExternalLocalOriginErrors: true");
+  const auto& codes = outlier.outlier_detection_http_error_codes();
+  for (int i = 0; i < codes.size(); ++i)
+    checker.range(at_index(path + ".outlierDetectionHttpErrorCodes", i), codes[i], 100, 599);
 }
 
 void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& checker) {
@@ -73,21 +83,20 @@ void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& c
   }
   checker.expect(others || tls.ca_certificates().empty(), path + ".caCertificates",
                  "is for modes SIMPLE and MUTUAL");
-  checker.expect(others || tls.ca_crl().empty(), path + ".caCrl",
-                 "is for modes SIMPLE and MUTUAL");
+  checker.expect(others || tls.ca_crl().empty(), path + ".caCrl", "is for modes SIMPLE and MUTUAL");
   checker.expect(others || !tls.has_insecure_skip_verify(), path + ".insecureSkipVerify",
                  "is for modes SIMPLE and MUTUAL");
-  for (const auto& [field, file] : {std::pair("clientCertificate", &tls.client_certificate()),
-                                    std::pair("privateKey", &tls.private_key()),
-                                    std::pair("caCertificates", &tls.ca_certificates()),
-                                    std::pair("caCrl", &tls.ca_crl())})
+  for (const auto& [field, file] :
+       {std::pair("clientCertificate", &tls.client_certificate()),
+        std::pair("privateKey", &tls.private_key()),
+        std::pair("caCertificates", &tls.ca_certificates()), std::pair("caCrl", &tls.ca_crl())})
     checker.expect(file->empty() || file->starts_with('/'), path + "." + field,
                    "expected the absolute path of a file on the forwarder's host");
   if (tls.insecure_skip_verify().value())
-    checker.expect(tls.ca_certificates().empty() && tls.ca_crl().empty() &&
-                       tls.subject_alt_names().empty(),
-                   path + ".insecureSkipVerify",
-                   "verifies nothing: caCertificates, caCrl and subjectAltNames contradict it");
+    checker.expect(
+        tls.ca_certificates().empty() && tls.ca_crl().empty() && tls.subject_alt_names().empty(),
+        path + ".insecureSkipVerify",
+        "verifies nothing: caCertificates, caCrl and subjectAltNames contradict it");
   const bool set = tls.subject_alt_names_size() > 0 || !tls.sni().empty();
   checker.expect(!set || tls.mode() != ClientTLSSettings::DISABLE, path,
                  "mode DISABLE, the default, has neither sni nor subjectAltNames");
@@ -122,6 +131,20 @@ void check_policy(const TrafficPolicy& policy, const std::string& path, Checker&
   }
   if (policy.retry_budget().has_percent())
     checker.range(path + ".retryBudget.percent", policy.retry_budget().percent().value(), 0, 100);
+  if (policy.retry_budget().has_budget_interval())
+    checker.duration(path + ".retryBudget.budgetInterval", policy.retry_budget().budget_interval(),
+                     true);
+}
+
+// Istio: a rule for some workloads is for those of its own namespace.
+void check_selector(const DestinationRule& rule, Checker& checker) {
+  const std::string path = "spec.workloadSelector.matchLabels";
+  const auto& labels = rule.workload_selector().match_labels();
+  checker.labels(path, labels);
+  if (labels.empty()) checker.warn(path, "is empty: all workloads of the namespace are meant");
+  checker.expect(
+      rule.export_to_size() == 0 || (rule.export_to_size() == 1 && rule.export_to(0) == "."),
+      "spec.exportTo", "with a workloadSelector expected [.], its own namespace");
 }
 
 }  // namespace
@@ -145,6 +168,7 @@ void validate(const DestinationRule& rule, Checker& checker) {
     check_policy(subset.traffic_policy(), path + ".trafficPolicy", checker);
   }
   checker.export_to("spec.exportTo", rule.export_to());
+  if (rule.has_workload_selector()) check_selector(rule, checker);
 }
 
 }  // namespace mesh::config

@@ -22,6 +22,23 @@ bool is_prime(uint64_t n) {
   return true;
 }
 
+// What stands between the semicolons of a cookie (RFC 6265, section 4.1.1).
+void check_attributes(const ConsistentHash::HTTPCookie& cookie, const std::string& path,
+                      Checker& checker) {
+  std::set<std::string> names;
+  for (int i = 0; i < cookie.attributes_size(); ++i) {
+    const auto& attribute = cookie.attributes(i);
+    const std::string at = at_index(path, i);
+    if (checker.expect(is_field_name(attribute.name()), at + ".name",
+                       "expected the name of an attribute"))
+      checker.expect(names.insert(text::to_lower(attribute.name())).second, at + ".name",
+                     "the attribute " + attribute.name() + " is there twice");
+    checker.expect(std::all_of(attribute.value().begin(), attribute.value().end(),
+                               [](char c) { return c >= 0x20 && c < 0x7f && c != ';'; }),
+                   at + ".value", "expected visible characters without a semicolon");
+  }
+}
+
 void check_hash(const ConsistentHash& hash, const std::string& path, Checker& checker) {
   switch (hash.hash_key_case()) {
     case ConsistentHash::kHttpHeaderName:
@@ -33,6 +50,7 @@ void check_hash(const ConsistentHash& hash, const std::string& path, Checker& ch
                      "expected the name of a cookie");
       if (hash.http_cookie().has_ttl())
         checker.duration(path + ".httpCookie.ttl", hash.http_cookie().ttl(), true);
+      check_attributes(hash.http_cookie(), path + ".httpCookie.attributes", checker);
       break;
     case ConsistentHash::kUseSourceIp:
       checker.expect(hash.use_source_ip(), path + ".useSourceIp", "expected true, or another key");
@@ -68,6 +86,50 @@ void check_locality(const std::string& locality, const std::string& path, Checke
       "expected REGION/ZONE/SUBZONE, or \"*\" as the last part, got " + text::quoted(locality));
 }
 
+// Of localities and of zones: where regions fail over to, by region and by labels.
+template <class Setting>
+void check_failover(const Setting& setting, const std::string& path, Checker& checker) {
+  for (int i = 0; i < setting.failover_size(); ++i) {
+    const auto& failover = setting.failover(i);
+    const std::string at = at_index(path + ".failover", i);
+    const auto region = [&](const std::string& name, const std::string& value) {
+      checker.expect(!value.empty() && value.find_first_of("*/") == std::string::npos, name,
+                     "expected a region");
+    };
+    region(at + ".from", failover.from());
+    region(at + ".to", failover.to());
+    checker.expect(failover.from() != failover.to(), at, "from and to are the same region");
+  }
+  std::set<std::string> keys;
+  for (int i = 0; i < setting.failover_priority_size(); ++i) {
+    const std::string& label = setting.failover_priority(i);
+    const std::string key = label.substr(0, label.find('='));
+    checker.expect(!key.empty() && keys.insert(key).second, at_index(path + ".failoverPriority", i),
+                   "expected a label, each once");
+  }
+}
+
+void check_zones(const LoadBalancerSettings& settings, const std::string& path, Checker& checker) {
+  if (!settings.has_zone_aware_lb_setting()) return;
+  const auto& zones = settings.zone_aware_lb_setting();
+  checker.expect(!settings.has_locality_lb_setting(), path,
+                 "does not go with localityLbSetting: give one of both");
+  checker.expect(settings.simple() != LoadBalancerSettings::PASSTHROUGH, path,
+                 "does nothing with PASSTHROUGH: callers choose");
+  check_failover(zones, path, checker);
+  constexpr const char* kTopology[] = {"topology.kubernetes.io/region",
+                                       "topology.kubernetes.io/zone", "topology.istio.io/subzone"};
+  for (int i = 0; i < zones.failover_priority_size(); ++i) {
+    const std::string& label = zones.failover_priority(i);
+    const auto same = [&](std::string_view key) { return label.substr(0, label.find('=')) == key; };
+    checker.expect(std::none_of(std::begin(kTopology), std::end(kTopology), same),
+                   at_index(path + ".failoverPriority", i),
+                   "regions and zones are looked at in any case: expected another label");
+  }
+  checker.expect(!zones.has_min_cluster_size() || zones.min_cluster_size().value() > 0,
+                 path + ".minClusterSize", "expected a number over 0");
+}
+
 void check_localities(const LocalityLoadBalancerSetting& setting, const std::string& path,
                       Checker& checker) {
   const bool distributes = setting.distribute_size() > 0;
@@ -87,24 +149,7 @@ void check_localities(const LocalityLoadBalancerSetting& setting, const std::str
     checker.expect(sum == 100, at + ".to",
                    "expected weights that sum to 100, got " + std::to_string(sum));
   }
-  for (int i = 0; i < setting.failover_size(); ++i) {
-    const auto& failover = setting.failover(i);
-    const std::string at = at_index(path + ".failover", i);
-    const auto region = [&](const std::string& name, const std::string& value) {
-      checker.expect(!value.empty() && value.find_first_of("*/") == std::string::npos, name,
-                     "expected a region");
-    };
-    region(at + ".from", failover.from());
-    region(at + ".to", failover.to());
-    checker.expect(failover.from() != failover.to(), at, "from and to are the same region");
-  }
-  std::set<std::string> keys;
-  for (int i = 0; i < setting.failover_priority_size(); ++i) {
-    const std::string& label = setting.failover_priority(i);
-    const std::string key = label.substr(0, label.find('='));
-    checker.expect(!key.empty() && keys.insert(key).second, at_index(path + ".failoverPriority", i),
-                   "expected a label, each once");
-  }
+  check_failover(setting, path, checker);
 }
 
 void check_warmup(const LoadBalancerSettings& settings, const std::string& path, Checker& checker) {
@@ -143,6 +188,7 @@ void check_load_balancer(const LoadBalancerSettings& settings, const std::string
   if (settings.has_consistent_hash())
     check_hash(settings.consistent_hash(), path + ".consistentHash", checker);
   check_localities(settings.locality_lb_setting(), path + ".localityLbSetting", checker);
+  check_zones(settings, path + ".zoneAwareLbSetting", checker);
   check_warmup(settings, path, checker);
   checker.expect(
       settings.simple() != LoadBalancerSettings::PASSTHROUGH || !settings.has_locality_lb_setting(),

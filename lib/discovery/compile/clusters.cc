@@ -47,6 +47,7 @@ void set_retry_budget(const istio::TrafficPolicy::RetryBudget& from, pb::Cluster
   budget.mutable_budget_percent()->set_value(from.has_percent() ? from.percent().value() : 20);
   budget.mutable_min_retry_concurrency()->set_value(
       from.min_retry_concurrency() == 0 ? 3 : from.min_retry_concurrency());
+  if (from.has_budget_interval()) *budget.mutable_budget_interval() = from.budget_interval();
 }
 
 void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
@@ -82,7 +83,26 @@ void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
 
 enum class Http : uint8_t { Http1, Http2, Alpn, Client };
 
-void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::Cluster& cluster) {
+// Null: no connection of the cluster will speak it.
+envoy::config::core::v3::Http2ProtocolOptions* http2_of(HttpProtocolOptions& options) {
+  if (options.has_auto_config())
+    return options.mutable_auto_config()->mutable_http2_protocol_options();
+  if (options.has_use_downstream_protocol_config())
+    return options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options();
+  auto& config = *options.mutable_explicit_http_config();
+  return config.has_http2_protocol_options() ? config.mutable_http2_protocol_options() : nullptr;
+}
+
+// One more status that is an error.
+void add_error(uint32_t code, envoy::config::common::matcher::v3::MatchPredicate& into) {
+  auto& header =
+      *into.mutable_or_match()->add_rules()->mutable_http_response_headers_match()->add_headers();
+  header.set_name(":status");
+  header.mutable_string_match()->set_exact(std::to_string(code));
+}
+
+void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool,
+                  const istio::OutlierDetection& outlier, pb::Cluster& cluster) {
   HttpProtocolOptions options;
   switch (protocol) {
     case Http::Http1:
@@ -103,16 +123,16 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool, pb::
       break;
     }
   }
-  if (const int32_t streams = pool.http().max_concurrent_streams(); streams > 0) {
-    auto* const http2 =
-        options.has_auto_config() ? options.mutable_auto_config()->mutable_http2_protocol_options()
-        : protocol == Http::Http2
-            ? options.mutable_explicit_http_config()->mutable_http2_protocol_options()
-        : protocol == Http::Client
-            ? options.mutable_use_downstream_protocol_config()->mutable_http2_protocol_options()
-            : nullptr;
-    if (http2 != nullptr) http2->mutable_max_concurrent_streams()->set_value(uint32_t(streams));
+  if (auto* const http2 = http2_of(options)) {
+    if (const int32_t streams = pool.http().max_concurrent_streams(); streams > 0)
+      http2->mutable_max_concurrent_streams()->set_value(uint32_t(streams));
+    if (const auto& ping = pool.http().http2_keep_alive(); pool.http().has_http2_keep_alive()) {
+      *http2->mutable_connection_keepalive()->mutable_interval() = ping.interval();
+      *http2->mutable_connection_keepalive()->mutable_timeout() = ping.timeout();
+    }
   }
+  for (const uint32_t code : outlier.outlier_detection_http_error_codes())
+    add_error(code, *options.mutable_outlier_detection()->mutable_error_matcher());
   if (const int32_t requests = pool.http().max_requests_per_connection(); requests > 0)
     options.mutable_common_http_protocol_options()
         ->mutable_max_requests_per_connection()
@@ -321,7 +341,7 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   if (!chosen) set_choice(model, node, policy, own, cluster);
   Security security = security_of(model, service, port, policy);
   const Http protocol = protocol_of(port, security, pool);
-  if (may_be_http(port)) set_protocol(protocol, pool, cluster);
+  if (may_be_http(port)) set_protocol(protocol, pool, policy.outlier_detection(), cluster);
   // The PROXY protocol is for one socket: Istio drops the choice by endpoint, too.
   // Nor is anything known of an endpoint that the caller chose.
   if ((policy.has_proxy_protocol() || chosen) && security == Security::ByEndpoint)
@@ -349,9 +369,9 @@ pb::Cluster inbound_cluster(const Node& node, const Service* service, const Inbo
         *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
   }
   if (!port.declared)
-    set_protocol(Http::Client, {}, cluster);
+    set_protocol(Http::Client, {}, {}, cluster);
   else if (port.http)
-    set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, cluster);
+    set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, {}, cluster);
   if (service != nullptr) {
     set_origin("service", service->object, *cluster.mutable_metadata());
     set_service(*service, cluster);
@@ -365,7 +385,7 @@ pb::Cluster inbound_cluster(const Node& node, const Service* service, const Inbo
 std::vector<Resource> compile_service_clusters(const Model& model, const Service& service,
                                                const Node& node) {
   std::vector<Resource> result;
-  const auto* rule = model.destination_rule(service, node.ns);
+  const auto* rule = model.destination_rule(service, node);
   const std::string origin =
       rule == nullptr ? "" : origin_of("DestinationRule", rule->ns, rule->name);
   for (const auto& port : service.ports) {

@@ -109,7 +109,7 @@ std::vector<Resource> compile_endpoints(const Model& model, const Service& servi
 
 std::vector<Resource> assignments_of(const Model& model, const Service& service, const Node& node) {
   std::vector<Resource> result;
-  const auto* rule = model.destination_rule(service, node.ns);
+  const auto* rule = model.destination_rule(service, node);
   for (const auto& port : service.ports) {
     result.push_back(compile_one(model, service, port, "", Labels{}, node,
                                  policy_for(rule, nullptr, port.number)));

@@ -100,6 +100,13 @@ void set_load_balancer(const istio::LoadBalancerSettings& from, const Extra* ext
                        pb::Cluster& cluster) {
   // Istio: no panic; where nobody is well the caller hears so.
   cluster.mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(0);
+  if (from.has_zone_aware_lb_setting()) {
+    const auto& zone = from.zone_aware_lb_setting();
+    auto& into = *cluster.mutable_common_lb_config()->mutable_zone_aware_lb_config();
+    // Said explicitly, as Envoy's own zone-aware routing is on where nothing is said.
+    if (zone.has_enabled() && !zone.enabled().value()) into.mutable_routing_enabled()->set_value(0);
+    if (zone.has_min_cluster_size()) *into.mutable_min_cluster_size() = zone.min_cluster_size();
+  }
   if (extra != nullptr && extra->has_zone_aware()) {
     const auto& zone = extra->zone_aware();
     auto& into = *cluster.mutable_common_lb_config()->mutable_zone_aware_lb_config();
@@ -131,6 +138,11 @@ void add_hash_policy(const istio::LoadBalancerSettings& from,
       cookie.set_path(hash.http_cookie().path());
       // Istio: a cookie is made also where no ttl is given: for a session.
       *cookie.mutable_ttl() = hash.http_cookie().ttl();
+      for (const auto& attribute : hash.http_cookie().attributes()) {
+        auto& to = *cookie.add_attributes();
+        to.set_name(attribute.name());
+        to.set_value(attribute.value());
+      }
       break;
     }
     case Hash::kHttpQueryParameterName:

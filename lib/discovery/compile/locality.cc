@@ -60,6 +60,11 @@ uint32_t distance_by_labels(const Keys& keys, const Labels& mine, const Labels& 
 LocalityRule::LocalityRule(const istio::TrafficPolicy& policy, const Node& node,
                            const std::string& locality)
     : labels_(node.labels), locality_(locality) {
+  if (policy.load_balancer().has_zone_aware_lb_setting()) {
+    const auto& zones = policy.load_balancer().zone_aware_lb_setting();
+    if (!zones.has_enabled() || zones.enabled().value()) zones_ = &zones;
+    return;
+  }
   const auto& setting = policy.load_balancer().locality_lb_setting();
   if (setting.has_enabled() && !setting.enabled().value()) return;
   add_topology(locality_, labels_);
@@ -86,7 +91,23 @@ std::map<std::string, uint32_t> LocalityRule::weights(
   return result;
 }
 
+// Istio: by labels, then our region, the one that it fails over to, others; where ours is not
+// known they are alike. So are the zones of one: the forwarder shares requests among them.
+uint32_t LocalityRule::distance_by_zones(const Workload& workload) const {
+  const uint32_t labels = distance_by_labels(zones_->failover_priority(), labels_, workload.labels);
+  const auto mine = parts_of(locality_)[0];
+  const auto its = parts_of(workload.locality)[0];
+  uint32_t region = mine.empty() || mine == its ? 0 : 2;
+  for (const auto& failover : zones_->failover()) {
+    if (region == 0 || failover.from() != mine) continue;
+    if (failover.to() == its) region = 1;
+    break;
+  }
+  return labels * 3 + region;
+}
+
 uint32_t LocalityRule::distance(const Workload& workload) const {
+  if (zones_ != nullptr) return distance_by_zones(workload);
   if (!failover_) return 0;
   if (setting_->failover_priority_size() > 0) {
     Labels theirs = workload.labels;

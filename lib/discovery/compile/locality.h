@@ -1,9 +1,10 @@
 // LocalityRule: in which order and with which weights a node uses the localities of
-// a service: localityLbSetting.
+// a service: localityLbSetting, or zoneAwareLbSetting.
 //
 // Istio, "Locality Load Balancing": failover needs outlier detection, which alone can
 // tell that a locality fails, and a caller that knows where it is; distribute needs
-// the latter. Inside of lib/discovery/compile only.
+// the latter. Zone-aware balancing keeps regions apart in any case. Inside of
+// lib/discovery/compile only.
 #pragma once
 
 #include <map>
@@ -29,8 +30,12 @@ class LocalityRule {
 
  private:
   using Setting = istio::LocalityLoadBalancerSetting;
+  using Zones = istio::ZoneAwareLoadBalancerSetting;
+  uint32_t distance_by_zones(const Workload& workload) const;
+
   const Setting* setting_ = nullptr;  // null: localities are alike
   const Setting::Distribute* distribute_ = nullptr;
+  const Zones* zones_ = nullptr;  // not null: in the place of failover
   bool failover_ = false;
   Labels labels_;  // the caller's, and where it is as labels
   std::string locality_;

@@ -68,7 +68,7 @@ class Sessions {
 
   // Each destination's, once (Istio).
   void add_hash(const Target& target, pb::RouteAction& action, std::set<std::string>& seen) const {
-    const auto* rule = model_.destination_rule(*target.service, node_.ns);
+    const auto* rule = model_.destination_rule(*target.service, node_);
     if (rule == nullptr) return;
     const istio::Subset* subset = nullptr;
     for (const auto& one : rule->spec.subsets())

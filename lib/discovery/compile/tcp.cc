@@ -105,7 +105,7 @@ TcpProxy proxy_to(const Model& model, const Target& target, const Destinations& 
 }
 
 void set_idle(const Model& model, const Node& node, const Target& target, TcpProxy& proxy) {
-  const auto* rule = model.destination_rule(*target.service, node.ns);
+  const auto* rule = model.destination_rule(*target.service, node);
   const auto policy = policy_for(rule, nullptr, target.port->number);
   if (policy.connection_pool().tcp().has_idle_timeout())
     *proxy.mutable_idle_timeout() = policy.connection_pool().tcp().idle_timeout();

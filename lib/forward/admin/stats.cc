@@ -70,7 +70,7 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state, c
   add("cluster_manager", "active_clusters", snapshot->clusters.size());
   add("listener_manager", "total_listeners_active", snapshot->listeners.size());
   for (const auto& [name, cluster] : snapshot->clusters) {
-    for (const upstream::ClusterStat& one : upstream::cluster_stats(*cluster)) {
+    for (const upstream::ClusterStat& one : upstream::cluster_stats(*cluster, forwarder.now())) {
       stats.push_back({"cluster." + name + "." + one.name, prometheus_name("cluster." + one.name),
                        name, one.value, one.gauge});
     }

@@ -79,8 +79,8 @@ TEST_CASE("object: whom a DestinationRule is for, and what it leaves to callers"
       {"a credential", policy("tls: {mode: MUTUAL, credentialName: c}"), ""},
       {"a credential and a file",
        policy("tls: {mode: SIMPLE, credentialName: c, caCertificates: /ca.pem}"),
-       "spec.trafficPolicy.tls.credentialName: stands for clientCertificate, privateKey and "
-       "caCertificates"},
+       "spec.trafficPolicy.tls.credentialName: stands for clientCertificate, privateKey, "
+       "caCertificates and caCrl"},
       {"a credential for nothing", policy("tls: {mode: ISTIO_MUTUAL, credentialName: c}"),
        "spec.trafficPolicy.tls.credentialName: is for modes SIMPLE and MUTUAL"},
   };

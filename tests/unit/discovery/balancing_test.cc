@@ -119,12 +119,14 @@ TEST_CASE("a rule's consistent hash: the cluster's algorithm and the routes' pol
   CHECK(maglev.options.algorithm == Algorithm::Maglev);
   CHECK(maglev.options.hash.table_size == 251);
   CHECK(maglev.options.hash.hash_balance_factor == 130);
-  const auto cookie =
-      routes("loadBalancer: {consistentHash: {httpCookie: {name: who, path: /a, ttl: 60s}}}");
+  const auto cookie = routes(
+      "loadBalancer: {consistentHash: {httpCookie: {name: who, path: /a, ttl: 60s, "
+      "attributes: [{name: SameSite, value: Lax}, {name: Secure}]}}}");
   const auto& made = route_of(cookie).hash_policies.at(0);
   CHECK(made.kind == route::HashPolicy::Kind::Cookie);
   CHECK(made.ttl == Duration(60s));
   CHECK(made.path == "/a");
+  CHECK(made.attributes == decltype(made.attributes){{"SameSite", "Lax"}, {"Secure", ""}});
   const auto query = routes("loadBalancer: {consistentHash: {httpQueryParameterName: id}}");
   CHECK(route_of(query).hash_policies.at(0).kind == route::HashPolicy::Kind::QueryParameter);
 }
@@ -140,6 +142,32 @@ TEST_CASE("a ServicePolicy's balancing goes before the rule's") {
                               policy("loadBalancer: {zoneAware: {minClusterSize: 2}}"));
   CHECK(zone.options.locality == balance::LocalityMode::ZoneAware);
   CHECK(zone.options.zone.min_cluster_size == 2);
+}
+
+TEST_CASE("a rule's zones: on unless they are off, and a ServicePolicy's go before them") {
+  const auto on = balancing("loadBalancer: {zoneAwareLbSetting: {minClusterSize: 3}}");
+  CHECK(on.options.locality == balance::LocalityMode::ZoneAware);
+  CHECK(on.options.zone.min_cluster_size == 3);
+  CHECK(on.options.zone.routing_enabled_percent == 100);
+  const auto off = balancing("loadBalancer: {zoneAwareLbSetting: {enabled: false}}");
+  CHECK(off.options.zone.routing_enabled_percent == 0);
+  const auto own = balancing("loadBalancer: {zoneAwareLbSetting: {minClusterSize: 3}}",
+                             policy("loadBalancer: {zoneAware: {minClusterSize: 9}}"));
+  CHECK(own.options.zone.min_cluster_size == 9);
+}
+
+TEST_CASE("a rule's zones: regions come one after the other") {
+  const auto with = [](const std::string& setting) {
+    return groups("loadBalancer: {zoneAwareLbSetting: {" + setting + "}}");
+  };
+  CHECK(with("") ==
+        Groups{"asia/a/r1:1:0", "eu/a/r1:0:0", "eu/a/r2:0:0", "eu/b/r1:0:0", "us/a/r1:1:0"});
+  CHECK(with("failover: [{from: eu, to: us}]") ==
+        Groups{"asia/a/r1:2:0", "eu/a/r1:0:0", "eu/a/r2:0:0", "eu/b/r1:0:0", "us/a/r1:1:0"});
+  CHECK(with("failoverPriority: [disk=ssd], failover: [{from: eu, to: asia}]") ==
+        Groups{"asia/a/r1:2:0", "eu/a/r1:1:0", "eu/a/r2:1:0", "eu/b/r1:1:0", "us/a/r1:0:0"});
+  CHECK(with("enabled: false") ==
+        Groups{"asia/a/r1:0:0", "eu/a/r1:0:0", "eu/a/r2:0:0", "eu/b/r1:0:0", "us/a/r1:0:0"});
 }
 
 TEST_CASE("a ServicePolicy's sticky session is its routes' filter") {

@@ -111,6 +111,36 @@ TEST_CASE("a DestinationRule's policy, and a subset's above it") {
   CHECK(v3->connect_timeout == 2s);
 }
 
+TEST_CASE("a rule that selects callers holds for those alone, and before the others'") {
+  const auto rule = [](const std::string& name, const std::string& ns, const std::string& more,
+                       int connections) {
+    return "\n---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: " +
+           name + ", namespace: " + ns + "}\nspec: {host: legacy.example.org" + more +
+           ", trafficPolicy: {connectionPool: {tcp: {maxConnections: " +
+           std::to_string(connections) + "}}}}\n";
+  };
+  const auto limit = [](const std::string& yaml, const Node& node) {
+    return cluster(sample::model(yaml), "outbound|8080||legacy.example.org", node)
+        ->limits.max_connections;
+  };
+  const std::string yaml =
+      sample::kAll + rule("all", "demo", "", 1) +
+      rule("other", "demo", ", workloadSelector: {matchLabels: {app: other}}", 2) +
+      rule("web", "demo", ", workloadSelector: {matchLabels: {app: web}}", 3) +
+      rule("away", "elsewhere", ", workloadSelector: {matchLabels: {app: web}}", 4);
+  const Node web = sample::node("web-1");
+  CHECK(limit(yaml, web) == 3);
+  CHECK(sample::model(yaml)->heeds().labels);
+  Node without = web;
+  without.labels.clear();
+  CHECK(limit(yaml, without) == 1);
+  Node outside = without;
+  outside.ns = "elsewhere";
+  CHECK(limit(yaml, outside) == 1);
+  outside.labels = {{"app", "web"}};
+  CHECK(limit(yaml, outside) == 4);
+}
+
 TEST_CASE("who is not of the mesh is spoken to in clear text") {
   const auto model = sample::model(sample::kAll);
   const auto legacy = cluster(model, "outbound|8080||legacy.example.org");

@@ -98,8 +98,9 @@ spec:
   trafficPolicy:
     connectionPool:
       tcp: {maxConnections: 1, tcpKeepalive: {probes: 3, time: 60s, interval: 5s}}
-      http: {http1MaxPendingRequests: 1, http2MaxRequests: 7, maxRequestsPerConnection: 2, maxRetries: 9, maxConcurrentStreams: 11}
-    outlierDetection: {splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 2, minHealthPercent: 30}
+      http: {http1MaxPendingRequests: 1, http2MaxRequests: 7, maxRequestsPerConnection: 2, maxRetries: 9, maxConcurrentStreams: 11, h2UpgradePolicy: UPGRADE, http2KeepAlive: {interval: 30s, timeout: 5s}}
+    retryBudget: {percent: 30, budgetInterval: 4s}
+    outlierDetection: {outlierDetectionHttpErrorCodes: [503, 404], splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 2, minHealthPercent: 30}
 )",
                            "outbound|80||web");
   CHECK(web->limits.max_connections == 1);
@@ -115,4 +116,9 @@ spec:
   CHECK(web->outlier->split_external_local_origin_errors);
   CHECK(web->outlier->consecutive_local_origin_failure == 2);
   CHECK_FALSE(web->outlier->by_statistics());
+  CHECK(web->outlier->error_statuses == std::vector<uint16_t>{404, 503});
+  CHECK(web->http2.keepalive.interval == std::chrono::seconds(30));
+  CHECK(web->http2.keepalive.timeout == std::chrono::seconds(5));
+  CHECK(web->limits.retry_budget_percent == 30);
+  CHECK(web->limits.budget_interval == std::chrono::seconds(4));
 }

@@ -10,6 +10,7 @@
 using namespace mesh;
 using namespace mesh::resilience;
 using std::chrono::milliseconds;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -137,24 +138,46 @@ TEST_CASE("retry: the cause of not retrying is told", "[resilience]") {
 TEST_CASE("retry: a fixed number of retries at once without a budget", "[resilience]") {
   Usage usage;
   const RetryBudget budget{.percent = std::nullopt, .min_concurrency = 9, .max_retries = 2};
-  Permit first = budget.acquire(usage);
-  Permit second = budget.acquire(usage);
+  Permit first = budget.acquire(usage, {});
+  Permit second = budget.acquire(usage, {});
   CHECK((first && second));
-  CHECK_FALSE(budget.acquire(usage));
+  CHECK_FALSE(budget.acquire(usage, {}));
   first.reset();
   CHECK(usage.retries.value() == 1);
-  CHECK(budget.acquire(usage));
+  CHECK(budget.acquire(usage, {}));
   CHECK(usage.retries.value() == 1);  // a permit given up at once
 }
 
 TEST_CASE("retry: a budget is a share of what is active, with a floor", "[resilience]") {
   Usage usage;
   const RetryBudget budget{.percent = 20.0, .min_concurrency = 3, .max_retries = 0};
-  CHECK(budget.allowed(usage) == 3);
+  CHECK(budget.allowed(usage, {}) == 3);
   for (int i = 0; i < 40; ++i) REQUIRE(usage.requests.try_acquire(100));
-  CHECK(budget.allowed(usage) == 8);
+  CHECK(budget.allowed(usage, {}) == 8);
   for (int i = 0; i < 10; ++i) REQUIRE(usage.pending.try_acquire(100));
-  CHECK(budget.allowed(usage) == 10);
+  CHECK(budget.allowed(usage, {}) == 10);
+}
+
+TEST_CASE("retry: a budget with an interval counts what began within it", "[resilience]") {
+  Usage usage;
+  usage.recent = std::make_unique<RecentRequests>();
+  const RetryBudget budget{
+      .percent = 20.0, .min_concurrency = 3, .max_retries = 0, .interval = 10s};
+  Instant now = Instant{} + 5min;
+  for (int i = 0; i < 50; ++i) usage.recent->begin(now, 10s);
+  CHECK(budget.allowed(usage, now) == 10);
+  now += 5s;
+  for (int i = 0; i < 25; ++i) usage.recent->begin(now, 10s);
+  CHECK(budget.allowed(usage, now) == 15);
+  CHECK(budget.allowed(usage, now + 5s) == 5);  // the first fifty are over
+  CHECK(budget.allowed(usage, now + 10s) == 3);
+  // More are active than began lately.
+  for (int i = 0; i < 200; ++i) REQUIRE(usage.requests.try_acquire(1000));
+  CHECK(budget.allowed(usage, now) == 40);
+  // A slot that an earlier round used begins at nothing.
+  now += 1h;
+  usage.recent->begin(now, 10s);
+  CHECK(usage.recent->count(now, 10s) == 1);
 }
 
 TEST_CASE("limits: a gauge is never over its maximum and permits move", "[resilience]") {

@@ -51,8 +51,8 @@ TEST_CASE("tls: a peer is looked up in the lists of its issuers", "[tls]") {
       {"another is", of({ratings.leaf()}), ""},
       {"it is", of({reviews.leaf()}),
        "peer's certificate of spiffe://td/ns/default/sa/reviews: certificate revoked"},
-      {"it is, by the second list", revocation_list(other.root, other.key, {}) +
-                                        of({ratings.leaf(), reviews.leaf()}),
+      {"it is, by the second list",
+       revocation_list(other.root, other.key, {}) + of({ratings.leaf(), reviews.leaf()}),
        "certificate revoked"},
       {"no list of its issuer", revocation_list(other.root, other.key, {}),
        "unable to get certificate CRL"},
@@ -73,8 +73,8 @@ TEST_CASE("tls: a peer is looked up in the lists of its issuers", "[tls]") {
       const auto plain = Context::from_pem(
           Role::Server, {identity::to_pem(reviews.chain()), reviews.key().pem(), ""}, one_sided);
       REQUIRE(plain);
-      for (const std::string& said : {judged(mesh, ca.context(Role::Server, reviews)),
-                                      judged(*files, *plain)}) {
+      for (const std::string& said :
+           {judged(mesh, ca.context(Role::Server, reviews)), judged(*files, *plain)}) {
         if (row.says.empty())
           CHECK(said.empty());
         else
@@ -87,8 +87,8 @@ TEST_CASE("tls: a peer is looked up in the lists of its issuers", "[tls]") {
 TEST_CASE("tls: above the leaf, lists are needed unless it alone is looked up", "[tls]") {
   const Ca ca;
   const Key between_key = *Key::generate(), key = *Key::generate();
-  const Certificate between = *issue_intermediate(
-      ca.root, ca.key, between_key.public_key(), {}, {kNow - 1min, kNow + 1h});
+  const Certificate between =
+      *issue_intermediate(ca.root, ca.key, between_key.public_key(), {}, {kNow - 1min, kNow + 1h});
   const Certificate leaf =
       *issue_leaf(between, between_key, key.public_key(),
                   *SpiffeId::for_workload("td", "default", "reviews"), {kNow - 1min, kNow + 1h});
@@ -101,8 +101,9 @@ TEST_CASE("tls: above the leaf, lists are needed unless it alone is looked up", 
     return ca.context(Role::Client, ca.svid("web"), options);
   };
   CHECK(judged(client(of_between + revocation_list(ca.root, ca.key, {}), false), server).empty());
-  CHECK_THAT(judged(client(of_between + revocation_list(ca.root, ca.key, {between}), false), server),
-             Catch::Contains("certificate revoked"));
+  CHECK_THAT(
+      judged(client(of_between + revocation_list(ca.root, ca.key, {between}), false), server),
+      Catch::Contains("certificate revoked"));
   CHECK_THAT(judged(client(of_between, false), server),
              Catch::Contains("unable to get certificate CRL"));
   CHECK(judged(client(of_between, true), server).empty());
@@ -113,7 +114,8 @@ TEST_CASE("tls: above the leaf, lists are needed unless it alone is looked up", 
 TEST_CASE("tls: what is no revocation list is refused", "[tls]") {
   const Ca ca;
   const std::string good = revocation_list(ca.root, ca.key, {});
-  for (const std::string& crl : {std::string("garbage"), ca.root.pem(), good.substr(0, good.size() / 2)}) {
+  for (const std::string& crl :
+       {std::string("garbage"), ca.root.pem(), good.substr(0, good.size() / 2)}) {
     tls::Options options;
     options.crl = crl;
     CHECK_FALSE(Context::from_pem(Role::Client, {"", "", ca.root.pem()}, options));
