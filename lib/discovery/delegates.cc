@@ -68,6 +68,7 @@ std::string join_names(const std::string& root, const std::string& leaf) {
 HTTPMatchRequest merge(const HTTPMatchRequest& root, const HTTPMatchRequest& leaf) {
   HTTPMatchRequest merged = root;
   merged.clear_gateways();
+  if (!leaf.stat_prefix().empty()) merged.set_stat_prefix(leaf.stat_prefix());
   if (leaf.has_uri()) *merged.mutable_uri() = leaf.uri();
   if (leaf.has_scheme()) *merged.mutable_scheme() = leaf.scheme();
   if (leaf.has_method()) *merged.mutable_method() = leaf.method();

@@ -66,6 +66,10 @@ void Exchange::record(Duration duration) {
     const bool by_method = chain_->config->grpc_stats == xds::FilterChain::GrpcStats::ByMethod;
     worker_.grpc_stats().record(by_method ? original_path_ : std::string_view(), grpc_status_);
   }
+  if (options_.policy != nullptr && options_.policy->stat) {
+    const bool asked = tries_ > 0 && attempt_->host() != balance::kNoHost;
+    worker_.route_stats().record(*options_.policy->stat, asked ? tries_ : 0, status_);
+  }
   facts.request_bytes = request_bytes_;
   facts.response_bytes = response_bytes_;
   telemetry::Scope& scope =

@@ -16,6 +16,8 @@ using upstream::ClusterCount;
 
 void Exchange::count(ClusterCount what) {
   if (cluster_ != nullptr) cluster_->cluster->counts().add(what);
+  if (options_.policy != nullptr && options_.policy->stat)
+    worker_.route_stats().count(*options_.policy->stat, what);
 }
 
 void Exchange::next_try() {

@@ -19,6 +19,7 @@
 #include "forward/awaited_hosts.h"
 #include "forward/fact_ring.h"
 #include "forward/grpc_stats.h"
+#include "forward/route_stats.h"
 #include "forward/held_sockets.h"
 #include "forward/local.h"
 #include "forward/log_sink.h"
@@ -107,6 +108,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void on_ejection() { host_.on_ejection(index_); }
   void count_tunnel(bool begins);
   GrpcStats& grpc_stats() { return grpc_stats_; }
+  RouteStats& route_stats() { return route_stats_; }
   // Whether a line that a peer can cause may be logged: a few a second.
   bool may_log();
   // Of a connection that was refused: closed after that time.
@@ -176,6 +178,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   telemetry::Counter* upgrades_active_;
   size_t tunnels_ = 0;
   GrpcStats grpc_stats_{registry_};
+  RouteStats route_stats_{registry_};
   std::thread thread_;
 };
 

@@ -7,11 +7,18 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "route/field_matchers.h"
 
 namespace mesh::route {
+
+// Route.stat_prefix: its requests are counted apart.
+struct RouteStat {
+  std::string virtual_host, prefix;
+  std::string name;  // of both: one for all routes that have them
+};
 
 struct RequestPolicy {
   std::optional<Duration> idle_timeout;  // of the stream
@@ -33,6 +40,7 @@ struct RequestPolicy {
   std::optional<uint64_t> body_kept_bytes_max;
   bool attempt_count_in_request = false;  // x-envoy-attempt-count
   bool attempt_count_in_response = false;
+  std::optional<RouteStat> stat;
 };
 
 }  // namespace mesh::route

@@ -12,6 +12,7 @@ namespace {
 namespace pb = envoy::config::route::v3;
 
 constexpr uint64_t kBodyKeptMax = 16 << 20;
+constexpr size_t kStatPrefixMax = 256;
 
 Result<void> set(bool has, const google::protobuf::Duration& value, std::string path,
                  std::optional<Duration>& into) {
@@ -73,7 +74,8 @@ bool says_anything(const pb::VirtualHost& host, const pb::Route& route) {
          route.has_per_request_buffer_limit_bytes() || route.has_request_body_buffer_limit() ||
          host.has_hedge_policy() || action.has_hedge_policy() || action.has_idle_timeout() ||
          action.has_max_stream_duration() || action.has_max_grpc_timeout() ||
-         retry.retriable_headers_size() > 0 || retry.retriable_request_headers_size() > 0;
+         !route.stat_prefix().empty() || retry.retriable_headers_size() > 0 ||
+         retry.retriable_request_headers_size() > 0;
 }
 
 }  // namespace
@@ -105,6 +107,13 @@ Result<void> decode_request_policy(const pb::VirtualHost& host, std::string_view
   MESH_TRY_VOID(decode_body_max(route, path, policy->body_kept_bytes_max));
   policy->attempt_count_in_request = host.include_request_attempt_count();
   policy->attempt_count_in_response = host.include_attempt_count_in_response();
+  if (const std::string& prefix = route.stat_prefix(); !prefix.empty()) {
+    if (prefix.size() > kStatPrefixMax)
+      return refuse(path_of(path, "stat_prefix"), "over 256 bytes");
+    policy->stat = {.virtual_host = host.name(),
+                    .prefix = prefix,
+                    .name = "vhost." + host.name() + ".route." + prefix};
+  }
   into.policy = std::move(policy);
   return {};
 }

@@ -14,6 +14,7 @@ namespace {
 using namespace ::istio::networking::v1alpha3;
 
 constexpr size_t kPatternBytesMax = Checker::kPatternBytesMax;
+constexpr size_t kStatPrefixMax = 256;
 
 void check_text(const StringMatch& match, const std::string& path, Checker& checker) {
   const std::string& text = match.has_exact()    ? match.exact()
@@ -124,6 +125,8 @@ void check_match(const HTTPMatchRequest& match, const std::string& path, Checker
     if (value.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET) check_text(value, at, checker);
   }
   if (match.port() != 0) checker.port(path + ".port", match.port());
+  checker.expect(match.stat_prefix().size() <= kStatPrefixMax, path + ".statPrefix",
+                 "expected at most 256 bytes");
   checker.labels(path + ".sourceLabels", match.source_labels());
   checker.gateways(path + ".gateways", match.gateways());
   if (!match.source_namespace().empty())

@@ -194,6 +194,7 @@ class Compiler {
                  pb::VirtualHost& host) {
     auto& route = *host.add_routes();
     route.set_name(match.name().empty() ? http.name() : http.name() + "." + match.name());
+    route.set_stat_prefix(match.stat_prefix());
     set_match(match, *route.mutable_match());
     set_rule_origin(object, http, place, *route.mutable_metadata());
     if (http.has_redirect()) {

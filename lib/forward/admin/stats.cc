@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "forward/admin/pages.h"
+#include "forward/route_stats.h"
 #include "telemetry/metric_choices.h"
 #include "telemetry/prometheus.h"
 #include "upstream/cluster_stats.h"
@@ -109,8 +110,11 @@ All gather(const Forwarder& forwarder, const State& state, const Host& host,
   };
   for (const Stat& stat : server_stats(forwarder, state, host)) add(stat.name, stat.value);
   for (const auto& [key, value] : totals.numbers) {
-    std::string name = key.name;
-    for (const auto& [label, text] : key.labels) name += "." + label + "." + text;
+    std::string name = RouteStats::stat_name(key);
+    if (name.empty()) {
+      name = key.name;
+      for (const auto& [label, text] : key.labels) name += "." + label + "." + text;
+    }
     add(name, value);
   }
   for (const auto& [labels, requests] : totals.requests) {

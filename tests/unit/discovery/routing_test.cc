@@ -2,6 +2,7 @@
 // destination, matches by caller, delegates. mesh-routing(7).
 #include <catch2/catch.hpp>
 
+#include "route/request_policy.h"
 #include "route/rewrite.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
@@ -32,6 +33,19 @@ std::string virtual_service(const std::string& name, const std::string& spec,
                             const std::string& ns = "demo") {
   return "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
          name + ", namespace: " + ns + "}\nspec: " + spec + "\n";
+}
+
+TEST_CASE("routing: a match says how its requests are counted, a delegate's before the root's") {
+  const auto routes = table(
+      virtual_service("ratings",
+                      "{hosts: [ratings], http: [{match: [{uri: {prefix: /a}, "
+                      "statPrefix: root}], delegate: {name: team}}]}") +
+      virtual_service("team",
+                      "{http: [{match: [{uri: {prefix: /a/b}, statPrefix: leaf}], route: "
+                      "[{destination: {host: web}}]}, {route: [{destination: {host: web}}]}]}"));
+  REQUIRE(find(*routes, "/a/b").policy);
+  CHECK(find(*routes, "/a/b").policy->stat->prefix == "leaf");
+  CHECK(find(*routes, "/a/c").policy->stat->prefix == "root");
 }
 
 TEST_CASE("routing: redirect, rewrite, mirror, CORS and edits of a destination") {

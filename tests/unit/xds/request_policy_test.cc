@@ -54,6 +54,14 @@ TEST_CASE("a route that says nothing of it has no policy") {
   CHECK_FALSE(first("routes: [{match: {prefix: /}, route: {cluster: c}}]").policy);
 }
 
+TEST_CASE("a route's stat_prefix is of its virtual host") {
+  const route::Route route =
+      first("routes: [{match: {prefix: /}, statPrefix: p, route: {cluster: c}}]");
+  REQUIRE(route.policy);
+  REQUIRE(route.policy->stat);
+  CHECK(route.policy->stat->name == "vhost.h.route.p");
+}
+
 TEST_CASE("times and tries of a route") {
   const route::Route route = first(R"(routes: [{match: {prefix: /}, requestBodyBufferLimit: 9,
     route: {cluster: c, idleTimeout: 3s, maxGrpcTimeout: 0s, grpcTimeoutOffset: 0.1s,
