@@ -94,11 +94,15 @@ void Tunnel::connect() {
     cluster = &destination.use.cluster();
   }
   if (config_->hash_source_ip) context.hash = balance::hash64(connection_.remote_host());
+  if (!config_->tunnel_to.empty() && cluster->spec().protocol == xds::UpstreamProtocol::Http2) {
+    transport_failure_ = "tunnels through proxies that speak HTTP/2 are not supported";
+    return give_up(Flag::UpstreamConnectionFailure, "upstream_connection_failure");
+  }
   if (!upstream::TcpConnection::wants_client(*cluster))
-    return upstream_.start(*cluster, worker_.random(), context);
+    return upstream_.start(*cluster, worker_.random(), context, nullptr, config_->tunnel_to);
   const upstream::TcpConnection::Client client{.source = connection_.remote_address(),
                                                .destination = connection_.local_address()};
-  upstream_.start(*cluster, worker_.random(), context, &client);
+  upstream_.start(*cluster, worker_.random(), context, &client, config_->tunnel_to);
 }
 
 void Tunnel::on_upstream_connected() {

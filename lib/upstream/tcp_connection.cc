@@ -6,6 +6,7 @@
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "transport/tls_stream.h"
+#include "upstream/connect_handshake.h"
 #include "upstream/header_stream.h"
 
 namespace mesh::upstream {
@@ -16,7 +17,7 @@ using Kind = AttemptFailure::Kind;
 TcpConnection::~TcpConnection() { close(); }
 
 void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickContext& context,
-                          const Client* client) {
+                          const Client* client, std::string_view tunnel_to) {
   MESH_CHECK(endpoint_ == nullptr);
   connected_ = secure_ = false;
   peer_ = telemetry::kUnknownPeer;
@@ -49,14 +50,14 @@ void TcpConnection::start(Cluster& cluster, Random& random, const balance::PickC
   host_text_ = host.text;
   peer_ = endpoint_->peer();
   secure_ = host.tls;
-  if (auto begun = connect(*spec_, host, client); !begun) {
+  if (auto begun = connect(*spec_, host, client, tunnel_to); !begun) {
     no_answer();
     fail({.failure = Failure::ConnectFailure, .kind = Kind::Connect, .text = begun.error().text});
   }
 }
 
 Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSpec& spec,
-                                    const Client* client) {
+                                    const Client* client, std::string_view tunnel_to) {
   if (spec.tls && !cluster.tls)
     return Error{Errc::Unavailable, "the certificate or trust bundle is not there yet"};
   MESH_TRY(UniqueFd fd, net::connect(spec.address, cluster.connects_from()));
@@ -69,6 +70,7 @@ Result<void> TcpConnection::connect(const ClusterSpec& cluster, const EndpointSp
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }
+  if (!tunnel_to.empty()) stream = std::make_unique<ConnectHandshake>(std::move(stream), tunnel_to);
   if (const uint8_t version = cluster.config->proxy_protocol_version; version != 0) {
     const Client who = client != nullptr ? *client : Client{};
     stream = std::make_unique<HeaderStream>(

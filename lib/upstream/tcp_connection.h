@@ -52,9 +52,11 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
     return cluster.spec().config->proxy_protocol_version != 0;
   }
 
-  // `cluster`, `context` and `client` outlive the call only.
+  // `cluster`, `context`, `client` and `tunnel_to` outlive the call only. `tunnel_to`, where
+  // not empty: the host is a proxy and is asked for it (connect_handshake.h) within the
+  // cluster's connect_timeout.
   void start(Cluster& cluster, Random& random, const balance::PickContext& context,
-             const Client* client = nullptr);
+             const Client* client = nullptr, std::string_view tunnel_to = {});
   // Closes it, whatever its state; nothing is called.
   void close();
 
@@ -69,7 +71,8 @@ class TcpConnection final : private Transport::Owner, private event::Deadline::O
   bool secure() const { return secure_; }
 
  private:
-  Result<void> connect(const ClusterSpec& cluster, const EndpointSpec& spec, const Client* client);
+  Result<void> connect(const ClusterSpec& cluster, const EndpointSpec& spec, const Client* client,
+                       std::string_view tunnel_to);
   void no_answer();
   void fail(const AttemptFailure& failure);
   void finish();

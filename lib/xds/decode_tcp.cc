@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
@@ -40,6 +41,23 @@ Result<void> decode_targets(const PbTcpProxy& proxy, const std::string& path, xd
   return {};
 }
 
+// It is written into a request: HOST:PORT and nothing that would end it.
+Result<std::string> decode_authority(const std::string& text, const std::string& path) {
+  constexpr size_t kBytesMax = 255 + 8;
+  const size_t colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? Result<uint64_t>(Error{Errc::Invalid, "no port"})
+                        : text::parse_uint(std::string_view(text).substr(colon + 1), 65535);
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._:[]").find(c) != std::string_view::npos;
+  };
+  if (!port || *port == 0 || colon == 0 || text.size() > kBytesMax ||
+      !std::all_of(text.begin(), text.end(), allowed))
+    return refuse(path, "expected HOST:PORT, without operators");
+  return text;
+}
+
 Result<ProxyProtocol> decode_proxy_protocol(const filters::proxy_protocol::v3::ProxyProtocol& from,
                                             const std::string& path) {
   ProxyProtocol result;
@@ -70,6 +88,10 @@ Result<void> decode_tcp_proxy(const PbTcpProxy& proxy, const std::string& path, 
     result->max_connect_attempts = proxy.max_connect_attempts().value();
     if (result->max_connect_attempts == 0)
       return refuse(path_of(path, "max_connect_attempts"), "is at least 1");
+  }
+  if (proxy.has_tunneling_config()) {
+    MESH_TRY(result->tunnel_to, decode_authority(proxy.tunneling_config().hostname(),
+                                                 path_of(path, "tunneling_config.hostname")));
   }
   if (proxy.hash_policy_size() > 1) return refuse(path_of(path, "hash_policy"), "is one at most");
   for (const auto& policy : proxy.hash_policy()) {

@@ -176,6 +176,9 @@ struct TcpProxy {
   Duration max_duration{0};  // of the downstream connection
   uint32_t max_connect_attempts = 1;
   bool hash_source_ip = false;
+  // tunneling_config: the cluster's hosts are HTTP/1.1 proxies that are asked by CONNECT for
+  // this HOST:PORT. Empty: they are what is relayed to.
+  std::string tunnel_to;
 };
 
 // envoy.filters.network.connection_limit: connections at once, over all workers.

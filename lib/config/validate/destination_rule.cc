@@ -118,6 +118,18 @@ void check_members(const Policy& policy, const std::string& path, Checker& check
   if (policy.has_tls()) check_tls(policy.tls(), path + ".tls", checker);
 }
 
+void check_tunnel(const TrafficPolicy& policy, const std::string& path, Checker& checker) {
+  if (!policy.has_tunnel()) return;
+  const auto& tunnel = policy.tunnel();
+  checker.expect(
+      tunnel.protocol().empty() || tunnel.protocol() == "CONNECT", path + ".protocol",
+      tunnel.protocol() == "POST" ? "not supported: POST; use CONNECT" : "expected CONNECT");
+  const std::string& host = tunnel.target_host();
+  if (!is_ip_address(host)) checker.host(path + ".targetHost", host, false);
+  checker.port(path + ".targetPort", tunnel.target_port());
+  checker.expect(!policy.has_proxy_protocol(), path, "does not go with proxyProtocol");
+}
+
 void check_policy(const TrafficPolicy& policy, const std::string& path, Checker& checker) {
   check_members(policy, path, checker);
   std::set<uint32_t> ports;
@@ -129,6 +141,7 @@ void check_policy(const TrafficPolicy& policy, const std::string& path, Checker&
                      "port " + std::to_string(settings.port().number()) + " is there twice");
     check_members(settings, at, checker);
   }
+  check_tunnel(policy, path + ".tunnel", checker);
   if (policy.retry_budget().has_percent())
     checker.range(path + ".retryBudget.percent", policy.retry_budget().percent().value(), 0, 100);
   if (policy.retry_budget().has_budget_interval())

@@ -88,12 +88,32 @@ std::string cluster_of(const Model& model, const std::string& ns, const Target& 
   return outbound_name(port, to.subset(), host);
 }
 
+// Istio: a subset has its own or none; where several destinations share, the rule's holds.
+void set_tunnel(const Model& model, const Node& node, const Service* service,
+                const std::string& subset, TcpProxy& proxy) {
+  const auto* rule = service == nullptr ? nullptr : model.destination_rule(*service, node);
+  if (rule == nullptr) return;
+  const istio::TrafficPolicy* policy = &rule->spec.traffic_policy();
+  for (const auto& one : rule->spec.subsets())
+    if (!subset.empty() && one.name() == subset) policy = &one.traffic_policy();
+  if (!policy->has_tunnel()) return;
+  const std::string& host = policy->tunnel().target_host();
+  const bool v6 = host.find(':') != std::string::npos;
+  proxy.mutable_tunneling_config()->set_hostname((v6 ? "[" + host + "]" : host) + ":" +
+                                                 std::to_string(policy->tunnel().target_port()));
+}
+
 template <class Destinations>
-TcpProxy proxy_to(const Model& model, const Target& target, const Destinations& destinations) {
+TcpProxy proxy_to(const Model& model, const Node& node, const Target& target,
+                  const Destinations& destinations) {
   TcpProxy proxy;
   if (destinations.size() == 1) {
-    proxy.set_cluster(cluster_of(model, target.rules_ns, target, destinations[0].destination()));
+    const auto& to = destinations[0].destination();
+    proxy.set_cluster(cluster_of(model, target.rules_ns, target, to));
+    set_tunnel(model, node, model.find_service(model.resolve(to.host(), target.rules_ns), node.ns),
+               to.subset(), proxy);
   } else {
+    set_tunnel(model, node, target.service, "", proxy);
     for (const auto& one : destinations) {
       if (one.weight() == 0) continue;
       auto& cluster = *proxy.mutable_weighted_clusters()->add_clusters();
@@ -132,6 +152,7 @@ class Listeners {
     const auto bits = text::parse_uint(std::string_view(range).substr(slash + 1), 128);
     TcpProxy proxy;
     proxy.set_cluster(outbound_name(target.port->number, "", target.service->host));
+    set_tunnel(model_, node_, target.service, "", proxy);
     auto& chain = add_chain({}, target, std::move(proxy), built);
     chain.set_name(range);
     auto& prefix = *chain.mutable_filter_chain_match()->add_prefix_ranges();
@@ -147,16 +168,22 @@ class Listeners {
     if (shared && is_tls(target.port->protocol)) {
       TcpProxy proxy;
       proxy.set_cluster(outbound_name(target.port->number, "", target.service->host));
+      set_tunnel(model_, node_, target.service, "", proxy);
       return add_names({target.service->host}, target, std::move(proxy), built);
     }
     TcpProxy proxy;
-    proxy.set_cluster(outbound_name(target.port->number, "", target.service->host));
+    bool routed = false;
     if (target.rules != nullptr)
       for (const auto& route : target.rules->tcp())
         if (holds_any(place, route)) {
-          proxy = proxy_to(model_, target, route.route());
+          proxy = proxy_to(model_, node_, target, route.route());
+          routed = true;
           break;
         }
+    if (!routed) {
+      proxy.set_cluster(outbound_name(target.port->number, "", target.service->host));
+      set_tunnel(model_, node_, target.service, "", proxy);
+    }
     built.whole = true;
     add_chain({}, target, std::move(proxy), built);
   }
@@ -247,7 +274,8 @@ class Listeners {
     for (const auto& match : route.match())
       if (holds(match, node_, place))
         names.insert(names.end(), match.sni_hosts().begin(), match.sni_hosts().end());
-    if (!names.empty()) add_names(names, target, proxy_to(model_, target, route.route()), built);
+    if (!names.empty())
+      add_names(names, target, proxy_to(model_, node_, target, route.route()), built);
   }
 
   // A name that an earlier route has stays with it: the first match wins.
