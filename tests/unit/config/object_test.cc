@@ -288,6 +288,15 @@ TEST_CASE("object: the other kinds", "[config]") {
        "[topology.kubernetes.io/zone]}}}",
        "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority[0]: regions and zones "
        "are looked at in any case: expected another label"},
+      {"a tunnel",
+       "host: a, subsets: [{name: v1, trafficPolicy: {tunnel: {protocol: CONNECT, targetHost: "
+       "10.0.0.1, targetPort: 5432}}}]",
+       ""},
+      {"a tunnel by POST",
+       "host: a, trafficPolicy: {tunnel: {protocol: POST, targetHost: db.example, targetPort: 1}}",
+       "spec.trafficPolicy.tunnel.protocol: not supported: POST; use CONNECT"},
+      {"a tunnel to nowhere", "host: a, trafficPolicy: {tunnel: {targetHost: db.example}}",
+       "spec.trafficPolicy.tunnel.targetPort: expected a port from 1 to 65535, got 0"},
       {"TLS of others",
        "host: a, trafficPolicy: {tls: {mode: SIMPLE, sni: a.b, caCertificates: /etc/ca.pem}}", ""},
       {"revoked certificates", "host: a, trafficPolicy: {tls: {mode: SIMPLE, caCrl: /etc/crl.pem}}",
