@@ -184,7 +184,8 @@ Result<v1::SecretsReply> Answers::secrets(const v1::SecretsRequest&, const bus::
     return path.starts_with('/') ? path : std::string(own);
   };
   for (const auto& shown : forwarder_.secrets().shown()) {
-    add(shown.chain, name(shown.chain_path, forward::Secrets::kOwnCertificate), false, reply);
+    for (const auto& chain : shown.chains)
+      add(chain.certificates, name(chain.path, forward::Secrets::kOwnCertificate), false, reply);
     add(shown.roots, name(shown.roots_path, forward::Secrets::kTrustBundle), true, reply);
   }
   return reply;

@@ -1,6 +1,7 @@
 #include "forward/secrets.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -43,6 +44,9 @@ tls::Options options_of(tls::Role role, const xds::TlsContext& config) {
     options.expected.push_back({San::Type::Uri, San::How::Prefix, uri});
   for (const auto& dns : config.subject_alt_dns)
     options.expected.push_back({San::Type::Dns, San::How::Exact, dns});
+  options.peer_certificates = config.certificate_hashes;
+  options.peer_keys = config.key_hashes;
+  options.full_scan = config.full_scan_certificates;
   const auto version = [](xds::TlsVersion v) {
     return v == xds::TlsVersion::Tls12 ? tls::Version::Tls12 : tls::Version::Tls13;
   };
@@ -63,8 +67,11 @@ void Secrets::set_identity(identity::Svid svid, identity::TrustBundle bundle) {
 Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
                                                              const xds::TlsContext& config,
                                                              const Static& statics) {
-  const bool mesh =
-      config.certificate_secret == kOwnCertificate && !statics.contains(config.certificate_secret);
+  const auto& names = config.certificate_secrets;
+  const bool mesh = !statics.contains(kOwnCertificate) &&
+                    std::find(names.begin(), names.end(), kOwnCertificate) != names.end();
+  if (mesh && names.size() > 1)
+    return Error{Errc::Invalid, "the mesh's own certificate stands alone"};
   if (mesh && !has_identity()) return std::shared_ptr<const tls::Context>();
   Material pem;
   if (!mesh) {
@@ -72,7 +79,9 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
   }
   tls::Options options = options_of(role, config);
   MESH_TRY_VOID(revoke(config, statics, options));
-  const size_t material = std::hash<std::string>()(pem.chain + pem.key + pem.roots + options.crl);
+  std::string held = pem.chain + pem.key + pem.roots + options.crl;
+  for (const auto& other : pem.others) held += other.chain + other.key;
+  const size_t material = std::hash<std::string>()(held);
   std::erase_if(made_, [](const Made& made) { return made.context.expired(); });
   for (const Made& made : made_)
     if (made.role == role && made.config == config && made.material == material)
@@ -85,7 +94,7 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
     MESH_TRY(context, tls::Context::from_pem(role, pem, std::move(options)));
   }
   made_.push_back(
-      {role, config, material, std::move(pem.chain_path), std::move(pem.roots_path), context});
+      {role, config, material, std::move(pem.chain_paths), std::move(pem.roots_path), context});
   return context;
 }
 
@@ -95,17 +104,24 @@ std::vector<Secrets::Shown> Secrets::shown() const {
   for (const Made& made : made_) {
     const auto context = made.context.lock();
     if (!context) continue;
-    Shown shown{.chain_path = made.chain_path.empty() ? kInline : made.chain_path,
-                .roots_path = made.roots_path.empty() ? kInline : made.roots_path,
-                .chain = context->chain(),
+    Shown shown{.roots_path = made.roots_path.empty() ? kInline : made.roots_path,
                 .roots = context->roots()};
+    for (auto& chain : context->chains()) {
+      const size_t i = shown.chains.size();
+      const bool file = i < made.chain_paths.size() && !made.chain_paths[i].empty();
+      shown.chains.push_back({file ? made.chain_paths[i] : kInline, std::move(chain)});
+    }
     const auto same = [](const auto& a, const auto& b) {
       return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
         return x.fingerprint() == y.fingerprint();
       });
     };
     const bool known = std::any_of(list.begin(), list.end(), [&](const Shown& other) {
-      return same(other.chain, shown.chain) && same(other.roots, shown.roots);
+      return same(other.roots, shown.roots) &&
+             std::equal(other.chains.begin(), other.chains.end(), shown.chains.begin(),
+                        shown.chains.end(), [&](const auto& a, const auto& b) {
+                          return same(a.certificates, b.certificates);
+                        });
     });
     if (!known) list.push_back(std::move(shown));
   }
@@ -162,11 +178,18 @@ Result<Secrets::Material> Secrets::read(const xds::TlsContext& config, const Sta
     if (auto files = secret_of_files(name)) return *std::move(files);
     return Error{Errc::Invalid, "secret " + text::quoted(name) + " is not defined"};
   };
-  if (!config.certificate_secret.empty()) {
-    MESH_TRY(const auto secret, find(config.certificate_secret));
-    MESH_TRY(pem.chain, load(secret.certificate_chain, Kind::Certificates));
-    pem.chain_path = secret.certificate_chain.file;
-    MESH_TRY(pem.key, load(secret.private_key, Kind::Key));
+  for (const auto& name : config.certificate_secrets) {
+    MESH_TRY(const auto secret, find(name));
+    tls::PemCertificate one;
+    MESH_TRY(one.chain, load(secret.certificate_chain, Kind::Certificates));
+    MESH_TRY(one.key, load(secret.private_key, Kind::Key));
+    if (pem.chain_paths.empty()) {
+      pem.chain = std::move(one.chain);
+      pem.key = std::move(one.key);
+    } else {
+      pem.others.push_back(std::move(one));
+    }
+    pem.chain_paths.push_back(secret.certificate_chain.file);
   }
   if (!config.validation_secret.empty()) {
     MESH_TRY(const auto secret, find(config.validation_secret));

@@ -29,8 +29,13 @@ class Secrets {
 
   // What the contexts in use show and trust, each once; read from them anew.
   struct Shown {
-    std::string chain_path, roots_path;  // "<inline>" where it is no file
-    std::vector<identity::Certificate> chain, roots;
+    struct Chain {
+      std::string path;  // "<inline>" where it is no file
+      std::vector<identity::Certificate> certificates;
+    };
+    std::vector<Chain> chains = {};
+    std::string roots_path;  // as Chain::path
+    std::vector<identity::Certificate> roots;
   };
   std::vector<Shown> shown() const;
   // Whether a file that was read, or should have been, since this was last true, is another
@@ -51,7 +56,8 @@ class Secrets {
 
  private:
   struct Material : tls::PemMaterial {
-    std::string chain_path, roots_path;
+    std::vector<std::string> chain_paths;  // as the certificates
+    std::string roots_path;
   };
   Result<Material> read(const xds::TlsContext& config, const Static& statics);
   enum class Kind : uint8_t { Certificates, Key, Crl };
@@ -64,7 +70,8 @@ class Secrets {
     tls::Role role;
     xds::TlsContext config;
     size_t material;  // hash of what the files held
-    std::string chain_path, roots_path;
+    std::vector<std::string> chain_paths;
+    std::string roots_path;
     std::weak_ptr<const tls::Context> context;
   };
   std::vector<Made> made_;

@@ -24,8 +24,9 @@ const route::Route* unknown_of(const route::Table* table) {
 
 // By the names of its secrets, as a watch's resources have them (xds/decode_tls.h).
 bool names_files(const xds::TlsContext& config) {
-  return config.certificate_secret.starts_with("file-") ||
-         config.validation_secret.starts_with("file-");
+  const auto names = [](const std::string& secret) { return secret.starts_with("file-"); };
+  return std::any_of(config.certificate_secrets.begin(), config.certificate_secrets.end(), names) ||
+         names(config.validation_secret);
 }
 
 // Totals are shown by direction, so its listeners must agree.

@@ -3,11 +3,13 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "identity/openssl.h"
 #include "tls/hooks.h"
+#include "tls/own_certificates.h"
 
 namespace mesh::tls {
 namespace {
@@ -15,6 +17,7 @@ namespace {
 namespace openssl = identity::openssl;
 
 constexpr size_t kAlpnNamesMax = 16;
+constexpr size_t kCertificatesMax = 16;
 constexpr size_t kRevocationListsMax = 1000;
 // One read(2) may fetch two full records.
 constexpr size_t kReadBufferBytes = 33 * 1024;
@@ -52,6 +55,13 @@ Result<void> use(ssl_ctx_st* ctx, const std::vector<identity::Certificate>& chai
   if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
     return openssl::error(Errc::Invalid, "private key does not belong to the certificate");
   return {};
+}
+
+Result<OwnCertificates::One> parse(const PemCertificate& pem) {
+  OwnCertificates::One one;
+  MESH_TRY(one.chain, identity::certificates_from_pem(pem.chain));
+  MESH_TRY(one.key, any_key(pem.key));
+  return one;
 }
 
 // As many as a system trusts, which are more than any chain or bundle of ours has.
@@ -166,12 +176,18 @@ void append(X509* native, std::vector<identity::Certificate>& list) {
 
 }  // namespace
 
-std::vector<identity::Certificate> Context::chain() const {
-  std::vector<identity::Certificate> list;
-  append(SSL_CTX_get0_certificate(ctx_), list);
+std::vector<std::vector<identity::Certificate>> Context::chains() const {
+  std::vector<std::vector<identity::Certificate>> list;
+  if (several_) {
+    for (const auto& one : several_->list()) list.push_back(one.chain);
+    return list;
+  }
+  std::vector<identity::Certificate> chain;
+  append(SSL_CTX_get0_certificate(ctx_), chain);
   STACK_OF(X509)* rest = nullptr;
   SSL_CTX_get0_chain_certs(ctx_, &rest);
-  for (int i = 0; i < sk_X509_num(rest); ++i) append(sk_X509_value(rest, i), list);
+  for (int i = 0; i < sk_X509_num(rest); ++i) append(sk_X509_value(rest, i), chain);
+  if (!chain.empty()) list.push_back(std::move(chain));
   return list;
 }
 
@@ -202,22 +218,38 @@ Result<std::shared_ptr<const Context>> Context::for_mesh(Role role, const identi
   return std::shared_ptr<const Context>(std::move(context));
 }
 
+Result<void> Context::show(const PemMaterial& pem) {
+  if (pem.chain.empty() != pem.key.empty())
+    return Error{Errc::Invalid, "a certificate chain needs its private key, and the reverse"};
+  if (role_ == Role::Server && pem.chain.empty())
+    return Error{Errc::Invalid, "a TLS server needs a certificate chain and its private key"};
+  if (pem.others.size() >= kCertificatesMax) return Error{Errc::TooBig, "over 16 certificates"};
+  if (pem.chain.empty()) return {};
+  MESH_TRY(OwnCertificates::One first, parse({pem.chain, pem.key}));
+  MESH_TRY_VOID(use(ctx_, first.chain, first.key.get()));
+  not_after_ = first.chain.front().not_after();
+  if (pem.others.empty()) return {};
+  std::vector<OwnCertificates::One> all;
+  all.push_back(std::move(first));
+  for (const PemCertificate& other : pem.others) {
+    MESH_TRY(OwnCertificates::One one, parse(other));
+    not_after_ = std::min(*not_after_, one.chain.front().not_after());
+    all.push_back(std::move(one));
+  }
+  MESH_TRY(OwnCertificates several, OwnCertificates::make(std::move(all), options_.full_scan));
+  several_ = std::make_unique<const OwnCertificates>(std::move(several));
+  hook_certificates(ctx_, *this);
+  return {};
+}
+
 Result<std::shared_ptr<const Context>> Context::from_pem(Role role, const PemMaterial& pem,
                                                          Options options) {
   std::shared_ptr<Context> context(new Context(role, std::move(options)));
   MESH_TRY_VOID(context->set_up());
-  if (pem.chain.empty() != pem.key.empty())
-    return Error{Errc::Invalid, "a certificate chain needs its private key, and the reverse"};
-  if (role == Role::Server && pem.chain.empty())
-    return Error{Errc::Invalid, "a TLS server needs a certificate chain and its private key"};
-  if (!pem.chain.empty()) {
-    MESH_TRY(const auto chain, identity::certificates_from_pem(pem.chain));
-    MESH_TRY(const openssl::PKey key, any_key(pem.key));
-    MESH_TRY_VOID(use(context->ctx_, chain, key.get()));
-    context->not_after_ = chain.front().not_after();
-  }
+  MESH_TRY_VOID(context->show(pem));
   if (!context->options_.verify_peer) {
-    if (!context->options_.expected.empty())
+    const Options& asked = context->options_;
+    if (!asked.expected.empty() || !asked.peer_certificates.empty() || !asked.peer_keys.empty())
       return Error{Errc::Invalid, "expected peer names need a verified peer: give trusted roots"};
     return std::shared_ptr<const Context>(std::move(context));
   }

@@ -47,6 +47,13 @@ struct Options {
   Version most = Version::Tls13;
   // Of TLS 1.2, in OpenSSL's names; empty: those with forward secrecy and AEAD.
   std::vector<std::string> ciphers;
+  // With verify_peer: the peer's certificate has one of these SHA-256, or its key one of
+  // those, in lower-case hexadecimal, beside all else; both empty: any (Envoy,
+  // CertificateValidationContext.verify_certificate_hash and verify_certificate_spki).
+  std::vector<std::string> peer_certificates;
+  std::vector<std::string> peer_keys;
+  // Of a server with several certificates (tls/certificate_choice.h).
+  bool full_scan = false;
   // With verify_peer: certificate revocation lists as PEM; empty: nothing is looked up. Each
   // issuer of a peer's chain needs a list that is in force, or no peer of it is accepted
   // (Envoy, CertificateValidationContext.crl).
@@ -54,12 +61,20 @@ struct Options {
   bool crl_leaf_only = false;  // only the peer's own certificate is looked up
 };
 
+struct PemCertificate {
+  std::string chain;  // leaf first
+  std::string key;    // any algorithm OpenSSL takes
+};
+
 // PEM texts of a plain (not mesh) context; empty where there is none.
 struct PemMaterial {
   std::string chain;  // leaf first
-  std::string key;    // any algorithm OpenSSL takes
-  std::string roots;  // needed with verify_peer
+  std::string key;
+  std::string roots;                        // needed with verify_peer
+  std::vector<PemCertificate> others = {};  // a server's further ones, at most 15
 };
+
+class OwnCertificates;
 
 class Context {
  public:
@@ -76,10 +91,10 @@ class Context {
 
   Role role() const { return role_; }
   const Options& options() const { return options_; }
-  // When our own certificate ends; none where we show none.
+  // When the first of our own certificates ends; none where we show none.
   std::optional<WallTime> not_after() const { return not_after_; }
-  // Our own certificates, leaf first, and those that are trusted. For people.
-  std::vector<identity::Certificate> chain() const;
+  // Our own certificates, each leaf first, and those that are trusted. For people.
+  std::vector<std::vector<identity::Certificate>> chains() const;
   std::vector<identity::Certificate> roots() const;
   // Our own identity in a mesh context, else empty.
   const std::string& identity() const { return identity_; }
@@ -93,12 +108,14 @@ class Context {
   friend struct Hooks;  // OpenSSL's callbacks, in hooks.cc
   Context(Role role, Options options);
   Result<void> set_up();
+  Result<void> show(const PemMaterial& pem);
   Result<void> trust(const std::vector<identity::Certificate>& roots);
   Result<void> revoke();
 
   const Role role_;
   const Options options_;
   ssl_ctx_st* ctx_ = nullptr;
+  std::unique_ptr<const OwnCertificates> several_;  // null: one at most
   std::string alpn_wire_;
   std::string trust_domain_;  // empty: not a mesh context
   std::string identity_;

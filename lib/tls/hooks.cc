@@ -11,6 +11,7 @@
 #include "identity/namespaces.h"
 #include "identity/openssl.h"
 #include "tls/context.h"
+#include "tls/own_certificates.h"
 #include "tls/session.h"
 
 namespace mesh::tls {
@@ -112,6 +113,9 @@ struct Hooks {
     if (!expected(context.options_.expected, certificate))
       return reject(session, "peer is " + first_name(certificate) + ", expected " +
                                  names_of(context.options_.expected));
+    if (!pinned(context.options_, certificate))
+      return reject(session, "peer is " + first_name(certificate) +
+                                 ", whose certificate and key are none of those expected");
     if (id) session.peer_spiffe_id_ = id->uri();
     return true;
   }
@@ -127,10 +131,26 @@ struct Hooks {
     });
   }
 
+  static bool pinned(const Options& options, const identity::Certificate& certificate) {
+    const auto has = [](const std::vector<std::string>& list, const std::string& one) {
+      return std::find(list.begin(), list.end(), one) != list.end();
+    };
+    return (options.peer_certificates.empty() && options.peer_keys.empty()) ||
+           has(options.peer_certificates, certificate.fingerprint()) ||
+           has(options.peer_keys, certificate.key_fingerprint());
+  }
+
   static bool reject(Session& session, std::string why) {
     session.verification_failed_ = true;
     session.error_ = std::move(why);
     return false;
+  }
+
+  // 0 ends the handshake with an alert.
+  static int choose_certificate(SSL* ssl, void* context) {
+    const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    return static_cast<const Context*>(context)->several_->show(ssl, name == nullptr ? "" : name) ? 1
+                                                                                                 : 0;
   }
 
   static int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length,
@@ -223,6 +243,10 @@ void hook_context(ssl_ctx_st* ctx, const Context& context) {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
   if (context.role() == Role::Server && !context.options().alpn.empty())
     SSL_CTX_set_alpn_select_cb(ctx, Hooks::select_alpn, nullptr);
+}
+
+void hook_certificates(ssl_ctx_st* ctx, const Context& context) {
+  SSL_CTX_set_cert_cb(ctx, Hooks::choose_certificate, const_cast<Context*>(&context));
 }
 
 bool hook_session(ssl_st* ssl, Session& session) {

@@ -14,6 +14,10 @@ class Session;
 // `ctx`.
 void hook_context(ssl_ctx_st* ctx, const Context& context);
 
+// Has each session of a server's context choose among several certificates. `context` outlives
+// `ctx`.
+void hook_certificates(ssl_ctx_st* ctx, const Context& context);
+
 // Gives a session's ssl a BIO over its socket, and makes the session known to
 // the callbacks. False when there is no memory.
 bool hook_session(ssl_st* ssl, Session& session);

@@ -20,9 +20,11 @@ namespace pb = envoy::config::bootstrap::v3;
 Result<void> check_context(const std::optional<TlsContext>& context, const std::string& owner,
                            const Secrets& secrets) {
   if (!context) return {};
-  for (const auto* name : {&context->certificate_secret, &context->validation_secret})
-    if (!name->empty() && !secrets.contains(*name) && !name->starts_with("file-"))
-      return refuse(owner, "secret \"" + *name + "\" is not among static_resources.secrets");
+  auto names = context->certificate_secrets;
+  if (!context->validation_secret.empty()) names.push_back(context->validation_secret);
+  for (const auto& name : names)
+    if (!secrets.contains(name) && !name.starts_with("file-"))
+      return refuse(owner, "secret \"" + name + "\" is not among static_resources.secrets");
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include "xds/decode_tls.h"
 
+#include "base/base64.h"
+#include "base/text.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -10,6 +12,8 @@ namespace tls = envoy::extensions::transport_sockets::tls::v3;
 constexpr int kAlpnMax = 16;
 constexpr int kNamesMax = 1000;
 constexpr int kCiphersMax = 32;
+constexpr int kCertificatesMax = 16;
+constexpr size_t kSha256Bytes = 32;
 
 Result<std::string> secret_name(const tls::SdsSecretConfig& config, std::string_view path) {
   if (config.name().empty()) return refuse(path_of(path, "name"), "is empty");
@@ -36,8 +40,40 @@ Result<void> decode_name(const tls::SubjectAltNameMatcher& name, std::string_vie
   return {};
 }
 
+// "AB:CD:..." or "abcd..." of a SHA-256 as lower-case hexadecimal.
+Result<std::string> decode_hash(std::string hash, std::string_view path) {
+  constexpr size_t kWithColons = kSha256Bytes * 3 - 1;
+  if (hash.size() == kWithColons) std::erase(hash, ':');
+  const auto bytes = text::from_hex(hash);
+  if (!bytes || bytes->size() != kSha256Bytes)
+    return refuse(path, "expected a SHA-256 in hexadecimal");
+  return text::to_hex(*bytes);
+}
+
+Result<void> decode_pins(const tls::CertificateValidationContext& validation, std::string_view path,
+                         TlsContext& into) {
+  const auto& hashes = validation.verify_certificate_hash();
+  const auto& keys = validation.verify_certificate_spki();
+  if (hashes.size() > kNamesMax)
+    return refuse(path_of(path, "verify_certificate_hash"), "over 1000 hashes");
+  if (keys.size() > kNamesMax)
+    return refuse(path_of(path, "verify_certificate_spki"), "over 1000 hashes");
+  for (int i = 0; i < hashes.size(); ++i) {
+    MESH_TRY(std::string hash, decode_hash(hashes[i], path_of(path, "verify_certificate_hash", i)));
+    into.certificate_hashes.push_back(std::move(hash));
+  }
+  for (int i = 0; i < keys.size(); ++i) {
+    const auto bytes = base64::decode(keys[i]);
+    if (!bytes || bytes->size() != kSha256Bytes)
+      return refuse(path_of(path, "verify_certificate_spki", i), "expected a SHA-256 in base64");
+    into.key_hashes.push_back(text::to_hex(*bytes));
+  }
+  return {};
+}
+
 Result<void> decode_names(const tls::CertificateValidationContext& validation,
                           std::string_view path, TlsContext& into) {
+  MESH_TRY_VOID(decode_pins(validation, path, into));
   if (validation.match_typed_subject_alt_names_size() > kNamesMax)
     return refuse(path_of(path, "match_typed_subject_alt_names"), "over 1000 names");
   for (int i = 0; i < validation.match_typed_subject_alt_names_size(); ++i)
@@ -111,9 +147,12 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
       const std::string at = path_of(path, "validation_context");
       MESH_TRY_VOID(decode_names(validation, at, into));
       MESH_TRY_VOID(decode_crl(validation, at, into));
-      if (!validation.has_trusted_ca() && validation.has_crl())
-        return refuse(path_of(at, "crl"), "needs trusted_ca");
-      if (!validation.has_trusted_ca()) return {};
+      if (!validation.has_trusted_ca()) {
+        if (validation.has_crl()) return refuse(path_of(at, "crl"), "needs trusted_ca");
+        if (!into.certificate_hashes.empty() || !into.key_hashes.empty())
+          return refuse(at, "verify_certificate_hash and verify_certificate_spki need trusted_ca");
+        return {};
+      }
       Secret secret;
       MESH_TRY(secret.trusted_ca,
                decode_source(validation.trusted_ca(), path_of(at, "trusted_ca"), true));
@@ -145,18 +184,24 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
 
 Result<void> decode_certificate(const tls::CommonTlsContext& common, std::string_view path,
                                 const TlsOwner& owner, TlsContext& into) {
-  const int count =
-      common.tls_certificates_size() + common.tls_certificate_sds_secret_configs_size();
-  if (count > 1) return refuse(path, "more than one certificate");
-  if (common.tls_certificates_size() == 1) {
-    const std::string at = path_of(path, "tls_certificates", 0);
+  if (common.tls_certificates_size() > kCertificatesMax ||
+      common.tls_certificate_sds_secret_configs_size() > kCertificatesMax)
+    return refuse(path, "over 16 certificates");
+  // Envoy knows one list or the other.
+  if (common.tls_certificates_size() > 0 && common.tls_certificate_sds_secret_configs_size() > 0)
+    return refuse(path_of(path, "tls_certificates"), "excludes tls_certificate_sds_secret_configs");
+  for (int i = 0; i < common.tls_certificates_size(); ++i) {
+    const std::string at = path_of(path, "tls_certificates", i);
     Secret secret;
-    MESH_TRY_VOID(fill_certificate(common.tls_certificates(0), at, secret));
-    MESH_TRY(into.certificate_secret, keep(owner, "certificate", std::move(secret), at));
-  } else if (count == 1) {
-    MESH_TRY(into.certificate_secret,
-             secret_name(common.tls_certificate_sds_secret_configs(0),
-                         path_of(path, "tls_certificate_sds_secret_configs", 0)));
+    MESH_TRY_VOID(fill_certificate(common.tls_certificates(i), at, secret));
+    const std::string what = i == 0 ? "certificate" : "certificate" + std::to_string(i);
+    MESH_TRY(std::string name, keep(owner, what, std::move(secret), at));
+    into.certificate_secrets.push_back(std::move(name));
+  }
+  for (int i = 0; i < common.tls_certificate_sds_secret_configs_size(); ++i) {
+    MESH_TRY(std::string name, secret_name(common.tls_certificate_sds_secret_configs(i),
+                                           path_of(path, "tls_certificate_sds_secret_configs", i)));
+    into.certificate_secrets.push_back(std::move(name));
   }
   return {};
 }
@@ -199,7 +244,8 @@ Result<TlsContext> decode_downstream_tls(const tls::DownstreamTlsContext& contex
                                          std::string_view path, const TlsOwner& owner) {
   const std::string common = path_of(path, "common_tls_context");
   MESH_TRY(auto result, decode_common(context.common_tls_context(), common, owner));
-  if (result.certificate_secret.empty()) return refuse(common, "a server needs a certificate");
+  if (result.certificate_secrets.empty()) return refuse(common, "a server needs a certificate");
+  result.full_scan_certificates = context.full_scan_certs_on_sni_mismatch().value();
   result.require_client_certificate = context.require_client_certificate().value();
   if (result.require_client_certificate && result.validation_secret.empty())
     return refuse(common, "client certificates are required, but nothing to verify them with");
@@ -210,6 +256,8 @@ Result<TlsContext> decode_upstream_tls(const tls::UpstreamTlsContext& context,
                                        std::string_view path, const TlsOwner& owner) {
   MESH_TRY(auto result,
            decode_common(context.common_tls_context(), path_of(path, "common_tls_context"), owner));
+  if (result.certificate_secrets.size() > 1)
+    return refuse(path_of(path, "common_tls_context"), "a client shows one certificate");
   if (context.sni().size() > 255) return refuse(path_of(path, "sni"), "over 255 bytes");
   result.sni = context.sni();
   return result;
@@ -229,6 +277,9 @@ Result<Secret> decode_secret(const tls::Secret& secret, std::string_view path) {
       if (secret.validation_context().match_typed_subject_alt_names_size() > 0)
         return refuse(path_of(at, "match_typed_subject_alt_names"),
                       "names belong to the context that uses the secret");
+      if (secret.validation_context().verify_certificate_hash_size() > 0 ||
+          secret.validation_context().verify_certificate_spki_size() > 0)
+        return refuse(at, "hashes belong to the context that uses the secret");
       MESH_TRY(result.trusted_ca, decode_source(secret.validation_context().trusted_ca(),
                                                 path_of(at, "trusted_ca"), true));
       MESH_TRY_VOID(decode_crl(secret.validation_context(), at, result));

@@ -61,16 +61,20 @@ enum class TlsVersion : uint8_t { Tls12, Tls13 };
 // Certificates are named, not held: SDS secrets come from elsewhere (certd's
 // watch, or files in a static bootstrap).
 struct TlsContext {
-  std::string certificate_secret;             // SDS name; "" none
-  std::string validation_secret;              // SDS name; "" do not verify
-  std::vector<std::string> alpn;              // in order of preference
+  std::vector<std::string> certificate_secrets;  // SDS names; several of a server alone
+  std::string validation_secret;                 // SDS name; "" do not verify
+  std::vector<std::string> alpn;                 // in order of preference
   std::vector<std::string> subject_alt_uris;  // exact URI SANs accepted; empty: any of the bundle
   std::vector<std::string> subject_alt_uri_prefixes;
   std::vector<std::string> subject_alt_dns;
   PemSource crl;               // where the validation secret has none; empty: nothing is revoked
   bool crl_leaf_only = false;  // only_verify_leaf_cert_crl, of either
-  std::string sni;             // upstream only
+  // Of peers, SHA-256 in lower-case hexadecimal: any of both lists; both empty: any peer.
+  std::vector<std::string> certificate_hashes;
+  std::vector<std::string> key_hashes;
+  std::string sni;                          // upstream only
   bool require_client_certificate = false;  // downstream only
+  bool full_scan_certificates = false;      // downstream only: tls::Options::full_scan
   TlsVersion tls_minimum = TlsVersion::Tls12;
   TlsVersion tls_maximum = TlsVersion::Tls13;
   std::vector<std::string> cipher_suites;  // of TLS 1.2; empty: ours

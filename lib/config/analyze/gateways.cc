@@ -183,15 +183,25 @@ void Analyzer::conflicts(const v1::Object& object, const Server& server, const s
 void Analyzer::files(const v1::Object& object, const Server& server, const std::string& path) {
   if (!options_.file_exists) return;
   const Tls& tls = server.tls();
-  for (const auto& [field, file] : {std::pair(".serverCertificate", tls.server_certificate()),
-                                    std::pair(".privateKey", tls.private_key()),
-                                    std::pair(".caCertificates", tls.ca_certificates())})
+  const auto look = [&](const std::string& at, const std::string& file) {
     if (!file.empty() && !options_.file_exists(file))
-      find("M209", object, path + field, file + " is not on this host");
+      find("M209", object, at, file + " is not on this host");
+  };
+  look(path + ".serverCertificate", tls.server_certificate());
+  look(path + ".privateKey", tls.private_key());
+  look(path + ".caCertificates", tls.ca_certificates());
+  for (int i = 0; i < tls.tls_certificates_size(); ++i) {
+    const std::string at = at_index(path + ".tlsCertificates", i);
+    look(at + ".serverCertificate", tls.tls_certificates(i).server_certificate());
+    look(at + ".privateKey", tls.tls_certificates(i).private_key());
+  }
   const bool verifies = tls.mode() == Tls::MUTUAL || tls.mode() == Tls::OPTIONAL_MUTUAL;
   const std::string& apart = tls.ca_cert_credential_name();
-  credential(object, tls.credential_name(),
-             verifies && apart.empty() ? kPair | kAuthorities : kPair, path + ".credentialName");
+  const unsigned whole = verifies && apart.empty() ? kPair | kAuthorities : kPair;
+  credential(object, tls.credential_name(), whole, path + ".credentialName");
+  for (int i = 0; i < tls.credential_names_size(); ++i)
+    credential(object, tls.credential_names(i), i == 0 ? whole : kPair,
+               at_index(path + ".credentialNames", i));
   if (verifies) credential(object, apart, kAuthorities, path + ".caCertCredentialName");
 }
 

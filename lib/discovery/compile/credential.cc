@@ -11,10 +11,16 @@ std::string file(const Node& node, const std::string& name, const char* part) {
 
 istio::ServerTLSSettings with_files(const Node& node, istio::ServerTLSSettings settings) {
   using Tls = istio::ServerTLSSettings;
-  const std::string& name = settings.credential_name();
+  std::string name = settings.credential_name();
   if (!name.empty()) {
     settings.set_server_certificate(file(node, name, "tls.crt"));
     settings.set_private_key(file(node, name, "tls.key"));
+  }
+  for (const auto& each : settings.credential_names()) {
+    auto& certificate = *settings.add_tls_certificates();
+    certificate.set_server_certificate(file(node, each, "tls.crt"));
+    certificate.set_private_key(file(node, each, "tls.key"));
+    if (name.empty()) name = each;  // clients are verified by the first one's authorities
   }
   if (settings.mode() != Tls::MUTUAL && settings.mode() != Tls::OPTIONAL_MUTUAL) return settings;
   const std::string& authorities = settings.ca_cert_credential_name();

@@ -25,6 +25,13 @@ void add_name(const std::string& text, tls::CertificateValidationContext& into) 
   name.mutable_matcher()->set_exact(text);
 }
 
+void add_certificate(const std::string& chain, const std::string& key,
+                     tls::CommonTlsContext& into) {
+  auto& certificate = *into.add_tls_certificates();
+  certificate.mutable_certificate_chain()->set_filename(chain);
+  certificate.mutable_private_key()->set_filename(key);
+}
+
 }  // namespace
 
 void set_gateway_tls(std::string_view trust_domain, const Settings& settings, bool http,
@@ -38,14 +45,18 @@ void set_gateway_tls(std::string_view trust_domain, const Settings& settings, bo
                                                   : version(settings.min_protocol_version()));
   parameters.set_tls_maximum_protocol_version(version(settings.max_protocol_version()));
   for (const auto& name : settings.cipher_suites()) parameters.add_cipher_suites(name);
-  auto& certificate = *common.add_tls_certificates();
-  certificate.mutable_certificate_chain()->set_filename(settings.server_certificate());
-  certificate.mutable_private_key()->set_filename(settings.private_key());
+  for (const auto& one : settings.tls_certificates())
+    add_certificate(one.server_certificate(), one.private_key(), common);
+  if (settings.tls_certificates().empty())
+    add_certificate(settings.server_certificate(), settings.private_key(), common);
   const bool required = settings.mode() == Settings::MUTUAL;
   if (required || settings.mode() == Settings::OPTIONAL_MUTUAL) {
     auto& validation = *common.mutable_validation_context();
     validation.mutable_trusted_ca()->set_filename(settings.ca_certificates());
     for (const auto& name : settings.subject_alt_names()) add_name(name, validation);
+    // Istio leaves these out where certificates are files; here they hold whatever they are.
+    *validation.mutable_verify_certificate_spki() = settings.verify_certificate_spki();
+    *validation.mutable_verify_certificate_hash() = settings.verify_certificate_hash();
   }
   context.mutable_require_client_certificate()->set_value(required);
   if (http) {

@@ -16,7 +16,6 @@ std::string time_text(WallTime at) {
 
 void write(const std::vector<identity::Certificate>& list, const std::string& path, WallTime now,
            json::Writer& w) {
-  w.list();
   for (const identity::Certificate& certificate : list) {
     const auto left =
         std::chrono::duration_cast<std::chrono::hours>(certificate.remaining(now)).count() / 24;
@@ -29,7 +28,6 @@ void write(const std::vector<identity::Certificate>& list, const std::string& pa
     w.field("valid_from", time_text(certificate.not_before()));
     w.field("expiration_time", time_text(certificate.not_after())).end();
   }
-  w.end();
 }
 
 }  // namespace
@@ -39,11 +37,11 @@ Page certs(const Forwarder& forwarder) {
   json::Writer w;
   w.object().key("certificates").list();
   for (const auto& shown : forwarder.secrets().shown()) {
-    w.object().key("ca_cert");
+    w.object().key("ca_cert").list();
     write(shown.roots, shown.roots_path, now, w);
-    w.key("cert_chain");
-    write(shown.chain, shown.chain_path, now, w);
-    w.end();
+    w.end().key("cert_chain").list();
+    for (const auto& chain : shown.chains) write(chain.certificates, chain.path, now, w);
+    w.end().end();
   }
   w.end().end();
   return {.type = kJson, .body = w.take()};

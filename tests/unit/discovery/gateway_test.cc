@@ -132,13 +132,13 @@ TEST_CASE("gateway: https by server name, and the redirect to it") {
   const auto& first = listener.filter_chains[0];
   CHECK(first.match.server_names == std::vector<std::string>{"a.example"});
   REQUIRE(first.tls);
-  CHECK(first.tls->certificate_secret == "file-cert:/c.pem~/k.pem");
+  CHECK(first.tls->certificate_secrets.at(0) == "file-cert:/c.pem~/k.pem");
   CHECK(first.tls->validation_secret == "file-root:/ca.pem");
   CHECK(first.tls->subject_alt_dns == std::vector<std::string>{"client.example"});
   CHECK(first.tls->require_client_certificate);
   CHECK(first.tls->tls_minimum == xds::TlsVersion::Tls13);
   CHECK(first.tls->alpn == std::vector<std::string>{"h2", "http/1.1"});
-  CHECK(listener.filter_chains[1].tls->certificate_secret == "default");
+  CHECK(listener.filter_chains[1].tls->certificate_secrets.at(0) == "default");
 }
 
 TEST_CASE("gateway: connections by server name, undecrypted, and by port") {
@@ -240,7 +240,7 @@ TEST_CASE("gateway: a credential is files of the forwarder's directory") {
         "{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" + tls + "}}"));
     const auto& context = made.listeners.at("gateway|0.0.0.0|443")->filter_chains.at(0).tls;
     REQUIRE(context);
-    return context->certificate_secret + " " + context->validation_secret;
+    return context->certificate_secrets.at(0) + " " + context->validation_secret;
   };
   const std::string at = "/etc/mesh/credentials/";
   const std::string pair = "file-cert:" + at + "site/tls.crt~" + at + "site/tls.key ";

@@ -88,7 +88,7 @@ TEST_CASE("a listener with mutual TLS") {
   CHECK(chain.stream_idle_timeout == 0s);
   CHECK(chain.http_filters.empty());
   REQUIRE(chain.tls);
-  CHECK(chain.tls->certificate_secret == "default");
+  CHECK(chain.tls->certificate_secrets.at(0) == "default");
   CHECK(chain.tls->validation_secret == "ROOTCA");
   CHECK(chain.tls->require_client_certificate);
   CHECK(chain.tls->tls_minimum == TlsVersion::Tls13);
