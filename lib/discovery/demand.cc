@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "discovery/catalog.h"
+#include "discovery/compile/capture.h"
 #include "discovery/compile/gateway.h"
 
 namespace mesh::discovery {
@@ -97,8 +98,8 @@ std::optional<Catalog::Hosts> Catalog::find(const Member& member, std::string_vi
 }
 
 // What cannot be asked for, as nothing names it: services where they are told apart by port;
-// and what is named beforehand: by the egress of the node's Sidecar, and by routes of gateways
-// that select it. True: there are such gateways.
+// and what is named beforehand: by the egress of the node's Sidecar, as egress
+// proxy, and by routes of gateways that select it. True: there are such gateways.
 bool Catalog::add_unasked(const Node& node, Hosts& into) const {
   if (listens_by_port(node))
     for (const auto* service : model_->services_for(node))
@@ -116,6 +117,7 @@ bool Catalog::add_unasked(const Node& node, Hosts& into) const {
       if (service->find_port(egress.port().number()) != nullptr)
         add_host(node, service->host, into);
   }
+  if (const auto proxy = egress_proxy(*model_, node)) add_host(node, proxy->host(), into);
   bool selected = false;
   for (const auto& gateway : model_->objects().gateways) {
     if (!selects(gateway.spec.selector(), node.labels)) continue;

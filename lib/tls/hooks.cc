@@ -149,8 +149,9 @@ struct Hooks {
   // 0 ends the handshake with an alert.
   static int choose_certificate(SSL* ssl, void* context) {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    return static_cast<const Context*>(context)->several_->show(ssl, name == nullptr ? "" : name) ? 1
-                                                                                                 : 0;
+    return static_cast<const Context*>(context)->several_->show(ssl, name == nullptr ? "" : name)
+               ? 1
+               : 0;
   }
 
   static int select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length,

@@ -11,8 +11,8 @@ namespace openssl = identity::openssl;
 
 std::string common_name(X509* certificate) {
   char text[256];
-  const int size =
-      X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, sizeof text);
+  const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                             text, sizeof text);
   return size > 0 ? std::string(text, size_t(size)) : std::string();
 }
 

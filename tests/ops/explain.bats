@@ -29,9 +29,9 @@ setup() { mesh=$(realpath "${MESH_BUILD:-build}")/mesh; }
 }
 
 @test "a field that is not supported: what to use instead, exit 1" {
-  run --separate-stderr "$mesh" explain gw.servers.tls.credentialNames
+  run --separate-stderr "$mesh" explain gw.servers.defaultEndpoint
   [ "$status" -eq 1 ]
-  grep -qE '^REASON +several certificates for a server; use credentialName' <<<"$output"
+  grep -qE '^REASON +a fixed destination; bind a VirtualService' <<<"$output"
   run "$mesh" explain EnvoyFilter
   [ "$status" -eq 1 ]
   [[ $output == *'not supported: kind EnvoyFilter'*ServicePolicy* ]]
@@ -52,10 +52,10 @@ EOF
 import json, sys
 fields = {field["name"]: field for field in json.load(sys.stdin)["fields"]}
 assert "meaning" in fields["serverCertificate"], fields
-assert "refused" in fields["credentialNames"] and "type" not in fields["credentialNames"], fields'
-  run --separate-stderr "$mesh" explain gw.servers.tls.credentialNames -o json
+assert "refused" in fields["insecureSkipVerify"] and "type" not in fields["insecureSkipVerify"], fields'
+  run --separate-stderr "$mesh" explain gw.servers.defaultEndpoint -o json
   [ "$status" -eq 1 ]
-  [[ $output == *'"refused":"several certificates for a server'* ]]
+  [[ $output == *'"refused":"a fixed destination'* ]]
   diff <("$mesh" explain vs --fields -o json | python3 -c '
 import json, sys
 for line in sys.stdin:

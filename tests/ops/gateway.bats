@@ -24,8 +24,10 @@ YAML
 }
 
 # certificate NAME [AUTHORITY] [NAMES]: NAME.pem and NAME.key; by itself without an authority.
+# Of RSA where $algorithm says so.
 certificate() {
   local key=("-newkey" "ec" "-pkeyopt" "ec_paramgen_curve:P-256" "-nodes" "-keyout" "$dir/$1.key")
+  [[ ${algorithm:-ec} == ec ]] || key=("-newkey" "$algorithm" "-nodes" "-keyout" "$dir/$1.key")
   if [[ -z ${2:-} ]]; then
     openssl req -x509 "${key[@]}" -subj "/CN=$1" -days 1 -out "$dir/$1.pem" 2>/dev/null
   else
@@ -198,6 +200,71 @@ shows() {
   credential site renewed
   until_true shows renewed
   answers 200 a.example "$https" /who
+}
+
+# shown [OPTION OF s_client...]: the common name of the certificate that a client is shown.
+shown() {
+  openssl s_client -connect "127.0.0.1:$https" "$@" </dev/null 2>/dev/null |
+    openssl x509 -noout -subject 2>/dev/null | sed 's/.*CN = //'
+}
+
+@test "several certificates: by the name that is asked for, and RSA for who cannot verify ECDSA" {
+  certificate ecdsa ca DNS:a.example
+  algorithm=rsa:2048 certificate rsa ca DNS:a.example,DNS:*.b.example
+  credential one ecdsa
+  credential two rsa
+  objects "  - port: {number: $https, name: https, protocol: HTTPS}
+    hosts: ['*']
+    bind: 127.0.0.1
+    tls: {mode: OPTIONAL_MUTUAL, credentialNames: [one, two]}"
+  mesh_up
+  until_true answers 200 a.example "$https" /index.html
+  local only_rsa=(-sigalgs RSA-PSS+SHA256:RSA+SHA256)
+  [ "$(shown -servername a.example)" = ecdsa ]
+  [ "$(shown -servername a.example "${only_rsa[@]}")" = rsa ]
+  [ "$(shown -servername a.example -tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256)" = ecdsa ]
+  [ "$(shown -servername a.example -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256)" = rsa ]
+  [ "$(shown -servername x.b.example)" = rsa ]
+  [ "$(shown -noservername)" = ecdsa ]
+  [ "$(shown -noservername "${only_rsa[@]}")" = rsa ]
+  # Whom nobody's certificate names is shown the first, or nothing.
+  [ "$(shown -servername nobody.example)" = ecdsa ]
+  [ -z "$(shown -servername nobody.example "${only_rsa[@]}")" ]
+  answers 200 a.example "$https" /who --cert "$dir/client.pem" --key "$dir/client.key"
+  answers 000 a.example "$https" /who --cert "$dir/stranger.pem" --key "$dir/stranger.key"
+  MESH_RUN_DIR=$dir/run mesh proxy-config secrets edge >"$dir/secrets"
+  grep -q "credentials/one/tls.crt  *certificate" "$dir/secrets"
+  grep -q "credentials/two/tls.crt  *certificate" "$dir/secrets"
+  # One of them renewed.
+  algorithm=rsa:2048 certificate renewed ca DNS:a.example
+  credential two renewed
+  renewed() { [[ $(shown -servername a.example "${only_rsa[@]}") == renewed ]]; }
+  until_true renewed
+  [ "$(shown -servername a.example)" = ecdsa ]
+}
+
+@test "clients whose certificate or key is pinned come in, others of their authority do not" {
+  certificate other ca URI:spiffe://outside/other
+  local hash key
+  hash=$(openssl x509 -in "$dir/client.pem" -noout -fingerprint -sha256 | sed 's/.*=//')
+  key=$(openssl x509 -in "$dir/other.pem" -noout -pubkey | openssl pkey -pubin -outform der |
+    openssl dgst -sha256 -binary | base64)
+  servers() {
+    objects "  - port: {number: $https, name: https, protocol: HTTPS}
+    hosts: [a.example]
+    bind: 127.0.0.1
+    tls: {mode: MUTUAL, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, caCertificates: $dir/ca.pem, $1}"
+  }
+  servers "verifyCertificateHash: ['$hash']"
+  mesh_up
+  as() { answers "$1" a.example "$https" /who --cert "$dir/$2.pem" --key "$dir/$2.key"; }
+  until_true as 200 client
+  as 000 other
+  as 000 stranger
+  servers "verifyCertificateHash: ['$hash'], verifyCertificateSpki: ['$key']"
+  until_true as 200 other
+  as 200 client
+  as 000 server
 }
 
 @test "a gateway passes TLS through undecrypted, by the name that the client asks for" {

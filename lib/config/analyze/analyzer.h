@@ -124,6 +124,7 @@ class Analyzer {
   void selected(const v1::Object& object, const Message& spec);
   void targets(const v1::Object& object, const Message& spec);
   void scope(const v1::Object& object, const Message& spec);
+  void egress_proxy(const v1::Object& object, const Message& spec);
   void destination_rule(const v1::Object& object);
   template <class Policy>
   void credential(const v1::Object& object, const Policy& policy, const std::string& path);

@@ -53,6 +53,7 @@ void Analyzer::policy(const v1::Object& object) {
   selected(object, *spec);
   targets(object, *spec);
   scope(object, *spec);
+  egress_proxy(object, *spec);
   if (object.kind() == "DestinationRule") destination_rule(object);
   if (object.kind() == "ServiceEntry") service_entry(object);
   if (object.kind() == "CircuitBreaker") circuit_breaker(object);
@@ -113,6 +114,13 @@ void Analyzer::scope(const v1::Object& object, const Message& spec) {
       part<networking::WorkloadSelector>(spec, "workload_selector") == nullptr)
     only("M109", object, "", "the namespace without a workloadSelector",
          object.kind() + object.namespace_());
+}
+
+void Analyzer::egress_proxy(const v1::Object& object, const Message& spec) {
+  const auto* const policy =
+      part<networking::OutboundTrafficPolicy>(spec, "outbound_traffic_policy");
+  if (policy != nullptr && policy->has_egress_proxy())
+    destination(object, policy->egress_proxy(), "spec.outboundTrafficPolicy.egressProxy");
 }
 
 template <class Policy>

@@ -66,7 +66,8 @@ void check_server(const Server& server, const std::string& path, Checker& checke
                     !text::iequals(server.port().protocol(), "MONGO");
   checker.expect(http && server.tls().https_redirect(), path + ".tls",
                  "protocol " + server.port().protocol() + " has no TLS; use HTTPS or TLS");
-  checker.expect(server.tls().mode() == ServerTLSSettings::PASSTHROUGH, path + ".tls.mode", "is for protocols HTTPS and TLS");
+  checker.expect(server.tls().mode() == ServerTLSSettings::PASSTHROUGH, path + ".tls.mode",
+                 "is for protocols HTTPS and TLS");
 }
 
 }  // namespace

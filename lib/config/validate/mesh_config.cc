@@ -1,6 +1,6 @@
 #include "mesh/v1/mesh_config.pb.h"
 
-#include "config/validate/validate.h"
+#include "config/validate/outbound_policy.h"
 
 namespace mesh::config {
 
@@ -12,6 +12,7 @@ void validate(const ::mesh::v1::MeshConfig& config, Checker& checker) {
   }
   if (config.has_protocol_detection_timeout())
     checker.duration("spec.protocolDetectionTimeout", config.protocol_detection_timeout(), true);
+  check_outbound_policy(config.outbound_traffic_policy(), checker);
 }
 
 }  // namespace mesh::config

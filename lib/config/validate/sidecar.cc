@@ -1,7 +1,9 @@
 #include <set>
 
 #include "base/text.h"
-#include "config/validate/validate.h"
+#include "config/validate/connection_pool.h"
+#include "config/validate/outbound_policy.h"
+#include "config/validate/server_tls.h"
 #include "istio/networking/v1alpha3/sidecar.pb.h"
 
 namespace mesh::config {
@@ -45,6 +47,13 @@ void check_ingress(const Sidecar& sidecar, Checker& checker) {
     if (!ingress.port().name().empty())
       checker.label_name(path + ".port.name", ingress.port().name());
     if (!ingress.bind().empty()) checker.ip_address(path + ".bind", ingress.bind());
+    if (ingress.has_tls()) {
+      const std::string protocol = text::to_lower(ingress.port().protocol());
+      checker.expect(protocol == "https" || protocol == "tls", path + ".tls",
+                     "is for protocols HTTPS and TLS");
+      check_ingress_tls(ingress.tls(), path + ".tls", checker);
+    }
+    check_connection_pool(ingress.connection_pool(), path + ".connectionPool", checker);
     checker.expect(ingress.default_endpoint().empty() || is_endpoint(ingress.default_endpoint()),
                    path + ".defaultEndpoint",
                    "expected the application's address, 127.0.0.1:PORT or unix:///PATH, got " +
@@ -107,9 +116,12 @@ void validate(const Sidecar& sidecar, Checker& checker) {
                    "expected labels");
     checker.labels("spec.workloadSelector.labels", sidecar.workload_selector().labels());
   }
-  checker.expect(
-      sidecar.ingress_size() + sidecar.egress_size() > 0 || sidecar.has_outbound_traffic_policy(),
-      "spec", "expected ingress, egress or outboundTrafficPolicy");
+  checker.expect(sidecar.ingress_size() + sidecar.egress_size() > 0 ||
+                     sidecar.has_outbound_traffic_policy() || sidecar.has_inbound_connection_pool(),
+                 "spec",
+                 "expected ingress, egress, outboundTrafficPolicy or inboundConnectionPool");
+  check_connection_pool(sidecar.inbound_connection_pool(), "spec.inboundConnectionPool", checker);
+  check_outbound_policy(sidecar.outbound_traffic_policy(), checker);
   check_ingress(sidecar, checker);
   check_egress(sidecar, checker);
 }

@@ -25,7 +25,7 @@ bool is_loopback(std::string_view address) {
 // Without a Sidecar: the ports that services find this workload on, forwarded
 // to the same port of the loopback, as Istio does.
 void add_by_services(const Model& model, const Workload& workload, bool captured,
-                     std::vector<InboundPort>& ports) {
+                     const istio::ConnectionPoolSettings* pool, std::vector<InboundPort>& ports) {
   if (is_loopback(workload.address)) return;  // it would call itself
   for (const auto* service : model.services_of(workload)) {
     for (const auto& port : service->ports) {
@@ -41,9 +41,17 @@ void add_by_services(const Model& model, const Workload& workload, bool captured
                        .http2 = needs_http2(port.protocol),
                        .declared = port.declared,
                        .captured = captured,
-                       .origin = service->object});
+                       .origin = service->object,
+                       .pool = pool});
     }
   }
+}
+
+// What is spoken once TLS has ended (Istio).
+std::string protocol_within(const istio::IstioIngressListener& ingress) {
+  const std::string protocol = protocol_of(ingress.port().protocol());
+  if (!ingress.has_tls()) return protocol;
+  return protocol == "HTTPS" ? "HTTP" : "TCP";
 }
 
 }  // namespace
@@ -95,12 +103,15 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
   if (workload == nullptr) return ports;
   const bool captures = !node.capture_inbound.address.empty();
   const auto* sidecar = model.sidecar(workload->ns, workload->labels);
+  const auto* const pool = sidecar != nullptr && sidecar->spec.has_inbound_connection_pool()
+                               ? &sidecar->spec.inbound_connection_pool()
+                               : nullptr;
   if (sidecar != nullptr && !sidecar->spec.ingress().empty()) {
     for (int i = 0; i < sidecar->spec.ingress_size(); ++i) {
       const auto& ingress = sidecar->spec.ingress(i);
       const bool captured = captures && ingress.capture_mode() != istio::NONE;
       if (ingress.capture_mode() == istio::IPTABLES && !captured) continue;
-      const std::string protocol = protocol_of(ingress.port().protocol());
+      const std::string protocol = protocol_within(ingress);
       ports.push_back(
           {.bind = ingress.bind().empty() ? workload->address : ingress.bind(),
            .port = ingress.port().number(),
@@ -112,10 +123,12 @@ std::vector<InboundPort> inbound_ports(const Model& model, const Node& node) {
            .declared = !protocol.empty(),
            .captured = captured,
            .origin = origin_of("Sidecar", sidecar->ns, sidecar->name,
-                               "ingress[" + std::to_string(i) + "]")});
+                               "ingress[" + std::to_string(i) + "]"),
+           .pool = ingress.has_connection_pool() ? &ingress.connection_pool() : pool,
+           .tls = ingress.has_tls() ? &ingress.tls() : nullptr});
     }
   } else {
-    add_by_services(model, *workload, captures, ports);
+    add_by_services(model, *workload, captures, pool, ports);
   }
   return ports;
 }

@@ -42,6 +42,9 @@ struct InboundPort {
   bool declared = true;   // else `http` is false, and the first bytes tell
   bool captured = false;  // part of "virtualInbound"; else a listener is bound
   std::string origin;     // what says so, as provenance.h has it
+  // Of the node's Sidecar; null: it has none. They live as long as the model's objects.
+  const istio::ConnectionPoolSettings* pool = nullptr;
+  const istio::ServerTLSSettings* tls = nullptr;
 };
 std::vector<InboundPort> inbound_ports(const Model& model, const Node& node);
 std::string inbound_name(const InboundPort& port);  // of the cluster

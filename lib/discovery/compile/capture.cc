@@ -1,5 +1,7 @@
 #include "discovery/compile/capture.h"
 
+#include <utility>
+
 #include "base/text.h"
 #include "discovery/compile/access_log.h"
 #include "discovery/compile/telemetry.h"
@@ -13,6 +15,7 @@ namespace {
 namespace pb = envoy::config::listener::v3;
 namespace ext = envoy::extensions;
 using envoy::config::cluster::v3::Cluster;
+using Policy = istio::OutboundTrafficPolicy;
 
 constexpr Duration kConnectTimeout = std::chrono::seconds(10);  // Istio's
 constexpr Duration kDetectionTimeout = std::chrono::seconds(5);
@@ -41,16 +44,36 @@ Cluster passthrough(const char* name) {
   return cluster;
 }
 
+// What says of unknown traffic, and the namespace of its object; null: nothing does.
+std::pair<const Policy*, std::string> policy_of(const Model& model, const Node& node) {
+  const auto* const scope = model.sidecar(node.ns, node.labels);
+  if (scope != nullptr && scope->spec.has_outbound_traffic_policy())
+    return {&scope->spec.outbound_traffic_policy(), scope->ns};
+  const auto* const mesh = model.mesh_config();
+  if (mesh == nullptr || !mesh->spec.has_outbound_traffic_policy()) return {};
+  return {&mesh->spec.outbound_traffic_policy(), mesh->ns};
+}
+
 }  // namespace
 
 bool allows_any(const Model& model, const Node& node) {
-  using Policy = istio::OutboundTrafficPolicy;
-  const auto* const scope = model.sidecar(node.ns, node.labels);
-  if (scope != nullptr && scope->spec.has_outbound_traffic_policy())
-    return scope->spec.outbound_traffic_policy().mode() == Policy::ALLOW_ANY;
-  const auto* const mesh = model.mesh_config();
-  return mesh == nullptr || !mesh->spec.has_outbound_traffic_policy() ||
-         mesh->spec.outbound_traffic_policy().mode() == Policy::ALLOW_ANY;
+  const auto [policy, ns] = policy_of(model, node);
+  return policy == nullptr || policy->mode() == Policy::ALLOW_ANY;
+}
+
+std::optional<istio::Destination> egress_proxy(const Model& model, const Node& node) {
+  const auto [policy, ns] = policy_of(model, node);
+  if (policy == nullptr || !policy->has_egress_proxy()) return std::nullopt;
+  istio::Destination proxy = policy->egress_proxy();
+  proxy.set_host(model.resolve(proxy.host(), ns));
+  return proxy;
+}
+
+std::string unknown_cluster(const Model& model, const Node& node) {
+  if (!allows_any(model, node)) return kBlackHole;
+  const auto proxy = egress_proxy(model, node);
+  return proxy ? outbound_name(proxy->port().number(), proxy->subset(), proxy->host())
+               : kPassthrough;
 }
 
 Duration detection_timeout(const Model& model) {

@@ -2,6 +2,7 @@
 // listeners and the clusters of what no service has. Inside of lib/discovery/compile only.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,11 @@ inline constexpr const char* kInboundPassthrough = "InboundPassthroughCluster";
 
 // outboundTrafficPolicy: of the node's Sidecar, else of the mesh, else ALLOW_ANY.
 bool allows_any(const Model& model, const Node& node);
-// The cluster that captured connections to nobody's address are given.
-inline const char* unknown_cluster(const Model& model, const Node& node) {
-  return allows_any(model, node) ? kPassthrough : kBlackHole;
-}
+// Its egressProxy, the host completed; null: it has none.
+std::optional<istio::Destination> egress_proxy(const Model& model, const Node& node);
+// The cluster that connections to nobody's address are given, and requests to nobody's host
+// where any are allowed.
+std::string unknown_cluster(const Model& model, const Node& node);
 
 // How long a client may keep silent where its protocol is not declared.
 Duration detection_timeout(const Model& model);

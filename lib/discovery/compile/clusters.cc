@@ -50,6 +50,15 @@ void set_retry_budget(const istio::TrafficPolicy::RetryBudget& from, pb::Cluster
   if (from.has_budget_interval()) *budget.mutable_budget_interval() = from.budget_interval();
 }
 
+void set_connections(const istio::TrafficPolicy& policy, pb::Cluster& cluster) {
+  const auto& pool = policy.connection_pool();
+  set(kConnectTimeout, *cluster.mutable_connect_timeout());
+  if (pool.tcp().has_connect_timeout())
+    *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
+  set_limits(pool, cluster);
+  if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
+}
+
 void set_outlier(const istio::OutlierDetection& from, pb::Cluster& cluster) {
   auto& to = *cluster.mutable_outlier_detection();
   to.mutable_enforcing_success_rate()->set_value(0);  // Istio: only consecutive errors
@@ -242,15 +251,32 @@ void set_service(const Service& service, pb::Cluster& cluster) {
   fields["namespace"].set_string_value(service.ns);
 }
 
-// The first service that finds the node's workload at this port.
-const Service* service_at(const Model& model, const Node& node, const InboundPort& port) {
+// The first service that finds the node's workload at this port, and its port; or null.
+struct Served {
+  const Service* service = nullptr;
+  const Port* port = nullptr;
+};
+
+Served served_at(const Model& model, const Node& node, const InboundPort& port) {
   const Workload* const workload = model.workload_of(node);
-  if (workload == nullptr) return nullptr;
+  if (workload == nullptr) return {};
   for (const auto* service : model.services_of(*workload)) {
     for (const auto& one : service->ports)
-      if (instance_of(*workload, one).port == port.port) return service;
+      if (instance_of(*workload, one).port == port.port) return {service, &one};
   }
-  return nullptr;
+  return {};
+}
+
+// Limits towards the application: of the Sidecar, else of the service's DestinationRule, which
+// holds at both ends (Istio, Sidecar.inboundConnectionPool).
+istio::TrafficPolicy inbound_policy(const Model& model, const Node& node, const Served& served,
+                                    const InboundPort& port) {
+  istio::TrafficPolicy policy;
+  if (served.service != nullptr)
+    policy =
+        policy_for(model.destination_rule(*served.service, node.ns), nullptr, served.port->number);
+  if (port.pool != nullptr) *policy.mutable_connection_pool() = *port.pool;
+  return policy;
 }
 
 // Zone-aware routing weighs endpoints against callers: where the node is, and the first
@@ -332,11 +358,7 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
                *cluster.mutable_metadata());
   set_discovery(model, node, service, policy, cluster);
   const auto& pool = policy.connection_pool();
-  set(kConnectTimeout, *cluster.mutable_connect_timeout());
-  if (pool.tcp().has_connect_timeout())
-    *cluster.mutable_connect_timeout() = pool.tcp().connect_timeout();
-  set_limits(pool, cluster);
-  if (policy.has_retry_budget()) set_retry_budget(policy.retry_budget(), cluster);
+  set_connections(policy, cluster);
   const bool chosen = callers_choose(service, policy);
   if (!chosen) set_choice(model, node, policy, own, cluster);
   Security security = security_of(model, service, port, policy);
@@ -353,11 +375,13 @@ Resource outbound_cluster(const Model& model, const Node& node, const Service& s
   return resource(cluster.name(), cluster);
 }
 
-pb::Cluster inbound_cluster(const Node& node, const Service* service, const InboundPort& port) {
+pb::Cluster inbound_cluster(const Model& model, const Node& node, const InboundPort& port) {
+  const Served served = served_at(model, node, port);
+  const istio::TrafficPolicy policy = inbound_policy(model, node, served, port);
+  const auto& pool = policy.connection_pool();
   pb::Cluster cluster;
   cluster.set_name(inbound_name(port));
-  set(kConnectTimeout, *cluster.mutable_connect_timeout());
-  set_limits({}, cluster);
+  set_connections(policy, cluster);
   if (port.application.empty()) {
     set_inbound_original(node.capture_inbound, cluster);
   } else {
@@ -368,13 +392,13 @@ pb::Cluster inbound_cluster(const Node& node, const Service* service, const Inbo
         port.application,
         *assignment.add_endpoints()->add_lb_endpoints()->mutable_endpoint()->mutable_address());
   }
-  if (!port.declared)
-    set_protocol(Http::Client, {}, {}, cluster);
+  if (!port.declared || (port.http && pool.http().use_client_protocol()))
+    set_protocol(Http::Client, pool, {}, cluster);
   else if (port.http)
-    set_protocol(port.http2 ? Http::Http2 : Http::Http1, {}, {}, cluster);
-  if (service != nullptr) {
-    set_origin("service", service->object, *cluster.mutable_metadata());
-    set_service(*service, cluster);
+    set_protocol(port.http2 ? Http::Http2 : Http::Http1, pool, {}, cluster);
+  if (served.service != nullptr) {
+    set_origin("service", served.service->object, *cluster.mutable_metadata());
+    set_service(*served.service, cluster);
   }
   set_origin("config", port.origin, *cluster.mutable_metadata());
   return cluster;
@@ -408,7 +432,7 @@ std::vector<Resource> compile_inbound_clusters(const Model& model, const Node& n
   std::vector<Resource> result;
   const auto ports = inbound_ports(model, node);
   for (const auto& port : ports) {
-    auto cluster = inbound_cluster(node, service_at(model, node, port), port);
+    auto cluster = inbound_cluster(model, node, port);
     set_probe(model, node, ports, port, cluster);
     result.push_back(resource(cluster.name(), cluster));
   }

@@ -10,6 +10,7 @@
 #include "discovery/compile/egress.h"
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway.h"
+#include "discovery/compile/gateway_tls.h"
 #include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tcp.h"
@@ -191,10 +192,23 @@ void set_match(const InboundPort& port, Mode mode, Kind kind, pb::FilterChain& c
   chain.set_name(port.captured ? "0.0.0.0_" + std::to_string(port.port) + "-" + name : name);
 }
 
+// Whether the port shows certificates of its own: Istio lets these stand only where the mesh
+// has no TLS of its own there.
+bool ends_tls(const InboundPort& port, Mode mode) {
+  return port.tls != nullptr && mode == Mode::PeerAuthentication_MutualTLS_Mode_DISABLE;
+}
+
 // Of a port: under TLS, in clear text, or both; where its protocol is not declared those
 // for HTTP and those for the rest.
 void add_chains(const Model& model, const Node& node, const InboundPort& port, Mode mode,
                 pb::Listener& listener) {
+  if (ends_tls(port, mode)) {
+    auto& chain = *listener.add_filter_chains();
+    set_match(port, Mode::PeerAuthentication_MutualTLS_Mode_STRICT, {true, port.http}, chain);
+    add_filter(model, node, port, chain);
+    return set_gateway_tls(model.options().trust_domain, *port.tls, port.http,
+                           *chain.mutable_transport_socket());
+  }
   for (const bool tls : {true, false}) {
     if (mode == (tls ? Mode::PeerAuthentication_MutualTLS_Mode_DISABLE
                      : Mode::PeerAuthentication_MutualTLS_Mode_STRICT))
@@ -238,8 +252,9 @@ Resource inbound_listener(const Model& model, const Node& node, const InboundPor
     set_origin("mtls", origin_of("PeerAuthentication", rule->ns, rule->name),
                *listener.mutable_metadata());
   if (!node.proxy_protocol_peers.empty()) add_proxy_protocol(node, listener);
-  const bool may_be_tls = mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE;
-  const bool may_be_plain = mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT;
+  const bool own = ends_tls(port, mode);
+  const bool may_be_tls = own || mode != Mode::PeerAuthentication_MutualTLS_Mode_DISABLE;
+  const bool may_be_plain = !own && mode != Mode::PeerAuthentication_MutualTLS_Mode_STRICT;
   add_inspectors(may_be_tls, !port.declared && may_be_plain, listener);
   if (may_be_tls || !port.declared) {
     set(port.declared ? kSniffTimeout : detection_timeout(model),

@@ -47,7 +47,7 @@ class Compiler {
       for (const auto& port : service->ports)
         if (may_be_http(port) && (port_ == 0 || port_ == port.number)) add_service(*service, port);
     if (scope_.own_hosts) add_bare_hosts();
-    if (scope_.captured) add_unknown();
+    if (scope_.captured || egress_proxy(model_, node_)) add_unknown();
     add_session_policies(model_, node_, config_);
     return resource(config_.name(), config_);
   }
@@ -100,8 +100,10 @@ class Compiler {
     set_circuit_breakers(model_, node_, service, port.number, host);
   }
 
-  // As Istio: requests to hosts that nobody has go where they were going, or nowhere.
+  // As Istio: requests to hosts that nobody has go where they were going, to the egress
+  // proxy, or nowhere.
   void add_unknown() {
+    if (!domains_.insert("*").second) return;
     const bool any = allows_any(model_, node_);
     auto& host = *config_.add_virtual_hosts();
     host.set_name(any ? "allow_any" : "block_all");
@@ -114,7 +116,7 @@ class Compiler {
       route.mutable_direct_response()->set_status(502);
       return;
     }
-    route.mutable_route()->set_cluster(kPassthrough);
+    route.mutable_route()->set_cluster(unknown_cluster(model_, node_));
     route.mutable_route()->mutable_timeout();
     route.mutable_route()->mutable_max_grpc_timeout();
   }

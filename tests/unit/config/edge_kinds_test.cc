@@ -104,9 +104,42 @@ TEST_CASE("object: Gateway", "[config]") {
        "spec.servers[0].tls.caCertCredentialName: clients show no certificate with mode SIMPLE; "
        "use "
        "MUTUAL"},
-      {"several credentials", tls("mode: SIMPLE, credentialNames: [a, b]"),
-       "spec.servers[0].tls.credentialNames: not supported: several certificates for a server; use "
-       "credentialName"},
+      {"several credentials", tls("mode: SIMPLE, credentialNames: [a, b]"), ""},
+      {"three credentials", tls("mode: SIMPLE, credentialNames: [a, b, c]"),
+       "spec.servers[0].tls.credentialNames: expected at most two certificates, as RSA and ECDSA"},
+      {"a credential and several", tls("mode: SIMPLE, credentialName: a, credentialNames: [b]"),
+       "spec.servers[0].tls.credentialNames: credentialName is there too, and excludes it"},
+      {"several certificates",
+       tls("mode: MUTUAL, caCertificates: /ca.pem, tlsCertificates: [{serverCertificate: /a.pem, "
+           "privateKey: /a.key}, {serverCertificate: /b.pem, privateKey: /b.key}]"),
+       ""},
+      {"several certificates and one",
+       tls("mode: SIMPLE, tlsCertificates: [{serverCertificate: /a.pem}], " + files),
+       "spec.servers[0].tls.tlsCertificates: stands for serverCertificate and privateKey\n"
+       "spec.servers[0].tls.tlsCertificates[0].privateKey: expected the path of a PEM file, which "
+       "begins with / and has no ~, got \"\""},
+      {"authorities of one of several",
+       tls("mode: SIMPLE, tlsCertificates: [{serverCertificate: /a.pem, privateKey: /a.key, "
+           "caCertificates: /ca.pem}]"),
+       "spec.servers[0].tls.tlsCertificates[0].caCertificates: not supported: clients are verified "
+       "by those of the server, beside tlsCertificates"},
+      {"a pinned key",
+       tls("mode: MUTUAL, credentialName: a, verifyCertificateSpki: "
+           "['qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=']"),
+       ""},
+      {"a pinned key of clients that are not asked",
+       tls("mode: SIMPLE, credentialName: a, verifyCertificateSpki: "
+           "['qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=']"),
+       "spec.servers[0].tls.verifyCertificateSpki: clients show no certificate with mode SIMPLE; "
+       "use MUTUAL"},
+      {"a pinned key that is none",
+       tls("mode: MUTUAL, credentialName: a, verifyCertificateSpki: [a]"),
+       "spec.servers[0].tls.verifyCertificateSpki[0]: expected the SHA-256 of a public key in "
+       "base64, got \"a\""},
+      {"a pinned certificate that is none",
+       tls("mode: MUTUAL, credentialName: a, verifyCertificateHash: ['12:34']"),
+       "spec.servers[0].tls.verifyCertificateHash[0]: expected the SHA-256 of a certificate in "
+       "hexadecimal, got \"12:34\""},
       {"clients without an authority", tls("mode: MUTUAL, " + files),
        "spec.servers[0].tls.caCertificates: expected the path of a PEM file, which begins with / "
        "and has no ~, got \"\""},

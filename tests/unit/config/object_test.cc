@@ -393,9 +393,38 @@ TEST_CASE("object: the other kinds", "[config]") {
        "spec.ingress[0].defaultEndpoint: expected the application's address, 127.0.0.1:PORT or "
        "unix:///PATH, got \"a:1\""},
       {"unknown hosts", "outboundTrafficPolicy: {mode: REGISTRY_ONLY}", ""},
-      {"an egress proxy", "outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: a.b}}",
-       "spec.outboundTrafficPolicy.egressProxy: not supported: a proxy for what is unknown; use "
-       "ALLOW_ANY"},
+      {"an egress proxy",
+       "outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: a.b, port: {number: 80}}}",
+       ""},
+      {"an egress proxy without a port",
+       "outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: a.b}}",
+       "spec.outboundTrafficPolicy.egressProxy.port.number: expected a port from 1 to 65535, got "
+       "0"},
+      {"an egress proxy of nothing",
+       "outboundTrafficPolicy: {egressProxy: {host: a.b, port: {number: 80}}}",
+       "spec.outboundTrafficPolicy.egressProxy: needs mode ALLOW_ANY"},
+      {"limits towards the application", "inboundConnectionPool: {tcp: {maxConnections: 9}}", ""},
+      {"limits of a port",
+       selector + "ingress: [{port: {number: 1}, connectionPool: {tcp: {maxConnections: -1}}}]",
+       "spec.ingress[0].connectionPool.tcp.maxConnections: expected a number from 0, which is no "
+       "limit"},
+      {"a port's own certificate",
+       selector + "ingress: [{port: {number: 1, protocol: HTTPS}, tls: {mode: MUTUAL, "
+                  "serverCertificate: /c.pem, privateKey: /k.pem, caCertificates: /ca.pem}}]",
+       ""},
+      {"a certificate of clear text",
+       selector + "ingress: [{port: {number: 1, protocol: HTTP}, tls: {mode: SIMPLE, "
+                  "serverCertificate: /c.pem, privateKey: /k.pem}}]",
+       "spec.ingress[0].tls: is for protocols HTTPS and TLS"},
+      {"a port's credential",
+       selector + "ingress: [{port: {number: 1, protocol: TLS}, tls: {mode: SIMPLE, "
+                  "credentialName: a}}]",
+       "spec.ingress[0].tls.credentialName: is for a Gateway; of an ingress listener are "
+       "serverCertificate, privateKey and caCertificates"},
+      {"a port's TLS of the mesh",
+       selector + "ingress: [{port: {number: 1, protocol: TLS}, tls: {mode: ISTIO_MUTUAL}}]",
+       "spec.ingress[0].tls.mode: expected SIMPLE, MUTUAL or OPTIONAL_MUTUAL; within the mesh "
+       "PeerAuthentication says what is spoken"},
       {"of nobody", "ingress: [{port: {number: 1}, defaultEndpoint: \"[::1]:80\"}]",
        "spec.ingress: needs a workloadSelector: an application's address belongs to one workload"},
       {"egress", "egress: [{hosts: [\"./*\", \"*/a.b\"]}]", ""},

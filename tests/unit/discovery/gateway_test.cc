@@ -234,6 +234,31 @@ TEST_CASE("gateway: routes by claims of tokens") {
   CHECK(nobody->direct_status == 203);
 }
 
+TEST_CASE("gateway: several certificates of a server, and clients whose own are pinned") {
+  const auto context = [](const std::string& tls) {
+    const auto made = compile(door(
+        "{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" + tls + "}}"));
+    return made.listeners.at("gateway|0.0.0.0|443")->filter_chains.at(0).tls.value();
+  };
+  using Names = std::vector<std::string>;
+  const auto files = context(
+      "mode: MUTUAL, caCertificates: /ca.pem, verifyCertificateSpki: "
+      "['qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo='], tlsCertificates: [{serverCertificate: "
+      "/a.pem, privateKey: /a.key}, {serverCertificate: /b.pem, privateKey: /b.key}]");
+  CHECK(files.certificate_secrets == Names{"file-cert:/a.pem~/a.key", "file-cert:/b.pem~/b.key"});
+  CHECK(files.validation_secret == "file-root:/ca.pem");
+  CHECK(files.key_hashes == Names{std::string(64, 'a')});
+  const auto named =
+      context("mode: MUTUAL, credentialNames: [rsa, ecdsa], verifyCertificateHash: ['" +
+              std::string(64, 'B') + "']");
+  const std::string at = "/etc/mesh/credentials/";
+  CHECK(named.certificate_secrets ==
+        Names{"file-cert:" + at + "rsa/tls.crt~" + at + "rsa/tls.key",
+              "file-cert:" + at + "ecdsa/tls.crt~" + at + "ecdsa/tls.key"});
+  CHECK(named.validation_secret == "file-root:" + at + "rsa/ca.crt");
+  CHECK(named.certificate_hashes == Names{std::string(64, 'b')});
+}
+
 TEST_CASE("gateway: a credential is files of the forwarder's directory") {
   const auto secrets = [](const std::string& tls) {
     const auto made = compile(door(

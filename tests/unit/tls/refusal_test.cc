@@ -138,6 +138,42 @@ TEST_CASE("tls: the peer must be whom we expect", "[tls]") {
   }
 }
 
+TEST_CASE("tls: a peer's certificate or its key may be pinned", "[tls]") {
+  const Ca ca;
+  const Svid web = ca.svid("web"), other = ca.svid("other");
+  const auto hash = [](const Svid& svid) { return svid.leaf().fingerprint(); };
+  const auto key = [](const Svid& svid) { return svid.leaf().key_fingerprint(); };
+  struct Row {
+    const char* because;
+    std::vector<std::string> certificates, keys;
+    bool good;
+  };
+  const Row rows[] = {
+      {"the certificate", {hash(other), hash(web)}, {}, true},
+      {"another certificate", {hash(other)}, {}, false},
+      {"the key", {}, {key(web)}, true},
+      {"another key", {}, {key(other)}, false},
+      {"one of both is enough", {hash(other)}, {key(web)}, true},
+      {"neither", {hash(other)}, {key(other)}, false},
+      {"a key is no certificate", {key(web)}, {}, false},
+  };
+  for (const Row& row : rows) {
+    DYNAMIC_SECTION(row.because) {
+      tls::Options options;
+      options.peer_certificates = row.certificates;
+      options.peer_keys = row.keys;
+      const Verdict verdict = meet(ca.context(Role::Client, web),
+                                   ca.context(Role::Server, ca.svid("reviews"), options));
+      CHECK(verdict.server_good == row.good);
+      if (row.good) continue;
+      CHECK(verdict.server_says_verification);
+      CHECK(verdict.server_error ==
+            "peer is spiffe://td/ns/default/sa/web, whose certificate and key are none of those "
+            "expected");
+    }
+  }
+}
+
 TEST_CASE("tls: a file context trusts what its file names, a single peer too", "[tls]") {
   const Ca ca, other;
   const Svid reviews = ca.svid("reviews");

@@ -71,7 +71,8 @@ TEST_CASE("a bootstrap becomes a whole configuration") {
   REQUIRE(chain.tls);
   CHECK(chain.tls->validation_secret == "roots");
   CHECK(config.secrets.at("roots")->trusted_ca.file == "ca.pem");
-  CHECK(config.secrets.at(chain.tls->certificate_secrets.at(0))->certificate_chain.file == "cert.pem");
+  CHECK(config.secrets.at(chain.tls->certificate_secrets.at(0))->certificate_chain.file ==
+        "cert.pem");
   CHECK(config.secrets.at(chain.tls->certificate_secrets.at(0))->private_key.file == "key.pem");
   CHECK(chain.access_logs.at(0).path == "/dev/stdout");
   REQUIRE(chain.route_config);
