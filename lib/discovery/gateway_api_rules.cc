@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "discovery/provenance.h"
+#include "identity/digest.h"
 
 namespace mesh::discovery {
 namespace {
@@ -316,11 +317,31 @@ StringMatch grpc_path(const gateway_api::GRPCMethodMatch& method) {
   return path;
 }
 
+using Session = v1::ServicePolicy::StickySession;
+
+// Each rule has a cookie of its own where none is named, as it has endpoints of its own.
+std::shared_ptr<const Session> session_of(const gateway_api::SessionPersistence& from,
+                                          const std::string& rule) {
+  auto session = std::make_shared<Session>();
+  if (from.type() == gateway_api::SessionPersistence::Header) {
+    session->set_header(from.session_name().empty() ? "x-mesh-session" : from.session_name());
+    return session;
+  }
+  auto& cookie = *session->mutable_cookie();
+  cookie.set_name(from.session_name());
+  if (cookie.name().empty())
+    cookie.set_name("mesh-session-" + text::to_hex(identity::sha256(rule)).substr(0, 8));
+  if (from.has_absolute_timeout()) *cookie.mutable_ttl() = from.absolute_timeout();
+  return session;
+}
+
 template <class Route>
 RuleOrigin origin_of_rule(const char* kind, const Object<Route>& object, int rule, int match,
                           size_t matches) {
   RuleOrigin origin;
   origin.rule = origin_of(kind, object.ns, object.name, "rules[" + std::to_string(rule) + "]");
+  if (const auto& spec = object.spec.rules(rule); spec.has_session_persistence())
+    origin.session = session_of(spec.session_persistence(), origin.rule);
   const std::string of_match =
       match < 0 ? origin.rule : origin.rule + ".matches[" + std::to_string(match) + "]";
   origin.matches.assign(matches, of_match);

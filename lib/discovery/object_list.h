@@ -16,15 +16,18 @@
 #include <utility>
 #include <vector>
 
+#include "mesh/v1/service_policy.pb.h"
+
 namespace mesh::discovery {
 
 // What a rule was written as, where that is not the object's own list item of the
-// same index: an HTTP route that came from a delegate, or an object of another kind.
-// In the words of discovery/provenance.h.
+// same index: an HTTP route that came from a delegate, or an object of another kind, and what
+// such a one says that the rule cannot. In the words of discovery/provenance.h.
 struct RuleOrigin {
   std::string rule;                              // "VirtualService/default/leaf http[2]"
   std::vector<std::string> matches;              // of each match
   std::map<std::string, std::string> elsewhere;  // fields that others set, and who: "timeout"
+  std::shared_ptr<const v1::ServicePolicy::StickySession> session = {};  // null: none
 };
 
 // One object: what it is called, and what it says.

@@ -363,3 +363,60 @@ YAML
   answers 500 c.example "$http" /nobody/at/all
   answers 200 a.example "$http" /who
 }
+
+@test "sessionPersistence of an HTTPRoute: a client comes back to who answered it" {
+  local second
+  second=$(free_port)
+  mkdir -p "$dir/www2"
+  echo 'hello from the second' >"$dir/www2/index.html"
+  python3 -m http.server --bind 127.0.0.1 --directory "$dir/www2" "$second" >"$dir/second.log" 2>&1 3>&- &
+  pids+=("$!")
+  objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: ['*.example'], bind: 127.0.0.1}"
+  sed -i "s/^  endpoints: .*/  endpoints: [{address: 127.0.0.1, ports: {http: $origin}}, {address: 127.0.0.1, ports: {http: $second}}]/" \
+    "$dir/config/edge.yaml"
+  cat >"$dir/config/routes.yaml" <<YAML
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: site, namespace: demo}
+spec: {host: site.internal, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: pages, namespace: demo}
+spec:
+  parentRefs: [{name: door}]
+  hostnames: [c.example]
+  rules:
+  - backendRefs: [{name: site.internal, port: 80}]
+    sessionPersistence:
+      sessionName: shop
+      absoluteTimeout: 1h
+      cookieConfig: {lifetimeType: Permanent}
+  - matches: [{path: {value: /by-header}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]
+    backendRefs: [{name: site.internal, port: 80}]
+    sessionPersistence: {type: Header, sessionName: x-shop}
+YAML
+  mesh_up
+  until_true answers 200 c.example "$http" /index.html -D "$dir/head" -c "$dir/jar"
+  grep -qiE '^set-cookie: shop=.*max-age=3600' "$dir/head"
+  cp "$dir/body" "$dir/first"
+  local i other=0 field
+  for i in {1..6}; do
+    answers 200 c.example "$http" /index.html -b "$dir/jar"
+    cmp "$dir/body" "$dir/first"
+  done
+  for i in {1..6}; do
+    answers 200 c.example "$http" /index.html
+    cmp -s "$dir/body" "$dir/first" || other=1
+  done
+  [ "$other" -eq 1 ]
+  answers 200 c.example "$http" /by-header/index.html -D "$dir/head"
+  cp "$dir/body" "$dir/first"
+  field=$(grep -i '^x-shop: ' "$dir/head" | tr -d '\r')
+  [ -n "$field" ]
+  for i in {1..6}; do
+    answers 200 c.example "$http" /by-header/index.html -H "$field"
+    cmp "$dir/body" "$dir/first"
+  done
+}

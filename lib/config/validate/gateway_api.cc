@@ -238,8 +238,28 @@ void check_shared(const Filter& filter, const std::string& path, Checker& checke
     check_mirror(filter.request_mirror(), path + ".requestMirror", checker);
 }
 
+void check_session(const SessionPersistence& session, const std::string& path, Checker& checker) {
+  constexpr size_t kNameMax = 128;
+  const std::string& name = session.session_name();
+  checker.expect(name.empty() || (is_field_name(name) && name.size() <= kNameMax),
+                 path + ".sessionName",
+                 "expected a name of letters, digits and such as - and _, at most 128 bytes, got " +
+                     text::quoted(name));
+  const bool header = session.type() == SessionPersistence::Header;
+  checker.expect(!header || !session.has_cookie_config(), path + ".cookieConfig",
+                 "is for type Cookie");
+  if (session.has_absolute_timeout())
+    checker.duration(path + ".absoluteTimeout", session.absolute_timeout(), false);
+  const bool permanent = session.cookie_config().lifetime_type() == CookieConfig::Permanent;
+  checker.expect(permanent == session.has_absolute_timeout(), path + ".absoluteTimeout",
+                 permanent ? "is needed with lifetimeType Permanent"
+                           : "not supported: but for cookies of lifetimeType Permanent");
+}
+
 template <class Rule>
 void check_backends(const Rule& rule, const std::string& path, Checker& checker) {
+  if (rule.has_session_persistence())
+    check_session(rule.session_persistence(), path + ".sessionPersistence", checker);
   for (int i = 0; i < rule.backend_refs_size(); ++i) {
     const auto& backend = rule.backend_refs(i);
     const std::string at = at_index(path + ".backendRefs", i);

@@ -205,6 +205,9 @@ class Compiler {
       set_direct(http.direct_response(), *route.mutable_direct_response());
     } else {
       set_action(object, http, port, *route.mutable_route());
+      if (size_t(place.route) < object.origins.size())
+        if (const auto& session = object.origins[size_t(place.route)].session)
+          set_session(*session, route);
     }
     if (http.has_headers()) set_headers(http.headers(), route);
     // Of the only destination: Istio gives it to the route.

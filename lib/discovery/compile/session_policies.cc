@@ -41,8 +41,9 @@ class Sessions {
       if (!target) continue;
       add_hash(*target, *route.mutable_route(), seen);
       const auto* policy = model_.service_policy(*target->service, target->subset, node_.ns);
-      if (policy != nullptr && policy->spec.has_sticky_session())
-        add_session(policy->spec.sticky_session(), route);
+      if (policy != nullptr && policy->spec.has_sticky_session() &&
+          !route.typed_per_filter_config().contains(kSessionFilter))
+        set_session(policy->spec.sticky_session(), route);
     }
   }
 
@@ -80,34 +81,33 @@ class Sessions {
       action.mutable_hash_policy()->RemoveLast();
   }
 
-  static void add_session(const v1::ServicePolicy::StickySession& from, pb::Route& route) {
-    if (route.typed_per_filter_config().contains(kSessionFilter)) return;
-    StatefulSessionPerRoute config;
-    auto& session = *config.mutable_stateful_session();
-    session.set_strict(from.strict());
-    auto& extension = *session.mutable_session_state();
-    if (from.has_cookie()) {
-      state::cookie::v3::CookieBasedSessionState cookie;
-      cookie.mutable_cookie()->set_name(from.cookie().name());
-      cookie.mutable_cookie()->set_path(from.cookie().path().empty() ? "/" : from.cookie().path());
-      if (from.cookie().has_ttl()) *cookie.mutable_cookie()->mutable_ttl() = from.cookie().ttl();
-      extension.set_name("envoy.http.stateful_session.cookie");
-      pack(cookie, *extension.mutable_typed_config());
-    } else {
-      state::header::v3::HeaderBasedSessionState header;
-      header.set_name(from.header());
-      extension.set_name("envoy.http.stateful_session.header");
-      pack(header, *extension.mutable_typed_config());
-    }
-    pack(config, (*route.mutable_typed_per_filter_config())[kSessionFilter]);
-  }
-
   const Model& model_;
   const Node& node_;
   std::map<std::string, const Service*, std::less<>> services_;
 };
 
 }  // namespace
+
+void set_session(const v1::ServicePolicy::StickySession& from, pb::Route& route) {
+  StatefulSessionPerRoute config;
+  auto& session = *config.mutable_stateful_session();
+  session.set_strict(from.strict());
+  auto& extension = *session.mutable_session_state();
+  if (from.has_cookie()) {
+    state::cookie::v3::CookieBasedSessionState cookie;
+    cookie.mutable_cookie()->set_name(from.cookie().name());
+    cookie.mutable_cookie()->set_path(from.cookie().path().empty() ? "/" : from.cookie().path());
+    if (from.cookie().has_ttl()) *cookie.mutable_cookie()->mutable_ttl() = from.cookie().ttl();
+    extension.set_name("envoy.http.stateful_session.cookie");
+    pack(cookie, *extension.mutable_typed_config());
+  } else {
+    state::header::v3::HeaderBasedSessionState header;
+    header.set_name(from.header());
+    extension.set_name("envoy.http.stateful_session.header");
+    pack(header, *extension.mutable_typed_config());
+  }
+  pack(config, (*route.mutable_typed_per_filter_config())[kSessionFilter]);
+}
 
 void add_session_policies(const Model& model, const Node& node, pb::RouteConfiguration& config) {
   const Sessions sessions(model, node);

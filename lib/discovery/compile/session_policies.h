@@ -7,6 +7,10 @@
 
 namespace mesh::discovery {
 
+// A route's own sticky session, before those of its clusters.
+void set_session(const v1::ServicePolicy::StickySession& from,
+                 envoy::config::route::v3::Route& route);
+
 // Of each route, by the clusters it names: once all routes are there.
 void add_session_policies(const Model& model, const Node& node,
                           envoy::config::route::v3::RouteConfiguration& config);

@@ -97,9 +97,27 @@ TEST_CASE("object: HTTPRoute", "[config]") {
        "spec.rules[0].backendRefs[0].filters[0]: not supported: of a backend only header "
        "modifiers; "
        "use the rule's filters"},
-      {"sessions", rule("sessionPersistence: {}"),
-       "spec.rules[0].sessionPersistence: not supported: sticky sessions; use a ServicePolicy's "
-       "statefulSession"},
+      {"sessions", rule("sessionPersistence: {}"), ""},
+      {"sessions for a time",
+       rule("sessionPersistence: {sessionName: shop, type: Cookie, absoluteTimeout: 1h, "
+            "cookieConfig: {lifetimeType: Permanent}}"),
+       ""},
+      {"sessions by a header", rule("sessionPersistence: {sessionName: x-shop, type: Header}"), ""},
+      {"a session's name", rule("sessionPersistence: {sessionName: a b}"),
+       "spec.rules[0].sessionPersistence.sessionName: expected a name of letters, digits and such "
+       "as - and _, at most 128 bytes, got \"a b\""},
+      {"a cookie of a header",
+       rule("sessionPersistence: {type: Header, cookieConfig: {lifetimeType: Session}}"),
+       "spec.rules[0].sessionPersistence.cookieConfig: is for type Cookie"},
+      {"a permanent cookie for ever",
+       rule("sessionPersistence: {cookieConfig: {lifetimeType: Permanent}}"),
+       "spec.rules[0].sessionPersistence.absoluteTimeout: is needed with lifetimeType Permanent"},
+      {"a browser's session for a time", rule("sessionPersistence: {absoluteTimeout: 1h}"),
+       "spec.rules[0].sessionPersistence.absoluteTimeout: not supported: but for cookies of "
+       "lifetimeType Permanent"},
+      {"sessions that rest", rule("sessionPersistence: {idleTimeout: 1h}"),
+       "spec.rules[0].sessionPersistence.idleTimeout: not supported: what clients hold does not "
+       "know when it was last used; use absoluteTimeout"},
   };
   testing::check_sayings(kVersion, "HTTPRoute", rows);
 }

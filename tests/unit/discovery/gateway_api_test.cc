@@ -3,6 +3,7 @@
 
 #include "route/redirect.h"
 #include "route/rewrite.h"
+#include "route/stateful_session.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 
@@ -305,6 +306,42 @@ TEST_CASE("gateway api: routes of a service, for all callers or for those of a n
                     "{status: 204}}]}\n",
                 "other"),
         {{call("/r/x"), "204"}});
+}
+
+TEST_CASE("gateway api: sessions by cookie or header, of each rule") {
+  const auto session = [](const std::string& persistence, const std::string& kind = "HTTPRoute") {
+    const auto table =
+        edge(api(kind, "a",
+                 "  parentRefs: [{name: door}]\n  rules: [{" +
+                     web("sessionPersistence: {" + persistence + "}") + "}]\n") +
+             "\n---\napiVersion: mesh/v1\nkind: ServicePolicy\nmetadata: {name: web, namespace: "
+             "demo}\nspec: {host: web, stickySession: {header: x-other}}\n");
+    const auto* const found =
+        table->find({.authority = "a.example", .method = "GET", .scheme = "http", .path = "/"});
+    REQUIRE(found != nullptr);
+    REQUIRE(found->filters != nullptr);
+    for (const auto& filter : *found->filters)
+      if (const auto* const value = route::value_of<route::StatefulSession>(filter.config.get()))
+        return *value;
+    FAIL("no session");
+    return route::StatefulSession();
+  };
+  using By = route::StatefulSession::By;
+  const auto named = session(
+      "sessionName: shop, absoluteTimeout: 1h, cookieConfig: {lifetimeType: "
+      "Permanent}");
+  CHECK(named.by == By::Cookie);
+  CHECK(named.name == "shop");
+  CHECK(named.ttl == std::chrono::hours(1));
+  CHECK(named.path == "/");
+  const auto own = session("type: Cookie", "GRPCRoute");
+  CHECK_THAT(own.name, Catch::StartsWith("mesh-session-"));
+  CHECK(own.name.size() == 21);
+  CHECK(own.ttl.count() == 0);
+  CHECK(session("").name != own.name);  // another rule's
+  const auto header = session("type: Header, sessionName: X-Shop");
+  CHECK(header.by == By::Header);
+  CHECK(header.name == "x-shop");
 }
 
 }  // namespace
