@@ -241,8 +241,10 @@ class Mesh:
         """(status, headers, body) of one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
+            shown = []  # by which certificate the server was known
             if "tls" in request:
                 connection.sock = self.secured(port, **request["tls"])
+                shown = [("(certificate)", str(connection.sock.getpeercert()["subject"]))]
             connection.putrequest(request.get("method", "GET"), request["path"], skip_host=True,
                                   skip_accept_encoding=True)
             connection.putheader("Host", host)
@@ -255,19 +257,21 @@ class Mesh:
                 connection.putheader(name, value.encode("latin-1"))
             connection.endheaders((request.get("body") or "").encode())
             reply = connection.getresponse()
-            return reply.status, [(k.lower(), v) for k, v in reply.getheaders()], reply.read()
+            return reply.status, [(k.lower(), v) for k, v in reply.getheaders()] + shown, reply.read()
         except (OSError, http.client.HTTPException) as error:
             # How a handshake is refused is told by an alert or by none.
             return 0, [], b"refused" if isinstance(error, ssl.SSLError) else type(error).__name__.encode()
         finally:
             connection.close()
 
-    def secured(self, port, sni=None, client=None, version=None):
+    def secured(self, port, sni=None, client=None, version=None, ciphers=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(f"{self.dir}/ca.pem")
         if version == "1.2":
             context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if ciphers:
+            context.set_ciphers(ciphers)
         if client:
             context.load_cert_chain(f"{self.dir}/{client}.pem", f"{self.dir}/{client}.key")
         return context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10), server_hostname=sni)

@@ -21,7 +21,7 @@ SIDES = tuple(ADDRESS)
 
 
 def at(port, request, **tls):
-    """The request at another server of the Gateways: "tls", "mutual"."""
+    """The request at another server of the Gateways: "tls", "mutual", "several", "pinned"."""
     return dict(request, server=port, tls=tls)
 
 
@@ -44,6 +44,13 @@ GATEWAY = {
         at("tls", get("/x"), sni="edge-tls.example"), at("tls", get("/x"), sni="nobody"), at("tls", get("/x")),
         at("tls", get("/x"), sni="edge-tls.example", version="1.2"), at("mutual", get("/x"), sni="edge-tls.example", client="client"),
         at("mutual", get("/x"), sni="edge-tls.example"), at("mutual", get("/x"), sni="edge-tls.example", client="stranger")]},
+    # Of two certificates, ECDSA and RSA, which one is shown; and whose clients' keys are pinned.
+    "edge-several": {"http": f"[{{{TO_V1}}}]", "requests": [
+        *(at("several", get("/x"), sni=sni) for sni in ("edge-tls.example", "rsa.example", "a.wild.example", "nobody", None)),
+        *(at("several", get("/x"), sni=sni, version="1.2", ciphers=f"ECDHE-{kind}-AES128-GCM-SHA256")
+          for sni in ("edge-tls.example", "server", "nobody", None) for kind in ("RSA", "ECDSA"))]},
+    "edge-pinned": {"http": f"[{{{TO_V1}}}]", "requests": [
+        at("pinned", get("/x"), sni="edge-tls.example", client=client) for client in ("client", "server", "stranger", None)]},
 }
 NO_HOST = {"edge-nobody": [get(), get("/x", method="POST", body="b")]}  # hosts that no Gateway has
 
@@ -128,7 +135,7 @@ class Edges:
         self.mesh = mesh
         self.document = documents
         self.network, self.security = network, security
-        self.servers = {which: {name: unused_port() for name in ("http", "tls", "mutual")} for which in SIDES}
+        self.servers = {which: {name: unused_port() for name in ("http", "tls", "mutual", "several", "pinned")} for which in SIDES}
         self.ports = {name: unused_port() for name in CONNECTIONS}
         # The edge's own: where each instance listens, and the port of its service.
         self.relayed = {name: {which: unused_port() for which in SIDES} for name in RELAYED}
@@ -145,25 +152,36 @@ class Edges:
         for name in ("ca", "stranger"):
             run("req", "-x509", *curve, "-keyout", f"{folder}/{name}.key", "-subj", f"/CN={name}", "-days", "1",
                 "-out", f"{folder}/{name}.pem")
-        for name in ("server", "client"):
-            self.mesh.write(f"{name}.ext", f"subjectAltName=DNS:{name},DNS:edge-tls.example")
-            run("req", *curve, "-keyout", f"{folder}/{name}.key", "-subj", f"/CN={name}", "-out", f"{folder}/{name}.csr")
+        names = {"server": "server", "client": "client", "server-rsa": "rsa.example,DNS:*.wild.example"}
+        for name, dns in names.items():
+            self.mesh.write(f"{name}.ext", f"subjectAltName=DNS:{dns},DNS:edge-tls.example")
+            key = ["-newkey", "rsa:2048", "-nodes"] if name == "server-rsa" else curve
+            run("req", *key, "-keyout", f"{folder}/{name}.key", "-subj", f"/CN={name}", "-out", f"{folder}/{name}.csr")
             run("x509", "-req", "-in", f"{folder}/{name}.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
                 "-CAcreateserial", "-days", "1", "-extfile", f"{folder}/{name}.ext", "-out", f"{folder}/{name}.pem")
-        for name in ("ca", "stranger", "server", "client"):
+        for name in ("ca", "stranger", *names):
             os.chmod(f"{folder}/{name}.key", 0o600)
 
     def gateway(self, which):
         ports, folder = self.servers[which], self.mesh.dir
         hosts = "hosts: [" + ", ".join(f"{name}.example" for name in GATEWAY) + "], bind: 127.0.0.1"
         keys = f"serverCertificate: {folder}/server.pem, privateKey: {folder}/server.key"
+        two = ", ".join(f"{{serverCertificate: {folder}/{name}.pem, privateKey: {folder}/{name}.key}}"
+                        for name in ("server", "server-rsa"))
+        key = subprocess.run(f"openssl x509 -in {folder}/client.pem -noout -pubkey | openssl pkey -pubin -outform der | "
+                             "openssl dgst -sha256 -binary | base64", shell=True, check=True, capture_output=True, text=True)
         return self.document("Gateway", self.network, f"door-{which}",
                              f"{{selector: {{app: edge, edge: {which}}}, servers: ["
                              f"{{port: {{number: {ports['http']}, name: http, protocol: HTTP}}, {hosts}}}, "
                              f"{{port: {{number: {ports['tls']}, name: https, protocol: HTTPS}}, "
                              f"tls: {{mode: SIMPLE, {keys}}}, {hosts}}}, "
                              f"{{port: {{number: {ports['mutual']}, name: mutual, protocol: HTTPS}}, "
-                             f"tls: {{mode: MUTUAL, {keys}, caCertificates: {folder}/ca.pem}}, {hosts}}}]}}")
+                             f"tls: {{mode: MUTUAL, {keys}, caCertificates: {folder}/ca.pem}}, {hosts}}}, "
+                             f"{{port: {{number: {ports['several']}, name: several, protocol: HTTPS}}, hosts: ['*'], "
+                             f"bind: 127.0.0.1, tls: {{mode: SIMPLE, tlsCertificates: [{two}]}}}}, "
+                             f"{{port: {{number: {ports['pinned']}, name: pinned, protocol: HTTPS}}, "
+                             f"tls: {{mode: MUTUAL, {keys}, caCertificates: {folder}/ca.pem, "
+                             f"verifyCertificateSpki: ['{key.stdout.strip()}']}}, {hosts}}}]}}")
 
     def configure(self, service):
         """The objects, as YAML; writes the settings of the edge's proxies."""
