@@ -145,7 +145,8 @@ void Catalog::compile(Unit& unit, const View& view, const Service& service) {
 std::shared_ptr<Catalog::Scope> Catalog::scope_of(Entry& entry) {
   const bool labels_matter = model_->heeds().labels;
   Node words = outbound_words(*model_, entry.node);
-  words.hosts = closure(entry);
+  entry.demand = entry.asked ? demand_of(*model_, entry.node, *entry.asked) : Demand();
+  words.hosts = entry.demand.hosts;
   std::string chosen = chosen_by(*model_, entry.node);
   const std::string bucket = bucket_of(words);
   const auto [begin, end] = scopes_.equal_range(bucket);
@@ -177,9 +178,36 @@ void Catalog::compile(Scope& scope) {
   }
   std::stable_sort(clusters.begin(), clusters.end(), by_name);
   std::stable_sort(endpoints.begin(), endpoints.end(), by_name);
-  listeners = shared(compile_outbound_listeners(*model_, scope.node));
+  listeners = listen(scope);
   routes = shared(compile_routes(*model_, scope.node));
   scope.built = std::move(built);
+}
+
+// Where connections are captured there are listeners of all services' ports: compiled for each set
+// of hosts anew, every first request in the mesh would cost as much.
+const Catalog::Resources& Catalog::listen(Scope& scope) {
+  const bool labels_matter = model_->heeds().labels;
+  Node words = scope.node;
+  if (words.hosts != nullptr) words.hosts = std::make_shared<const Hosts>();
+  auto& mine = scope.listening;
+  if (mine == nullptr) {
+    const auto [begin, end] = listenings_.equal_range(words.ns);
+    for (auto it = begin; it != end && mine == nullptr; ++it)
+      if (auto one = it->second.lock(); one != nullptr && one->chosen == scope.chosen &&
+                                        same_but_hosts(one->node, words, labels_matter))
+        mine = std::move(one);
+  }
+  if (mine == nullptr) {
+    mine = std::make_shared<Listening>(
+        Listening{.node = std::move(words), .chosen = scope.chosen, .round = 0, .listeners = {}});
+    listenings_.emplace(mine->node.ns, mine);
+  } else if (mine->round == round_) {
+    return mine->listeners;
+  }
+  ++stats_.listeners;
+  mine->round = round_;
+  mine->listeners = shared(compile_outbound_listeners(*model_, scope.node));
+  return mine->listeners;
 }
 
 Catalog::Sets Catalog::own_of(const Node& node) {
@@ -235,14 +263,11 @@ void Catalog::touch(Entry& entry, bool own) {
 bool Catalog::reaches(const Entry& entry, const Extent& extent) const {
   if (extent.all || extent.workloads.contains({entry.node.ns, entry.node.workload})) return true;
   if (extent.hosts.empty()) return false;
-  if (entry.scope == nullptr || entry.scope->node.hosts == nullptr || entry.gateway) return true;
-  if (extent.ports && listens_by_port(entry.node)) return true;
-  Hosts found;
-  for (const auto& name : entry.unresolved)
-    if (add_asked(entry.node, name, found)) return true;
-  const auto& hosts = *entry.scope->node.hosts;
+  const Demand& demand = entry.demand;
+  if (demand.hosts == nullptr || demand.gateways || demand.unresolved) return true;
+  if (extent.ports && demand.by_port) return true;
   return std::any_of(extent.hosts.begin(), extent.hosts.end(),
-                     [&](const auto& host) { return hosts.contains(host); });
+                     [&](const auto& host) { return demand.may_heed(host); });
 }
 
 bool Catalog::reaches_own(const Entry& entry, const Extent& extent) const {
@@ -274,6 +299,7 @@ void Catalog::set_model(std::shared_ptr<const Model> model, const Extent& extent
     touch(entry, first || reaches_own(entry, extent));
   }
   drop_expired(scopes_);
+  drop_expired(listenings_);
   drop_expired(shared_);
 }
 
@@ -343,6 +369,12 @@ void Catalog::set_asked(Member& member, std::optional<Hosts> asked) {
   if (model_ != nullptr) touch(entry, false);
 }
 
+std::optional<Hosts> Catalog::find(const Member& member, std::string_view asked) const {
+  const auto entry = entries_.find(&member);
+  if (model_ == nullptr || entry == entries_.end()) return std::nullopt;
+  return brought_by(*model_, entry->second.node, asked);
+}
+
 void Catalog::leave(Member& member) {
   const auto found = entries_.find(&member);
   if (found == entries_.end()) return;
@@ -359,6 +391,7 @@ void Catalog::leave(Member& member) {
   }
   entries_.erase(found);
   drop_expired(scopes_);
+  drop_expired(listenings_);
 }
 
 void Catalog::each(const Member& member, Type type,

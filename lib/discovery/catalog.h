@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "discovery/compile/compile.h"
+#include "discovery/demand.h"
 #include "discovery/model.h"
 
 namespace mesh::discovery {
@@ -42,7 +43,7 @@ struct Extent {
 
 class Catalog {
  public:
-  using Hosts = std::set<std::string, std::less<>>;
+  using Hosts = discovery::Hosts;
 
   // Who is told what changed for its node. May not call the catalog from within.
   class Member {
@@ -65,7 +66,7 @@ class Catalog {
 
   // The member outlives its membership. Setting the node again tells what is
   // different now. `asked`, on demand: what the member asks for, as requests name it,
-  // HOST or HOST:PORT; it gets that, where it leads, and what cannot be asked for (add_unasked()).
+  // HOST or HOST:PORT; it gets what demand_of() says.
   // Nothing: all that it may see. An arrival costs what is asked for.
   void set(Member& member, Node node, std::optional<Hosts> asked = std::nullopt);
   void leave(Member& member);
@@ -86,6 +87,7 @@ class Catalog {
     uint64_t units = 0;
     uint64_t scopes = 0;
     uint64_t own = 0;
+    uint64_t listeners = 0;  // those of scopes, all at a time
   };
   const Stats& stats() const { return stats_; }
 
@@ -109,10 +111,18 @@ class Catalog {
     Sets sets;
     std::vector<std::shared_ptr<Unit>> units;
   };
+  // The listeners of scopes that differ by the hosts that are asked for alone.
+  struct Listening {
+    Node node;  // masked; `hosts` is null or not
+    std::string chosen;
+    uint64_t round = 0;
+    Resources listeners;
+  };
   struct Scope {
     Node node;           // of whoever came first, masked
     std::string chosen;  // by labels: Sidecar, gateways
     std::shared_ptr<View> view;
+    std::shared_ptr<Listening> listening;
     std::shared_ptr<Built> built;
     std::set<Member*> members;
     uint64_t round = 0;  // in which it was built
@@ -121,23 +131,16 @@ class Catalog {
     Member* member = nullptr;
     Node node;
     std::optional<Hosts> asked;
-    Hosts unresolved;      // those of them that are nobody's
-    bool gateway = false;  // on demand: gateways of the mesh select it
-    uint64_t round = 0;    // in which it was last touched
+    Demand demand;       // where it asks
+    uint64_t round = 0;  // in which it was last touched
     std::shared_ptr<Scope> scope;
     Sets own;
   };
   struct Difference;
 
-  std::shared_ptr<const Hosts> closure(Entry& entry) const;
-  bool add_asked(const Node& node, std::string_view asked, Hosts& into) const;
-  bool add_unasked(const Node& node, Hosts& into) const;
-  void add_host(const Node& node, const std::string& host, Hosts& into) const;
-  void add_destinations(const Node& node, const Object<istio::VirtualService>& routing,
-                        Hosts& into) const;
-  const Object<istio::VirtualService>* routing_of(const Node& node, const std::string& host) const;
   std::shared_ptr<View> view_of(const Node& node);
   std::shared_ptr<Scope> scope_of(Entry& entry);
+  const Resources& listen(Scope& scope);
   std::shared_ptr<Unit> unit_of(View& view, const Service& service);
   void compile(Unit& unit, const View& view, const Service& service);
   void compile(Scope& scope);
@@ -155,7 +158,8 @@ class Catalog {
   std::shared_ptr<const Model> model_;
   std::map<const Member*, Entry> entries_;
   std::map<std::pair<std::string, std::string>, std::set<Member*>> by_workload_;
-  std::unordered_multimap<std::string, std::weak_ptr<View>> views_;        // by namespace
+  std::unordered_multimap<std::string, std::weak_ptr<View>> views_;            // by namespace
+  std::unordered_multimap<std::string, std::weak_ptr<Listening>> listenings_;  // by namespace
   std::unordered_multimap<std::string, std::weak_ptr<Scope>> scopes_;      // by namespace and hosts
   std::unordered_map<std::string, std::weak_ptr<const Resource>> shared_;  // by version
   uint64_t round_ = 0;                                                     // of models

@@ -382,8 +382,55 @@ spec:
   };
   CHECK(names(by_capture, Type::Listener) == names(whole, Type::Listener));
   CHECK(names(by_capture, Type::Routes) == names(whole, Type::Routes));
+  // And that costs the same, however many hosts it asks for.
+  const auto compiled_before = catalog.stats().listeners;
+  const auto before = by_capture.held[size_t(Type::Listener)];
+  catalog.set_asked(by_capture, Catalog::Hosts{"reviews"});
+  catalog.set_asked(by_capture, Catalog::Hosts{"reviews", "ratings"});
+  CHECK(catalog.stats().listeners == compiled_before);
+  CHECK(by_capture.held[size_t(Type::Listener)] == before);
+  captured.hosts = demand_of(*model, captured, {"reviews", "ratings"}).hosts;
+  CHECK(by_capture.held == compiled(*model, captured));
   for (Member* one : {&by_plain, &by_tcp, &by_capture, &by_edge, &by_scope, &whole})
     catalog.leave(*one);
+}
+
+TEST_CASE("catalog: on demand, a more exact host that is new stands above what was asked for") {
+  const auto entry = [](const std::string& host) {
+    return "\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: " +
+           std::string(host == "*.wide.example" ? "wide" : "exact") +
+           ", namespace: demo}\nspec: {hosts: [\"" + host +
+           "\"], location: MESH_EXTERNAL, resolution: STATIC, ports: [{number: 80, name: http, "
+           "protocol: HTTP}], endpoints: [{address: 192.0.2.9}]}\n";
+  };
+  const std::string wide = sample::kAll + entry("*.wide.example");
+  const std::string routes = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: exact, namespace: demo}
+spec: {hosts: [exact.wide.example], http: [{route: [{destination: {host: reviews}}]}]}
+)";
+  auto model = build(wide);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  Member member;
+  const Node node = sample::node("client");
+  catalog.set(member, node, Catalog::Hosts{"any.wide.example"});
+  const auto has = [&](const std::string& cluster) {
+    return member.held[size_t(Type::Cluster)].contains(cluster);
+  };
+  CHECK((has("outbound|80||*.wide.example") && !has("outbound|80||reviews")));
+  const auto with_routes = sample::objects(wide + routes);
+  auto change = change_of(*model, *with_routes, {"VirtualService/demo/exact"});
+  CHECK_FALSE(change.extent.all);
+  model->set_rules(with_routes);
+  catalog.set_model(model, change.extent);
+  CHECK(has("outbound|80||reviews"));
+  Node now = node;
+  now.hosts = demand_of(*model, node, {"any.wide.example"}).hosts;
+  CHECK(member.held == compiled(*model, now));
+  catalog.leave(member);
 }
 
 TEST_CASE("catalog: the host that a request names finds its service") {
