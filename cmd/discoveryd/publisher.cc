@@ -22,6 +22,7 @@ using Hosts = discovery::Catalog::Hosts;
 constexpr size_t kForwardersMax = 10'000;
 constexpr size_t kRejectionsMax = 100;
 constexpr size_t kHostBytesMax = 512;
+constexpr size_t kAskedMax = 100'000;  // hosts, of a watch
 constexpr const char* kHostType = "type.googleapis.com/mesh.discoveryd.v1.Host";
 
 }  // namespace
@@ -76,17 +77,21 @@ void Forwarder::on_removed(Type type, const std::string& name) {
     if (watched == type && served()) watcher->withdraw(name);
 }
 
-namespace {
-
-// What the catalog compiles for it; nothing: everything.
-std::optional<Hosts> asked_by(const Forwarder& forwarder) {
-  if (!forwarder.on_demand) return std::nullopt;
+std::optional<Hosts> Forwarder::asked() const {
+  if (!on_demand) return std::nullopt;
   Hosts all;
-  for (const auto& [watcher, names] : forwarder.asks) all.insert(names.begin(), names.end());
+  for (const auto& [watcher, names] : asks) all.insert(names.begin(), names.end());
   return all;
 }
 
-}  // namespace
+discovery::Node Forwarder::node_for(const Model& model, const Hosts& more) const {
+  discovery::Node result = node;
+  auto all = asked();
+  if (!all) return result;
+  all->insert(more.begin(), more.end());
+  result.hosts = discovery::demand_of(model, node, *all).hosts;
+  return result;
+}
 
 // ---- Providers
 
@@ -148,7 +153,7 @@ Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
   publisher_.observer_.arrived(forwarder.node, watcher.node());
   // This watch has not subscribed yet and hears nothing of it; others may.
   if (other) {
-    publisher_.catalog_.set(forwarder, forwarder.node, asked_by(forwarder));
+    publisher_.catalog_.set(forwarder, forwarder.node, forwarder.asked());
     if (publisher_.model() != nullptr) publisher_.mark(forwarder);
   }
   return {};
@@ -247,6 +252,10 @@ void Publisher::HostProvider::on_subscribe(bus::Watcher& watcher,
   Hosts& unanswered = forwarder->unanswered[&watcher];
   for (const auto& name : names) {
     if (name == bus::kAll || name.size() > kHostBytesMax) continue;
+    if (asked.size() >= kAskedMax && !asked.contains(name)) {
+      watcher.withdraw(name);
+      continue;
+    }
     asked.insert(name);
     unanswered.insert(name);
   }
@@ -306,7 +315,7 @@ void Publisher::set_node(const std::string& id, discovery::Node node) {
   const auto found = forwarders_.find(id);
   if (found == forwarders_.end() || found->second.node == node) return;
   found->second.node = std::move(node);
-  catalog_.set(found->second, found->second.node, asked_by(found->second));
+  catalog_.set(found->second, found->second.node, found->second.asked());
 }
 
 Publisher::Unanswered Publisher::unanswered(const std::vector<const Service*>& services) const {
@@ -381,7 +390,7 @@ void Publisher::answer_hosts(Forwarder& forwarder) {
   }
 }
 
-void Publisher::ask(Forwarder& forwarder) { catalog_.set_asked(forwarder, asked_by(forwarder)); }
+void Publisher::ask(Forwarder& forwarder) { catalog_.set_asked(forwarder, forwarder.asked()); }
 
 Forwarder* Publisher::find(bus::Watcher& watcher) {
   const auto found = by_watcher_.find(&watcher);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -51,6 +52,11 @@ struct Forwarder final : discovery::Catalog::Member {
   bool on_demand = false;
   std::map<bus::Watcher*, discovery::Catalog::Hosts> asks;
   bool served() const { return !on_demand || !asks.empty(); }
+  // All of these; nothing: it gets everything.
+  std::optional<discovery::Hosts> asked() const;
+  // The node as it gets resources of the model: on demand of the hosts it asked for, and of
+  // these as if it had.
+  discovery::Node node_for(const discovery::Model& model, const discovery::Hosts& more) const;
   // Names that are not answered yet: an answer follows the resources that belong to it.
   std::map<bus::Watcher*, discovery::Catalog::Hosts> unanswered;
   // All types are watched, and all that was sent is acknowledged.

@@ -1,6 +1,7 @@
 #include "cmd/forwarder/discovery_watch.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 
@@ -21,6 +22,13 @@ std::map<std::string, uint64_t> requests_by_service(const forward::Snapshot& sna
     result[name.substr(name.rfind('|') + 1)] +=
         stats.sum(ClusterCount::RqTotal) + stats.sum(ClusterCount::CxTotal);
   }
+  return result;
+}
+
+// "HOST:PORT": the names of virtual hosts.
+std::set<std::string> services_of(const std::set<std::string>& virtual_hosts) {
+  std::set<std::string> result;
+  for (const auto& name : virtual_hosts) result.insert(name.substr(0, name.rfind(':')));
   return result;
 }
 
@@ -122,8 +130,10 @@ void DiscoveryWatch::on_host(const std::string& host, forward::HostAnswer answer
 
 void DiscoveryWatch::look_at_use() {
   use_timer_.arm(use_every_);
-  if (forwarder_.snapshot() != nullptr)
-    hosts_->note_used(requests_by_service(*forwarder_.snapshot()));
+  forward::Demand* const demand = forwarder_.demand();
+  if (forwarder_.snapshot() != nullptr && demand != nullptr)
+    hosts_->note_used(requests_by_service(*forwarder_.snapshot()),
+                      services_of(demand->take_used()));
 }
 
 // Decoded, and where it is a listener tried out: whatever is wrong with a

@@ -79,19 +79,21 @@ void HostWatch::need(const std::string& name) {
   }
   if (away()) return owner_.answer(name, HostAnswer::Unavailable);
   if (!may_ask()) return owner_.answer(name, HostAnswer::Overflow);
-  if (hosts_.size() >= settings_.hosts_max) make_room();
   hosts_[name].used = loop_.now();
   count();
   if (watch_) watch_->subscribe({name});
 }
 
-// What was not used for longest goes, but nothing that somebody waits for.
+// What was not used for longest goes. Names that nobody has take nobody's place.
 void HostWatch::make_room() {
-  auto least = hosts_.end();
-  for (auto it = hosts_.begin(); it != hosts_.end(); ++it)
-    if (it->second.answered && (least == hosts_.end() || it->second.used < least->second.used))
-      least = it;
-  if (least != hosts_.end()) forget(std::string(least->first));
+  while (found_ > settings_.hosts_max) {
+    auto least = hosts_.end();
+    for (auto it = hosts_.begin(); it != hosts_.end(); ++it)
+      if (!it->second.services.empty() &&
+          (least == hosts_.end() || it->second.used < least->second.used))
+        least = it;
+    forget(std::string(least->first));
+  }
 }
 
 void HostWatch::forget(const std::string& name) {
@@ -108,11 +110,13 @@ void HostWatch::count() {
   }
 }
 
-void HostWatch::note_used(const std::map<std::string, uint64_t>& by_service) {
+void HostWatch::note_used(const std::map<std::string, uint64_t>& by_service,
+                          const std::set<std::string>& answered) {
   std::vector<std::string> over;
   for (auto& [name, host] : hosts_) {
     const bool used =
         std::any_of(host.services.begin(), host.services.end(), [&](const std::string& service) {
+          if (answered.contains(service)) return true;
           const auto is = by_service.find(service);
           if (is == by_service.end()) return false;
           const auto was = by_service_.find(service);
@@ -154,6 +158,7 @@ Result<void> HostWatch::on_update(const bus::Update& update, std::vector<bus::Re
   for (const auto name : update.removed)
     if (hosts_.contains(name)) on_nobody(std::string(name));
   count();
+  make_room();
   owner_.changed();
   return {};
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,9 +48,11 @@ class HostWatch final : private bus::Sink {
 
   // A request names the host. Answered at once or later.
   void need(const std::string& host);
-  // So many requests and connections went to each service since the start: what none went to
-  // for long is given up.
-  void note_used(const std::map<std::string, uint64_t>& by_service);
+  // So many requests and connections went to each service since the start, and `answered`
+  // are those whose requests were answered without an endpoint of late: what neither
+  // happened to for long is given up.
+  void note_used(const std::map<std::string, uint64_t>& by_service,
+                 const std::set<std::string>& answered);
 
  private:
   struct Host {

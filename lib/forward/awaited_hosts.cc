@@ -1,6 +1,7 @@
 #include "forward/awaited_hosts.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mesh::forward {
 
@@ -43,6 +44,18 @@ void AwaitedHosts::on_answer(const std::string& host, HostAnswer answer, Instant
     demand_->leave();
     waiter.on_host(answer);
   }
+}
+
+// Those that come meanwhile ask, and are told too.
+void AwaitedHosts::on_warming(const std::string& host) {
+  for (const Waiting& one : waiting_)
+    if (one.host == host) one.waiter->on_host_warming();
+}
+
+void AwaitedHosts::note_used(const std::string& virtual_host) {
+  if (const uint64_t now = demand_->period(); std::exchange(period_, now) != now) used_.clear();
+  if (used_.size() < Demand::kUsedMax && used_.insert(virtual_host).second)
+    demand_->note_used(virtual_host);
 }
 
 }  // namespace mesh::forward

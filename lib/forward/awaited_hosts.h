@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -18,6 +19,8 @@ class HostWaiter {
  public:
   // Once, unless it was cancelled. May cancel others, and wait anew.
   virtual void on_host(HostAnswer answer) = 0;
+  // The host is there and gets ready: on_host() comes later than that of others may.
+  virtual void on_host_warming() = 0;
 
  protected:
   ~HostWaiter() = default;
@@ -42,8 +45,12 @@ class AwaitedHosts {
   void count(HostAnswer answer) { demand_->count(answer); }
 
   void on_answer(const std::string& host, HostAnswer answer, Instant now);
+  void on_warming(const std::string& host);
   // There are other hosts now: what nobody had is forgotten.
   void forget() { nobody_.clear(); }
+
+  // As Demand::note_used(), which hears of each once a period.
+  void note_used(const std::string& virtual_host);
 
   size_t waiting() const { return waiting_.size(); }
   size_t known_nobody() const { return nobody_.size(); }
@@ -57,6 +64,8 @@ class AwaitedHosts {
   Demand* const demand_;
   std::vector<Waiting> waiting_;
   std::unordered_map<std::string, Instant> nobody_;  // until when
+  std::unordered_set<std::string> used_;             // in the period
+  uint64_t period_ = 0;
 };
 
 }  // namespace mesh::forward

@@ -1,5 +1,7 @@
 #include "forward/demand.h"
 
+#include <utility>
+
 namespace mesh::forward {
 
 std::string_view to_string(HostAnswer answer) {
@@ -26,6 +28,17 @@ void Demand::ask(std::string host) {
   main_.post([ask = std::weak_ptr<const Ask>(ask_), host = std::move(host)] {
     if (const auto there = ask.lock()) (*there)(host);
   });
+}
+
+void Demand::note_used(const std::string& virtual_host) {
+  const std::lock_guard lock(used_mutex_);
+  if (used_.size() < kUsedMax) used_.insert(virtual_host);
+}
+
+std::set<std::string> Demand::take_used() {
+  period_.fetch_add(1, std::memory_order_relaxed);
+  const std::lock_guard lock(used_mutex_);
+  return std::exchange(used_, {});
 }
 
 void Demand::add_numbers(telemetry::Snapshot& into) const {

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,11 @@ std::string_view to_string(HostAnswer answer);
 
 class Demand {
  public:
+  // How long a request waits more where its host is there, and the host's clusters are not ready:
+  // longer than Forwarder::kWarmMax, which ends that.
+  static constexpr Duration kWarmingMax = std::chrono::seconds(6);
+  static constexpr size_t kUsedMax = 10'000;
+
   struct Limits {
     Duration wait = std::chrono::seconds(1);  // of a request
     size_t waiting_max = 1000;                // requests, over all workers
@@ -54,6 +61,13 @@ class Demand {
     answers_[size_t(answer)].fetch_add(1, std::memory_order_relaxed);
   }
 
+  // A request to this virtual host was answered without a cluster, which would have counted it.
+  // Once a period is enough.
+  void note_used(const std::string& virtual_host);
+  uint64_t period() const { return period_.load(std::memory_order_relaxed); }
+  // Those of the period that ends with this.
+  std::set<std::string> take_used();
+
   // Of the hosts that were asked for and found, those that are kept.
   void set_hosts(size_t hosts) { hosts_.store(hosts, std::memory_order_relaxed); }
   void add_numbers(telemetry::Snapshot& into) const;
@@ -66,6 +80,9 @@ class Demand {
   std::atomic<size_t> hosts_{0};
   std::atomic<uint64_t> waits_{0};
   std::array<std::atomic<uint64_t>, kHostAnswers> answers_{};
+  std::atomic<uint64_t> period_{0};
+  std::mutex used_mutex_;
+  std::set<std::string> used_;  // at most kUsedMax
 };
 
 }  // namespace mesh::forward

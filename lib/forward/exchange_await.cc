@@ -37,8 +37,7 @@ Refusal refusal_of(HostAnswer answer) {
 // True: it waits, or was answered. What a virtual host is there for is known.
 bool Exchange::await_host() {
   AwaitedHosts& hosts = worker_.awaited_hosts();
-  if (!hosts.enabled() || !connection_->listener().on_demand || head_->authority.empty())
-    return false;
+  if (!hosts.enabled() || !chain_->on_demand || head_->authority.empty()) return false;
   const route::Table* const table = chain_->routes.get();
   if (table == nullptr) return false;
   if (route_ == nullptr && table->find_host(head_->authority) != nullptr) return false;
@@ -75,6 +74,16 @@ bool Exchange::goes_on_unasked(HostAnswer answer) {
   const Refusal refusal = refusal_of(answer);
   reply(503, Flag::NoClusterFound, refusal.details, refusal.sentence);
   return false;
+}
+
+// Names are resolved and hosts checked for the first time: who waits for that is not refused
+// while it may still come.
+void Exchange::on_host_warming() { hold_.arm(Demand::kWarmingMax); }
+
+void Exchange::note_use() {
+  if (!chain_->on_demand || !worker_.awaited_hosts().enabled()) return;
+  if (const auto* const host = chain_->routes->find_host(head_->authority))
+    worker_.awaited_hosts().note_used(host->name);
 }
 
 void Exchange::stop_awaiting() {

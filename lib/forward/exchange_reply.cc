@@ -19,6 +19,7 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
   try_deadline_.cancel();
   request_deadline_.cancel();
   if (extras_) extras_->retry_permit.reset();
+  if (route_ != nullptr && tries_ == 0) note_use();
   flags_ = telemetry::Flags::from_bits(flags_.bits() | flags.bits());
   details_ = details;
   phase_ = Phase::Answered;

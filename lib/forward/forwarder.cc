@@ -86,8 +86,10 @@ Result<void> Forwarder::rebuild() {
 }
 
 void Forwarder::answer_host(const std::string& host, HostAnswer answer) {
-  if (answer == HostAnswer::Found && cold_) return found_.push_back(host);
-  for (auto& worker : workers_) worker->answer_host(host, answer);
+  const bool warms = answer == HostAnswer::Found && cold_ != nullptr;
+  if (warms) found_.insert(host);
+  for (auto& worker : workers_)
+    warms ? worker->tell_warming(host) : worker->answer_host(host, answer);
 }
 
 void Forwarder::forget_unknown_hosts() {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,7 @@ class Forwarder final : public Worker::Host {
   void on_files_changed(std::function<void()> told) { files_changed_ = std::move(told); }
 
   // What became of a host that was asked for. One that is found is in the configuration last
-  // applied, and is told once that is in use.
+  // applied, and is told once that is in use; who waits is told where that has to get warm first.
   void answer_host(const std::string& host, HostAnswer answer);
   // There may be other hosts: what nobody had is asked for anew.
   void forget_unknown_hosts();
@@ -195,7 +196,7 @@ class Forwarder final : public Worker::Host {
   // A connection explains 32 KiB.
   event::MemoryTrimmer trimmer_{loop_, 16U << 20, [this] { return connections() * (32U << 10); }};
   const std::unique_ptr<Demand> demand_;  // before workers_
-  std::vector<std::string> found_;        // hosts of a configuration that is not warm yet
+  std::set<std::string> found_;           // hosts of a configuration that is not warm yet
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

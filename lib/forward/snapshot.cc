@@ -6,11 +6,10 @@
 #include "base/text.h"
 #include "forward/filter/rbac.h"
 #include "forward/local_cluster.h"
+#include "route/on_demand.h"
 
 namespace mesh::forward {
 namespace {
-
-constexpr std::string_view kGatewayPrefix = "gateway|";  // of listeners, as discoveryd names them
 
 // The virtual host of requests to hosts that nobody has, where connections are captured: by the
 // names that Istio gives it.
@@ -174,8 +173,6 @@ Result<ListenerSpec> SnapshotBuilder::listener(std::shared_ptr<const xds::Listen
     }
   }
   spec.sniff = spec.inspect || config->proxy_protocol;
-  spec.on_demand = config->direction == xds::TrafficDirection::Outbound &&
-                   !config->name.starts_with(kGatewayPrefix);
   std::erase_if(learned_, [](const auto& entry) { return entry.second.expired(); });
   auto& known = learned_[config->name];
   spec.learned = known.lock();
@@ -205,6 +202,10 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
     if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
       spec.routes = found->second;
   spec.unknown = unknown_of(spec.routes.get());
+  spec.on_demand = std::any_of(
+      config.http_filters.begin(), config.http_filters.end(), [](const xds::HttpFilter& filter) {
+        return !filter.disabled && filter.config->type == route::OnDemand::kType;
+      });
   MESH_TRY(spec.filters,
            filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
   spec.admission = admissions_.of(config, listener + "/" + config.name);

@@ -38,6 +38,8 @@ struct ChainSpec {
   std::shared_ptr<const tls::Context> tls;
   // Null while the route configuration is not there yet: nothing is routed.
   std::shared_ptr<const route::Table> routes;
+  // Hosts that `routes` does not have are asked for, where the forwarder subscribes on demand.
+  bool on_demand = false;
   // Of `routes`, what takes requests to hosts that nobody has; null: nothing does.
   const route::Route* unknown = nullptr;
   filter::Pipeline filters;
@@ -57,9 +59,6 @@ struct ListenerSpec {
   std::shared_ptr<Learned> learned;
   bool inspect = false;  // chains differ by what a connection begins with
   bool sniff = false;    // so they do, or the PROXY protocol is spoken
-  // Its routes have the hosts that were asked for, where the forwarder subscribes on demand:
-  // whatever goes out, but gateways, whose routes are there beforehand.
-  bool on_demand = false;
 
   // The chain of a connection; null: refused.
   const ChainSpec* chain(const ConnectionFacts& facts) const;

@@ -191,6 +191,10 @@ void Worker::answer_host(std::string host, HostAnswer answer) {
   });
 }
 
+void Worker::tell_warming(std::string host) {
+  loop_.post([this, host = std::move(host)] { awaited_hosts_.on_warming(host); });
+}
+
 void Worker::forget_unknown_hosts() {
   loop_.post([this] { awaited_hosts_.forget(); });
 }

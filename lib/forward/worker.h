@@ -76,6 +76,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void adopt(std::string listener, UniqueFd fd);  // any thread
   // As Forwarder has them. Any thread.
   void answer_host(std::string host, HostAnswer answer);
+  void tell_warming(std::string host);
   void forget_unknown_hosts();
   // The newest facts of requests; `done` runs in the worker's thread. Any thread.
   void read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done);

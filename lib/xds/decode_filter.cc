@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "route/on_demand.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -33,6 +34,7 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", decode_local_ratelimit},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", decode_jwt_authn},
     {"envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", decode_jwt_authn},
+    {route::OnDemand::kType, decode_on_demand},
     {"envoy.extensions.filters.http.rbac.v3.RBAC", decode_rbac},
     {"envoy.extensions.filters.http.rbac.v3.RBACPerRoute", decode_rbac},
     {"mesh.xds.v1.CircuitBreaker", decode_circuit_breaker},

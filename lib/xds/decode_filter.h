@@ -58,6 +58,8 @@ Result<FilterConfigPtr> decode_local_ratelimit(const google::protobuf::Any& any,
                                                std::string_view path, FilterLevel level);
 Result<FilterConfigPtr> decode_jwt_authn(const google::protobuf::Any& any, std::string_view path,
                                          FilterLevel level);
+Result<FilterConfigPtr> decode_on_demand(const google::protobuf::Any& any, std::string_view path,
+                                         FilterLevel level);
 Result<FilterConfigPtr> decode_rbac(const google::protobuf::Any& any, std::string_view path,
                                     FilterLevel level);
 Result<FilterConfigPtr> decode_stateful_session(const google::protobuf::Any& any,

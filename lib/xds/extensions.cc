@@ -11,6 +11,7 @@
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/jwt_authn.pb.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "envoy/extensions/filters/http/on_demand/v3/on_demand.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
@@ -56,7 +57,7 @@ namespace ext = envoy::extensions;
 // and most forwarders meet few of these types. Naming a type also makes the linker keep it,
 // which otherwise drops a message that is only ever found by its name.
 const auto& known() {
-  static const std::array<const google::protobuf::Message*, 47> types = {
+  static const std::array<const google::protobuf::Message*, 48> types = {
       &envoy::config::route::v3::FilterConfig::default_instance(),
       &ext::access_loggers::file::v3::FileAccessLog::default_instance(),
       &ext::filters::http::cors::v3::Cors::default_instance(),
@@ -67,6 +68,7 @@ const auto& known() {
       &ext::filters::http::jwt_authn::v3::JwtAuthentication::default_instance(),
       &ext::filters::http::jwt_authn::v3::PerRouteConfig::default_instance(),
       &ext::filters::http::local_ratelimit::v3::LocalRateLimit::default_instance(),
+      &ext::filters::http::on_demand::v3::OnDemand::default_instance(),
       &ext::filters::http::rbac::v3::RBAC::default_instance(),
       &ext::filters::http::rbac::v3::RBACPerRoute::default_instance(),
       &ext::filters::http::router::v3::Router::default_instance(),

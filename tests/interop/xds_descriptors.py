@@ -44,6 +44,7 @@ envoy.extensions.filters.http.router.v3.router_pb2
 envoy.extensions.filters.http.fault.v3.fault_pb2
 envoy.extensions.filters.http.cors.v3.cors_pb2
 envoy.extensions.filters.http.grpc_stats.v3.config_pb2
+envoy.extensions.filters.http.on_demand.v3.on_demand_pb2
 envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2
 envoy.extensions.filters.http.adaptive_concurrency.v3.adaptive_concurrency_pb2
 envoy.extensions.resource_monitors.fixed_heap.v3.fixed_heap_pb2

@@ -11,9 +11,10 @@ namespace mesh::discovery {
 using HttpManager =
     envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
-// listeners.cc: for calls that the node makes, and for those through its gateways;
-// without routes.
+// listeners.cc: for calls that the node makes, which may name hosts that it has not asked for,
+// and for those through its gateways; without routes.
 HttpManager outbound_manager(const Model& model, const Node& node, std::string stat_prefix);
+HttpManager gateway_manager(const Model& model, const Node& node, std::string stat_prefix);
 
 // Adds what the node's calls need, before the router is added: a filter that
 // nothing is configured for is not there, so that others do not have to know it.

@@ -270,7 +270,7 @@ class Listener {
   void add_http(const Server& server, const Names& names) {
     auto& chain = add_chain(server, names);
     const std::string routes = route_name(place_, server);
-    HttpManager manager = outbound_manager(model_, node_, routes);
+    HttpManager manager = gateway_manager(model_, node_, routes);
     // The client is who connects, and what it says of others is not believed (Istio).
     manager.mutable_use_remote_address()->set_value(true);
     manager.set_forward_client_cert_details(HttpManager::SANITIZE_SET);

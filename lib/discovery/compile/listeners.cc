@@ -18,6 +18,7 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
+#include "envoy/extensions/filters/http/on_demand/v3/on_demand.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
@@ -61,7 +62,11 @@ void set_sampling(const istio_telemetry::Tracing* choice, Manager::Tracing& trac
                                                    : kPercent);
 }
 
-Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, bool outbound) {
+// Whose requests a connection manager takes.
+enum class Takes : uint8_t { Inbound, Outbound, Gateway };
+
+Manager manager_for(const Model& model, const Node& node, std::string stat_prefix, Takes takes) {
+  const bool outbound = takes != Takes::Inbound;
   Manager manager;
   const auto* mesh = model.mesh_config();
   const Direction direction = outbound ? Direction::Client : Direction::Server;
@@ -76,6 +81,11 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   // As Istio: WebSocket passes wherever HTTP is spoken, over HTTP/2 too (RFC 8441).
   manager.add_upgrade_configs()->set_upgrade_type("websocket");
   manager.mutable_http2_protocol_options()->set_allow_connect(true);
+  if (takes == Takes::Outbound && node.hosts != nullptr) {
+    auto& filter = *manager.add_http_filters();
+    filter.set_name("envoy.filters.http.on_demand");
+    pack(ext::filters::http::on_demand::v3::OnDemand(), *filter.mutable_typed_config());
+  }
   ext::filters::http::grpc_stats::v3::FilterConfig counted;
   counted.set_emit_filter_state(true);
   counted.mutable_stats_for_all_methods()->set_value(true);
@@ -110,8 +120,8 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
 }
 
 Manager inbound_manager(const Model& model, const Node& node, const InboundPort& port) {
-  Manager manager =
-      manager_for(model, node, "inbound_" + port.bind + "_" + std::to_string(port.port), false);
+  Manager manager = manager_for(
+      model, node, "inbound_" + port.bind + "_" + std::to_string(port.port), Takes::Inbound);
   // As Istio: the application learns who called, and who called that.
   manager.set_forward_client_cert_details(Manager::APPEND_FORWARD);
   auto& details = *manager.mutable_set_current_client_cert_details();
@@ -323,7 +333,11 @@ std::string address_of(const EgressListener& egress) {
 }  // namespace
 
 HttpManager outbound_manager(const Model& model, const Node& node, std::string stat_prefix) {
-  return manager_for(model, node, std::move(stat_prefix), true);
+  return manager_for(model, node, std::move(stat_prefix), Takes::Outbound);
+}
+
+HttpManager gateway_manager(const Model& model, const Node& node, std::string stat_prefix) {
+  return manager_for(model, node, std::move(stat_prefix), Takes::Gateway);
 }
 
 std::vector<Resource> compile_outbound_listeners(const Model& model, const Node& node) {

@@ -11,6 +11,7 @@
 #include "forward/filter/pipeline.h"
 #include "forward/filter/rbac.h"
 #include "forward/filter/stateful_session.h"
+#include "route/on_demand.h"
 
 namespace mesh::forward::filter {
 namespace {
@@ -51,6 +52,11 @@ Made make_jwt_authn(const Config& config, const std::string& key, Shared& shared
   return JwtAuthnFilter::make({config, jwt}, shared.jwt(key));
 }
 
+// The exchange itself asks for hosts, before any filter runs.
+Made make_on_demand(const Config&, const std::string&, Shared&) {
+  return std::shared_ptr<const Filter>();
+}
+
 Made make_rbac(const Config& config, const std::string& key, Shared& shared) {
   const auto* const rbac = route::value_of<authz::Rbac>(config.get());
   MESH_CHECK(rbac != nullptr);
@@ -72,6 +78,7 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", make_local_ratelimit},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", make_jwt_authn},
+    {route::OnDemand::kType, make_on_demand},
     {"envoy.extensions.filters.http.rbac.v3.RBAC", make_rbac},
     {"mesh.xds.v1.CircuitBreaker", make_circuit_breaker},
     {"envoy.extensions.filters.http.stateful_session.v3.StatefulSession", make_stateful_session},

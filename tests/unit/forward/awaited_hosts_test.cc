@@ -13,7 +13,9 @@ struct Waiter final : HostWaiter {
     answers.push_back(answer);
     if (ends != nullptr) hosts->cancel(*ends);
   }
+  void on_host_warming() override { ++warmings; }
   std::vector<HostAnswer> answers;
+  int warmings = 0;
   AwaitedHosts* hosts = nullptr;
   Waiter* ends = nullptr;  // once we are answered
 };
@@ -95,6 +97,28 @@ TEST_CASE_METHOD(Fixture, "awaited hosts: who is answered may end another that w
   CHECK(b.answers.empty());
   CHECK(hosts.waiting() == 0);
   CHECK(number("mesh_forwarder_on_demand_requests_waiting") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "awaited hosts: who waits for one that gets warm is told, and waits on") {
+  CHECK_FALSE(hosts.wait(a, "reviews", now));
+  CHECK_FALSE(hosts.wait(b, "ratings", now));
+  hosts.on_warming("reviews");
+  CHECK((a.warmings == 1 && b.warmings == 0));
+  CHECK(hosts.waiting() == 2);
+  hosts.on_answer("reviews", HostAnswer::Found, now);
+  CHECK(a.answers == std::vector{HostAnswer::Found});
+}
+
+TEST_CASE_METHOD(Fixture, "awaited hosts: a virtual host that is used is told once a period") {
+  for (int i = 0; i < 3; ++i) hosts.note_used("moved.example:80");
+  hosts.note_used("reviews:80");
+  using Used = std::set<std::string>;
+  CHECK(demand.take_used() == Used{"moved.example:80", "reviews:80"});
+  CHECK(demand.take_used().empty());
+  hosts.note_used("reviews:80");
+  CHECK(demand.take_used() == Used{"reviews:80"});
+  for (size_t i = 0; i < 2 * Demand::kUsedMax; ++i) hosts.note_used(std::to_string(i));
+  CHECK(demand.take_used().size() <= Demand::kUsedMax);
 }
 
 }  // namespace

@@ -131,6 +131,15 @@ TEST_CASE("filters: adaptive concurrency") {
   check(kAdaptive, rows);
 }
 
+TEST_CASE("filters: on demand") {
+  const std::string type = "envoy.extensions.filters.http.on_demand.v3.OnDemand";
+  const std::string none =
+      "{name: f, typedConfig: {\"@type\": type.googleapis.com/" + type + "}}, ";
+  CHECK(read(none));
+  CHECK(said(read(filter(type, "odcds: {}")), "typed_config.") == "odcds: is not supported");
+  CHECK_FALSE(read(none, "{f: {\"@type\": type.googleapis.com/" + type + "}}"));
+}
+
 TEST_CASE("filters: routes override by name, or switch off and on") {
   const auto result = read(
       filter("envoy.extensions.filters.http.fault.v3.HTTPFault", "abort: {httpStatus: 500}"),
