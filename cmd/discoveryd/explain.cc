@@ -15,7 +15,7 @@ constexpr size_t kPageBytesMax = 4U << 20;
 
 using Held = std::array<std::map<std::string, discovery::Resource>, kTypes>;
 
-// All that the node may have, whether it asked for it or not.
+// All that the node gets as it asks.
 Held all_of(const discovery::Model& model, const discovery::Node& node) {
   auto whole = discovery::compile_whole(model, node);
   Held held;
@@ -41,8 +41,9 @@ std::set<std::string_view> set_of(const Repeated& values) {
 
 Result<msg::ResourcesReply> Service::resources(const msg::ResourcesRequest& request,
                                                const bus::Peer&) {
-  if (request.have_size() > kAskedMax || request.names_size() > kAskedMax)
-    return Error{Errc::TooBig, "over 100000 names or versions are asked about"};
+  if (request.have_size() > kAskedMax || request.names_size() > kAskedMax ||
+      request.hosts_size() > kAskedMax)
+    return Error{Errc::TooBig, "over 100000 names, versions or hosts are asked about"};
   const auto found = publisher_.forwarders().find(request.node());
   if (found == publisher_.forwarders().end() || publisher_.model() == nullptr)
     return Error{Errc::NotFound, "no forwarder " + text::quoted(request.node()) +
@@ -60,8 +61,10 @@ Result<msg::ResourcesReply> Service::resources(const msg::ResourcesRequest& requ
   const auto types = set_of(request.types());
   const auto names = set_of(request.names());
   const auto have = set_of(request.have());
-  const Held held =
-      request.whole() ? all_of(model, forwarder.node) : held_by(publisher_.catalog(), forwarder);
+  const discovery::Hosts hosts(request.hosts().begin(), request.hosts().end());
+  const Held held = request.whole()           ? all_of(model, forwarder.node)
+                    : request.hosts().empty() ? held_by(publisher_.catalog(), forwarder)
+                                              : all_of(model, forwarder.node_for(model, hosts));
   size_t bytes = 0;
   for (size_t i = 0; i < kTypes; ++i) {
     const std::string type(type_url(static_cast<Type>(i)));

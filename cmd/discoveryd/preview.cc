@@ -9,6 +9,7 @@ namespace mesh::discoveryd {
 namespace {
 
 constexpr int kObjectsMax = 10'000;
+constexpr int kHostsMax = 10'000;
 constexpr int kResourcesMax = 50'000;
 constexpr size_t kBodyBytesMax = 48U << 20;  // a message has 64 MiB at most
 // Everything else waits meanwhile; a watch survives three times as much.
@@ -27,6 +28,8 @@ What::What what(const discovery::ResourceDiff& diff) {
 Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, const bus::Peer&) {
   if (request.put_size() > kObjectsMax || request.removed_size() > kObjectsMax)
     return Error{Errc::TooBig, "over 10000 objects change"};
+  if (request.hosts_size() > kHostsMax)
+    return Error{Errc::TooBig, "over 10000 hosts are asked for"};
   const auto& now = publisher_.model();
   if (now == nullptr || now->objects().generation != request.base_generation())
     return Error{Errc::Refused, "generation " + request.base_generation() + " is not served, " +
@@ -49,6 +52,7 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
   const auto then = build_apart(std::move(objects));
   names_.complete_apart(*then);
 
+  const discovery::Hosts hosts(request.hosts().begin(), request.hosts().end());
   msg::PreviewReply reply;
   for (auto& problem : problems) reply.add_problems(std::move(problem));
   int resources = 0;
@@ -57,13 +61,14 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
     if (!request.node().empty() && id != request.node()) continue;
     auto& to = *reply.add_forwarders();
     to.set_node(id);
+    to.set_on_demand(forwarder.on_demand);
     if (clock_.now() >= until || resources >= kResourcesMax) {
       to.set_error(clock_.now() >= until ? "not compared: that would take too long"
                                          : "not compared: too much differs before it");
       continue;
     }
-    for (const auto& diff :
-         compare(compile_whole(*now, forwarder.node), compile_whole(*then, forwarder.node))) {
+    for (const auto& diff : compare(compile_whole(*now, forwarder.node_for(*now, hosts)),
+                                    compile_whole(*then, forwarder.node_for(*then, hosts)))) {
       if (diff.same && (request.node().empty() || diff.type_url == xds::kEndpointType)) continue;
       auto& out = *to.add_resources();
       out.set_type_url(std::string(diff.type_url));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "cli/table.h"
@@ -20,6 +21,8 @@ namespace {
 using cli::Exit;
 using discoveryd::v1::PreviewReply;
 using Kind = replay::Outcome::Kind;
+
+constexpr size_t kHostsMax = 10'000;  // that discoveryd takes
 
 // What becomes of requests that are alike.
 struct Row {
@@ -162,6 +165,48 @@ void print(const cli::Context& context, const Tally& tally) {
   for (const std::string& silent : tally.silent) context.say(silent);
 }
 
+// The hosts that its requests named: on demand it would ask for them.
+void set_hosts(const forwarder::v1::FactsReply& facts, discoveryd::v1::PreviewRequest& change) {
+  std::set<std::string> hosts;
+  for (const auto& fact : facts.facts())
+    if (hosts.size() < kHostsMax && !fact.authority().empty()) hosts.insert(fact.authority());
+  for (const auto& host : hosts) change.add_hosts(host);
+}
+
+// Errors are those of discoveryd's that concern all.
+Result<void> plan_of(const cli::Context& context, const PreviewReply::Forwarder& forwarder,
+                     discoveryd::v1::PreviewRequest change, Tally& tally) {
+  const bool touched = !forwarder.resources().empty() || !forwarder.error().empty();
+  // A host that it gave up, or never had, is changed for the next request to it all the same.
+  if (!touched && !forwarder.on_demand()) return {};
+  const auto left_out = [&](const std::string& why) {
+    if (touched) tally.silent.push_back(forwarder.node() + " is left out: " + why);
+  };
+  const auto facts = facts_of(context, forwarder.node());
+  change.set_node(forwarder.node());
+  if (facts && forwarder.on_demand()) set_hosts(*facts, change);
+  const auto preview = fetch_preview(context, change);
+  if (!preview && preview.error().kind == Errc::NotFound) {
+    left_out(preview.error().text);  // it left since it was named
+    return {};
+  }
+  if (!preview) return preview.error();
+  for (const auto& one : preview->forwarders()) {
+    const bool changes = std::any_of(
+        one.resources().begin(), one.resources().end(),
+        [](const auto& resource) { return resource.what() != PreviewReply::Resource::UNCHANGED; });
+    if (!changes && !touched) continue;
+    ++tally.forwarders;
+    if (!facts)
+      left_out(facts.error().text);
+    else if (one.error().empty())
+      replay_facts(one, *facts, tally);
+    else
+      left_out(one.error());
+  }
+  return {};
+}
+
 Exit run(cli::Context& context) {
   if (!context.arguments.has("--file"))
     return context.fail(Exit::Usage, "-f FILE is required; - reads the standard input");
@@ -182,30 +227,9 @@ Exit run(cli::Context& context) {
   const auto touched = fetch_preview(context, change);
   if (!touched) return context.fail(explain(touched.error(), "discoveryd"));
   Tally tally;
-  for (const auto& forwarder : touched->forwarders()) {
-    if (forwarder.resources().empty() && forwarder.error().empty()) continue;
-    ++tally.forwarders;
-    change.set_node(forwarder.node());
-    const auto preview = fetch_preview(context, change);
-    if (!preview && preview.error().kind == Errc::NotFound) {
-      // It left since it was named.
-      --tally.forwarders;
-      tally.silent.push_back(forwarder.node() + " is left out: " + preview.error().text);
-      continue;
-    }
-    if (!preview) return context.fail(explain(preview.error(), "discoveryd"));
-    const auto facts = facts_of(context, forwarder.node());
-    if (!facts) {
-      tally.silent.push_back(forwarder.node() + " is left out: " + facts.error().text);
-      continue;
-    }
-    for (const auto& one : preview->forwarders()) {
-      if (one.error().empty())
-        replay_facts(one, *facts, tally);
-      else
-        tally.silent.push_back(one.node() + " is left out: " + one.error());
-    }
-  }
+  for (const auto& forwarder : touched->forwarders())
+    if (auto told = plan_of(context, forwarder, change, tally); !told)
+      return context.fail(explain(told.error(), "discoveryd"));
   print(context, tally);
   return tally.rows.empty() ? Exit::Done : Exit::No;
 }

@@ -16,6 +16,8 @@ using cli::Exit;
 using snapshot::v1::Snapshot;
 namespace disco = mesh::discoveryd::v1;
 
+constexpr size_t kCompiledMax = 100'000;  // services, over all forwarders that ask for theirs
+
 Result<void> add_services(const cli::Context& context, Snapshot& to) {
   MESH_TRY(auto services,
            ask<disco::ServicesReply>(context, "discoveryd", disco::ServicesRequest()));
@@ -30,6 +32,18 @@ Result<void> add_services(const cli::Context& context, Snapshot& to) {
   }
   *to.mutable_services() = std::move(*services.mutable_services());
   return {};
+}
+
+// What forwarders would hold if they asked for more is compiled for each: within a bound.
+void add_unasked(const cli::Context& context, const disco::StatusReply& status, Snapshot& to) {
+  size_t on_demand = 0;
+  for (const auto& forwarder : to.forwarders()) on_demand += forwarder.on_demand();
+  if (on_demand * status.services() > kCompiledMax) {
+    to.add_unknown("what forwarders would get of hosts that they have not asked for: too much");
+    return;
+  }
+  for (auto& forwarder : *to.mutable_forwarders())
+    if (forwarder.on_demand()) add_would_hold(context, {}, to, forwarder);
 }
 
 Result<std::string> configuration(const cli::Context& context) {
@@ -57,6 +71,7 @@ Exit run(cli::Context& context) {
     if (auto added = add_forwarder(context, one, out); !added)
       out.add_unknown(one.node() + ": " + added.error().text);
   }
+  add_unasked(context, *status, out);
   add_places(context, out);
   if (auto added = add_services(context, out); !added) return context.fail(added.error());
   if (auto text = configuration(context))

@@ -161,6 +161,22 @@ Result<void> add_forwarder(const cli::Context& context, const disco::Forwarder& 
   return {};
 }
 
+void add_would_hold(const cli::Context& context, const std::string& host, Snapshot& to,
+                    snapshot::v1::Forwarder& forwarder) {
+  disco::ResourcesRequest request;
+  request.set_node(forwarder.node());
+  host.empty() ? request.set_whole(true) : request.add_hosts(host);
+  snapshot::v1::Forwarder more;
+  const auto taken = take_pages<disco::ResourcesReply>(request, to, more, [&](const auto& page) {
+    return ask<disco::ResourcesReply>(context, "discoveryd", page);
+  });
+  if (taken)
+    *forwarder.mutable_would_hold() = std::move(*more.mutable_resources());
+  else
+    to.add_unknown(forwarder.node() +
+                   ", of hosts that it has not asked for: " + taken.error().text);
+}
+
 void add_places(const cli::Context& context, Snapshot& to) {
   disco::PlacesRequest request;
   for (const std::string& origin : explain::origins(to))

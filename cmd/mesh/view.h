@@ -36,6 +36,12 @@ Result<void> add_forwarder(const cli::Context& context, const std::string& node,
 Result<void> add_forwarder(const cli::Context& context, const discoveryd::v1::Forwarder& known,
                            snapshot::v1::Snapshot& to);
 
+// Of one of the snapshot's forwarders that subscribes on demand: what it would hold if it asked
+// for this host, or, where that is empty, for every host. Where discoveryd does not tell, the
+// snapshot says so.
+void add_would_hold(const cli::Context& context, const std::string& host,
+                    snapshot::v1::Snapshot& to, snapshot::v1::Forwarder& forwarder);
+
 // Adds the places of all origins that the snapshot's resources name. Without
 // discoveryd none are known, and the snapshot says so.
 void add_places(const cli::Context& context, snapshot::v1::Snapshot& to);

@@ -60,7 +60,11 @@ class Gatherer {
  private:
   Result<void> add(const disco::Forwarder& one) {
     if (!added_.insert(one.node()).second) return {};
-    return add_forwarder(context_, one, out_);
+    MESH_TRY_VOID(add_forwarder(context_, one, out_));
+    auto& forwarder = *out_.mutable_forwarders()->rbegin();
+    if (forwarder.on_demand() && question_.to.empty())
+      add_would_hold(context_, question_.call.authority, out_, forwarder);
+    return {};
   }
 
   Result<void> add_named(const std::string& name) {

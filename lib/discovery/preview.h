@@ -11,7 +11,8 @@
 
 namespace mesh::discovery {
 
-// By type URL, then name: all that the node may have, whether it asked for it or not.
+// By type URL, then name: all that the node gets, of every host it may see or, on demand, of
+// Node::hosts.
 using Whole = std::map<std::string_view, std::map<std::string, Resource>>;
 Whole compile_whole(const Model& model, const Node& node);
 

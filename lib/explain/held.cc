@@ -8,15 +8,27 @@ namespace mesh::explain {
 Result<Held> Held::decode(const snapshot::v1::Snapshot& snapshot,
                           const snapshot::v1::Forwarder& forwarder) {
   Held held(snapshot, forwarder);
-  held.config_.generation = forwarder.generation();
-  for (const auto& resource : forwarder.resources()) {
-    const auto body = snapshot.bodies().find(resource.version());
-    if (body == snapshot.bodies().end())
-      return Error{Errc::Invalid, "the snapshot has no body of " + resource.name()};
-    if (auto added = held.add(resource.type_url(), resource.name(), body->second); !added)
-      return std::move(added).error().during(forwarder.node() + ": " + resource.name());
-  }
+  MESH_TRY_VOID(held.add(forwarder.resources()));
   return held;
+}
+
+Result<Held> Held::decode_more(const snapshot::v1::Snapshot& snapshot,
+                               const snapshot::v1::Forwarder& forwarder) {
+  Held held(snapshot, forwarder);
+  MESH_TRY_VOID(held.add(forwarder.would_hold()));
+  return held;
+}
+
+Result<void> Held::add(const Resources& resources) {
+  config_.generation = forwarder_->generation();
+  for (const auto& resource : resources) {
+    const auto body = snapshot_->bodies().find(resource.version());
+    if (body == snapshot_->bodies().end())
+      return Error{Errc::Invalid, "the snapshot has no body of " + resource.name()};
+    if (auto added = add(resource.type_url(), resource.name(), body->second); !added)
+      return std::move(added).error().during(forwarder_->node() + ": " + resource.name());
+  }
+  return {};
 }
 
 Result<void> Held::add(std::string_view type, const std::string& name, const std::string& body) {

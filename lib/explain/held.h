@@ -22,6 +22,9 @@ class Held {
   // Errc::Invalid names the resource that does not decode.
   static Result<Held> decode(const snapshot::v1::Snapshot& snapshot,
                              const snapshot::v1::Forwarder& forwarder);
+  // The same of what it would hold if it asked for more hosts (Forwarder::would_hold).
+  static Result<Held> decode_more(const snapshot::v1::Snapshot& snapshot,
+                                  const snapshot::v1::Forwarder& forwarder);
 
   const snapshot::v1::Forwarder& forwarder() const { return *forwarder_; }
   const xds::Config& config() const { return config_; }
@@ -41,8 +44,11 @@ class Held {
   const xds::ClusterLoadAssignment* assignment(const xds::Cluster& cluster) const;
 
  private:
+  using Resources = google::protobuf::RepeatedPtrField<snapshot::v1::Forwarder::Held>;
+
   Held(const snapshot::v1::Snapshot& snapshot, const snapshot::v1::Forwarder& forwarder)
       : snapshot_(&snapshot), forwarder_(&forwarder) {}
+  Result<void> add(const Resources& resources);
   Result<void> add(std::string_view type, const std::string& name, const std::string& body);
   v1::Origin find(const xds::Origins& origins, const std::string& key) const;
 

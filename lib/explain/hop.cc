@@ -11,6 +11,7 @@
 #include "http/path.h"
 #include "net/address.h"
 #include "route/explain.h"
+#include "route/on_demand.h"
 #include "route/redirect.h"
 #include "route/rewrite.h"
 #include "telemetry/access_log.h"
@@ -308,14 +309,16 @@ class Walk {
   RoutePlace place_;
 };
 
-bool has_host(const Held& held, const xds::FilterChain& chain, const Call& call) {
+// Of the call's host; null: the chain's routes have none.
+const route::VirtualHost* host_of(const Held& held, const xds::FilterChain& chain,
+                                  const Call& call) {
   const route::Table* table = chain.route_config.get();
   if (table == nullptr) {
     const auto named = held.config().routes.find(chain.route_config_name);
-    if (named == held.config().routes.end()) return false;
+    if (named == held.config().routes.end()) return nullptr;
     table = named->second.get();
   }
-  return table->find_host(call.authority) != nullptr;
+  return table->find_host(call.authority);
 }
 
 }  // namespace
@@ -349,12 +352,26 @@ const xds::Listener* outbound_listener(const Held& held, const Call& call) {
     bool http = false;
     for (const xds::FilterChain& chain : listener->filter_chains) {
       if (chain.tcp != nullptr) continue;
-      if (has_host(held, chain, call)) return listener.get();
+      if (host_of(held, chain, call) != nullptr) return listener.get();
       http = true;
     }
     if (http && any == nullptr) any = listener.get();
   }
   return any;
+}
+
+bool asks_for_host(const Held& held, const Call& call) {
+  bool asks = false;
+  for (const auto& listener : held.config().listeners) {
+    if (listener->direction != xds::TrafficDirection::Outbound) continue;
+    for (const xds::FilterChain& chain : listener->filter_chains) {
+      const auto* const host = chain.tcp != nullptr ? nullptr : host_of(held, chain, call);
+      if (host != nullptr && host->name != "allow_any" && host->name != "block_all") return false;
+      for (const xds::HttpFilter& filter : chain.http_filters)
+        asks |= filter.config->type == route::OnDemand::kType;
+    }
+  }
+  return asks;
 }
 
 const xds::Listener* inbound_listener(const Held& held, const Call& call) {

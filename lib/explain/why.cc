@@ -78,16 +78,25 @@ class Teller {
   Result<void> tell_all() {
     MESH_TRY(const Forwarder* const from, source());
     out_.set_source(from->identity());
-    MESH_TRY(const Held held, Held::decode(snapshot_, *from));
-    const xds::Listener* const listener = outbound_listener(held, question_.call);
+    MESH_TRY(Held held, Held::decode(snapshot_, *from));
+    const xds::Listener* listener = outbound_listener(held, question_.call);
     if (listener == nullptr)
       return Error{Errc::NotFound, from->node() + " has no listener for requests of applications"};
+    if (from->on_demand() && asks_for_host(held, question_.call)) {
+      MESH_TRY(Held more, Held::decode_more(snapshot_, *from));
+      const std::string head =
+          from->node() + " subscribes on demand and has not asked for " + question_.call.authority;
+      if (from->would_hold_size() == 0) {
+        unknown_.push_back(head + ": where the mesh has it, the first request brings it");
+      } else if (!asks_for_host(more, question_.call)) {
+        unknown_.push_back(head + " yet: told is what it gets with the first request");
+        held = std::move(more);
+        listener = outbound_listener(held, question_.call);
+      }
+    }
     Walked first = walk(held, *listener, question_.call, unknown_);
     take(first.hop);
     *out_.add_hops() = first.hop;
-    if (first.hop.virtual_host().empty() && from->on_demand())
-      unknown_.push_back(from->node() + " subscribes on demand: where the mesh has " +
-                         question_.call.authority + ", its first request brings the routes");
     if (first.hop.outcome() != kForwarded) return {};
     for (int i = 0; i < first.hop.destinations_size(); ++i)
       MESH_TRY_VOID(follow(held, first.hop.destinations(i), first.onward[size_t(i)]));
@@ -215,20 +224,23 @@ std::vector<std::string> origins(const Snapshot& snapshot) {
   const auto add = [&](const xds::Origins& some) {
     for (const auto& [key, origin] : some) all.insert(origin);
   };
-  for (const Forwarder& forwarder : snapshot.forwarders()) {
-    for (const auto& held : forwarder.resources()) {
-      const auto body = snapshot.bodies().find(held.version());
-      if (body == snapshot.bodies().end()) continue;
-      if (held.type_url() == xds::kRouteType) {
-        for (const auto& host : xds::route_origins(body->second))
-          for (const auto& route : host) add(route);
-        continue;
-      }
-      add(xds::origins_of(held.type_url(), body->second));
-      if (held.type_url() != xds::kListenerType) continue;
-      if (const auto listener = xds::decode_listener(body->second))
-        for (std::string& origin : rule_origins(**listener)) all.insert(std::move(origin));
+  std::set<std::string> seen;  // versions: most are several forwarders'
+  const auto add_held = [&](const Forwarder::Held& held) {
+    const auto body = snapshot.bodies().find(held.version());
+    if (body == snapshot.bodies().end() || !seen.insert(held.version()).second) return;
+    if (held.type_url() == xds::kRouteType) {
+      for (const auto& host : xds::route_origins(body->second))
+        for (const auto& route : host) add(route);
+      return;
     }
+    add(xds::origins_of(held.type_url(), body->second));
+    if (held.type_url() != xds::kListenerType) return;
+    if (const auto listener = xds::decode_listener(body->second))
+      for (std::string& origin : rule_origins(**listener)) all.insert(std::move(origin));
+  };
+  for (const Forwarder& forwarder : snapshot.forwarders()) {
+    for (const auto& held : forwarder.resources()) add_held(held);
+    for (const auto& held : forwarder.would_hold()) add_held(held);
   }
   return {all.begin(), all.end()};
 }

@@ -77,8 +77,6 @@ logged() { grep -q -- "$1" "$dir/access.log"; }
   holds svc-3
   lacks svc-4
   mesh proxy-status -o json | grep -q '"hosts":\["svc-3"\]'
-  run mesh why GET http://svc-4/ --from "$(node)"
-  [[ $output == *"subscribes on demand"* ]]
 
   # At once by many: asked for once, and all are answered.
   seq 20 | xargs -P 20 -I{} curl -s -m 10 --unix-socket "$dir/out.sock" http://svc-7/ >"$dir/many"
@@ -157,6 +155,7 @@ PY
   start discoveryd
   until_true says svc-4 svc-4
   says svc-9 svc-9
+  mesh proxy-status -o json | grep -q '"hosts":\["svc-3","svc-4","svc-9"\]'
 }
 
 @test "hosts that no request goes to are given up, and come back when one does" {
@@ -170,6 +169,142 @@ PY
   # Over the limit what was not used for longest goes.
   for n in 1 2 4; do says "svc-$n" "svc-$n"; done
   (($(count mesh_forwarder_on_demand_hosts) <= 2))
+}
+
+@test "mesh why tells of a host that is not asked for yet what would happen, live and offline" {
+  start_mesh
+  says svc-3 svc-3
+  run mesh why GET http://svc-4/ --from "$(node)"
+  [ "$status" -eq 0 ]
+  [[ $output == *"ANSWERED 200"* && $output == *"mesh.yaml:"* ]]
+  [[ $output == *"subscribes on demand and has not asked for svc-4 yet"* ]]
+  mesh snapshot >"$dir/mesh.json"
+  run mesh why GET http://svc-4/ --snapshot "$dir/mesh.json"
+  [ "$status" -eq 0 ]
+  [[ $output == *"ANSWERED 200"* && $output == *"has not asked for svc-4 yet"* ]]
+  # Of one that it has, and of one that nobody has, nothing of the kind is told.
+  run mesh why GET http://svc-3/ --snapshot "$dir/mesh.json"
+  [[ $status -eq 0 && $output != *"has not asked"* ]]
+  run mesh why GET http://later/
+  [[ $status -eq 1 && $output == *"route_not_found"* && $output != *"has not asked"* ]]
+  # Nobody asked for it by asking.
+  lacks svc-4
+  mesh proxy-status -o json | grep -q '"hosts":\["svc-3"\]'
+}
+
+@test "apply --dry-run and plan are of the hosts that were asked for, and plan of those recorded" {
+  start_mesh
+  says svc-3 svc-3
+  [ "$(status later)" = 404 ]
+  answers() {  # answers HOST STATUS
+    printf '%s\n' 'apiVersion: networking.istio.io/v1' 'kind: VirtualService' \
+      "metadata: {name: $1, namespace: default}" \
+      "spec: {hosts: [$1], http: [{directResponse: {status: $2}}]}"
+  }
+  run mesh apply --dry-run -f <(answers svc-3 410)
+  [[ $output == *"RouteConfiguration outbound changed"* ]]
+  run mesh apply --dry-run -f <(answers svc-4 410)
+  [[ $output == *"0 of 1 forwarders would get other resources"* ]]
+  run mesh delete --dry-run se/default/svc-3 vs/default/svc-3
+  [[ $output == *"Cluster outbound|80||svc-3 removed"* ]]
+  run mesh delete --dry-run se/default/svc-4 vs/default/svc-4
+  [[ $output != *"removed"$'\n'*"forwarder "* && $output != *"Cluster"* ]]
+  run mesh plan -f <(answers svc-3 410)
+  [[ $status -eq 1 && $output == *"GET svc-3/"* ]]
+  # It has nothing of this host, which is there with the change, and was asked for in vain.
+  service later >"$dir/later.yaml"
+  run mesh plan -f "$dir/later.yaml" -o json
+  [ "$status" -eq 1 ]
+  [[ $output == *'"what":"elsewhere"'*'"request":"GET later/"'* ]]
+  run mesh plan -f <(answers svc-4 410)
+  [ "$status" -eq 0 ]
+}
+
+@test "the first request waits for the first checks of a host too, and longer than for discoveryd" {
+  settings 'on_demand: {wait: 300ms}'
+  cat >"$dir/slow.py" <<'PY'
+# Checks are answered late, and after the file is there; the rest at once.
+import http.server, os, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/healthz":
+            print("checked", flush=True)
+            deadline = time.monotonic() + 4
+            while not os.path.exists(sys.argv[1]) and time.monotonic() < deadline: time.sleep(0.01)
+        self.send_response(200)
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"warm\n")
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print("port", server.server_address[1], flush=True)
+server.serve_forever()
+PY
+  launch slow python3 "$dir/slow.py" "$dir/go"
+  until_true log_says slow '^port'
+  cat >>"$dir/etc/config/mesh.yaml" <<YAML
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: slow, namespace: default}
+spec:
+  hosts: [slow]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 127.0.0.1, ports: {http: $(sed -n 's/^port //p' "$dir/slow.log")}}]
+---
+apiVersion: mesh/v1
+kind: ServicePolicy
+metadata: {name: slow, namespace: default}
+spec: {host: slow, healthChecks: [{http: {path: /healthz}, timeout: 4s, interval: 10s}]}
+YAML
+  start_mesh
+  says svc-3 svc-3
+  launch first curl -sS -m 10 --unix-socket "$dir/out.sock" http://slow/
+  launch second curl -sS -m 10 --unix-socket "$dir/out.sock" http://slow/
+  until_true log_says slow checked
+  until_true count_is mesh_forwarder_on_demand_requests_waiting 2
+  # A host that is not slow is answered for in less time than that.
+  timed_out() { [ "$(status svc-3)" = 200 ] && (($(count mesh_forwarder_on_demand_waits_total) >= 3)); }
+  until_true timed_out
+  # Longer than discoveryd is waited for, which the clock alone can tell.
+  started=$(date +%s%N)
+  late() { (($(date +%s%N) - started > 600000000)); }
+  until_true late
+  count_is mesh_forwarder_on_demand_requests_waiting 2
+  touch "$dir/go"
+  wait "$first" && wait "$second"
+  log_says first warm
+  log_says second warm
+  count_is mesh_forwarder_on_demand_answers_total 0 timeout
+}
+
+@test "a host whose requests are answered by its routes alone stays while they come" {
+  settings 'on_demand: {forget: 1s}'
+  start_mesh
+  says svc-3 svc-3
+  says svc-4 svc-4
+  local waits
+  waits=$(count mesh_forwarder_on_demand_waits_total)
+  given_up() { says svc-3 svc-3 && lacks svc-4; }
+  until_true given_up
+  holds svc-3
+  count_is mesh_forwarder_on_demand_waits_total "$waits"
+}
+
+@test "names that nobody has take no place of hosts that are there" {
+  settings 'on_demand: {hosts_max: 1}'
+  start_mesh
+  says svc-3 svc-3
+  local waits
+  for n in {1..20}; do [ "$(status "made-up-$n")" = 404 ]; done
+  waits=$(count mesh_forwarder_on_demand_waits_total)
+  says svc-3 svc-3
+  count_is mesh_forwarder_on_demand_waits_total "$waits"
+  says svc-5 svc-5
+  until_true lacks svc-3
 }
 
 @test "settings that cannot be are refused" {

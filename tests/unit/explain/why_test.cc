@@ -3,10 +3,12 @@
 
 #include <catch2/catch.hpp>
 
+#include "discovery/demand.h"
 #include "explain/offline.h"
 #include "explain/text.h"
 #include "support/temp_dir.h"
 #include "unit/discovery/sample.h"
+#include "xds/decode.h"
 
 using namespace mesh;
 using explain::Question;
@@ -144,6 +146,52 @@ TEST_CASE("why: no route, no host", "[explain]") {
   CHECK(why.outcome() == "FAILED");
   CHECK(why.status() == 404);
   CHECK(why.details() == "route_not_found");
+}
+
+TEST_CASE("why: on demand, a host that is not asked for yet is told as it would be", "[explain]") {
+  const auto ask_on_demand = [](bool more_is_known, const std::string& host) {
+    auto snapshot = shop();
+    auto& web = *snapshot.mutable_forwarders(0);
+    REQUIRE(web.node() == "web-1");
+    web.set_on_demand(true);
+    if (more_is_known) *web.mutable_would_hold() = web.resources();
+    web.clear_resources();
+    // It asked for nothing, and says so of its listener.
+    const auto model = discovery::Model::build(
+        {}, sample::objects(sample::kServices + sample::kWorkloads + sample::kTraffic), {},
+        [](const auto&) { return discovery::Workload::State::Present; });
+    discovery::Node node = sample::node("web-1");
+    node.hosts = std::make_shared<const discovery::Hosts>();
+    const auto add = [&](std::string_view type, const std::vector<discovery::Resource>& resources) {
+      for (const auto& resource : resources) {
+        auto& held = *web.add_resources();
+        held.set_type_url(std::string(type));
+        held.set_name(resource.name);
+        held.set_version(resource.version);
+        (*snapshot.mutable_bodies())[resource.version] = *resource.body;
+      }
+    };
+    add(xds::kListenerType, discovery::compile_outbound_listeners(*model, node));
+    add(xds::kRouteType, discovery::compile_routes(*model, node));
+    const auto why = explain::why(snapshot, get(host, "/x"));
+    INFO((why ? std::string() : why.error().text));
+    REQUIRE(why);
+    return *why;
+  };
+  const auto says = [](const explain::v1::Why& why, const std::string& text) {
+    return std::any_of(why.unknown().begin(), why.unknown().end(),
+                       [&](const auto& one) { return one.find(text) != std::string::npos; });
+  };
+  const auto brought = ask_on_demand(true, "reviews");
+  CHECK(brought.outcome() == "FORWARDED");
+  CHECK(brought.hops(0).domain() == "reviews");
+  CHECK(says(brought, "has not asked for reviews yet: told is what it gets"));
+  const auto unknown = ask_on_demand(false, "reviews");
+  CHECK(unknown.outcome() == "FAILED");
+  CHECK(says(unknown, "where the mesh has it, the first request brings it"));
+  const auto nobody = ask_on_demand(true, "nobody.example");
+  CHECK(nobody.details() == "route_not_found");
+  CHECK_FALSE(says(nobody, "has not asked"));
 }
 
 TEST_CASE("why: a question that names nobody, or several, is refused", "[explain]") {
