@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "cli/version.h"
 #include "upstream/cluster_spec.h"
 
 namespace mesh::forwarder {
@@ -12,30 +11,10 @@ namespace {
 
 using Type = xds::DynamicSet::Type;
 
-grpc::Channel::Options channel_options(const xds::DynamicSource& source,
-                                       const xds::Cluster& cluster) {
-  grpc::Channel::Options options;
-  options.authority = source.authority;
-  options.connect_timeout = cluster.connect_timeout;
-  options.keepalive = AdsSource::kKeepalive;
-  options.message_bytes_max = source.message_bytes_max;
-  // Ours are the pauses.
-  options.pause_min = options.pause_max = std::chrono::milliseconds(50);
-  if (cluster.tls) options.sni = cluster.tls->sni;
-  return options;
-}
-
-envoy::config::core::v3::Node node_of(const xds::DynamicSource& source) {
-  envoy::config::core::v3::Node node;
-  static_cast<void>(node.ParseFromString(source.node));  // our own bytes
-  node.set_user_agent_name("mesh-forwarder");
-  node.set_user_agent_version(std::string(cli::kVersion));
-  return node;
-}
-
-ads::AdsClient::Variant variant_of(const xds::DynamicSource& source) {
-  return source.incremental ? ads::AdsClient::Variant::Incremental
-                            : ads::AdsClient::Variant::StateOfTheWorld;
+std::vector<ads::Type> types() {
+  auto types = ads::mesh_types();
+  types.push_back({.url = xds::kSecretType});
+  return types;
 }
 
 }  // namespace
@@ -44,27 +23,24 @@ AdsSource::AdsSource(event::Loop& loop, forward::Forwarder& forwarder,
                      const xds::Bootstrap& bootstrap, Changed changed)
     : loop_(loop),
       forwarder_(forwarder),
-      source_(*bootstrap.dynamic),
+      source_(bootstrap.dynamic.value_or(xds::DynamicSource{})),
+      node_(bootstrap.node),
       changed_(std::move(changed)),
-      cluster_(bootstrap.config.clusters.at(source_.cluster)),
-      secrets_of_file_(bootstrap.config.secrets),
       set_(checks(), {source_.clusters_timeout, source_.listeners_timeout}),
-      client_(variant_of(source_), ads::mesh_types(), node_of(source_),
-              !source_.node_on_first_message_only, *this),
-      retry_timer_(loop, [this] { begin(); }),
       settle_timer_(loop, [this] { settle(); }),
       cluster_timer_(loop, [this] { fetch_timeout(Type::Cluster); }),
-      listener_timer_(loop, [this] { fetch_timeout(Type::Listener); }),
-      resume_timer_(loop,
-                    [this] {
-                      if (call_) call_->resume();
-                    }),
-      channel_(loop, [this] {
-        auto options = channel_options(source_, *cluster_);
-        if (cluster_->tls) options.tls = [this] { return context(); };
-        return options;
-      }()) {
+      listener_timer_(loop, [this] { fetch_timeout(Type::Listener); }) {
   set_.set_static(bootstrap.config);
+  if (!bootstrap.dynamic) return;
+  client_ = std::make_unique<DiscoveryClient>(
+      loop,
+      DiscoveryClient::Options{.source = source_,
+                               .service = "envoy.service.discovery.v3.AggregatedDiscoveryService",
+                               .resources = "AggregatedResources",
+                               .types = types(),
+                               .node = node_,
+                               .cluster = bootstrap.config.clusters.at(source_.cluster)},
+      static_cast<DiscoveryClient::Owner&>(*this));
 }
 
 AdsSource::~AdsSource() = default;
@@ -86,23 +62,37 @@ xds::DynamicSet::Checks AdsSource::checks() {
       MESH_TRY_VOID(upstream::to_address(endpoint.address));
     return {};
   };
+  // What does not parse, or a key that is another certificate's, never replaces what works.
+  checks.secret = [this](const std::shared_ptr<const xds::Secret>& secret) -> Result<void> {
+    const bool own = secret->trusted_ca.empty();
+    xds::TlsContext config;
+    if (own)
+      config.certificate_secrets = {secret->name};
+    else
+      config.validation_secret = secret->name;
+    MESH_TRY_VOID(secrets_.context(own ? tls::Role::Server : tls::Role::Client, config,
+                                   {{secret->name, secret}}));
+    return {};
+  };
   return checks;
 }
 
 // Asked for at each connection: files that were renewed are read anew.
-std::shared_ptr<const tls::Context> AdsSource::context() {
-  xds::TlsContext config = *cluster_->tls;
-  config.alpn = {"h2"};
-  auto context = secrets_.context(tls::Role::Client, config, secrets_of_file_);
+std::shared_ptr<const tls::Context> AdsSource::context(const xds::TlsContext& config) {
+  auto context = secrets_.context(tls::Role::Client, config, set_.config()->secrets);
   if (context) return *std::move(context);
   log::warning("no TLS to the control plane", {{"error", context.error().text}});
   return nullptr;
 }
 
 xds::Config AdsSource::set_static(xds::Config config) {
-  secrets_of_file_ = config.secrets;
-  if (const auto found = config.clusters.find(source_.cluster); found != config.clusters.end())
-    cluster_ = found->second;
+  const auto cluster = [&](const std::string& name) {
+    const auto found = config.clusters.find(name);
+    return found == config.clusters.end() ? nullptr : found->second;
+  };
+  if (auto mine = cluster(source_.cluster); client_ && mine) client_->set_cluster(std::move(mine));
+  for (const auto& each : secret_clients_)
+    if (auto its = cluster(each->server().cluster)) each->set_cluster(std::move(its));
   xds::Config before = set_.set_static(std::move(config));
   settle_timer_.arm(Duration::zero());
   return before;
@@ -110,82 +100,100 @@ xds::Config AdsSource::set_static(xds::Config config) {
 
 void AdsSource::start() {
   if (source_.clusters) {
-    client_.want_all(size_t(Type::Cluster));
+    client_->wanted().want_all(size_t(Type::Cluster));
     ++updates(Type::Cluster).attempt;
     if (source_.clusters_timeout > Duration::zero()) cluster_timer_.arm(source_.clusters_timeout);
   }
   settle();
-  begin();
 }
 
-// The server's addresses are those of its cluster, resolved where they are names.
 void AdsSource::on_in_force() {
   const auto* const snapshot = forwarder_.snapshot();
   if (snapshot == nullptr) return;
-  const auto found = snapshot->clusters.find(source_.cluster);
-  if (found == snapshot->clusters.end()) return;
-  std::vector<net::Address> addresses;
-  for (const auto& endpoint : found->second->endpoints) addresses.push_back(endpoint.address);
-  if (addresses == addresses_ || addresses.empty()) return;
-  addresses_ = std::move(addresses);
-  channel_.set_addresses(addresses_);
-  if (!call_) retry_timer_.arm(Duration::zero());
+  if (client_) client_->use_endpoints(*snapshot);
+  for (const auto& each : secret_clients_) each->use_endpoints(*snapshot);
 }
 
-void AdsSource::begin() {
-  retry_timer_.cancel();
-  if (addresses_.empty()) return;  // until they are known: on_in_force()
-  client_.begin();
-  grpc::CallOptions options;
-  options.metadata = {source_.metadata.begin(), source_.metadata.end()};
-  call_ = channel_.start(
-      std::string("/envoy.service.discovery.v3.AggregatedDiscoveryService/") +
-          (source_.incremental ? "DeltaAggregatedResources" : "StreamAggregatedResources"),
-      std::move(options), *this);
-  flush();
-}
-
-void AdsSource::on_end(const grpc::Status& status, const grpc::Metadata&) {
-  ended(status.ok() ? "the server ended the stream" : status.text());
-}
-
-void AdsSource::ended(const std::string& why) {
-  call_.reset();
-  resume_timer_.cancel();
-  refused_ = 0;
-  if (std::exchange(connected_, false)) failures_ = 0;
-  if (std::exchange(down_because_, why) != why)
-    log::warning("the control plane is lost; what it said last is served",
-                 {{"cluster", source_.cluster}, {"error", why}});
+void AdsSource::on_lost() {
   for (const Type type : {Type::Cluster, Type::Listener}) {
-    if (!client_.subscribed(size_t(type))) continue;
+    if (!client_->wanted().subscribed(size_t(type))) continue;
     ++updates(type).failure;
     ++updates(type).attempt;
   }
-  const Duration longest =
-      std::min<Duration>(kPauseMax, kPauseMin * (1 << std::min(failures_, 8U)));
-  ++failures_;
-  retry_timer_.arm(longest / 2 + Duration(random_.below(uint64_t(longest.count() / 2 + 1))));
-}
-
-// Endpoints and routes that clusters and listeners name.
-void AdsSource::want_named() {
-  client_.want(size_t(Type::Endpoint), set_.endpoint_names());
-  if (stage_ != Stage::Clusters) client_.want(size_t(Type::Route), set_.route_names());
-  flush();
-}
-
-void AdsSource::flush() {
-  if (!call_) return;
-  while (call_->buffered() <= kUnsentMax) {
-    const auto request = client_.next();
-    if (!request) break;
-    call_->send(*request);
+  for (auto& [secret, updates] : secrets_updates_) {
+    if (updates.server) continue;
+    ++updates.failure;
+    ++updates.attempt;
   }
-  if (call_->buffered() > kUnsentMax)
-    call_->pause();
-  else if (!resume_timer_.armed())
-    call_->resume();
+}
+
+// Endpoints, routes and secrets that clusters and listeners name.
+void AdsSource::want_named() {
+  const auto sources = set_.secret_sources();
+  want_secrets(sources);
+  if (!client_) return;
+  auto& wanted = client_->wanted();
+  wanted.want(size_t(Type::Endpoint), set_.endpoint_names());
+  if (stage_ != Stage::Clusters) wanted.want(size_t(Type::Route), set_.route_names());
+  ads::AdsClient::Names secrets;
+  for (const auto& [secret, source] : sources)
+    if (!source.server) secrets.insert(secret);
+  wanted.want(size_t(Type::Secret), std::move(secrets));
+  client_->flush();
+}
+
+// Of servers of their own.
+void AdsSource::want_secrets(const xds::DynamicSet::Sources& sources) {
+  std::erase_if(secrets_updates_, [&](const auto& item) { return !sources.contains(item.first); });
+  std::map<SecretClient*, SecretClient::Sources> wanted;
+  for (const auto& [secret, source] : sources) {
+    const auto [updates, fresh] = secrets_updates_.try_emplace(secret);
+    if (fresh) {
+      updates->second.name = source.name;
+      updates->second.server = source.server != nullptr;
+      ++updates->second.attempt;
+    }
+    if (!source.server) continue;
+    if (auto* const client = secret_client(*source.server)) wanted[client][source.name] = source;
+  }
+  std::erase_if(secret_clients_, [&](const auto& each) { return !wanted.contains(each.get()); });
+  for (auto& [client, names] : wanted) client->want(std::move(names));
+}
+
+// Null: its cluster went with the file that was read again.
+SecretClient* AdsSource::secret_client(const xds::DynamicSource& server) {
+  for (const auto& each : secret_clients_)
+    if (each->server() == server) return each.get();
+  const auto config = set_.config();
+  const auto cluster = config->clusters.find(server.cluster);
+  if (cluster == config->clusters.end()) return nullptr;
+  SecretClient::Hooks hooks;
+  hooks.set = [this](const auto& source, auto version, auto body) {
+    return set_secret(source, version, body);
+  };
+  hooks.lost = [this](const xds::SecretSource& source) {
+    Updates& updates = secrets_updates_[source.secret];
+    ++updates.failure;
+    ++updates.attempt;
+  };
+  hooks.changed = [this] { settle_timer_.arm(Duration::zero()); };
+  hooks.context = [this](const xds::TlsContext& tls) { return context(tls); };
+  secret_clients_.push_back(
+      std::make_unique<SecretClient>(loop_, server, node_, cluster->second, std::move(hooks)));
+  if (const auto* const snapshot = forwarder_.snapshot())
+    secret_clients_.back()->use_endpoints(*snapshot);
+  return secret_clients_.back().get();
+}
+
+Result<void> AdsSource::set_secret(const xds::SecretSource& source, std::string_view version,
+                                   std::string_view body) {
+  auto set = set_.set_secret(source, version, body);
+  SecretUpdates& updates = secrets_updates_[source.secret];
+  updates.last = loop_.wall();
+  ++updates.attempt;
+  ++(set ? updates.success : updates.rejected);
+  if (set) updates.version = version;
+  return set;
 }
 
 void AdsSource::on_received(size_t type, const ads::AdsClient::Received& received,
@@ -196,7 +204,11 @@ void AdsSource::on_received(size_t type, const ads::AdsClient::Received& receive
     set_.keep_only(Type(type), names);
   }
   for (const auto& item : received.items) {
-    auto set = set_.set(Type(type), item.name, item.version, item.body);
+    if (item.confirmed) continue;
+    auto set = Type(type) == Type::Secret
+                   ? set_secret({.secret = item.name, .name = item.name, .server = nullptr},
+                                item.version, item.body)
+                   : set_.set(Type(type), item.name, item.version, item.body);
     if (set) continue;
     log::warning("resource refused", {{"name", item.name}, {"error", set.error().text}});
     refused.push_back({item.name, std::move(set).error().text});
@@ -204,38 +216,18 @@ void AdsSource::on_received(size_t type, const ads::AdsClient::Received& receive
   for (const auto name : received.removed) set_.remove(Type(type), name);
 }
 
-void AdsSource::on_message(std::string_view message) {
-  auto outcome = client_.take(message);
-  if (!outcome) return ended(outcome.error().text);
-  if (!std::exchange(connected_, true)) {
-    failures_ = 0;
-    down_because_.clear();
-    log::info("the control plane answers",
-              {{"cluster", source_.cluster}, {"identifier", outcome->control_plane}});
-  }
-  control_plane_ = outcome->control_plane;
-  if (!outcome->type) return;
-  count(*outcome);
-  want_named();
-  settle_timer_.arm(Duration::zero());
-}
-
-void AdsSource::count(const ads::AdsClient::Outcome& outcome) {
+void AdsSource::on_outcome(const ads::AdsClient::Outcome& outcome) {
   Updates& updates = updates_[*outcome.type];
   updates.answered = true;
   ++updates.attempt;
   ++(outcome.accepted ? updates.success : updates.rejected);
   updates.last = loop_.wall();
-  if (outcome.accepted) {
-    refused_ = 0;
-    return;
-  }
-  log::warning("a response of the control plane is refused", {{"error", outcome.reason}});
-  // The first time at once.
-  if (++refused_ == 1 || !call_) return;
-  call_->pause();
-  resume_timer_.arm(
-      std::min<Duration>(kRefusedPauseMax, kRefusedPause * (1 << std::min(refused_ - 2, 6U))));
+  on_lapsed();
+}
+
+void AdsSource::on_lapsed() {
+  want_named();
+  settle_timer_.arm(Duration::zero());
 }
 
 void AdsSource::fetch_timeout(Type type) {
@@ -268,7 +260,7 @@ void AdsSource::advance() {
     stage_ = Stage::Listeners;
     cluster_timer_.cancel();
     if (source_.listeners) {
-      client_.want_all(size_t(Type::Listener));
+      client_->wanted().want_all(size_t(Type::Listener));
       ++updates(Type::Listener).attempt;
       if (source_.listeners_timeout > Duration::zero())
         listener_timer_.arm(source_.listeners_timeout);
@@ -288,11 +280,12 @@ std::vector<forward::admin::Number> AdsSource::numbers() const {
   const auto counter = [&](std::string name, uint64_t value) {
     out.push_back({.name = std::move(name), .value = value});
   };
-  gauge("control_plane.connected_state", connected_ ? 1 : 0);
-  out.push_back({.name = "control_plane.identifier", .text = control_plane_});
-  const auto add = [&](const std::string& manager, const std::string& what, Type type) {
-    const Updates& updates = updates_[size_t(type)];
-    const std::string at = manager + "." + what + ".";
+  if (client_) {
+    gauge("control_plane.connected_state", client_->connected() ? 1 : 0);
+    out.push_back({.name = "control_plane.identifier", .text = client_->control_plane()});
+  }
+  const auto add_updates = [&](const std::string& at, const Updates& updates,
+                               const std::string& version) {
     counter(at + "init_fetch_timeout", updates.init_fetch_timeout);
     counter(at + "update_attempt", updates.attempt);
     counter(at + "update_failure", updates.failure);
@@ -301,10 +294,16 @@ std::vector<forward::admin::Number> AdsSource::numbers() const {
     gauge(at + "update_time", uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(
                                            updates.last.time_since_epoch())
                                            .count()));
-    out.push_back({.name = at + "version_text", .text = client_.version(size_t(type))});
+    out.push_back({.name = at + "version_text", .text = version});
+  };
+  const auto add = [&](const std::string& manager, const std::string& what, Type type) {
+    add_updates(manager + "." + what + ".", updates_[size_t(type)],
+                client_->wanted().version(size_t(type)));
   };
   if (source_.clusters) add("cluster_manager", "cds", Type::Cluster);
   if (source_.listeners) add("listener_manager", "lds", Type::Listener);
+  for (const auto& [secret, updates] : secrets_updates_)
+    add_updates("sds." + updates.name + ".", updates, updates.version);
   const auto& clusters = set_.counts(Type::Cluster);
   counter("cluster_manager.cluster_added", clusters.added_static + clusters.added);
   counter("cluster_manager.cluster_modified", clusters.modified);

@@ -1,11 +1,10 @@
 // AdsSource: a forwarder's dynamic resources from a server of the discovery protocol, as a
-// bootstrap's dynamic_resources name it.
+// bootstrap's dynamic_resources name it, and secrets of other servers that contexts name.
 //
-// One stream at a time over a channel to the cluster's endpoints. Clusters and endpoints are
-// asked for first; listeners and routes when those have come or their time is over (Envoy's
-// order at start). When all has come, or its time is over, the configuration is whole: from
-// then on each change is handed out. A stream that ends is begun anew after a pause that grows,
-// with jitter; what is held serves meanwhile. Main thread.
+// Clusters and endpoints are asked for first; listeners and routes when those have come or their
+// time is over (Envoy's order at start). When all has come, or its time is over, the
+// configuration is whole: from then on each change is handed out. What is held serves while a
+// server is away. Main thread.
 #pragma once
 
 #include <array>
@@ -14,33 +13,22 @@
 #include <string>
 #include <vector>
 
-#include "ads/client.h"
-#include "base/random.h"
+#include "cmd/forwarder/discovery_client.h"
+#include "cmd/forwarder/secret_client.h"
 #include "event/timer.h"
 #include "forward/admin/pages.h"
 #include "forward/forwarder.h"
-#include "grpc/channel.h"
 #include "xds/decode.h"
 #include "xds/dynamic_set.h"
 
 namespace mesh::forwarder {
 
-class AdsSource final : private ads::AdsClient::Receiver, private grpc::CallEvents {
+class AdsSource final : private DiscoveryClient::Owner {
  public:
-  static constexpr Duration kPauseMin = std::chrono::milliseconds(500);
-  static constexpr Duration kPauseMax = std::chrono::seconds(30);
-  // A PING after so long, and the end of the connection where no answer comes in as long.
-  static constexpr Duration kKeepalive = std::chrono::seconds(30);
-  // Not read on before the server has read so much of what it was told.
-  static constexpr size_t kUnsentMax = 1U << 20;
-  // A server that sends again what was refused is read this much slower each time.
-  static constexpr Duration kRefusedPause = std::chrono::milliseconds(20);
-  static constexpr Duration kRefusedPauseMax = std::chrono::seconds(1);
-
   // `config` is to be used from now on; the first time, and after each change.
   using Changed = std::function<void(std::shared_ptr<const xds::Config> config)>;
 
-  // All outlive us. `source` and the static resources are those of `bootstrap`.
+  // All outlive us. The servers and the static resources are those of `bootstrap`.
   AdsSource(event::Loop& loop, forward::Forwarder& forwarder, const xds::Bootstrap& bootstrap,
             Changed changed);
   ~AdsSource();
@@ -71,20 +59,25 @@ class AdsSource final : private ads::AdsClient::Receiver, private grpc::CallEven
     WallTime last{};
     bool answered = false;  // or its time is over
   };
+  struct SecretUpdates : Updates {
+    std::string name;
+    std::string version;
+    bool server = false;  // one of its own
+  };
 
   void on_received(size_t type, const ads::AdsClient::Received& received,
                    std::vector<ads::AdsClient::Refusal>& refused) override;
-  void on_message(std::string_view message) override;
-  void on_send_room() override { flush(); }
-  void on_end(const grpc::Status& status, const grpc::Metadata&) override;
+  void on_outcome(const ads::AdsClient::Outcome& outcome) override;
+  void on_lapsed() override;
+  void on_lost() override;
+  std::shared_ptr<const tls::Context> context(const xds::TlsContext& config) override;
 
   xds::DynamicSet::Checks checks();
-  std::shared_ptr<const tls::Context> context();
-  void begin();
-  void ended(const std::string& why);
   void want_named();
-  void flush();
-  void count(const ads::AdsClient::Outcome& outcome);
+  void want_secrets(const xds::DynamicSet::Sources& sources);
+  SecretClient* secret_client(const xds::DynamicSource& server);
+  Result<void> set_secret(const xds::SecretSource& source, std::string_view version,
+                          std::string_view body);
   void settle();
   void advance();
   void fetch_timeout(xds::DynamicSet::Type type);
@@ -92,29 +85,19 @@ class AdsSource final : private ads::AdsClient::Receiver, private grpc::CallEven
 
   event::Loop& loop_;
   forward::Forwarder& forwarder_;
-  const xds::DynamicSource source_;
+  const xds::DynamicSource source_;  // of the aggregated stream
+  const std::string node_;           // serialized
   const Changed changed_;
-  std::shared_ptr<const xds::Cluster> cluster_;  // of the server
-  forward::Secrets::Static secrets_of_file_;
-  forward::Secrets secrets_;  // of the connection to the server
+  forward::Secrets secrets_;  // of the connections to servers, and to try what comes
   xds::DynamicSet set_;
-  ads::AdsClient client_;
-  Random random_ = Random::from_system();
-  std::vector<net::Address> addresses_;
   std::array<Updates, xds::DynamicSet::kTypes> updates_;
-  std::string control_plane_;
+  std::map<std::string, SecretUpdates, std::less<>> secrets_updates_;  // by SecretSource::secret
   Stage stage_ = Stage::Clusters;
-  bool connected_ = false;    // the server has answered on this stream
-  std::string down_because_;  // said once
-  uint32_t failures_ = 0;     // in a row
-  uint32_t refused_ = 0;      // responses in a row
-  event::Timer retry_timer_;
   event::Timer settle_timer_;   // at the end of a turn, or when a time is over
   event::Timer cluster_timer_;  // initial_fetch_timeout
   event::Timer listener_timer_;
-  event::Timer resume_timer_;
-  grpc::Channel channel_;
-  std::unique_ptr<grpc::Call> call_;
+  std::unique_ptr<DiscoveryClient> client_;  // null: no aggregated stream
+  std::vector<std::unique_ptr<SecretClient>> secret_clients_;
 };
 
 }  // namespace mesh::forwarder

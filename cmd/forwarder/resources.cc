@@ -38,6 +38,7 @@ Result<void> Resources::set(Type type, std::string_view name, std::string_view v
     case Type::Cluster: {
       MESH_TRY(auto value, xds::decode_cluster(body));
       MESH_TRY_VOID(same_name(name, value->name));
+      MESH_TRY_VOID(xds::check_mesh_secrets(*value));
       put(decoded_.clusters, name, std::move(value));
       break;
     }
@@ -52,6 +53,7 @@ Result<void> Resources::set(Type type, std::string_view name, std::string_view v
     case Type::Listener: {
       MESH_TRY(auto value, xds::decode_listener(body));
       MESH_TRY_VOID(same_name(name, value->name));
+      MESH_TRY_VOID(xds::check_mesh_secrets(*value));
       drop_listener(decoded_, name);
       decoded_.listeners.push_back(std::move(value));
       break;

@@ -34,6 +34,11 @@ namespace {
 // The generation of what serves nobody yet: the clusters by which the control plane is found.
 constexpr const char* kStarting = "starting";
 
+// A server has resources of it, or secrets.
+bool asks(const xds::Bootstrap& bootstrap) {
+  return bootstrap.dynamic || xds::asks_for_secrets(bootstrap.config);
+}
+
 }  // namespace
 
 Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options& options)
@@ -121,17 +126,18 @@ Result<void> Standalone::start(xds::Bootstrap bootstrap, std::vector<net::Inheri
   if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));
   forwarder_.on_in_force([this](const std::string& generation) { on_in_force(generation); });
   runtime_.hold_ready();
-  if (!bootstrap.dynamic) return use(std::move(bootstrap));
+  if (!asks(bootstrap)) return use(std::move(bootstrap));
   bootstrap_ = std::move(bootstrap);
   return begin_dynamic();
 }
 
 Result<void> Standalone::reload(const google::protobuf::Message&) {
   MESH_TRY(auto bootstrap, xds::read_bootstrap(file_));
-  if (bootstrap.dynamic != bootstrap_.dynamic)
-    return Error{
-        Errc::Invalid,
-        file_ + ": dynamic_resources, and the node beside them, change with a restart only"};
+  if (ads_ ? bootstrap.dynamic != bootstrap_.dynamic || bootstrap.node != bootstrap_.node
+           : asks(bootstrap))
+    return Error{Errc::Invalid, file_ +
+                                    ": dynamic_resources, the node beside them, and that "
+                                    "servers have secrets at all, change with a restart only"};
   return use(std::move(bootstrap));
 }
 

@@ -1,5 +1,5 @@
-// Standalone: a forwarder on an Envoy bootstrap: static resources, and those of the server
-// that its dynamic_resources name. No bus, no state, no other daemon.
+// Standalone: a forwarder on an Envoy bootstrap: static resources, and those of the servers
+// that it names. No bus, no state, no other daemon.
 #pragma once
 
 #include <memory>
@@ -56,7 +56,7 @@ class Standalone final : public daemon::Service {
   xds::Bootstrap bootstrap_;  // in use; without its values
   WallTime updated_{};
   forward::Forwarder forwarder_;
-  std::unique_ptr<AdsSource> ads_;  // with dynamic_resources
+  std::unique_ptr<AdsSource> ads_;  // where a server is asked
   forward::Admin admin_;
   event::Signal reopen_;  // SIGUSR1
   std::unique_ptr<Takeover> takeover_;

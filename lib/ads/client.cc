@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kWrapped = "type.googleapis.com/envoy.service.discovery.v3.Resource";
 constexpr size_t kAnswersMax = 1000;  // not written yet, of a type
+constexpr int64_t kTtlSecondsMax = 366 * 86400;
 // What Envoy says: the update was not applied.
 constexpr int kInternal = 13;
 
@@ -69,7 +70,9 @@ void AdsClient::want(size_t type, Names names) {
   if (names == entry.names) return;
   entry.names = std::move(names);
   entry.due = true;
-  std::erase_if(entry.held, [&](const auto& item) { return !wants(entry, item.first); });
+  const auto unwanted = [&](const auto& item) { return !wants(entry, item.first); };
+  std::erase_if(entry.held, unwanted);
+  std::erase_if(entry.lapses, unwanted);
 }
 
 bool AdsClient::wants(const Entry& entry, std::string_view name) const {
@@ -95,19 +98,26 @@ Result<void> AdsClient::check_text(std::string_view text, std::string_view what)
 }
 
 Result<AdsClient::Received> AdsClient::read(const pb::DiscoveryResponse& response,
-                                            const Entry& entry) const {
+                                            const Entry& entry, Unwrapped& unwrapped) const {
   Received received;
   received.whole = entry.type.whole;
   received.items.reserve(size_t(response.resources_size()));
   for (const auto& any : response.resources()) {
-    Received::Item item{.name = {}, .version = response.version_info(), .body = any.value()};
-    // One with a name or a time of its own around it.
-    if (any.type_url() == kWrapped)
-      return Error{Errc::Invalid,
-                   "a wrapped resource (envoy.service.discovery.v3.Resource) is "
-                   "not supported in the state of the world"};
+    if (any.type_url() == kWrapped) {
+      auto& resource = unwrapped.emplace_back();
+      if (!resource.ParseFromString(any.value()))
+        return Error{Errc::Invalid, "a wrapped resource does not parse"};
+      MESH_TRY(auto item, read(resource, entry));
+      if (item.version.empty()) item.version = response.version_info();
+      if (item.name.empty() && !item.confirmed) {
+        MESH_TRY(item.name, name_of(item.body));
+      }
+      received.items.push_back(std::move(item));
+      continue;
+    }
     if (any.type_url() != entry.type.url)
       return Error{Errc::Invalid, "a resource of type " + text::quoted(any.type_url())};
+    Received::Item item{.name = {}, .version = response.version_info(), .body = any.value()};
     MESH_TRY(item.name, name_of(item.body));
     received.items.push_back(std::move(item));
   }
@@ -115,24 +125,38 @@ Result<AdsClient::Received> AdsClient::read(const pb::DiscoveryResponse& respons
 }
 
 Result<AdsClient::Received> AdsClient::read(const pb::DeltaDiscoveryResponse& response,
-                                            const Entry& entry) const {
+                                            const Entry& entry, Unwrapped&) const {
   Received received;
   received.items.reserve(size_t(response.resources_size()));
   for (const auto& resource : response.resources()) {
-    const auto wrong = [&](const std::string& why) {
-      return Error{Errc::Invalid, resource.name() + ": " + why};
-    };
-    if (resource.has_ttl()) return wrong("ttl is not supported");
-    if (resource.aliases_size() > 0) return wrong("aliases are not supported");
-    if (resource.resource().type_url() != entry.type.url)
-      return wrong("a resource of type " + text::quoted(resource.resource().type_url()));
-    MESH_TRY_VOID(check_text(resource.version(), "a resource's version"));
-    received.items.push_back({.name = resource.name(),
-                              .version = resource.version(),
-                              .body = resource.resource().value()});
+    MESH_TRY(auto item, read(resource, entry));
+    received.items.push_back(std::move(item));
   }
   for (const auto& name : response.removed_resources()) received.removed.push_back(name);
   return received;
+}
+
+Result<AdsClient::Received::Item> AdsClient::read(const pb::Resource& resource,
+                                                  const Entry& entry) const {
+  const auto wrong = [&](const std::string& why) {
+    return Error{Errc::Invalid, resource.name() + ": " + why};
+  };
+  Received::Item item{.name = resource.name(), .version = resource.version(), .body = {}};
+  MESH_TRY_VOID(check_text(item.version, "a resource's version"));
+  if (resource.aliases_size() > 0) return wrong("aliases are not supported");
+  if (resource.has_ttl()) {
+    const auto& ttl = resource.ttl();
+    if (ttl.seconds() < 0 || ttl.nanos() < 0 || ttl.nanos() > 999'999'999 ||
+        (ttl.seconds() == 0 && ttl.nanos() == 0) || ttl.seconds() > kTtlSecondsMax)
+      return wrong("ttl is over zero and at most a year");
+    item.ttl = std::chrono::seconds(ttl.seconds()) + std::chrono::nanoseconds(ttl.nanos());
+  }
+  item.confirmed = !resource.has_resource();
+  if (item.confirmed) return item;
+  if (resource.resource().type_url() != entry.type.url)
+    return wrong("a resource of type " + text::quoted(resource.resource().type_url()));
+  item.body = resource.resource().value();
+  return item;
 }
 
 Result<void> AdsClient::check_items(const Received& received, const Entry& entry) const {
@@ -148,21 +172,78 @@ Result<void> AdsClient::check_items(const Received& received, const Entry& entry
       return Error{Errc::Invalid, "a resource's name is empty or too long"};
     if (!names.insert(item.name).second)
       return Error{Errc::Invalid, item.name + ": stands twice in the response"};
-    if (variant_ == Variant::Incremental && !entry.held.contains(item.name)) ++fresh;
+    if (!received.whole && !entry.held.contains(item.name)) ++fresh;
   }
-  if (entry.held.size() + fresh > limits_.resources_max) return too_many();
+  if (fresh > 0 && entry.held.size() + fresh > limits_.resources_max) return too_many();
   return {};
 }
 
-void AdsClient::hold(Entry& entry, const Received& received, const std::vector<Refusal>& refused) {
-  if (variant_ != Variant::Incremental) return;
+void AdsClient::hold(Entry& entry, const Received& received, const std::vector<Refusal>& refused,
+                     Instant now) {
   std::set<std::string_view> bad;
   for (const Refusal& each : refused) bad.insert(each.name);
-  for (const auto& item : received.items)
-    if (!bad.contains(item.name)) entry.held[item.name] = item.version;
+  if (received.whole) {
+    std::set<std::string_view> names;
+    for (const auto& item : received.items) names.insert(item.name);
+    std::erase_if(entry.held, [&](const auto& item) { return !names.contains(item.first); });
+  }
+  for (const auto& item : received.items) {
+    if (bad.contains(item.name)) continue;
+    entry.held[item.name] = item.version;
+    if (item.ttl > Duration::zero())
+      entry.lapses[item.name] = now + item.ttl;
+    else
+      entry.lapses.erase(item.name);
+  }
   for (const auto name : received.removed)
     if (const auto found = entry.held.find(name); found != entry.held.end())
       entry.held.erase(found);
+  std::erase_if(entry.lapses, [&](const auto& item) { return !entry.held.contains(item.first); });
+}
+
+// A response of confirmations alone says nothing of other resources.
+void AdsClient::receive(size_t type, Received received, std::vector<Refusal>& refused,
+                        Instant now) {
+  Entry& entry = types_[type];
+  // Nobody asked for them: by a server that sends all it has, or late.
+  std::erase_if(received.items, [&](const auto& item) { return !wants(entry, item.name); });
+  std::erase_if(received.removed, [&](const auto& name) { return !wants(entry, name); });
+  const auto confirmed = [](const auto& item) { return item.confirmed; };
+  if (!received.items.empty() &&
+      std::all_of(received.items.begin(), received.items.end(), confirmed))
+    received.whole = false;
+  std::erase_if(received.items, [&](const auto& item) {
+    if (!item.confirmed) return false;
+    const auto held = entry.held.find(item.name);
+    if (held != entry.held.end() && held->second == item.version) return false;
+    refused.push_back({item.name, "there is no resource, and none is held in that version"});
+    return true;
+  });
+  receiver_.on_received(type, received, refused);
+  hold(entry, received, refused, now);
+}
+
+void AdsClient::lapse(Instant now) {
+  for (size_t type = 0; type < types_.size(); ++type) {
+    Entry& entry = types_[type];
+    std::vector<std::string> over;
+    for (const auto& [name, until] : entry.lapses)
+      if (until <= now) over.push_back(name);
+    if (over.empty()) continue;
+    Received received;
+    received.removed.assign(over.begin(), over.end());
+    std::vector<Refusal> refused;
+    receiver_.on_received(type, received, refused);
+    hold(entry, received, refused, now);
+  }
+}
+
+std::optional<Instant> AdsClient::next_lapse() const {
+  std::optional<Instant> first;
+  for (const Entry& entry : types_)
+    for (const auto& [name, until] : entry.lapses)
+      first = std::min(first.value_or(Instant::max()), until);
+  return first;
 }
 
 // "2 of TYPE: a: ...; b: ...", as far as there is room.
@@ -177,7 +258,7 @@ std::string AdsClient::reason_of(const Entry& entry, const std::vector<Refusal>&
 }
 
 template <class Response>
-Result<AdsClient::Outcome> AdsClient::respond(std::string_view bytes) {
+Result<AdsClient::Outcome> AdsClient::respond(std::string_view bytes, Instant now) {
   Response response;
   if (!response.ParseFromArray(bytes.data(), int(bytes.size())))
     return Error{Errc::Invalid, "the response does not parse"};
@@ -194,15 +275,12 @@ Result<AdsClient::Outcome> AdsClient::respond(std::string_view bytes) {
   outcome.type = size_t(found - types_.begin());
   entry.nonce = response.nonce();
   entry.due = true;
-  auto received = read(response, entry);
+  Unwrapped unwrapped;
+  auto received = read(response, entry, unwrapped);
   Result<void> sound = received ? check_items(*received, entry) : Result<void>(received.error());
   std::vector<Refusal> refused;
   if (sound) {
-    // Nobody asked for them: by a server that sends all it has, or late.
-    std::erase_if(received->items, [&](const auto& item) { return !wants(entry, item.name); });
-    std::erase_if(received->removed, [&](const auto& name) { return !wants(entry, name); });
-    receiver_.on_received(*outcome.type, *received, refused);
-    hold(entry, *received, refused);
+    receive(*outcome.type, *std::move(received), refused, now);
     if (!refused.empty()) outcome.reason = reason_of(entry, refused);
   } else {
     outcome.reason = utf8::cut(sound.error().text, limits_.reason_bytes_max);
@@ -219,9 +297,9 @@ Result<AdsClient::Outcome> AdsClient::respond(std::string_view bytes) {
   return outcome;
 }
 
-Result<AdsClient::Outcome> AdsClient::take(std::string_view bytes) {
-  return variant_ == Variant::Incremental ? respond<pb::DeltaDiscoveryResponse>(bytes)
-                                          : respond<pb::DiscoveryResponse>(bytes);
+Result<AdsClient::Outcome> AdsClient::take(std::string_view bytes, Instant now) {
+  return variant_ == Variant::Incremental ? respond<pb::DeltaDiscoveryResponse>(bytes, now)
+                                          : respond<pb::DiscoveryResponse>(bytes, now);
 }
 
 bool AdsClient::takes_node() { return !std::exchange(node_sent_, true) || node_each_time_; }

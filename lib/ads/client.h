@@ -3,15 +3,19 @@
 //
 //   begin() -- a stream is open        want() -- what is subscribed to
 //   take(bytes) --> Receiver           next() --> the next request's bytes
+//   lapse(now) --> Receiver            next_lapse() -- when something does
 //
 // It keeps what a new stream is begun with: the version accepted last of each type (state of
 // the world), or of each resource (incremental). Every response of a subscribed type is
 // answered once: with its version where all of it was taken, else with the reasons, which
 // name the resources; what was good in it is in use (Envoy). What nobody asked for is passed
 // over and not answered. Of a resource by name that the server says is gone the receiver is
-// told, and decides. Pure; one thread.
+// told, and decides. The same of one that came with a time to live, and was neither sent nor
+// confirmed within it; a confirmation has the name and the version, and no resource. Pure; one
+// thread.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,6 +24,7 @@
 #include <vector>
 
 #include "ads/stream.h"
+#include "base/clock.h"
 
 namespace mesh::ads {
 
@@ -40,6 +45,8 @@ class AdsClient {
       std::string name;
       std::string_view version;
       std::string_view body;
+      Duration ttl{0};         // 0: none
+      bool confirmed = false;  // stays as it was; without a body
     };
     std::vector<Item> items;
     std::vector<std::string_view> removed;
@@ -84,7 +91,11 @@ class AdsClient {
   void begin();
 
   // A response. Errc::Invalid and Errc::TooBig: it is none, and the stream is to be ended.
-  Result<Outcome> take(std::string_view bytes);
+  Result<Outcome> take(std::string_view bytes, Instant now);
+
+  // Resources whose time to live is over are gone. Also between streams.
+  void lapse(Instant now);
+  std::optional<Instant> next_lapse() const;
 
   // The next request, serialized; nothing where all is said.
   std::optional<std::string> next();
@@ -102,7 +113,8 @@ class AdsClient {
     bool all = false;
     Names names{};
     std::string version{};
-    Versions held{};  // incremental
+    Versions held{};
+    std::map<std::string, Instant, std::less<>> lapses{};  // of these
     // Of the present stream.
     bool asked = false;
     bool due = false;  // something is to be said
@@ -112,14 +124,21 @@ class AdsClient {
     std::string error{};                                         // state of the world
   };
 
+  using Unwrapped = std::deque<pb::Resource>;  // what a Received looks into, beside its response
+
   template <class Response>
-  Result<Outcome> respond(std::string_view bytes);
-  Result<Received> read(const pb::DiscoveryResponse& response, const Entry& entry) const;
-  Result<Received> read(const pb::DeltaDiscoveryResponse& response, const Entry& entry) const;
+  Result<Outcome> respond(std::string_view bytes, Instant now);
+  Result<Received> read(const pb::DiscoveryResponse& response, const Entry& entry,
+                        Unwrapped& unwrapped) const;
+  Result<Received> read(const pb::DeltaDiscoveryResponse& response, const Entry& entry,
+                        Unwrapped& unwrapped) const;
+  Result<Received::Item> read(const pb::Resource& resource, const Entry& entry) const;
   Result<void> check_text(std::string_view text, std::string_view what) const;
   Result<void> check_items(const Received& received, const Entry& entry) const;
   bool wants(const Entry& entry, std::string_view name) const;
-  void hold(Entry& entry, const Received& received, const std::vector<Refusal>& refused);
+  void receive(size_t type, Received received, std::vector<Refusal>& refused, Instant now);
+  void hold(Entry& entry, const Received& received, const std::vector<Refusal>& refused,
+            Instant now);
   std::string reason_of(const Entry& entry, const std::vector<Refusal>& refused) const;
   std::string write_whole(Entry& entry);
   std::string write_incremental(Entry& entry);

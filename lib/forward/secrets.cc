@@ -73,6 +73,11 @@ Result<std::shared_ptr<const tls::Context>> Secrets::context(tls::Role role,
   if (mesh && names.size() > 1)
     return Error{Errc::Invalid, "the mesh's own certificate stands alone"};
   if (mesh && !has_identity()) return std::shared_ptr<const tls::Context>();
+  // A server's may still come. Who has an identity asks no server.
+  if (!has_identity() &&
+      std::any_of(config.sources.begin(), config.sources.end(),
+                  [&](const auto& source) { return !statics.contains(source.secret); }))
+    return std::shared_ptr<const tls::Context>();
   Material pem;
   if (!mesh) {
     MESH_TRY(pem, read(config, statics));

@@ -1,7 +1,7 @@
 // Secrets: what SDS names stand for, and the TLS contexts made of it.
 //
 // The mesh's own identity is the pair "default" and "ROOTCA", as Istio names
-// them; a static bootstrap brings others as PEM. Value, main thread.
+// them; a static bootstrap, or a server, brings others as PEM. Value, main thread.
 #pragma once
 
 #include <map>
@@ -47,9 +47,9 @@ class Secrets {
   std::optional<WallTime> first_expiry() const;
 
   // The context for a downstream (Server) or upstream (Client) TLS context. Null
-  // while the mesh identity it names has not come yet. The same settings and
-  // files give the same context until the identity changes. Errc::Invalid: a secret that
-  // nothing defines, or material that does not fit.
+  // while the mesh identity, or a server's secret, that it names has not come yet. The same
+  // settings and files give the same context until the identity changes. Errc::Invalid: a secret
+  // that nothing defines, or material that does not fit.
   using Static = std::map<std::string, std::shared_ptr<const xds::Secret>, std::less<>>;
   Result<std::shared_ptr<const tls::Context>> context(tls::Role role, const xds::TlsContext& config,
                                                       const Static& statics);

@@ -35,6 +35,8 @@ inline constexpr std::string_view kClusterType =
     "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 inline constexpr std::string_view kEndpointType =
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+inline constexpr std::string_view kSecretType =
+    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
 inline constexpr size_t kResourceBytesMax = 32 << 20;     // of one resource, serialized
 inline constexpr size_t kEndpointsMax = 10'000;           // of one assignment
@@ -47,6 +49,7 @@ Result<std::shared_ptr<const Listener>> decode_listener(std::string_view bytes);
 Result<std::shared_ptr<const route::Table>> decode_route_configuration(std::string_view bytes);
 Result<std::shared_ptr<const Cluster>> decode_cluster(std::string_view bytes);
 Result<std::shared_ptr<const ClusterLoadAssignment>> decode_endpoints(std::string_view bytes);
+Result<std::shared_ptr<const Secret>> decode_secret(std::string_view bytes);
 
 // What a data plane outside of the mesh starts from.
 struct Bootstrap {
@@ -55,6 +58,7 @@ struct Bootstrap {
   std::string admin;                     // ADDRESS:PORT or a path; empty: none
   Config config;                         // static resources; generation is empty
   std::optional<DynamicSource> dynamic;  // whom to ask for more
+  std::string node;                      // serialized envoy.config.core.v3.Node
   resilience::OverloadPolicy overload;
   std::string source;  // serialized, for dump()
 };
@@ -66,9 +70,17 @@ struct Bootstrap {
 // name clusters that are still to come; else what one names must be there.
 Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& bootstrap);
 
-// Errc::Invalid: it names a secret that is not among `secrets`: nobody else brings any.
-Result<void> check_secrets(const Listener& listener, const Config& config);
-Result<void> check_secrets(const Cluster& cluster, const Config& config);
+// Errc::Invalid: it names a secret that is not among those of `config`, and that no server
+// brings: with `ads` the aggregated stream does, and a server must be a cluster of `config`.
+Result<void> check_secrets(const Listener& listener, const Config& config, bool ads);
+Result<void> check_secrets(const Cluster& cluster, const Config& config, bool ads);
+
+// Whether its listeners or clusters name secrets that a server has.
+bool asks_for_secrets(const Config& config);
+
+// Errc::Invalid: it asks a server for a secret. A forwarder of the mesh has its own alone.
+Result<void> check_mesh_secrets(const Listener& listener);
+Result<void> check_mesh_secrets(const Cluster& cluster);
 
 // Reads the YAML or JSON file and decodes it. Errors carry the file, and
 // line:column where the shape is wrong.

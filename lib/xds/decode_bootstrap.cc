@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "base/file.h"
+#include "base/text.h"
 #include "config/reader.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "resilience/breaker_rule.h"
@@ -16,16 +19,39 @@ namespace {
 
 namespace pb = envoy::config::bootstrap::v3;
 
-// Every secret that a context names must be one of ours: nobody else brings any.
-Result<void> check_context(const std::optional<TlsContext>& context, const std::string& owner,
-                           const Secrets& secrets) {
-  if (!context) return {};
-  auto names = context->certificate_secrets;
-  if (!context->validation_secret.empty()) names.push_back(context->validation_secret);
-  for (const auto& name : names)
-    if (!secrets.contains(name) && !name.starts_with("file-"))
+// Every secret that a context names is a static one, a file's, or one that a server has.
+Result<void> check_context(const TlsContext& context, const std::string& owner,
+                           const Config& config, bool ads) {
+  auto names = context.certificate_secrets;
+  if (!context.validation_secret.empty()) names.push_back(context.validation_secret);
+  for (const auto& name : names) {
+    if (config.secrets.contains(name) || name.starts_with("file-")) continue;
+    const auto source = std::find_if(context.sources.begin(), context.sources.end(),
+                                     [&](const SecretSource& each) { return each.secret == name; });
+    const bool asked = source != context.sources.end() && (ads || source->server);
+    if (!asked)
       return refuse(owner, "secret \"" + name + "\" is not among static_resources.secrets");
+    if (source->server) MESH_TRY_VOID(check_server(source->server->cluster, owner, config));
+  }
   return {};
+}
+
+Result<void> check_mesh_context(const TlsContext& context) {
+  for (const SecretSource& source : context.sources)
+    if (source.server || (source.name != "default" && source.name != "ROOTCA"))
+      return Error{Errc::Invalid,
+                   "secret " + text::quoted(source.name) +
+                       ": nobody is asked for it here; there are default and ROOTCA"};
+  return {};
+}
+
+// Calls `check` for each TLS context of a listener.
+template <class Check>
+Result<void> each_context(const Listener& listener, Check check) {
+  for (const auto& chain : listener.filter_chains)
+    if (chain.tls) MESH_TRY_VOID(check(*chain.tls));
+  if (!listener.default_filter_chain || !listener.default_filter_chain->tls) return {};
+  return check(*listener.default_filter_chain->tls);
 }
 
 // Where open circuit breakers send requests instead.
@@ -68,7 +94,7 @@ Result<void> check_chain(const FilterChain& chain, const std::string& owner, con
 
 Result<void> check_references(const Config& config, const std::optional<DynamicSource>& dynamic) {
   for (const auto& listener : config.listeners) {
-    MESH_TRY_VOID(check_secrets(*listener, config));
+    MESH_TRY_VOID(check_secrets(*listener, config, dynamic.has_value()));
     const std::string owner = "listener " + listener->name;
     for (const auto& chain : listener->filter_chains)
       MESH_TRY_VOID(check_chain(chain, owner, config, dynamic));
@@ -76,7 +102,7 @@ Result<void> check_references(const Config& config, const std::optional<DynamicS
       MESH_TRY_VOID(check_chain(*listener->default_filter_chain, owner, config, dynamic));
   }
   for (const auto& [name, cluster] : config.clusters) {
-    MESH_TRY_VOID(check_secrets(*cluster, config));
+    MESH_TRY_VOID(check_secrets(*cluster, config, dynamic.has_value()));
     if (cluster->discovery == Cluster::Discovery::Eds && !dynamic)
       return refuse("cluster " + name, "EDS needs dynamic_resources; use STATIC or STRICT_DNS");
   }
@@ -124,16 +150,38 @@ Result<void> decode_listeners(const pb::Bootstrap::StaticResources& resources, C
 
 }  // namespace
 
-Result<void> check_secrets(const Listener& listener, const Config& config) {
-  const std::string owner = "listener " + listener.name;
-  for (const auto& chain : listener.filter_chains)
-    MESH_TRY_VOID(check_context(chain.tls, owner, config.secrets));
-  if (!listener.default_filter_chain) return {};
-  return check_context(listener.default_filter_chain->tls, owner, config.secrets);
+Result<void> check_secrets(const Listener& listener, const Config& config, bool ads) {
+  return each_context(listener, [&](const TlsContext& context) {
+    return check_context(context, "listener " + listener.name, config, ads);
+  });
 }
 
-Result<void> check_secrets(const Cluster& cluster, const Config& config) {
-  return check_context(cluster.tls, "cluster " + cluster.name, config.secrets);
+Result<void> check_secrets(const Cluster& cluster, const Config& config, bool ads) {
+  if (!cluster.tls) return {};
+  return check_context(*cluster.tls, "cluster " + cluster.name, config, ads);
+}
+
+bool asks_for_secrets(const Config& config) {
+  const auto asks = [&](const TlsContext& context) {
+    return std::any_of(context.sources.begin(), context.sources.end(),
+                       [&](const auto& source) { return !config.secrets.contains(source.secret); });
+  };
+  for (const auto& [name, cluster] : config.clusters)
+    if (cluster->tls && asks(*cluster->tls)) return true;
+  return std::any_of(config.listeners.begin(), config.listeners.end(), [&](const auto& listener) {
+    return !each_context(*listener, [&](const TlsContext& context) -> Result<void> {
+      if (asks(context)) return Error{Errc::NotFound, {}};
+      return {};
+    });
+  });
+}
+
+Result<void> check_mesh_secrets(const Listener& listener) {
+  return each_context(listener, check_mesh_context);
+}
+
+Result<void> check_mesh_secrets(const Cluster& cluster) {
+  return cluster.tls ? check_mesh_context(*cluster.tls) : Result<void>();
 }
 
 Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
@@ -166,8 +214,8 @@ Result<Bootstrap> decode_bootstrap(const google::protobuf::Message& message) {
   if (bootstrap.has_dynamic_resources()) {
     MESH_TRY(result.dynamic,
              decode_dynamic(bootstrap.dynamic_resources(), "dynamic_resources", result.config));
-    result.dynamic->node = serialize(bootstrap.node());
   }
+  result.node = serialize(bootstrap.node());
   MESH_TRY_VOID(check_references(result.config, result.dynamic));
   result.source = bootstrap.SerializeAsString();
   return result;

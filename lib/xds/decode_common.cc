@@ -164,6 +164,10 @@ Result<void> check_config_source(bool has, const core::ConfigSource& source, std
     return refuse(path, "is missing");
   }
   if (!source.has_ads()) return refuse(path, "only ads is supported");
+  return check_api_version(source, path);
+}
+
+Result<void> check_api_version(const core::ConfigSource& source, std::string_view path) {
   const auto version = source.resource_api_version();
   if (version != core::V3 && version != core::AUTO)
     return refuse(path_of(path, "resource_api_version"), "only V3 is supported");

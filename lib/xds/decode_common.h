@@ -62,5 +62,8 @@ Result<std::shared_ptr<const route::SubsetLabels>> decode_subset(
 // Nothing but ads is a source here; an unset one is refused unless `may_miss`.
 Result<void> check_config_source(bool has, const envoy::config::core::v3::ConfigSource& source,
                                  std::string_view path, bool may_miss);
+// Version 3, or left to us.
+Result<void> check_api_version(const envoy::config::core::v3::ConfigSource& source,
+                               std::string_view path);
 
 }  // namespace mesh::xds

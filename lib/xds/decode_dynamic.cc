@@ -12,8 +12,9 @@ using Resources = envoy::config::bootstrap::v3::Bootstrap::DynamicResources;
 
 constexpr uint32_t kMessageBytesMost = 256U << 20;
 
-// Envoy: a cluster that stands by itself, or asking for it would need itself.
-Result<void> check_cluster(const std::string& name, std::string_view path, const Config& config) {
+}  // namespace
+
+Result<void> check_server(const std::string& name, std::string_view path, const Config& config) {
   const auto found = config.clusters.find(name);
   if (found == config.clusters.end())
     return refuse(path, "no cluster \"" + name + "\" in static_resources");
@@ -29,12 +30,14 @@ Result<void> check_cluster(const std::string& name, std::string_view path, const
   return {};
 }
 
+namespace {
+
 Result<void> decode_service(const core::GrpcService& service, const std::string& path,
-                            const Config& config, DynamicSource& into) {
+                            DynamicSource& into) {
   const auto& grpc = service.envoy_grpc();
   const std::string at = path_of(path, "envoy_grpc");
   if (!service.has_envoy_grpc()) return refuse(at, "is missing");
-  MESH_TRY_VOID(check_cluster(grpc.cluster_name(), path_of(at, "cluster_name"), config));
+  if (grpc.cluster_name().empty()) return refuse(path_of(at, "cluster_name"), "is empty");
   into.cluster = grpc.cluster_name();
   into.authority = grpc.authority().empty() ? into.cluster : grpc.authority();
   if (grpc.has_max_receive_message_length()) {
@@ -67,6 +70,22 @@ Result<void> decode_watch(bool has, const core::ConfigSource& source, const std:
 
 }  // namespace
 
+Result<DynamicSource> decode_server(const core::ApiConfigSource& api, std::string_view path) {
+  DynamicSource source;
+  switch (api.api_type()) {
+    case core::ApiConfigSource::GRPC: break;
+    case core::ApiConfigSource::DELTA_GRPC: source.incremental = true; break;
+    default: return refuse(path_of(path, "api_type"), "only GRPC and DELTA_GRPC are supported");
+  }
+  if (api.transport_api_version() != core::V3)
+    return refuse(path_of(path, "transport_api_version"), "only V3 is supported");
+  if (api.grpc_services_size() != 1)
+    return refuse(path_of(path, "grpc_services"), "is one entry exactly");
+  source.node_on_first_message_only = api.set_node_on_first_message_only();
+  MESH_TRY_VOID(decode_service(api.grpc_services(0), path_of(path, "grpc_services", 0), source));
+  return source;
+}
+
 Result<DynamicSource> decode_dynamic(const Resources& resources, std::string_view path,
                                      const Config& config) {
   DynamicSource source;
@@ -79,20 +98,14 @@ Result<DynamicSource> decode_dynamic(const Resources& resources, std::string_vie
                              source.listeners_timeout));
   const std::string at = path_of(path, "ads_config");
   if (!ads) return refuse(at, "is missing");
-  const auto& api = resources.ads_config();
-  switch (api.api_type()) {
-    case core::ApiConfigSource::GRPC: break;
-    case core::ApiConfigSource::DELTA_GRPC: source.incremental = true; break;
-    default: return refuse(path_of(at, "api_type"), "only GRPC and DELTA_GRPC are supported");
-  }
-  if (api.transport_api_version() != core::V3)
-    return refuse(path_of(at, "transport_api_version"), "only V3 is supported");
-  if (api.grpc_services_size() != 1)
-    return refuse(path_of(at, "grpc_services"), "is one entry exactly");
-  source.node_on_first_message_only = api.set_node_on_first_message_only();
-  MESH_TRY_VOID(
-      decode_service(api.grpc_services(0), path_of(at, "grpc_services", 0), config, source));
-  return source;
+  MESH_TRY(auto server, decode_server(resources.ads_config(), at));
+  MESH_TRY_VOID(check_server(
+      server.cluster, path_of(path_of(at, "grpc_services", 0), "envoy_grpc.cluster_name"), config));
+  server.clusters = source.clusters;
+  server.listeners = source.listeners;
+  server.clusters_timeout = source.clusters_timeout;
+  server.listeners_timeout = source.listeners_timeout;
+  return server;
 }
 
 }  // namespace mesh::xds

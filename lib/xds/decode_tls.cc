@@ -2,6 +2,8 @@
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "xds/decode.h"
+#include "xds/decode_dynamic.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -15,11 +17,34 @@ constexpr int kCiphersMax = 32;
 constexpr int kCertificatesMax = 16;
 constexpr size_t kSha256Bytes = 32;
 
-Result<std::string> secret_name(const tls::SdsSecretConfig& config, std::string_view path) {
-  if (config.name().empty()) return refuse(path_of(path, "name"), "is empty");
-  MESH_TRY_VOID(check_config_source(config.has_sds_config(), config.sds_config(),
-                                    path_of(path, "sds_config"), true));
-  return config.name();
+// What a context calls the secret of a server of its own; no other name begins so.
+constexpr std::string_view kOfServer = "sds:";
+
+// A name without a source is that of a static secret; with ads it may be one too.
+Result<std::string> secret_name(const tls::SdsSecretConfig& config, std::string_view path,
+                                TlsContext& into) {
+  const std::string& name = config.name();
+  if (name.empty()) return refuse(path_of(path, "name"), "is empty");
+  if (name.starts_with(kOfServer)) return refuse(path_of(path, "name"), "begins with sds:");
+  const auto& source = config.sds_config();
+  const std::string at = path_of(path, "sds_config");
+  SecretSource secret{.secret = name, .name = name, .server = nullptr};
+  if (source.has_api_config_source()) {
+    MESH_TRY_VOID(check_api_version(source, at));
+    MESH_TRY(auto server,
+             decode_server(source.api_config_source(), path_of(at, "api_config_source")));
+    secret.secret = std::string(kOfServer) + server.cluster + "/" + name;
+    secret.server = std::make_shared<const DynamicSource>(std::move(server));
+  } else {
+    MESH_TRY_VOID(check_config_source(config.has_sds_config(), source, at, true));
+    if (!config.has_sds_config() || name.starts_with("file-")) return name;
+  }
+  if (source.has_initial_fetch_timeout()) {
+    MESH_TRY(secret.timeout,
+             decode_duration(source.initial_fetch_timeout(), path_of(at, "initial_fetch_timeout")));
+  }
+  into.sources.push_back(secret);
+  return secret.secret;
 }
 
 Result<void> decode_name(const tls::SubjectAltNameMatcher& name, std::string_view path,
@@ -162,7 +187,7 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
     case tls::CommonTlsContext::kValidationContextSdsSecretConfig: {
       MESH_TRY(into.validation_secret,
                secret_name(common.validation_context_sds_secret_config(),
-                           path_of(path, "validation_context_sds_secret_config")));
+                           path_of(path, "validation_context_sds_secret_config"), into));
       return {};
     }
     case tls::CommonTlsContext::kCombinedValidationContext: {
@@ -175,7 +200,7 @@ Result<void> decode_validation(const tls::CommonTlsContext& common, std::string_
       MESH_TRY_VOID(decode_crl(combined.default_validation_context(), fallback, into));
       MESH_TRY(into.validation_secret,
                secret_name(combined.validation_context_sds_secret_config(),
-                           path_of(at, "validation_context_sds_secret_config")));
+                           path_of(at, "validation_context_sds_secret_config"), into));
       return {};
     }
     default: return {};
@@ -199,8 +224,9 @@ Result<void> decode_certificate(const tls::CommonTlsContext& common, std::string
     into.certificate_secrets.push_back(std::move(name));
   }
   for (int i = 0; i < common.tls_certificate_sds_secret_configs_size(); ++i) {
-    MESH_TRY(std::string name, secret_name(common.tls_certificate_sds_secret_configs(i),
-                                           path_of(path, "tls_certificate_sds_secret_configs", i)));
+    MESH_TRY(std::string name,
+             secret_name(common.tls_certificate_sds_secret_configs(i),
+                         path_of(path, "tls_certificate_sds_secret_configs", i), into));
     into.certificate_secrets.push_back(std::move(name));
   }
   return {};
@@ -287,6 +313,13 @@ Result<Secret> decode_secret(const tls::Secret& secret, std::string_view path) {
     }
     default: return refuse(path, "expected tls_certificate or validation_context");
   }
+}
+
+Result<std::shared_ptr<const Secret>> decode_secret(std::string_view bytes) {
+  tls::Secret message;
+  MESH_TRY_VOID(parse_supported(bytes, message));
+  MESH_TRY(auto secret, decode_secret(message, ""));
+  return std::make_shared<const Secret>(std::move(secret));
 }
 
 }  // namespace mesh::xds

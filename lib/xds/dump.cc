@@ -24,8 +24,6 @@ namespace pb = google::protobuf;
 using File = envoy::config::bootstrap::v3::Bootstrap;
 using envoy::config::route::v3::RouteConfiguration;
 
-constexpr std::string_view kSecretType =
-    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 constexpr std::string_view kRedacted = "[redacted]";
 constexpr std::array<std::string_view, 5> kSensitive = {"private_key", "password", "pkcs12",
                                                         "session_ticket_keys", "generic_secret"};

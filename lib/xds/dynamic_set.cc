@@ -12,6 +12,7 @@ const std::string& name_of(const Cluster& value) { return value.name; }
 const std::string& name_of(const Listener& value) { return value.name; }
 const std::string& name_of(const ClusterLoadAssignment& value) { return value.cluster_name; }
 const std::string& name_of(const route::Table& value) { return value.name(); }
+const std::string& name_of(const Secret& value) { return value.name; }
 
 const std::string& eds_name(const Cluster& cluster) {
   return cluster.eds_service_name.empty() ? cluster.name : cluster.eds_service_name;
@@ -29,11 +30,25 @@ void add_names(const Listener& listener, DynamicSet::Names& into) {
   if (listener.default_filter_chain) add(*listener.default_filter_chain);
 }
 
-template <class Warming>
-void add_all_names(const Warming& all, DynamicSet::Names& into) {
+void add_sources(const std::optional<TlsContext>& tls, DynamicSet::Sources& into) {
+  if (!tls) return;
+  for (const SecretSource& source : tls->sources) into.try_emplace(source.secret, source);
+}
+
+void add_names(const Cluster& cluster, DynamicSet::Sources& into) {
+  add_sources(cluster.tls, into);
+}
+
+void add_names(const Listener& listener, DynamicSet::Sources& into) {
+  for (const auto& chain : listener.filter_chains) add_sources(chain.tls, into);
+  if (listener.default_filter_chain) add_sources(listener.default_filter_chain->tls, into);
+}
+
+template <class Warming, class Into>
+void add_all_names(const Warming& all, Into& into) {
   for (const auto& [name, entry] : all) {
     if (entry.newest) add_names(*entry.newest->value, into);
-    if (entry.used) add_names(*entry.used->value, into);
+    if (entry.used && entry.used != entry.newest) add_names(*entry.used->value, into);
   }
 }
 
@@ -84,7 +99,7 @@ Result<void> DynamicSet::warm(Warming<Value>& into, std::string_view name, std::
   MESH_TRY(auto value, decode(body));
   if (name_of(*value) != name)
     return Error{Errc::Invalid, "the resource calls itself " + text::quoted(name_of(*value))};
-  MESH_TRY_VOID(check_secrets(*value, static_));
+  MESH_TRY_VOID(check_secrets(*value, static_, true));
   if constexpr (std::is_same_v<Value, Cluster>) {
     if (checks_.cluster) MESH_TRY_VOID(checks_.cluster(*value, *config()));
   } else {
@@ -98,7 +113,8 @@ Result<void> DynamicSet::warm(Warming<Value>& into, std::string_view name, std::
 
 template <class Value, class Decode>
 Result<void> DynamicSet::keep(Plain<Value>& into, Type type, std::string_view name,
-                              std::string_view version, std::string_view body, Decode decode) {
+                              std::string_view called, std::string_view version,
+                              std::string_view body, Decode decode) {
   waits(type).gone.erase(std::string(name));
   const auto found = into.find(name);
   if (found != into.end() && found->second.body == body) {
@@ -107,10 +123,12 @@ Result<void> DynamicSet::keep(Plain<Value>& into, Type type, std::string_view na
   }
   MESH_TRY_VOID(room(found == into.end() ? into.size() : 0, body.size()));
   MESH_TRY(auto value, decode(body));
-  if (name_of(*value) != name)
+  if (name_of(*value) != called)
     return Error{Errc::Invalid, "the resource calls itself " + text::quoted(name_of(*value))};
   if constexpr (std::is_same_v<Value, ClusterLoadAssignment>)
     if (checks_.endpoints) MESH_TRY_VOID(checks_.endpoints(*value));
+  if constexpr (std::is_same_v<Value, Secret>)
+    if (checks_.secret) MESH_TRY_VOID(checks_.secret(value));
   bytes_ += body.size() - (found == into.end() ? 0 : found->second.body.size());
   into[std::string(name)] = {std::move(value), std::string(version), std::string(body)};
   changed_ = true;
@@ -132,13 +150,22 @@ Result<void> DynamicSet::set(Type type, std::string_view name, std::string_view 
       return warm(listeners_, name, version, body,
                   [](std::string_view bytes) { return decode_listener(bytes); });
     case Type::Endpoint:
-      return keep(endpoints_, type, name, version, body,
+      return keep(endpoints_, type, name, name, version, body,
                   [](std::string_view bytes) { return decode_endpoints(bytes); });
     case Type::Route:
-      return keep(routes_, type, name, version, body,
+      return keep(routes_, type, name, name, version, body,
                   [](std::string_view bytes) { return decode_route_configuration(bytes); });
+    case Type::Secret:
+      return set_secret({.secret = std::string(name), .name = std::string(name), .server = nullptr},
+                        version, body);
   }
   return {};
+}
+
+Result<void> DynamicSet::set_secret(const SecretSource& source, std::string_view version,
+                                    std::string_view body) {
+  return keep(secrets_, Type::Secret, source.secret, source.name, version, body,
+              [](std::string_view bytes) { return decode_secret(bytes); });
 }
 
 void DynamicSet::remove(Type type, std::string_view name) {
@@ -147,6 +174,7 @@ void DynamicSet::remove(Type type, std::string_view name) {
     case Type::Listener: return take_back(listeners_, name);
     case Type::Endpoint:
     case Type::Route: waits(type).gone.emplace(name); return;
+    case Type::Secret: return;  // what there is stays, and what is missing may still come
   }
 }
 
@@ -173,7 +201,18 @@ DynamicSet::Names DynamicSet::route_names() const {
   return names;
 }
 
+DynamicSet::Sources DynamicSet::secret_sources() const {
+  Sources sources;
+  for (const auto& [name, cluster] : static_.clusters) add_names(*cluster, sources);
+  for (const auto& listener : static_.listeners) add_names(*listener, sources);
+  add_all_names(clusters_, sources);
+  add_all_names(listeners_, sources);
+  std::erase_if(sources, [&](const auto& item) { return static_.secrets.contains(item.first); });
+  return sources;
+}
+
 bool DynamicSet::came(Type type, std::string_view name) const {
+  if (type == Type::Secret) return secrets_.contains(name) || static_.secrets.contains(name);
   return type == Type::Endpoint ? endpoints_.contains(name) : routes_.contains(name);
 }
 
@@ -182,35 +221,56 @@ bool DynamicSet::done(Type type, std::string_view name, bool first) const {
          (first && waits(type).given_up.contains(name));
 }
 
+bool DynamicSet::secrets_ready(const std::optional<TlsContext>& tls, bool first) const {
+  return !tls || std::all_of(tls->sources.begin(), tls->sources.end(), [&](const auto& source) {
+    return done(Type::Secret, source.secret, first);
+  });
+}
+
 bool DynamicSet::ready(const Cluster& cluster, bool first) const {
+  if (!secrets_ready(cluster.tls, first)) return false;
   return cluster.discovery != Cluster::Discovery::Eds ||
          done(Type::Endpoint, eds_name(cluster), first);
 }
 
 bool DynamicSet::ready(const Listener& listener, bool first) const {
+  const auto& chains = listener.filter_chains;
+  if (!std::all_of(chains.begin(), chains.end(),
+                   [&](const FilterChain& chain) { return secrets_ready(chain.tls, first); }))
+    return false;
+  if (listener.default_filter_chain && !secrets_ready(listener.default_filter_chain->tls, first))
+    return false;
   Names names;
   add_names(listener, names);
   return std::all_of(names.begin(), names.end(),
                      [&](const std::string& name) { return done(Type::Route, name, first); });
 }
 
-void DynamicSet::wait(Type type, const Names& wanted, Duration longest, Instant now) {
+template <class Wanted>
+void DynamicSet::forget_waits(Type type, const Wanted& wanted) {
   Wait& wait = waits(type);
   const auto unwanted = [&](const std::string& name) { return !wanted.contains(name); };
   std::erase_if(wait.until, [&](const auto& item) { return unwanted(item.first); });
   std::erase_if(wait.given_up, unwanted);
   std::erase_if(wait.gone, unwanted);
-  for (const auto& name : wanted) {
-    if (done(type, name, true)) {
-      wait.until.erase(name);
-      continue;
-    }
-    const Instant end = longest == Duration(0) ? Instant::max() : now + longest;
-    const auto at = wait.until.emplace(name, end).first;
-    if (at->second > now) continue;
-    wait.until.erase(at);
-    wait.given_up.insert(name);
+}
+
+void DynamicSet::wait(Type type, std::string_view name, Duration longest, Instant now) {
+  Wait& wait = waits(type);
+  if (done(type, name, true)) {
+    if (const auto at = wait.until.find(name); at != wait.until.end()) wait.until.erase(at);
+    return;
   }
+  const Instant end = longest == Duration(0) ? Instant::max() : now + longest;
+  const auto at = wait.until.emplace(name, end).first;
+  if (at->second > now) return;
+  wait.given_up.insert(at->first);
+  wait.until.erase(at);
+}
+
+void DynamicSet::wait(Type type, const Names& wanted, Duration longest, Instant now) {
+  forget_waits(type, wanted);
+  for (const auto& name : wanted) wait(type, name, longest, now);
 }
 
 template <class Value>
@@ -241,8 +301,8 @@ void DynamicSet::use(Warming<Value>& all, Type type) {
   }
 }
 
-template <class Value>
-void DynamicSet::forget(Plain<Value>& all, const Names& wanted) {
+template <class Value, class Wanted>
+void DynamicSet::forget(Plain<Value>& all, const Wanted& wanted) {
   std::erase_if(all, [&](const auto& item) {
     if (wanted.contains(item.first)) return false;
     bytes_ -= item.second.body.size();
@@ -254,10 +314,14 @@ void DynamicSet::forget(Plain<Value>& all, const Names& wanted) {
 bool DynamicSet::settle(Instant now) {
   wait(Type::Endpoint, endpoint_names(), times_.endpoints, now);
   wait(Type::Route, route_names(), times_.routes, now);
+  const Sources sources = secret_sources();
+  forget_waits(Type::Secret, sources);
+  for (const auto& [secret, source] : sources) wait(Type::Secret, secret, source.timeout, now);
   use(clusters_, Type::Cluster);
   use(listeners_, Type::Listener);
   forget(endpoints_, endpoint_names());
   forget(routes_, route_names());
+  forget(secrets_, secret_sources());
   return std::exchange(changed_, false);
 }
 
@@ -289,6 +353,7 @@ std::shared_ptr<const Config> DynamicSet::config() const {
     if (entry.used) config->listeners.push_back(entry.used->value);
   for (const auto& [name, held] : endpoints_) config->endpoints[name] = held.value;
   for (const auto& [name, held] : routes_) config->routes[name] = held.value;
+  for (const auto& [name, held] : secrets_) config->secrets.try_emplace(name, held.value);
   config_ = std::move(config);
   return config_;
 }
@@ -305,6 +370,7 @@ std::vector<DumpResource> DynamicSet::resources() const {
   for (const auto& [name, entry] : listeners_)
     if (entry.used) add(kListenerType, *entry.used);
   for (const auto& [name, held] : routes_) add(kRouteType, held);
+  for (const auto& [name, held] : secrets_) add(kSecretType, held);
   return list;
 }
 

@@ -1,5 +1,5 @@
-// DynamicSource: which server of the discovery protocol a bootstrap's dynamic_resources name,
-// and what it is asked for. A value.
+// DynamicSource: which server of the discovery protocol a bootstrap's dynamic_resources name, or
+// a secret's source, and what it is asked for. A value.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,6 @@ struct DynamicSource {
   // initial_fetch_timeout: after so long the rest goes on without; 0: never.
   Duration clusters_timeout = std::chrono::seconds(15);
   Duration listeners_timeout = std::chrono::seconds(15);
-  std::string node;  // serialized envoy.config.core.v3.Node
   bool operator==(const DynamicSource&) const = default;
 };
 

@@ -21,6 +21,7 @@
 #include "resilience/outlier_policy.h"
 #include "route/table.h"
 #include "telemetry/metric_choices.h"
+#include "xds/dynamic_source.h"
 #include "xds/health_check.h"
 
 namespace mesh::xds {
@@ -44,8 +45,8 @@ struct PemSource {
   bool operator==(const PemSource&) const = default;
 };
 
-// What an SDS name stands for when it does not come from certd. Only a static
-// bootstrap has these: resources of a watch cannot name files.
+// What an SDS name stands for when it does not come from certd: of a static bootstrap, or of a
+// server of the discovery protocol.
 struct Secret {
   std::string name;
   PemSource certificate_chain;  // leaf first
@@ -58,11 +59,24 @@ struct Secret {
 
 enum class TlsVersion : uint8_t { Tls12, Tls13 };
 
+// A secret that a server of the discovery protocol has (SdsSecretConfig.sds_config).
+struct SecretSource {
+  std::string secret;                           // as TlsContext names it
+  std::string name;                             // as the server does
+  std::shared_ptr<const DynamicSource> server;  // null: the aggregated stream's
+  Duration timeout = std::chrono::seconds(15);  // initial_fetch_timeout; 0: without end
+  bool operator==(const SecretSource& other) const {
+    return secret == other.secret && name == other.name && timeout == other.timeout &&
+           (server == other.server || (server && other.server && *server == *other.server));
+  }
+};
+
 // Certificates are named, not held: SDS secrets come from elsewhere (certd's
-// watch, or files in a static bootstrap).
+// watch, a static bootstrap, or a server).
 struct TlsContext {
   std::vector<std::string> certificate_secrets;  // SDS names; several of a server alone
   std::string validation_secret;                 // SDS name; "" do not verify
+  std::vector<SecretSource> sources;             // of all these, where a server has them
   std::vector<std::string> alpn;                 // in order of preference
   std::vector<std::string> subject_alt_uris;  // exact URI SANs accepted; empty: any of the bundle
   std::vector<std::string> subject_alt_uri_prefixes;

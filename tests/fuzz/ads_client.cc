@@ -66,7 +66,12 @@ class Session final : ads::AdsClient::Receiver {
         due_.clear();
         for (bool& asked : asked_) asked = false;
         break;
-      case 3: speak(); break;
+      case 3:
+        speak();
+        now_ += std::chrono::seconds(in.byte() % 8);
+        client_.lapse(now_);
+        if (const auto next = client_.next_lapse()) must(*next > now_);
+        break;
       default: return respond(type, in);
     }
     return true;
@@ -90,9 +95,14 @@ class Session final : ads::AdsClient::Receiver {
     for (const auto& item : received.items) {
       must(!item.name.empty() && wanted(item.name));
       must(seen.insert(item.name).second);
+      must(!item.confirmed || item.body.empty());
       if (!item.body.empty() && (item.body.back() & 1) != 0) refused.push_back({item.name, "no"});
     }
     for (const auto name : received.removed) must(wanted(name));
+  }
+
+  static void live(ads::pb::Resource& resource, Input& in) {
+    resource.mutable_ttl()->set_seconds(int8_t(in.byte()));
   }
 
   bool respond(size_t type, Input& in) {
@@ -106,6 +116,8 @@ class Session final : ads::AdsClient::Receiver {
         auto& resource = *response.add_resources();
         resource.set_name(name_of(in.byte()));
         resource.set_version(std::to_string(in.byte()));
+        if ((flags & 64) != 0) live(resource, in);
+        if (resource.version() == "7") continue;  // confirmed
         resource.mutable_resource()->set_type_url(url((flags & 128) != 0 ? in.byte() % 4U : type));
         resource.mutable_resource()->set_value(in.bytes(in.byte() % 4));
       }
@@ -122,6 +134,12 @@ class Session final : ads::AdsClient::Receiver {
       auto& any = *response.add_resources();
       any.set_type_url(url((flags & 128) != 0 ? in.byte() % 4U : type));
       any.set_value("\x0a" + std::string(1, char(name.size())) + name + in.bytes(in.byte() % 4));
+      if ((flags & 64) == 0) continue;
+      ads::pb::Resource resource;
+      resource.set_name(name);
+      live(resource, in);
+      if ((in.byte() & 1) != 0) *resource.mutable_resource() = any;
+      any.PackFrom(resource);
     }
     if ((flags & 32) != 0) response.set_version_info(in.bytes(in.byte() & 127));
     return take(response, type);
@@ -129,7 +147,7 @@ class Session final : ads::AdsClient::Receiver {
 
   template <class Response>
   bool take(const Response& response, size_t type) {
-    const auto outcome = client_.take(response.SerializeAsString());
+    const auto outcome = client_.take(response.SerializeAsString(), now_);
     if (!outcome) return false;
     must(outcome->type.has_value() == asked_[type]);
     must(outcome->reason.size() <= 128 && outcome->accepted == outcome->reason.empty());
@@ -139,7 +157,7 @@ class Session final : ads::AdsClient::Receiver {
 
   // What is no response of ours may be one all the same.
   bool take(const std::string& bytes) {
-    const auto outcome = client_.take(bytes);
+    const auto outcome = client_.take(bytes, now_);
     if (!outcome) return false;
     if (outcome->type) any_ = true;
     return true;
@@ -199,6 +217,7 @@ class Session final : ads::AdsClient::Receiver {
   bool asked_[kTypes] = {};
   bool any_ = false;
   uint64_t nonce_ = 0;
+  Instant now_{};
   std::deque<Due> due_;
 };
 

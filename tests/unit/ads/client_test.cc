@@ -2,6 +2,7 @@
 #include "ads/client.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 using namespace mesh;
 using ads::AdsClient;
@@ -20,6 +21,7 @@ struct Bed final : AdsClient::Receiver {
   AdsClient client;
   std::vector<std::string> heard;
   std::map<std::string, std::string> bad;  // refused, with the reason
+  Instant now{std::chrono::seconds(100)};
 
   explicit Bed(Variant v, AdsClient::Limits limits = {})
       : variant(v), client(v, ads::mesh_types(), node(), false, *this, limits) {}
@@ -38,13 +40,27 @@ struct Bed final : AdsClient::Receiver {
       if (bad.contains(item.name))
         refused.push_back({item.name, bad[item.name]});
       else
-        words += " +" + item.name;
+        words += (item.confirmed ? " ~" : " +") + item.name;
     }
     for (const auto name : received.removed) words += " -" + std::string(name);
     heard.push_back(words);
   }
 
-  // "name=version" is one, "-name" is gone.
+  // The resource of "name=version@5": with a time to live of 5 s; "name=version@5?" confirms it.
+  static ads::pb::Resource resource_of(size_t type, const std::string& word) {
+    ads::pb::Resource resource;
+    const size_t at = std::min(word.find('@'), word.size());
+    resource.set_name(word.substr(0, word.find('=')));
+    resource.set_version(word.substr(0, at).substr(word.find('=') + 1));
+    if (at != word.size()) resource.mutable_ttl()->set_seconds(std::atoi(word.c_str() + at + 1));
+    if (word.back() == '?') return resource;
+    const auto& name = resource.name();
+    resource.mutable_resource()->set_type_url(url(type));
+    resource.mutable_resource()->set_value("\x0a" + std::string(1, char(name.size())) + name);
+    return resource;
+  }
+
+  // "name=version" is one, "-name" is gone. What has a time to live is wrapped.
   Result<AdsClient::Outcome> respond(size_t type, const std::string& nonce,
                                      const std::vector<std::string>& words,
                                      const std::string& version = "v") {
@@ -58,24 +74,22 @@ struct Bed final : AdsClient::Receiver {
           response.add_removed_resources(word.substr(1));
           continue;
         }
-        auto& resource = *response.add_resources();
-        resource.set_name(word.substr(0, word.find('=')));
-        resource.set_version(word.substr(word.find('=') + 1));
-        resource.mutable_resource()->set_type_url(url(type));
+        *response.add_resources() = resource_of(type, word);
       }
-      return client.take(response.SerializeAsString());
+      return client.take(response.SerializeAsString(), now);
     }
     ads::pb::DiscoveryResponse response;
     response.set_type_url(url(type));
     response.set_nonce(nonce);
     response.set_version_info(version);
     for (const auto& word : words) {
-      const std::string name = word.substr(0, word.find('='));
-      auto& any = *response.add_resources();
-      any.set_type_url(url(type));
-      any.set_value("\x0a" + std::string(1, char(name.size())) + name);
+      const auto resource = resource_of(type, word);
+      if (word.find('@') == std::string::npos)
+        *response.add_resources() = resource.resource();
+      else
+        response.add_resources()->PackFrom(resource);
     }
-    return client.take(response.SerializeAsString());
+    return client.take(response.SerializeAsString(), now);
   }
 
   // All requests that are due: "cds", "eds +a -b", "cds ack 1", "cds nack 1 REASON".
@@ -197,7 +211,7 @@ TEST_CASE("what is no response ends the stream; what nobody asked for is not ans
     bed.client.want_all(Cds);
     bed.client.begin();
     bed.said();
-    CHECK_FALSE(bed.client.take("\xff\xff\xff"));
+    CHECK_FALSE(bed.client.take("\xff\xff\xff", bed.now));
     CHECK_FALSE(bed.respond(Cds, std::string(5000, 'n'), {"a=1"}));
     CHECK_FALSE(bed.respond(Cds, "1", {"a=1"}, std::string(5000, 'v')));
     const auto outcome = bed.respond(Lds, "1", {"a=1"});
@@ -205,6 +219,48 @@ TEST_CASE("what is no response ends the stream; what nobody asked for is not ans
     CHECK_FALSE(outcome->type);
     CHECK(bed.said().empty());
     CHECK(bed.heard.empty());
+  }
+}
+
+TEST_CASE("a resource with a time to live goes, unless it is sent or confirmed within it") {
+  using std::chrono::seconds;
+  for (const Variant variant : {Variant::StateOfTheWorld, Variant::Incremental}) {
+    const bool whole = variant == Variant::StateOfTheWorld;
+    Bed bed(variant);
+    bed.client.want_all(Cds);
+    bed.client.begin();
+    bed.said();
+    REQUIRE(bed.respond(Cds, "1", {"a=1@5", "b=1@9", "c=1"}));
+    CHECK(bed.heard.back() == (whole ? "cds = +a +b +c" : "cds +a +b +c"));
+    CHECK(bed.client.next_lapse() == bed.now + seconds(5));
+    // A confirmation alone says nothing of others.
+    bed.now += seconds(4);
+    REQUIRE(bed.respond(Cds, "2", {"a=1@5?"}));
+    CHECK(bed.heard.back() == "cds ~a");
+    CHECK(bed.client.held(Cds).size() == 3);
+    CHECK(bed.client.next_lapse() == bed.now + seconds(5));
+    bed.now += seconds(5);
+    bed.client.lapse(bed.now);
+    CHECK(bed.heard.back() == "cds -a -b");
+    CHECK(bed.client.next_lapse() == std::nullopt);
+    bed.said();
+    // What is not held, or in another version, cannot be confirmed.
+    for (const char* word : {"a=1@5?", "c=2@5?"}) {
+      const auto outcome = bed.respond(Cds, "3", {word});
+      REQUIRE(outcome);
+      CHECK_FALSE(outcome->accepted);
+      CHECK_THAT(outcome->reason, Catch::Contains("none is held in that version"));
+    }
+    // Sent without one, it stays.
+    REQUIRE(bed.respond(Cds, "4", {"a=2@5"}));
+    REQUIRE(bed.respond(Cds, "5", {"a=3"}));
+    CHECK(bed.client.next_lapse() == std::nullopt);
+    // A removal ends it too.
+    REQUIRE(bed.respond(Cds, "6", {"a=4@5"}));
+    REQUIRE(bed.respond(Cds, "7", whole ? Words{} : Words{"-a"}));
+    CHECK(bed.client.next_lapse() == std::nullopt);
+    CHECK_FALSE(bed.respond(Cds, "8", {"a=4@0"})->accepted);
+    CHECK_FALSE(bed.respond(Cds, "9", {"a=4@-3"})->accepted);
   }
 }
 

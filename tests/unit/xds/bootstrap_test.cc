@@ -132,7 +132,7 @@ TEST_CASE("dynamic resources: whom to ask, and for what") {
   CHECK(source.clusters);
   CHECK(source.clusters_timeout == std::chrono::seconds(3));
   CHECK_FALSE(source.listeners);
-  CHECK_FALSE(source.node.empty());
+  CHECK_FALSE(result->node.empty());
 }
 
 TEST_CASE("dynamic resources that cannot be had are refused by the field") {

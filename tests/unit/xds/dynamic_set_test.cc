@@ -8,6 +8,7 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 
 namespace mesh::xds {
 namespace {
@@ -56,6 +57,41 @@ std::string listener(const std::string& name, const std::string& routes) {
 std::string routes(const std::string& name) {
   v3::route::v3::RouteConfiguration message;
   message.set_name(name);
+  return message.SerializeAsString();
+}
+
+namespace tls = envoy::extensions::transport_sockets::tls::v3;
+
+// A cluster whose trust bundle `roots` comes by the aggregated stream, or from the cluster
+// `server`.
+std::string secured(const std::string& name, const std::string& server = "",
+                    uint32_t fetch_timeout_s = 2) {
+  tls::UpstreamTlsContext context;
+  auto& secret =
+      *context.mutable_common_tls_context()->mutable_validation_context_sds_secret_config();
+  secret.set_name("roots");
+  secret.mutable_sds_config()->mutable_initial_fetch_timeout()->set_seconds(fetch_timeout_s);
+  if (server.empty()) {
+    secret.mutable_sds_config()->mutable_ads();
+  } else {
+    auto& api = *secret.mutable_sds_config()->mutable_api_config_source();
+    api.set_api_type(v3::core::v3::ApiConfigSource::GRPC);
+    api.set_transport_api_version(v3::core::v3::V3);
+    api.add_grpc_services()->mutable_envoy_grpc()->set_cluster_name(server);
+  }
+  v3::cluster::v3::Cluster message;
+  message.set_name(name);
+  message.set_type(v3::cluster::v3::Cluster::STATIC);
+  message.mutable_load_assignment()->set_cluster_name(name);
+  message.mutable_transport_socket()->set_name("tls");
+  message.mutable_transport_socket()->mutable_typed_config()->PackFrom(context);
+  return message.SerializeAsString();
+}
+
+std::string bundle(const std::string& name, const std::string& text = "pem") {
+  tls::Secret message;
+  message.set_name(name);
+  message.mutable_validation_context()->mutable_trusted_ca()->set_inline_string(text);
   return message.SerializeAsString();
 }
 
@@ -202,6 +238,62 @@ TEST_CASE("what is refused leaves what was there, and static resources stay") {
   CHECK(refused.error().text == "lrs_server: is not supported");
   bed.set.settle(bed.now);
   CHECK(bed.set.config() == before);
+}
+
+TEST_CASE("a cluster is used when its secrets have come, or their time is over") {
+  Bed bed;
+  bed.put(Type::Cluster, "a", secured("a"));
+  REQUIRE(bed.set.secret_sources().contains("roots"));
+  bed.set.settle(bed.now);
+  CHECK_FALSE(bed.has_cluster("a"));
+  CHECK(bed.set.next() == bed.now + seconds(2));  // its source's own time
+  SECTION("they come, and change, and are taken back") {
+    bed.put(Type::Secret, "roots", bundle("roots"));
+    CHECK(bed.set.settle(bed.now));
+    CHECK(bed.set.config()->secrets.at("roots")->trusted_ca.text == "pem");
+    bed.put(Type::Secret, "roots", bundle("roots", "other"));
+    CHECK(bed.set.settle(bed.now));
+    bed.set.remove(Type::Secret, "roots");
+    CHECK_FALSE(bed.set.settle(bed.now));
+    CHECK(bed.set.config()->secrets.at("roots")->trusted_ca.text == "other");
+    CHECK(bed.set.resources().size() == 2);
+  }
+  SECTION("nothing comes") {
+    bed.set.remove(Type::Secret, "roots");  // that there is none is no answer
+    CHECK_FALSE(bed.set.settle(bed.now + seconds(1)));
+    CHECK(bed.set.settle(bed.now + seconds(2)));
+    CHECK(bed.set.given_up(Type::Secret, "roots"));
+  }
+  CHECK(bed.has_cluster("a"));
+  bed.set.remove(Type::Cluster, "a");
+  bed.set.settle(bed.now);
+  bed.set.settle(bed.now);
+  CHECK(bed.set.secret_sources().empty());
+  CHECK(bed.set.config()->secrets.empty());  // nobody names it any more
+}
+
+TEST_CASE("a secret goes by the name that its server gives it") {
+  Bed bed;
+  CHECK_FALSE(bed.set.set(Type::Secret, "roots", "1", bundle("others")));
+  CHECK_FALSE(bed.set.set(Type::Secret, "roots", "1", "\xff"));
+  // Of a server: a static cluster that speaks HTTP/2.
+  const auto refused = bed.set.set(Type::Cluster, "a", "1", secured("a", "nobody"));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.find("no cluster \"nobody\"") != std::string::npos);
+  Config fixed;
+  auto server = std::make_shared<Cluster>();
+  server->name = "agent";
+  server->protocol = UpstreamProtocol::Http2;
+  fixed.clusters["agent"] = server;
+  bed.set.set_static(fixed);
+  bed.put(Type::Cluster, "a", secured("a", "agent"));
+  const auto sources = bed.set.secret_sources();
+  REQUIRE(sources.contains("sds:agent/roots"));
+  const SecretSource& source = sources.at("sds:agent/roots");
+  CHECK(source.name == "roots");
+  REQUIRE(bed.set.set_secret(source, "1", bundle("roots")));
+  CHECK(bed.set.settle(bed.now));
+  CHECK(bed.set.config()->secrets.contains("sds:agent/roots"));
 }
 
 }  // namespace
