@@ -30,3 +30,14 @@ client() {  # client TARGET CHECK...
   up "{listen: \"127.0.0.1:$secure\", token_file: $dir/discoveryd.token}"
   client -identity "$dir/ratings" "dns:///127.0.0.1:$secure" whole incremental named refused versions strangers
 }
+
+@test "five thousand streams at once, more than are taken, and readers that do not read: all are served in the end" {
+  up '{}'
+  client "unix:$dir/run/xds.sock" slow crowd
+  discoveryd=$(pgrep -P "$up" -f "$build/discoveryd ")
+  [ "$(awk '/VmHWM/ { print $2 }' "/proc/$discoveryd/status")" -lt 400000 ]
+  few() { [ "$(ls "/proc/$discoveryd/fd" | wc -l)" -lt 100 ]; }
+  until_true few
+  nobody() { ! mesh status 2>/dev/null | grep -q 'go-.*@test'; }
+  until_true nobody
+}

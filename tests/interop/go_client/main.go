@@ -71,6 +71,8 @@ func main() {
 		"versions":    w.versions,
 		"reconnects":  w.reconnects,
 		"strangers":   w.strangers,
+		"crowd":       w.crowd,
+		"slow":        w.slow,
 	}
 	failed := false
 	for _, name := range flag.Args()[1:] {

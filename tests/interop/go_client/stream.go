@@ -49,22 +49,41 @@ type stream struct {
 	first     bool
 	cancel    context.CancelFunc
 	write     func(request) error
-	responses chan response
+	read      func() (response, error) // what has come
+	responses chan response            // the same, where it is read as it comes
 }
 
+// A stream that is read as fast as it comes.
 func open(connection *grpc.ClientConn, delta bool, node *core.Node) (*stream, error) {
+	s, err := openUnread(connection, delta, node)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			r, err := s.read()
+			r.err = err
+			s.responses <- r
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return s, nil
+}
+
+func openUnread(connection *grpc.ClientConn, delta bool, node *core.Node) (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{delta: delta, node: node, names: map[string][]string{}, first: true,
 		cancel: cancel, responses: make(chan response, 64)}
 	client := discovery.NewAggregatedDiscoveryServiceClient(connection)
-	var read func() (response, error)
 	if delta {
 		call, err := client.DeltaAggregatedResources(ctx)
 		if err != nil {
 			return nil, err
 		}
 		s.write = func(r request) error { return call.Send(s.incremental(r)) }
-		read = func() (response, error) {
+		s.read = func() (response, error) {
 			message, err := call.Recv()
 			if err != nil {
 				return response{}, err
@@ -77,7 +96,7 @@ func open(connection *grpc.ClientConn, delta bool, node *core.Node) (*stream, er
 			return nil, err
 		}
 		s.write = func(r request) error { return call.Send(s.whole(r)) }
-		read = func() (response, error) {
+		s.read = func() (response, error) {
 			message, err := call.Recv()
 			if err != nil {
 				return response{}, err
@@ -85,16 +104,6 @@ func open(connection *grpc.ClientConn, delta bool, node *core.Node) (*stream, er
 			return fromWhole(message)
 		}
 	}
-	go func() {
-		for {
-			r, err := read()
-			r.err = err
-			s.responses <- r
-			if err != nil {
-				return
-			}
-		}
-	}()
 	return s, nil
 }
 
