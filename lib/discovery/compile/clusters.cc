@@ -273,8 +273,8 @@ istio::TrafficPolicy inbound_policy(const Model& model, const Node& node, const 
                                     const InboundPort& port) {
   istio::TrafficPolicy policy;
   if (served.service != nullptr)
-    policy =
-        policy_for(model.destination_rule(*served.service, node.ns), nullptr, served.port->number);
+    policy = policy_for(model.destination_rule(*served.service, node.ns, {}), nullptr,
+                        served.port->number);
   if (port.pool != nullptr) *policy.mutable_connection_pool() = *port.pool;
   return policy;
 }
