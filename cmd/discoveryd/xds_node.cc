@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "cmd/discoveryd/xds_proxyless.h"
 #include "identity/spiffe_id.h"
 #include "xds/node.h"
 
@@ -12,6 +13,7 @@ namespace {
 namespace key = xds::node;
 
 constexpr size_t kValueMax = 4096;
+constexpr const char* kNowhere = "127.0.0.1:15001";  // bound by nobody
 
 // What may be said of a client that is no forwarder.
 constexpr std::array kTaken{key::kServiceAccount,
@@ -86,6 +88,10 @@ Result<XdsNode> xds_node_of(const envoy::config::core::v3::Node& node) {
     if (!value.empty()) out.words.metadata[std::string(name)] = std::move(value);
   }
   MESH_TRY_VOID(take_labels(fields, out.words));
+  out.proxyless = is_proxyless(node);
+  if (std::string& outbound = out.words.metadata[std::string(key::kOutbound)];
+      out.proxyless && outbound.empty())
+    outbound = kNowhere;
   std::string& locality = out.words.metadata[std::string(key::kLocality)];
   if (locality.empty()) locality = locality_of(node.locality());
   out.words.metadata[std::string(key::kClient)] =

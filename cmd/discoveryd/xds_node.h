@@ -2,7 +2,8 @@
 //
 // Its metadata has the names of xds/node.h, and "namespace", "workload", "labels" (an object
 // of texts), "certificates", a directory on its host, or "sds", a cluster of its bootstrap that
-// serves its secrets. What else stands there is passed over.
+// serves its secrets. What else stands there is passed over. gRPC's client has an outbound
+// listener, of which it gets the routes alone (cmd/discoveryd/xds_proxyless.h).
 #pragma once
 
 #include <string>
@@ -19,6 +20,7 @@ struct XdsNode {
   bus::Node words;
   std::string certificates;  // where its certificate, key and trust bundle are; or empty
   std::string sds;           // a cluster of its own that has them; or empty
+  bool proxyless = false;    // gRPC's own client
 };
 
 // Errc::Invalid names the key.

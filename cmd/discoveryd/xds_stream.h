@@ -7,7 +7,9 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -47,6 +49,8 @@ class XdsStream final : public grpc::CallHandler,
   Result<void> handle(const ads::AdsStream::Events& events);
   void refused(size_t type, const std::string& reason);
   void tell_settled();
+  Result<void> open(size_t type);
+  void set_listeners();
   void flush();
   // Ends the stream from our side.
   void end(const grpc::Status& status);
@@ -65,6 +69,12 @@ class XdsStream final : public grpc::CallHandler,
   bool closed_ = false;
   event::Deadline deadline_;  // of the first request
   std::array<std::unique_ptr<Watch>, kTypes> watches_;
+
+  // Of gRPC's own client: its listeners are made of the routes, which it never asks for.
+  std::shared_ptr<const std::string> routes_;
+  std::string routes_version_;
+  std::map<std::string, std::string> listeners_;  // offered, with their versions
+  std::set<std::string> listeners_asked_;         // state of the world
 };
 
 }  // namespace mesh::discoveryd

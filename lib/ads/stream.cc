@@ -216,6 +216,9 @@ std::optional<std::string> AdsStream::next() {
 std::string AdsStream::write(size_t type, const Subscription::Batch& batch) const {
   const std::string& nonce = types_[type].last_nonce;
   const std::string url(types_[type].type.url);
+  const auto body_of = [&](const Subscription::Batch::Item& item) {
+    return rewrite_ ? rewrite_(url, *item.body) : *item.body;
+  };
   if (variant_ == Variant::Incremental) {
     pb::DeltaDiscoveryResponse response;
     response.set_system_version_info(batch.generation);
@@ -226,7 +229,7 @@ std::string AdsStream::write(size_t type, const Subscription::Batch& batch) cons
       resource.set_name(item.name);
       resource.set_version(item.version);
       resource.mutable_resource()->set_type_url(url);
-      resource.mutable_resource()->set_value(*item.body);
+      resource.mutable_resource()->set_value(body_of(item));
     }
     for (const auto& name : batch.removed) response.add_removed_resources(name);
     return response.SerializeAsString();
@@ -239,7 +242,7 @@ std::string AdsStream::write(size_t type, const Subscription::Batch& batch) cons
   for (const auto& item : batch.items) {
     auto& resource = *response.add_resources();
     resource.set_type_url(url);
-    resource.set_value(*item.body);
+    resource.set_value(body_of(item));
   }
   return response.SerializeAsString();
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +60,11 @@ class AdsStream {
   AdsStream(Variant variant, std::vector<Type> types);
   AdsStream(Variant variant, std::vector<Type> types, Limits limits);
 
+  // What this client gets in the place of a resource that was offered, made when it is sent.
+  // Its version stays.
+  using Rewrite = std::function<std::string(std::string_view type_url, const std::string& body)>;
+  void set_rewrite(Rewrite rewrite) { rewrite_ = std::move(rewrite); }
+
   // Errc::Invalid and Errc::TooBig end the stream. A request whose nonce is not the last one
   // is passed over, but for the subscriptions of the incremental variant.
   Result<Events> take(const pb::DiscoveryRequest& request);
@@ -106,6 +112,7 @@ class AdsStream {
 
   const Variant variant_;
   const Limits limits_;
+  Rewrite rewrite_;
   std::vector<Entry> types_;
   uint64_t nonce_ = 0;
   unsigned passed_over_ = 0;  // responses sent while a late type waited

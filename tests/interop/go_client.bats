@@ -41,3 +41,32 @@ client() {  # client TARGET CHECK...
   nobody() { ! mesh status 2>/dev/null | grep -q 'go-.*@test'; }
   until_true nobody
 }
+
+bootstrap() {  # bootstrap NODE: of gRPC's own xDS client
+  cat <<JSON
+{"xds_servers": [{"server_uri": "unix:$dir/run/xds.sock", "channel_creds": [{"type": "insecure"}],
+                  "server_features": ["xds_v3"]}],
+ "node": {"id": "$1", "metadata": {"namespace": "demo"}},
+ "certificate_providers": {"default": {"plugin_name": "file_watcher", "config": {
+   "certificate_file": "$dir/ratings/svid.crt", "private_key_file": "$dir/ratings/svid.key",
+   "ca_certificate_file": "$dir/ratings/bundle.crt", "refresh_interval": "600s"}}}}
+JSON
+}
+
+@test "gRPC without a proxy: xds:///one:80 has endpoints, routes, timeouts and faults of the mesh" {
+  up '{}'
+  bootstrap alone >"$dir/grpc.json"
+  export GRPC_XDS_BOOTSTRAP=$dir/grpc.json
+  client "unix:$dir/run/xds.sock" proxyless
+}
+
+@test "gRPC without a proxy: mutual TLS to a forwarder by ISTIO_MUTUAL, and nobody in clear" {
+  launch greeter "$GO_CLIENT" serve "$dir/greeter.port"
+  until_true test -s "$dir/greeter.port"
+  instance greeter "$(unused_port)" | sed 's/http/grpc/g; s/HTTP/GRPC/g' >"$dir/config/greeter.yaml"
+  echo "{workload: greeter-1, namespace: demo, service_account: greeter}" >"$dir/forwarders/greeter-1.yaml"
+  up '{}'
+  bootstrap alone >"$dir/grpc.json"
+  export GRPC_XDS_BOOTSTRAP=$dir/grpc.json
+  client "unix:$dir/run/xds.sock" proxyless_tls
+}

@@ -6,6 +6,10 @@
 // TARGET is discoveryd's address as gRPC writes it; DIR holds the objects that configd reads;
 // FILE is discoveryd's log; -identity is where svid.crt, svid.key and bundle.crt lie, for mutual
 // TLS. Prints a line a check; exit status 0: all held.
+//
+//	go_client serve FILE
+//
+// is a gRPC service, until it is killed; its port goes into FILE.
 package main
 
 import (
@@ -52,6 +56,12 @@ func main() {
 	flag.StringVar(&w.config, "config", "", "directory of the objects")
 	flag.StringVar(&w.log, "log", "", "discoveryd's log")
 	flag.Parse()
+	if flag.NArg() == 2 && flag.Arg(0) == "serve" {
+		if err := serve(flag.Arg(1)); err != nil {
+			fmt.Println("FAILED serve:", err)
+			os.Exit(1)
+		}
+	}
 	if flag.NArg() < 2 {
 		flag.Usage()
 		os.Exit(2)
@@ -64,15 +74,17 @@ func main() {
 		}
 	}
 	checks := map[string]func() error{
-		"whole":       func() error { return w.subscriptions(false) },
-		"incremental": func() error { return w.subscriptions(true) },
-		"named":       w.named,
-		"refused":     func() error { return errors.Join(w.refused(false), w.refused(true)) },
-		"versions":    w.versions,
-		"reconnects":  w.reconnects,
-		"strangers":   w.strangers,
-		"crowd":       w.crowd,
-		"slow":        w.slow,
+		"whole":         func() error { return w.subscriptions(false) },
+		"incremental":   func() error { return w.subscriptions(true) },
+		"named":         w.named,
+		"refused":       func() error { return errors.Join(w.refused(false), w.refused(true)) },
+		"versions":      w.versions,
+		"reconnects":    w.reconnects,
+		"strangers":     w.strangers,
+		"crowd":         w.crowd,
+		"slow":          w.slow,
+		"proxyless":     w.proxyless,
+		"proxyless_tls": w.proxylessTLS,
 	}
 	failed := false
 	for _, name := range flag.Args()[1:] {
