@@ -64,6 +64,8 @@ envoy.extensions.load_balancing_policies.round_robin.v3.round_robin_pb2
 envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2
 envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2
 envoy.extensions.http.stateful_session.header.v3.header_pb2
+envoy.config.trace.v3.opentelemetry_pb2
+envoy.extensions.request_id.uuid.v3.uuid_pb2
 """.split()
 
 
