@@ -1,7 +1,5 @@
 #include "xds/decode_listener.h"
 
-#include <cmath>
-
 #include "base/text.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -14,6 +12,7 @@
 #include "xds/decode_metrics.h"
 #include "xds/decode_route.h"
 #include "xds/decode_tls.h"
+#include "xds/decode_tracing.h"
 #include "xds/strict.h"
 
 namespace mesh::xds {
@@ -71,26 +70,6 @@ http::PathOptions decode_path_options(const HttpConnectionManager& manager) {
   return options;
 }
 
-Result<TraceSampling> decode_sampling(const HttpConnectionManager::Tracing& tracing,
-                                      const std::string& path) {
-  TraceSampling sampling;
-  const auto decode = [&](bool has, const envoy::type::v3::Percent& percent, const char* field,
-                          uint16_t& share) -> Result<void> {
-    if (!has) return {};
-    if (!(percent.value() >= 0 && percent.value() <= 100))
-      return refuse(path_of(path, field), "is 0 to 100");
-    share = uint16_t(std::lround(percent.value() * 100));
-    return {};
-  };
-  MESH_TRY_VOID(decode(tracing.has_client_sampling(), tracing.client_sampling(), "client_sampling",
-                       sampling.client));
-  MESH_TRY_VOID(decode(tracing.has_random_sampling(), tracing.random_sampling(), "random_sampling",
-                       sampling.random));
-  MESH_TRY_VOID(decode(tracing.has_overall_sampling(), tracing.overall_sampling(),
-                       "overall_sampling", sampling.overall));
-  return sampling;
-}
-
 Result<void> decode_manager(const HttpConnectionManager& manager, const std::string& path,
                             FilterChain& into) {
   if (manager.codec_type() != HttpConnectionManager::AUTO)
@@ -126,8 +105,7 @@ Result<void> decode_manager(const HttpConnectionManager& manager, const std::str
            decode_http2(manager.http2_protocol_options(), path_of(path, "http2_protocol_options")));
   MESH_TRY_VOID(decode_upgrades(manager, path, into));
   MESH_TRY_VOID(decode_grpc_stats(manager, path, into));
-  into.trace_context = manager.has_tracing();
-  MESH_TRY(into.trace_sampling, decode_sampling(manager.tracing(), path_of(path, "tracing")));
+  MESH_TRY_VOID(decode_tracing(manager, path, into));
   into.path = decode_path_options(manager);
   if (manager.has_generate_request_id())
     into.generate_request_id = manager.generate_request_id().value();

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/config/trace/v3/trace.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
@@ -32,6 +33,7 @@
 #include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
+#include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
@@ -57,8 +59,10 @@ namespace ext = envoy::extensions;
 // and most forwarders meet few of these types. Naming a type also makes the linker keep it,
 // which otherwise drops a message that is only ever found by its name.
 const auto& known() {
-  static const std::array<const google::protobuf::Message*, 48> types = {
+  static const std::array<const google::protobuf::Message*, 50> types = {
       &envoy::config::route::v3::FilterConfig::default_instance(),
+      &envoy::config::trace::v3::OpenTelemetryConfig::default_instance(),
+      &ext::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
       &ext::access_loggers::file::v3::FileAccessLog::default_instance(),
       &ext::filters::http::cors::v3::Cors::default_instance(),
       &ext::filters::http::cors::v3::CorsPolicy::default_instance(),

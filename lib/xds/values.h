@@ -23,6 +23,7 @@
 #include "telemetry/metric_choices.h"
 #include "xds/dynamic_source.h"
 #include "xds/health_check.h"
+#include "xds/span_policy.h"
 
 namespace mesh::xds {
 
@@ -223,6 +224,8 @@ struct TraceSampling {
   uint16_t client = 10'000;  // of those that a client asks for by x-client-trace-id
   uint16_t random = 10'000;  // of the others
   uint16_t overall = 10'000;
+  // Else all are sampled (use_request_id_for_trace_sampling, Envoy).
+  bool by_request_id = true;
   bool operator==(const TraceSampling&) const = default;
 };
 
@@ -261,6 +264,7 @@ struct FilterChain {
   bool generate_request_id = true;
   bool trace_context = false;  // HCM.tracing is set: a traceparent is made where none came
   TraceSampling trace_sampling;
+  std::shared_ptr<const SpanPolicy> spans;  // with a provider; null: none are reported
   Edge edge;
   // Of the router.
   bool suppress_envoy_headers = false;
