@@ -80,6 +80,7 @@ void Exchange::conclude() {
     run_end_filters(duration);
     record(duration);
     if (!chain_->logs.empty()) log(duration);
+    if (extras_ && extras_->traced) end_span(duration);
   }
   down_ = nullptr;
   head_ = nullptr;

@@ -12,8 +12,8 @@
 // exchange_await.cc hosts that are not known yet,
 // exchange_filters.cc the filters, exchange_try.cc tries, exchange_hedge.cc tries beside
 // each other, exchange_timeouts.cc the limits of time, exchange_answer.cc the way back,
-// exchange_reply.cc answers of our own, exchange_record.cc metrics and logs. What few requests need
-// is in extras.h.
+// exchange_reply.cc answers of our own, exchange_record.cc metrics and logs, exchange_span.cc
+// traces. What few requests need is in extras.h.
 #pragma once
 
 #include <cstdint>
@@ -197,6 +197,12 @@ class Exchange final : private http::StreamHandler,
   void keep_fact();                // of the head as it is matched
   telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);
+  void begin_span(bool trace_began);
+  void end_span(Duration duration);
+  void tag_request(telemetry::SpanBatch& batch, size_t path_bytes_max);
+  void tag_response(telemetry::SpanBatch& batch);
+  void tag_as_configured(telemetry::SpanBatch& batch, const xds::SpanPolicy& policy,
+                         Duration duration);
   void try_to_recycle();
 
   Extras& extras();

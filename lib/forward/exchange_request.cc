@@ -15,11 +15,13 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
   touch();
   if (!chain_->logs.empty()) start_wall_ = worker_.loop().wall();
   const bool edge = chain_->config->edge.use_remote_address;
-  clean_head(prepare_request(
+  const HeadNotes notes = prepare_request(
       head, *chain_->config,
       {.secure = connection_->secure(),
        .remote_host = edge ? std::string_view(connection_->remote_host()) : std::string_view()},
-      worker_.random(), scratch_));
+      worker_.random(), scratch_);
+  clean_head(notes);
+  if (notes.trace != HeadNotes::Trace::None) begin_span(notes.trace == HeadNotes::Trace::Begun);
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
   if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;

@@ -20,7 +20,7 @@ void Extras::clear() {
   set_cookies.clear();
   untouched_retries = 0;
   retry_permit.reset();
-  terminate_connect = websocket_key_added = false;
+  traced = terminate_connect = websocket_key_added = false;
   hedge.reset();
   try_start = {};
   taps.clear();

@@ -18,6 +18,7 @@
 #include "forward/request_tap.h"
 #include "http/message.h"
 #include "resilience/limits.h"
+#include "telemetry/span.h"
 #include "upstream/variants.h"
 
 namespace mesh::forward {
@@ -48,6 +49,10 @@ struct Extras {
 
   // Made for the first request that meets filters, and kept.
   std::unique_ptr<filter::Run> filters;
+
+  // Of a request whose trace is sampled, where spans are reported.
+  bool traced = false;
+  telemetry::SpanContext span;
 
   // Tunnels.
   bool terminate_connect = false;

@@ -287,6 +287,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   filter::add_numbers(builder_.filters().jwts(), into);
   builder_.admissions().add_numbers(into);
   if (demand_) demand_->add_numbers(into);
+  span_relay_.add_numbers(into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";
   into.numbers[std::move(dropped)] += builder_.logs().writer().dropped_lines();

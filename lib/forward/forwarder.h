@@ -22,6 +22,7 @@
 #include "forward/overload.h"
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
+#include "forward/span_relay.h"
 #include "forward/worker.h"
 #include "telemetry/registry.h"
 #include "xds/values.h"
@@ -67,6 +68,7 @@ class Forwarder final : public Worker::Host {
   // There may be other hosts: what nobody had is asked for anew.
   void forget_unknown_hosts();
   Demand* demand() override { return demand_.get(); }
+  SpanRelay& span_relay() override { return span_relay_; }
 
   // `done(generation)` runs on the main loop each time all workers came to use a
   // configuration.
@@ -106,6 +108,10 @@ class Forwarder final : public Worker::Host {
 
   // What active health checks find.
   const upstream::HealthChecker& checks() const { return health_.checker(); }
+
+  // Who takes the spans of sampled requests; before the first, and for good without one, they
+  // are dropped and counted.
+  void report_spans_by(SpanRelay::Report report) { span_relay_.report_by(std::move(report)); }
 
   // The circuit breakers of the configurations in use, by name.
   std::vector<filter::BreakerReport> breakers() const {
@@ -193,6 +199,7 @@ class Forwarder final : public Worker::Host {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
+  SpanRelay span_relay_{loop_};  // before workers_
   // A connection explains 32 KiB.
   event::MemoryTrimmer trimmer_{loop_, 16U << 20, [this] { return connections() * (32U << 10); }};
   const std::unique_ptr<Demand> demand_;  // before workers_

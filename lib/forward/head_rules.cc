@@ -49,6 +49,7 @@ Found find(const http::Fields& fields) {
 // Envoy, "Trace sampling": one that an inner hop or the client asks for, else a share,
 // chosen by the request's id so that all hops choose alike.
 bool samples(const http::Fields& fields, const xds::TraceSampling& sampling, Random& random) {
+  if (!sampling.by_request_id) return true;
   const std::string_view id = fields.get("x-request-id").value_or(std::string_view());
   uint32_t number = 0;
   if (id.size() != telemetry::kRequestIdBytes ||
@@ -62,14 +63,18 @@ bool samples(const http::Fields& fields, const xds::TraceSampling& sampling, Ran
           (fields.get("x-client-trace-id") && random.below(10'000) < sampling.client));
 }
 
-void trace(http::RequestHead& head, const Found& found, const xds::TraceSampling& sampling,
-           Random& random, Scratch& scratch) {
-  // Carried on as it came: no span of ours is reported, so none is claimed.
+// Returns what there is to report where spans are.
+HeadNotes::Trace trace(http::RequestHead& head, const Found& found,
+                       const xds::TraceSampling& sampling, Random& random, Scratch& scratch) {
+  using Trace = HeadNotes::Trace;
+  // Carried on as it came: whoever reports a span of ours puts that in its place.
   // More than one is as none (W3C Trace Context, 3.2).
-  if (found.traceparents == 1 && telemetry::parse_traceparent(found.traceparent)) {
-    if (!found.tracestate.empty() && !telemetry::valid_tracestate(found.tracestate))
-      head.fields.remove("tracestate");
-    return;
+  if (found.traceparents == 1) {
+    if (const auto context = telemetry::parse_traceparent(found.traceparent)) {
+      if (!found.tracestate.empty() && !telemetry::valid_tracestate(found.tracestate))
+        head.fields.remove("tracestate");
+      return context->sampled ? Trace::Continued : Trace::None;
+    }
   }
   if (!found.tracestate.empty()) head.fields.remove("tracestate");
   std::array<char, telemetry::kTraceparentBytes> text;
@@ -79,6 +84,7 @@ void trace(http::RequestHead& head, const Found& found, const xds::TraceSampling
     head.fields.add("traceparent", value);
   else
     head.fields.set("traceparent", value);
+  return context.sampled ? Trace::Begun : Trace::None;
 }
 
 // The `hops`-th address from the right (0: the last); empty where there is none that
@@ -163,8 +169,8 @@ void clean_internal(http::Fields& fields) {
 HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain,
                           const HeadFacts& facts, Random& random, Scratch& scratch) {
   Found found = find(head.fields);
-  const HeadNotes notes{.envoy_fields = found.envoy && !chain.edge.use_remote_address,
-                        .client_cert = found.client_cert};
+  HeadNotes notes{.envoy_fields = found.envoy && !chain.edge.use_remote_address,
+                  .client_cert = found.client_cert};
   if (chain.edge.use_remote_address) believe_edge(head, found, chain.edge, facts, scratch);
   const std::string_view scheme = facts.secure ? "https" : "http";
   if (found.forwarded_protos == 0)
@@ -184,7 +190,10 @@ HeadNotes prepare_request(http::RequestHead& head, const xds::FilterChain& chain
     else
       head.fields.set("x-request-id", value);
   }
-  if (chain.trace_context) trace(head, found, chain.trace_sampling, random, scratch);
+  if (chain.trace_context) {
+    const auto traced = trace(head, found, chain.trace_sampling, random, scratch);
+    if (chain.spans != nullptr) notes.trace = traced;
+  }
   return notes;
 }
 

@@ -22,6 +22,8 @@ struct HeadFacts {
 struct HeadNotes {
   bool envoy_fields = false;  // x-envoy-*, not cleaned yet
   bool client_cert = false;   // x-forwarded-client-cert
+  // Of a trace that is sampled, where the chain reports spans: it began here, or came.
+  enum class Trace : uint8_t { None, Begun, Continued } trace = Trace::None;
 };
 
 // x-forwarded-for and x-forwarded-proto as the edge's rules have it (an edge believes

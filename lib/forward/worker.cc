@@ -38,6 +38,7 @@ Worker::Worker(size_t index, Host& host, const Local& local)
       endpoints_(loop_, blocks_, registry_, random_, uint32_t(index)),
       awaited_hosts_(host.demand()),
       facts_(local.facts_max),
+      spans_(loop_.wheel(), host.span_relay()),
       log_deadline_(loop_.wheel(), *this),
       sweep_deadline_(loop_.wheel(), *this),
       drain_deadline_(loop_.wheel(), *this),
@@ -91,6 +92,7 @@ void Worker::close_all(std::string_view why) {
   mirrors_.abandon();
   loop_.run_once(Duration::zero());
   logs_.flush();
+  spans_.flush();
   previous_deadline_.cancel();
   if (previous_ != nullptr) std::exchange(previous_, nullptr)->release();
   if (view_ != nullptr) std::exchange(view_, nullptr)->release();
@@ -378,6 +380,7 @@ void Worker::begin_drain(Duration longest) {
 
 void Worker::finish_drain() {
   logs_.flush();
+  spans_.flush();
   host_.on_drained(index_);
 }
 

@@ -26,6 +26,7 @@
 #include "forward/mirror.h"
 #include "forward/overload.h"
 #include "forward/snapshot.h"
+#include "forward/span_buffer.h"
 #include "forward/view.h"
 #include "http/read_buffer.h"
 #include "telemetry/registry.h"
@@ -52,6 +53,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
     virtual size_t connections() const = 0;             // from downstream, over all workers
     virtual const OverloadState& overload() const = 0;  // outlives the workers, as the next
     virtual upstream::OwnConnections& own_connections() = 0;
+    virtual SpanRelay& span_relay() = 0;
     virtual Demand* demand() = 0;  // outlives the workers; null: hosts are not asked for
 
    protected:
@@ -104,6 +106,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   std::unique_ptr<Extras> take_extras();
   void recycle(std::unique_ptr<Extras> extras);
   void log(const std::shared_ptr<const LogSink>& sink, const telemetry::AccessEntry& entry);
+  SpanBuffer& spans() { return spans_; }
   Mirrors& mirrors() { return mirrors_; }
   AwaitedHosts& awaited_hosts() { return awaited_hosts_; }
   void on_ejection() { host_.on_ejection(index_); }
@@ -161,6 +164,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   HeldSockets held_{loop_};
   FactRing facts_;
   LogBuffers logs_;
+  SpanBuffer spans_;
   event::Deadline log_deadline_;
   event::Deadline sweep_deadline_;
   event::Deadline drain_deadline_;

@@ -87,6 +87,40 @@ TEST_CASE("head rules: to a chain that traces a malformed trace is as good as no
   CHECK(made.field("tracestate") == "(none)");
 }
 
+TEST_CASE("head rules: whose trace is sampled is told where spans are reported", "[forward]") {
+  using Trace = HeadNotes::Trace;
+  struct Row {
+    std::string_view traceparent;
+    uint16_t random;
+    bool by_request_id, spans;
+    Trace want;
+  };
+  constexpr std::string_view kUnsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const Row rows[] = {
+      {kTrace, 0, true, true, Trace::Continued},
+      {kTrace, 0, true, false, Trace::None},
+      {kUnsampled, 10'000, true, true, Trace::None},
+      {"", 10'000, true, true, Trace::Begun},
+      {"", 10'000, true, false, Trace::None},
+      {"", 0, true, true, Trace::None},
+      {"", 0, false, true, Trace::Begun},  // Envoy: no share holds then
+      {"00-xyz", 10'000, true, true, Trace::Begun},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.traceparent, row.random, row.by_request_id, row.spans);
+    xds::FilterChain chain;
+    chain.trace_context = true;
+    chain.trace_sampling.random = row.random;
+    chain.trace_sampling.by_request_id = row.by_request_id;
+    if (row.spans) chain.spans = std::make_shared<const xds::SpanPolicy>();
+    http::RequestHead head;
+    if (!row.traceparent.empty()) head.fields.add("traceparent", row.traceparent);
+    Random random{7};
+    Scratch scratch;
+    CHECK(prepare_request(head, chain, {}, random, scratch).trace == row.want);
+  }
+}
+
 TEST_CASE("head rules: an edge believes nothing", "[forward]") {
   const Prepared made({{"x-request-id", "abc"},
                        {"x-envoy-retry-on", "5xx"},
