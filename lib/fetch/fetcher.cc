@@ -20,6 +20,9 @@ constexpr int kPollMs = 1000;
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
@@ -28,8 +31,6 @@ struct FreeMulti {
 
 class Fetcher::Thread {
  public:
-  // Runs on the thread.
-  using Answered = std::function<void(Result<std::string>)>;
 
   Thread() : multi_(curl_multi_init()) {
     MESH_CHECK(multi_ != nullptr);
@@ -50,23 +51,25 @@ class Fetcher::Thread {
     for (auto& [easy, transfer] : transfers_) curl_multi_remove_handle(multi_.get(), easy);
   }
 
-  // False: too many wait.
-  bool add(Request request, Answered answered) {
+  // `answered` runs on the thread. False: too many wait.
+  bool add(bool post, Request request, Answered answered) {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= kWaitingMax) return false;
-    waiting_.push_back({std::move(request), std::move(answered)});
+    waiting_.push_back({post, std::move(request), std::move(answered)});
     curl_multi_wakeup(multi_.get());
     return true;
   }
 
  private:
   struct Task {
+    bool post;
     Request request;
     Answered answered;
   };
   struct Transfer {
     Task task;
     std::unique_ptr<CURL, FreeEasy> easy;
+    std::unique_ptr<curl_slist, FreeList> headers = {};
     std::string body = {};
     bool too_big = false;
     char error[CURL_ERROR_SIZE] = {};
@@ -109,7 +112,7 @@ class Fetcher::Thread {
     curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, transfer->task.post ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
     curl_easy_setopt(
         easy, CURLOPT_TIMEOUT_MS,
@@ -122,8 +125,24 @@ class Fetcher::Thread {
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Thread::take);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
+    if (transfer->task.post) set_post(*transfer);
     curl_multi_add_handle(multi_.get(), easy);
     transfers_.emplace(easy, std::move(transfer));
+  }
+
+  static void set_post(Transfer& transfer) {
+    CURL* const easy = transfer.easy.get();
+    const Request& request = transfer.task.request;
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size()));
+    curl_slist* list = curl_slist_append(nullptr, "Expect:");
+    for (const std::string& header : request.headers)
+      if (curl_slist* const longer = curl_slist_append(list, header.c_str())) list = longer;
+    transfer.headers.reset(list);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+    if (!request.unix_path.empty())
+      curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_path.c_str());
   }
 
   static size_t take(char* data, size_t size, size_t count, void* of) {
@@ -141,7 +160,8 @@ class Fetcher::Thread {
     transfers_.erase(found);
     curl_multi_remove_handle(multi_.get(), easy);
     const auto answer = [&](Errc kind, const std::string& what) {
-      transfer->task.answered(Error{kind, "GET " + transfer->task.request.url + ": " + what});
+      transfer->task.answered(Error{
+          kind, (transfer->task.post ? "POST " : "GET ") + transfer->task.request.url + ": " + what});
     };
     if (transfer->too_big)
       return answer(Errc::TooBig,
@@ -149,10 +169,13 @@ class Fetcher::Thread {
     if (code != CURLE_OK)
       return answer(code == CURLE_OPERATION_TIMEDOUT ? Errc::Timeout : Errc::Unavailable,
                     transfer->error[0] == '\0' ? curl_easy_strerror(code) : transfer->error);
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) return answer(Errc::Unavailable, "status " + std::to_string(status));
-    transfer->task.answered(std::move(transfer->body));
+    Response response;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &response.status);
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
+    response.retry_after = std::chrono::seconds(retry_after);
+    response.body = std::move(transfer->body);
+    transfer->task.answered(std::move(response));
   }
 
   std::mutex mutex_;
@@ -172,14 +195,29 @@ Fetcher::Fetcher(event::Loop& loop) : loop_(loop) {
 Fetcher::~Fetcher() = default;
 
 void Fetcher::get(Request request, Done done) {
+  const std::string url = request.url;
+  start(false, std::move(request), [url, done = std::move(done)](Result<Response> response) {
+    if (!response) return done(std::move(response).error());
+    if (response->status != 200)
+      return done(Error{Errc::Unavailable,
+                        "GET " + url + ": status " + std::to_string(response->status)});
+    done(std::move(response->body));
+  });
+}
+
+void Fetcher::post(Request request, Answered answered) {
+  start(true, std::move(request), std::move(answered));
+}
+
+void Fetcher::start(bool post, Request request, Answered done) {
   if (thread_ == nullptr) thread_ = std::make_unique<Thread>();
   const auto tell = [&loop = loop_, alive = std::weak_ptr(alive_),
-                     done = std::move(done)](Result<std::string> result) {
+                     done = std::move(done)](Result<Response> result) {
     loop.post([alive, done, result = std::move(result)]() mutable {
       if (!alive.expired()) done(std::move(result));
     });
   };
-  if (!thread_->add(std::move(request), tell))
+  if (!thread_->add(post, std::move(request), tell))
     tell(Error{Errc::TooBig, "too many documents wait to be fetched"});
 }
 
