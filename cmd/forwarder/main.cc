@@ -77,6 +77,9 @@ Result<void> start_alone(daemon::Runtime& runtime, std::vector<net::Inherited> i
   MESH_TRY(const auto drain, number_of(runtime.arguments(), "--drain-time-s", 10, 3600));
   MESH_TRY(const auto parent, number_of(runtime.arguments(), "--parent-shutdown-time-s", 0, 3600));
   options.workers = uint32_t(workers);
+  options.node_id = bootstrap->node_id;
+  const std::string& locality = bootstrap->config.locality;
+  if (const auto parts = text::split(locality, '/'); parts.size() > 1) options.zone = parts[1];
   options.drain = std::chrono::seconds(drain);
   options.parent_shutdown = std::chrono::seconds(parent);
   MESH_TRY_VOID(takeover_options(runtime.arguments(), options));

@@ -194,6 +194,9 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   if (own.empty()) own = message.workload().empty() ? name : message.workload();
   settings.local.self = peer_of(message, ns, own);
   node.id = own + "@" + host_name();
+  settings.local.node_id = node.id;
+  if (const auto parts = text::split(message.locality(), '/'); parts.size() > 1)
+    settings.local.zone = parts[1];
   node.workload = message.workload();
   // As Istio names what registers by a group.
   if (node.workload.empty() && !message.workload_group().empty())

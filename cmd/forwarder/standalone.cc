@@ -45,7 +45,10 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
     : runtime_(runtime),
       file_(std::move(file)),
       options_(options),
-      forwarder_(runtime.loop(), {.self = {}, .workers = options.workers}),
+      forwarder_(runtime.loop(), {.self = {},
+                                  .node_id = options.node_id,
+                                  .zone = options.zone,
+                                  .workers = options.workers}),
       admin_(runtime.loop(), forwarder_, admin_host()),
       reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {}
 

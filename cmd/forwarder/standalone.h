@@ -25,6 +25,9 @@ class Standalone final : public daemon::Service {
  public:
   struct Options {
     uint32_t workers = 1;
+    // As its spans name it.
+    std::string node_id = {};
+    std::string zone = {};
     Duration drain = std::chrono::seconds(10);
     // Where listeners are handed over; empty: nowhere.
     std::string takeover = {};

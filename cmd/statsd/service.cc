@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "otlp/settings.h"
 #include "stats/wire.h"
 #include "telemetry/prometheus.h"
 
@@ -85,16 +86,22 @@ Result<void> check(const settings::v1::Statsd& settings) {
     return Error{Errc::Invalid, "forwarders_max: must be at most 65536"};
   if (settings.series_max() > 1'000'000)
     return Error{Errc::Invalid, "series_max: must be at most 1000000"};
+  if (settings.has_otlp()) {
+    if (auto checked = otlp::check(settings.otlp()); !checked)
+      return std::move(checked).error().during("otlp");
+  }
   return {};
 }
 
 Service::Service(daemon::Runtime& runtime)
     : runtime_(runtime),
       store_(limits_of(runtime.settings_as<settings::v1::Statsd>())),
+      spans_(runtime.loop(), runtime.paths().config_dir),
       second_(runtime.loop(), [this] { on_second(); }),
       save_(runtime.loop(), [this] { save(); }),
       save_interval_(save_interval_of(runtime.settings_as<settings::v1::Statsd>())) {
   runtime.server()->collect(bus::Allow::Workload, this, &Service::take);
+  runtime.server()->collect(bus::Allow::Workload, &spans_, &Spans::take);
   runtime.server()->answer(bus::Allow::Anyone, this, &Service::totals);
 }
 
@@ -102,7 +109,9 @@ Service::~Service() = default;
 
 Result<void> Service::start() {
   load();
-  MESH_TRY_VOID(listen(runtime_.settings_as<settings::v1::Statsd>()));
+  const auto& settings = runtime_.settings_as<settings::v1::Statsd>();
+  MESH_TRY_VOID(listen(settings));
+  MESH_TRY_VOID(spans_.use(settings));
   on_second();
   return {};
 }
@@ -124,6 +133,7 @@ Result<void> Service::listen(const settings::v1::Statsd& settings) {
 
 Result<void> Service::reload(const google::protobuf::Message& message) {
   const auto& settings = static_cast<const settings::v1::Statsd&>(message);
+  MESH_TRY_VOID(spans_.use(settings));
   MESH_TRY_VOID(listen(settings));
   store_.set_limits(limits_of(settings));
   save_interval_ = save_interval_of(settings);
@@ -132,7 +142,7 @@ Result<void> Service::reload(const google::protobuf::Message& message) {
 
 void Service::drain(std::function<void()> done) {
   if (changed_) save();
-  done();
+  spans_.finish(std::move(done));
 }
 
 void Service::take(const v1::Report& message, const bus::Peer& peer) {
@@ -254,6 +264,7 @@ std::string Service::page() const {
   number("mesh_statsd_series_overflow_total", store_.series_overflow(), false);
   number("mesh_statsd_reports_refused_total", refused_, false);
   number("mesh_statsd_reports_past_total", past_, false);
+  spans_.add_numbers(totals);
   return telemetry::prometheus_page(totals);
 }
 

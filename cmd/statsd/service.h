@@ -6,6 +6,7 @@
 
 #include "bus/server.h"
 #include "cmd/statsd/page_server.h"
+#include "cmd/statsd/spans.h"
 #include "daemon/runtime.h"
 #include "event/timer.h"
 #include "mesh/settings_statsd.pb.h"
@@ -45,6 +46,7 @@ class Service final : public daemon::Service {
   stats::Window window_;
   std::string prometheus_;  // as in the settings
   std::unique_ptr<PageServer> page_server_;
+  Spans spans_;
   event::Timer second_;
   event::Timer save_;
   Duration save_interval_;

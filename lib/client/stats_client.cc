@@ -1,6 +1,8 @@
 #include "client/stats_client.h"
 
+#include "mesh/spans.pb.h"
 #include "mesh/statsd.pb.h"
+#include "stats/spans.h"
 #include "stats/wire.h"
 
 namespace mesh::client {
@@ -15,6 +17,19 @@ void StatsClient::report(const telemetry::Snapshot& totals) {
   report.set_seq(++seq_);
   stats::encode(totals, *report.mutable_totals());
   client().report(report);
+}
+
+size_t StatsClient::report(const telemetry::SpanBatch& spans, std::string_view version) {
+  if (!client().up()) return spans.size();
+  statsd::v1::SpanReport report;
+  stats::encode(spans, version, *report.mutable_spans());
+  const auto lost = [this] {
+    return client().stats().reports_dropped + client().stats().reports_replaced;
+  };
+  const uint64_t before = lost();
+  const uint64_t place = span_reports_++ % kSpanReportsWaitingMax;
+  client().report(report, "spans-" + std::to_string(place));
+  return lost() == before ? 0 : spans.size();
 }
 
 }  // namespace mesh::client
