@@ -4,6 +4,7 @@
 #include "config/log_expression.h"
 #include "config/validate/validate.h"
 #include "config/validate/workload_choice.h"
+#include "telemetry/access_log.h"
 #include "telemetry/metric_choices.h"
 
 namespace mesh::config {
@@ -65,10 +66,53 @@ void check_metrics(const telemetry::Metrics& metrics, const std::string& path, C
   }
 }
 
+constexpr size_t kSpanTagsMax = 32;
+constexpr size_t kSpanTagBytesMax = 256;
+
+void check_span_tag(const telemetry::Tracing::CustomTag& tag, const std::string& path,
+                    Checker& checker) {
+  using Tag = telemetry::Tracing::CustomTag;
+  switch (tag.type_case()) {
+    case Tag::kLiteral:
+      checker.expect(!tag.literal().value().empty(), path + ".literal.value", "is empty");
+      break;
+    case Tag::kEnvironment:
+      checker.expect(!tag.environment().name().empty(), path + ".environment.name", "is empty");
+      break;
+    case Tag::kHeader:
+      checker.expect(is_field_name(tag.header().name()), path + ".header.name",
+                     "expected the name of a header");
+      break;
+    case Tag::kFormatter: {
+      if (tag.formatter().value().empty()) {
+        checker.fail(path + ".formatter.value", "is empty");
+        break;
+      }
+      const auto format = mesh::telemetry::AccessFormat::parse(
+          tag.formatter().value(), mesh::telemetry::AccessFormat::Use::Header);
+      if (!format) checker.fail(path + ".formatter.value", format.error().text);
+      break;
+    }
+    default: checker.fail(path, "expected literal, environment, header or formatter");
+  }
+}
+
 void check_tracing(const telemetry::Tracing& tracing, const std::string& path, Checker& checker) {
   if (tracing.has_random_sampling_percentage())
     checker.range(path + ".randomSamplingPercentage", tracing.random_sampling_percentage().value(),
                   0, 100);
+  checker.expect(tracing.providers_size() <= 1, path + ".providers", "at most one");
+  for (int i = 0; i < tracing.providers_size(); ++i)
+    checker.expect(!tracing.providers(i).name().empty(), at_index(path + ".providers", i),
+                   "expected the name of one of MeshConfig's extensionProviders");
+  checker.expect(size_t(tracing.custom_tags_size()) <= kSpanTagsMax, path + ".customTags",
+                 "at most " + std::to_string(kSpanTagsMax) + " tags");
+  for (const auto& [name, tag] : tracing.custom_tags()) {
+    const std::string at = at_key(path + ".customTags", name);
+    checker.expect(!name.empty() && name.size() <= kSpanTagBytesMax, at,
+                   "expected a name of 1 to " + std::to_string(kSpanTagBytesMax) + " bytes");
+    check_span_tag(tag, at, checker);
+  }
 }
 
 }  // namespace

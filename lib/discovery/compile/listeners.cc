@@ -15,6 +15,7 @@
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tcp.h"
 #include "discovery/compile/telemetry.h"
+#include "discovery/compile/tracing.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
@@ -51,17 +52,6 @@ void set_path_normalization(const v1::MeshConfig& mesh, Manager& manager) {
     manager.set_path_with_escaped_slashes_action(Manager::UNESCAPE_AND_FORWARD);
 }
 
-// As Istio: a share of those that nobody asked for.
-void set_sampling(const istio_telemetry::Tracing* choice, Manager::Tracing& tracing) {
-  constexpr double kPercent = 1;
-  tracing.mutable_client_sampling()->set_value(100);
-  tracing.mutable_overall_sampling()->set_value(100);
-  tracing.mutable_random_sampling()->set_value(choice != nullptr &&
-                                                       choice->has_random_sampling_percentage()
-                                                   ? choice->random_sampling_percentage().value()
-                                                   : kPercent);
-}
-
 // Whose requests a connection manager takes.
 enum class Takes : uint8_t { Inbound, Outbound, Gateway };
 
@@ -70,10 +60,7 @@ Manager manager_for(const Model& model, const Node& node, std::string stat_prefi
   Manager manager;
   const auto* mesh = model.mesh_config();
   const Direction direction = outbound ? Direction::Client : Direction::Server;
-  const auto* const choice = tracing(model, node, direction);
-  if (choice != nullptr ? !choice->disable_context_propagation().value()
-                        : mesh != nullptr && mesh->spec.enable_tracing())
-    set_sampling(choice, *manager.mutable_tracing());
+  add_tracing(model, node, direction, manager);
   manager.set_stat_prefix(std::move(stat_prefix));
   set_path_normalization(mesh == nullptr ? v1::MeshConfig() : mesh->spec, manager);
   // As Istio: streams may be idle for as long as the route allows.

@@ -1,5 +1,7 @@
 #include "discovery/compile/telemetry.h"
 
+#include <array>
+
 namespace mesh::discovery {
 namespace {
 
@@ -83,16 +85,25 @@ void apply(const Telemetry& telemetry, Direction direction, Struct& metrics) {
   }
 }
 
-// The first of each scope, from the mesh's to the workload's own.
-Struct metrics_of(const Model& model, const Node& node, Direction direction) {
+// The first of each scope that speaks of a matter, from the mesh's to the workload's own; null
+// where none does.
+template <class Speaks>
+std::array<const Telemetry*, 3> scopes_of(const Model& model, const Node& node,
+                                          const Speaks& speaks) {
   const Workload* const workload = model.workload_of(node);
   const Labels& labels = workload == nullptr ? node.labels : workload->labels;
-  const Telemetry* scopes[3] = {nullptr, nullptr, nullptr};
+  std::array<const Telemetry*, 3> scopes{};
   for (const auto& object : model.objects().telemetries) {
     const int near = nearness(model, object, node.ns, labels);
-    if (near > 0 && scopes[near - 1] == nullptr && !object.spec.metrics().empty())
-      scopes[near - 1] = &object.spec;
+    if (near > 0 && scopes[size_t(near - 1)] == nullptr && speaks(object.spec))
+      scopes[size_t(near - 1)] = &object.spec;
   }
+  return scopes;
+}
+
+Struct metrics_of(const Model& model, const Node& node, Direction direction) {
+  const auto scopes =
+      scopes_of(model, node, [](const Telemetry& t) { return !t.metrics().empty(); });
   Struct metrics;
   for (const Telemetry* const telemetry : scopes)
     if (telemetry != nullptr) apply(*telemetry, direction, metrics);
@@ -118,9 +129,17 @@ const istio_telemetry::AccessLogging* access_logging(const Model& model, const N
       model, node, direction, [](const Telemetry& t) -> const auto& { return t.access_logging(); });
 }
 
-const istio_telemetry::Tracing* tracing(const Model& model, const Node& node, Direction direction) {
-  return find<istio_telemetry::Tracing>(
-      model, node, direction, [](const Telemetry& t) -> const auto& { return t.tracing(); });
+std::vector<const istio_telemetry::Tracing*> tracings(const Model& model, const Node& node,
+                                                      Direction direction) {
+  std::vector<const istio_telemetry::Tracing*> result;
+  const auto scopes =
+      scopes_of(model, node, [](const Telemetry& t) { return !t.tracing().empty(); });
+  for (const Telemetry* const telemetry : scopes) {
+    if (telemetry == nullptr) continue;
+    for (const auto& entry : telemetry->tracing())
+      if (is_about(entry.match().mode(), direction)) result.push_back(&entry);
+  }
+  return result;
 }
 
 }  // namespace mesh::discovery

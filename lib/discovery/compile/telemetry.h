@@ -15,7 +15,9 @@ namespace mesh::discovery {
 // Null: none speaks of it.
 const istio_telemetry::AccessLogging* access_logging(const Model& model, const Node& node,
                                                      Direction direction);
-const istio_telemetry::Tracing* tracing(const Model& model, const Node& node, Direction direction);
+// Of tracing all that hold, the nearest last: each field has its own word (Istio).
+std::vector<const istio_telemetry::Tracing*> tracings(const Model& model, const Node& node,
+                                                      Direction direction);
 
 // The resource of a listener: with what its direction's standard metrics look like in its
 // metadata (xds/decode_metrics.h), where that is not as they are. Of metrics the overrides of

@@ -113,7 +113,10 @@ TEST_CASE("object: Telemetry", "[config]") {
        "selector: {matchLabels: {app: a}}, accessLogging: [{providers: [{name: envoy}], disabled: "
        "false, match: {mode: CLIENT}, filter: {expression: \"response.code >= 400\"}}], tracing: "
        "[{disableSpanReporting: true, disableContextPropagation: false, match: {mode: SERVER}, "
-       "randomSamplingPercentage: 0.25}], metrics: [{providers: [{name: prometheus}], overrides: "
+       "randomSamplingPercentage: 0.25, providers: [{name: otel}], useRequestIdForTraceSampling: "
+       "false, enableIstioTags: false, customTags: {a: {literal: {value: b}}, c: {environment: "
+       "{name: D, defaultValue: e}}, f: {header: {name: X-G, defaultValue: h}}, i: {formatter: "
+       "{value: '%PROTOCOL%'}}}}], metrics: [{providers: [{name: prometheus}], overrides: "
        "[{match: {metric: REQUEST_COUNT, mode: CLIENT}, disabled: true, tagOverrides: {a: {value: "
        "request.host}, response_code: {operation: REMOVE}}}]}]",
        ""},
@@ -129,9 +132,15 @@ TEST_CASE("object: Telemetry", "[config]") {
        "spec.accessLogging[0].filter.expression: regex \".*(?:().*\": missing ): .*(?:().*"},
       {"over all", "tracing: [{randomSamplingPercentage: 101}]",
        "spec.tracing[0].randomSamplingPercentage: expected a number from 0 to 100"},
-      {"tags of spans", "tracing: [{customTags: {a: {literal: {value: b}}}}]",
-       "spec.tracing[0].customTags: not supported: tags of spans; spans are not reported, set "
-       "disableSpanReporting"},
+      {"two who take spans", "tracing: [{providers: [{name: a}, {name: b}]}]",
+       "spec.tracing[0].providers: at most one"},
+      {"a tag of nothing", "tracing: [{customTags: {a: {}}}]",
+       "spec.tracing[0].customTags[\"a\"]: expected literal, environment, header or formatter"},
+      {"a tag of no header", "tracing: [{customTags: {a: {header: {name: 'x y'}}}}]",
+       "spec.tracing[0].customTags[\"a\"].header.name: expected the name of a header"},
+      {"an operator that is none", "tracing: [{customTags: {a: {formatter: {value: '%LOST%'}}}}]",
+       "spec.tracing[0].customTags[\"a\"].formatter.value: access log format: unknown operator "
+       "%LOST%"},
       {"metrics elsewhere", "metrics: [{providers: [{name: stackdriver}]}]",
        "spec.metrics[0].providers[0]: not supported: provider \"stackdriver\"; use prometheus, the "
        "page of statsd"},

@@ -117,6 +117,71 @@ TEST_CASE("telemetry: how many traces are sampled", "[discovery]") {
   }
 }
 
+TEST_CASE("telemetry: who takes spans, and what they say", "[discovery]") {
+  const auto mesh = [](const std::string& more) {
+    return "\n---\napiVersion: mesh/v1\nkind: MeshConfig\nmetadata: {name: m, namespace: "
+           "istio-system}\nspec: {extensionProviders: [{name: otel, opentelemetry: {service: "
+           "other/otel.example, port: 4317, maxTagLength: 100, grpc: {initialMetadata: [{name: a, "
+           "value: b}]}}}, {name: http, opentelemetry: {service: otel.example, port: 4318, http: "
+           "{path: /x, timeout: 5s, headers: [{name: a, value: b}]}}}, {name: bare, "
+           "opentelemetry: {}}]" +
+           more + "}\n";
+  };
+  const std::string otel = ", defaultProviders: {tracing: [otel]}";
+  // Of the mesh, the namespace and the workload; of the outbound side.
+  const auto spans = [&](const std::string& yaml) {
+    return listener_of(yaml, true)->filter_chains.at(0).spans;
+  };
+  CHECK(spans(mesh("")) == nullptr);
+  CHECK(spans(mesh("") + object("a", "tracing: [{}]")) == nullptr);
+  CHECK(spans(mesh("") + object("a", "tracing: [{providers: [{name: lost}]}]")) == nullptr);
+  CHECK(spans(mesh(otel) + object("a", "tracing: [{disableSpanReporting: true}]")) == nullptr);
+  CHECK(spans(mesh(otel) + object("a", "tracing: [{match: {mode: CLIENT}, "
+                                       "disableContextPropagation: true}]")) == nullptr);
+  REQUIRE(spans(mesh(otel)));
+  CHECK(spans(mesh(otel))->service == "ratings.demo");
+  CHECK(spans(mesh(otel))->path_bytes_max == 100);
+  CHECK(spans(mesh(otel))->collector ==
+        xds::SpanCollector{.cluster = "outbound|4317||otel.example",
+                           .http = false,
+                           .authority = "otel.example",
+                           .path = {},
+                           .timeout = {},
+                           .headers = {{"a", "b"}}});
+  const auto over = [&](const std::string& name) {
+    return spans(mesh(otel) + object("a", "tracing: [{providers: [{name: " + name + "}]}]"));
+  };
+  CHECK(over("http")->collector ==
+        xds::SpanCollector{.cluster = "outbound|4318||otel.example",
+                           .http = true,
+                           .authority = "otel.example",
+                           .path = "/x",
+                           .timeout = std::chrono::seconds(5),
+                           .headers = {{"a", "b"}}});
+  CHECK(over("bare")->collector == xds::SpanCollector());
+  CHECK(over("bare")->path_bytes_max == xds::SpanPolicy::kPathBytes);
+
+  // Each field has its nearest word; of tags the nearest list.
+  const auto policy = spans(
+      mesh(otel) +
+      object("m",
+             "tracing: [{randomSamplingPercentage: 7, enableIstioTags: false, customTags: {a: "
+             "{literal: {value: mesh}}, z: {literal: {value: mesh}}}}]",
+             "istio-system") +
+      object("n", "tracing: [{providers: [{name: http}]}, {match: {mode: SERVER}, providers: "
+                  "[{name: bare}]}]") +
+      object("w",
+             "selector: {matchLabels: {app: ratings}}, tracing: [{customTags: {h: {header: {name: "
+             "X-A, defaultValue: d}}, e: {environment: {name: MESH_TEST_UNSET, defaultValue: d}}, "
+             "f: {formatter: {value: '%REQ(X-A)%'}}}}]"));
+  REQUIRE(policy);
+  CHECK(policy->collector.cluster == "outbound|4318||otel.example");
+  std::string tags;
+  for (const auto& tag : policy->tags)
+    tags += tag.name + "=" + std::to_string(int(tag.kind)) + tag.text + "/" + tag.otherwise + " ";
+  CHECK(tags == "e=0d/ f=2/ h=1x-a/d ");
+}
+
 TEST_CASE("telemetry: how metrics are shown", "[discovery]") {
   using telemetry::Metric;
   const std::string off =

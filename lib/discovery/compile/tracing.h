@@ -1,0 +1,14 @@
+// Tracing as Telemetry objects and the MeshConfig choose it (Istio, "Telemetry"; "Tracing").
+// Inside of lib/discovery/compile only.
+#pragma once
+
+#include "discovery/compile/access_log.h"
+#include "discovery/compile/filters.h"
+
+namespace mesh::discovery {
+
+// Sets `tracing` of the manager, and who may sample. A provider without a service exports
+// nothing from an Envoy; forwarders report spans to statsd whatever it says.
+void add_tracing(const Model& model, const Node& node, Direction direction, HttpManager& manager);
+
+}  // namespace mesh::discovery
