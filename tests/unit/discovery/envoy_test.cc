@@ -41,7 +41,7 @@ Bootstrap bootstrap(const Model& model, const Node& node) {
   return result;
 }
 
-// `dir` has cert.pem, which is its own authority.
+// `dir` has cert.pem, which is its own authority, and its crl.pem.
 std::string others(const std::string& dir) {
   return R"(
 ---
@@ -72,7 +72,39 @@ spec:
   trafficPolicy:
     proxyProtocol: {version: V2}
     tls: {mode: SIMPLE, caCertificates: )" +
-         dir + R"(/cert.pem, subjectAltNames: [db.example]}
+         dir + R"(/cert.pem, caCrl: )" + dir + R"(/crl.pem, subjectAltNames: [db.example]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: any, namespace: demo}
+spec:
+  host: any.example
+  workloadSelector: {matchLabels: {app: ratings}}
+  trafficPolicy:
+    tunnel: {targetHost: 2001:db8::7, targetPort: 443}
+    connectionPool: {http: {http2KeepAlive: {interval: 30s, timeout: 5s}}}
+    outlierDetection: {outlierDetectionHttpErrorCodes: [404, 503]}
+    retryBudget: {percent: 30, budgetInterval: 4s}
+    loadBalancer: {zoneAwareLbSetting: {enabled: false}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: demo}
+spec:
+  host: web
+  trafficPolicy:
+    connectionPool: {http: {h2UpgradePolicy: UPGRADE, http2KeepAlive: {interval: 30s, timeout: 5s}}}
+    outlierDetection: {outlierDetectionHttpErrorCodes: [404]}
+    loadBalancer:
+      consistentHash: {httpCookie: {name: c, attributes: [{name: SameSite, value: Lax}, {name: Secure}]}}
+      zoneAwareLbSetting: {minClusterSize: 3, failover: [{from: eu, to: us}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: demo}
+spec:
+  hosts: [web]
+  http: [{match: [{uri: {prefix: /}, statPrefix: all}], route: [{destination: {host: web}}]}]
 ---
 apiVersion: mesh/v1
 kind: ServicePolicy
