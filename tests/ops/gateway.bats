@@ -267,6 +267,29 @@ shown() {
   as 000 server
 }
 
+@test "caCrl: a client whose certificate was revoked is refused, also once the list says so" {
+  certificate other ca URI:spiffe://outside/other
+  touch "$dir/index.txt"
+  printf '[ca]\ndefault_ca = d\n[d]\ndatabase = %s/index.txt\ndefault_md = sha256\ndefault_crl_days = 1\n' \
+    "$dir" >"$dir/ca.cnf"
+  authority() { openssl ca -config "$dir/ca.cnf" -cert "$dir/ca.pem" -keyfile "$dir/ca.key" "$@" 2>>"$dir/ca.log"; }
+  lists() { authority -gencrl -out "$dir/new.crl" && mv "$dir/new.crl" "$dir/ca.crl"; }
+  authority -revoke "$dir/other.pem"
+  lists
+  objects "  - port: {number: $https, name: https, protocol: HTTPS}
+    hosts: [a.example]
+    bind: 127.0.0.1
+    tls: {mode: MUTUAL, serverCertificate: $dir/server.pem, privateKey: $dir/server.key, caCertificates: $dir/ca.pem, caCrl: $dir/ca.crl}"
+  mesh_up
+  as() { answers "$1" a.example "$https" /who --cert "$dir/$2.pem" --key "$dir/$2.key"; }
+  until_true as 200 client
+  as 000 other
+  authority -revoke "$dir/client.pem"
+  lists
+  until_true as 000 client
+  as 200 server
+}
+
 @test "a gateway passes TLS through undecrypted, by the name that the client asks for" {
   local backend
   backend=$(free_port)

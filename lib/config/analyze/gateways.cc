@@ -190,6 +190,7 @@ void Analyzer::files(const v1::Object& object, const Server& server, const std::
   look(path + ".serverCertificate", tls.server_certificate());
   look(path + ".privateKey", tls.private_key());
   look(path + ".caCertificates", tls.ca_certificates());
+  look(path + ".caCrl", tls.ca_crl());
   for (int i = 0; i < tls.tls_certificates_size(); ++i) {
     const std::string at = at_index(path + ".tlsCertificates", i);
     look(at + ".serverCertificate", tls.tls_certificates(i).server_certificate());

@@ -51,6 +51,7 @@ std::vector<std::pair<const char*, bool>> certificate_fields(const Tls& tls) {
 // What is asked of clients' certificates, beside who signed them.
 std::vector<std::pair<const char*, bool>> client_fields(const Tls& tls) {
   return {{".caCertCredentialName", !tls.ca_cert_credential_name().empty()},
+          {".caCrl", !tls.ca_crl().empty()},
           {".subjectAltNames", !tls.subject_alt_names().empty()},
           {".verifyCertificateSpki", !tls.verify_certificate_spki().empty()},
           {".verifyCertificateHash", !tls.verify_certificate_hash().empty()}};
@@ -107,6 +108,14 @@ void check_own(const Tls& tls, const std::string& path, Checker& checker) {
                    "expected at most two certificates, as RSA and ECDSA");
 }
 
+// Beside authorities in a file, as in Istio.
+void check_revocations(const Tls& tls, const std::string& path, Checker& checker) {
+  if (tls.ca_crl().empty()) return;
+  check_file(path + ".caCrl", tls.ca_crl(), checker);
+  checker.expect(tls.credential_name().empty() && tls.credential_names().empty(), path + ".caCrl",
+                 "is for certificates in files, and a credential is named");
+}
+
 void check_pins(const Tls& tls, const std::string& path, Checker& checker) {
   constexpr size_t kSha256Bytes = 32;
   for (int i = 0; i < tls.verify_certificate_spki_size(); ++i) {
@@ -135,6 +144,7 @@ void check_certificates(const Tls& tls, const std::string& path, Checker& checke
   }
   check_own(tls, path, checker);
   check_pins(tls, path, checker);
+  check_revocations(tls, path, checker);
   if (tls.mode() != Tls::SIMPLE) return check_authorities(tls, path, checker);
   auto asked = client_fields(tls);
   asked.emplace_back(".caCertificates", !tls.ca_certificates().empty());

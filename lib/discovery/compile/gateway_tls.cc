@@ -54,6 +54,7 @@ void set_gateway_tls(std::string_view trust_domain, const Settings& settings, bo
     auto& validation = *common.mutable_validation_context();
     validation.mutable_trusted_ca()->set_filename(settings.ca_certificates());
     for (const auto& name : settings.subject_alt_names()) add_name(name, validation);
+    if (!settings.ca_crl().empty()) validation.mutable_crl()->set_filename(settings.ca_crl());
     // Istio leaves these out where certificates are files; here they hold whatever they are.
     *validation.mutable_verify_certificate_spki() = settings.verify_certificate_spki();
     *validation.mutable_verify_certificate_hash() = settings.verify_certificate_hash();

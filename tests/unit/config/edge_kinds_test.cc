@@ -104,6 +104,12 @@ TEST_CASE("object: Gateway", "[config]") {
        "spec.servers[0].tls.caCertCredentialName: clients show no certificate with mode SIMPLE; "
        "use "
        "MUTUAL"},
+      {"clients that are revoked",
+       tls("mode: MUTUAL, caCertificates: /ca.pem, caCrl: /ca.crl, " + files), ""},
+      {"revoked clients of a credential", tls("mode: MUTUAL, credentialName: a, caCrl: /ca.crl"),
+       "spec.servers[0].tls.caCrl: is for certificates in files, and a credential is named"},
+      {"revoked clients that are not asked", tls("mode: SIMPLE, caCrl: /ca.crl, " + files),
+       "spec.servers[0].tls.caCrl: clients show no certificate with mode SIMPLE; use MUTUAL"},
       {"several credentials", tls("mode: SIMPLE, credentialNames: [a, b]"), ""},
       {"three credentials", tls("mode: SIMPLE, credentialNames: [a, b, c]"),
        "spec.servers[0].tls.credentialNames: expected at most two certificates, as RSA and ECDSA"},

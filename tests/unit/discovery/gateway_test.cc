@@ -242,11 +242,12 @@ TEST_CASE("gateway: several certificates of a server, and clients whose own are 
   };
   using Names = std::vector<std::string>;
   const auto files = context(
-      "mode: MUTUAL, caCertificates: /ca.pem, verifyCertificateSpki: "
+      "mode: MUTUAL, caCertificates: /ca.pem, caCrl: /ca.crl, verifyCertificateSpki: "
       "['qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo='], tlsCertificates: [{serverCertificate: "
       "/a.pem, privateKey: /a.key}, {serverCertificate: /b.pem, privateKey: /b.key}]");
   CHECK(files.certificate_secrets == Names{"file-cert:/a.pem~/a.key", "file-cert:/b.pem~/b.key"});
   CHECK(files.validation_secret == "file-root:/ca.pem");
+  CHECK(files.crl.file == "/ca.crl");
   CHECK(files.key_hashes == Names{std::string(64, 'a')});
   const auto named =
       context("mode: MUTUAL, credentialNames: [rsa, ecdsa], verifyCertificateHash: ['" +
