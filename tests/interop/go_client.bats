@@ -33,7 +33,7 @@ client() {  # client TARGET CHECK...
 
 @test "five thousand streams at once, more than are taken, and readers that do not read: all are served in the end" {
   up '{}'
-  client "unix:$dir/run/xds.sock" slow crowd
+  client "unix:$dir/run/xds.sock" refuser slow crowd
   discoveryd=$(pgrep -P "$up" -f "$build/discoveryd ")
   [ "$(awk '/VmHWM/ { print $2 }' "/proc/$discoveryd/status")" -lt 400000 ]
   few() { [ "$(ls "/proc/$discoveryd/fd" | wc -l)" -lt 100 ]; }

@@ -56,7 +56,8 @@ func (w *witness) crowd() error {
 					if err != nil {
 						return nil, err
 					}
-					return s, s.write(request{url: cdsURL, held: held})
+					_ = s.write(request{url: cdsURL, held: held}) // reading tells why it failed
+					return s, nil
 				})
 				lock.Lock()
 				defer lock.Unlock()
@@ -178,6 +179,60 @@ func (w *witness) slow() error {
 			}
 		}
 		s.close()
+	}
+	return nil
+}
+
+// Refuses all that comes, at once, under other names each time: what is refused is not sent
+// again before it changes, and others are served meanwhile.
+func (w *witness) refuser() error {
+	if err := w.putOther(22000); err != nil {
+		return err
+	}
+	for _, delta := range []bool{false, true} {
+		if err := w.with(delta, w.node(), func(s *stream) error {
+			if err := s.ask(edsURL, other); err != nil {
+				return err
+			}
+			came, names := 0, 0
+			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+				select {
+				case r := <-s.responses:
+					if r.err != nil {
+						return r.err
+					}
+					if r.bodies[other] != nil {
+						came++
+					}
+					answer := request{url: r.url, nonce: r.nonce, refusal: "no"}
+					if names++; names < 100 {
+						answer.subscribe = []string{fmt.Sprintf("outbound|80||none%d", names)}
+					}
+					if err := s.write(answer); err != nil {
+						return err
+					}
+				case <-time.After(moment):
+				}
+				if came > 2 {
+					return errors.New("a storm of what was refused")
+				}
+			}
+			if err := w.putOther(22001); err != nil {
+				return err
+			}
+			for {
+				r, err := s.until(edsURL)
+				if err != nil {
+					return err
+				}
+				if port, err := portOf(r, other); err == nil && port == 22001 {
+					break
+				}
+			}
+			return w.putOther(22000)
+		}); err != nil {
+			return fmt.Errorf("incremental %v: %w", delta, err)
+		}
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func main() {
 		"strangers":     w.strangers,
 		"crowd":         w.crowd,
 		"slow":          w.slow,
+		"refuser":       w.refuser,
 		"proxyless":     w.proxyless,
 		"proxyless_tls": w.proxylessTLS,
 	}
