@@ -49,8 +49,12 @@ Standalone::Standalone(daemon::Runtime& runtime, std::string file, const Options
                                   .node_id = options.node_id,
                                   .zone = options.zone,
                                   .workers = options.workers}),
+      spans_(runtime.loop(), forwarder_),
       admin_(runtime.loop(), forwarder_, admin_host()),
-      reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {}
+      reopen_(runtime.loop(), SIGUSR1, [this] { forwarder_.reopen_logs(); }) {
+  forwarder_.report_spans_by(
+      [this](const telemetry::SpanBatch& batch) { return spans_.report(batch); });
+}
 
 Standalone::~Standalone() = default;
 

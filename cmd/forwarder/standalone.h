@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/forwarder/span_exporters.h"
 #include "cmd/forwarder/takeover.h"
 #include "daemon/runtime.h"
 #include "event/signal.h"
@@ -59,6 +60,7 @@ class Standalone final : public daemon::Service {
   xds::Bootstrap bootstrap_;  // in use; without its values
   WallTime updated_{};
   forward::Forwarder forwarder_;
+  SpanExporters spans_;
   std::unique_ptr<AdsSource> ads_;  // where a server is asked
   forward::Admin admin_;
   event::Signal reopen_;  // SIGUSR1

@@ -198,6 +198,43 @@ one_trace() {  # one_trace: of a good request and of a bad one, as the collector
   shows '^mesh_statsd_spans_exported_total 0$'
 }
 
+@test "a forwarder on a bootstrap exports its spans itself" {
+  collect grpc
+  cat >"$dir/bootstrap.yaml" <<YAML
+node: {id: edge-1, cluster: edge}
+static_resources:
+  listeners:
+  - name: front
+    traffic_direction: INBOUND
+    address: {socket_address: {address: 127.0.0.1, port_value: $outbound}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: front
+          tracing:
+            provider:
+              name: envoy.tracers.opentelemetry
+              typed_config:
+                "@type": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig
+                service_name: edge
+                grpc_service: {envoy_grpc: {cluster_name: collector}, initial_metadata: [{key: x-key, value: secret}]}
+          route_config: {virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: app}}]}]}
+          http_filters: [{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+  clusters:
+  - {name: app, load_assignment: {cluster_name: app, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: $app}}}}]}]}}
+  - {name: collector, load_assignment: {cluster_name: collector, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: $collector_port}}}}]}]}}
+YAML
+  start forwarder -c "$dir/bootstrap.yaml" --concurrency 2 --user "$(id -un)"
+  until_true is 200 /200/first
+  is 200 /200/a
+  until_true collected edge /200/a
+  [ "$(span edge /200/a tags/node_id)" = edge-1 ]
+  [ "$(span edge /200/a headers/x-key)" = secret ]
+  [ "$(span edge /200/a kind)" = SPAN_KIND_SERVER ]
+}
+
 @test "settings of otlp that are wrong are refused" {
   settings 'protocol: zipkin'
   run "$build/statsd" -n -c "$dir/statsd.yaml"
