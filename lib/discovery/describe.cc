@@ -1,6 +1,7 @@
 #include "discovery/describe.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -111,6 +112,20 @@ class Describer {
       for (int i = 0; i < rule->spec.subsets_size(); ++i)
         add(out, origin + " subsets[" + std::to_string(i) + "]",
             describe_subset(rule->spec.subsets(i)));
+    }
+    // Each for some of the callers, in the place of the above.
+    for (const auto& rule : model_.objects().destination_rules) {
+      if (!rule.spec.has_workload_selector() ||
+          host_match(model_.resolve(rule.spec.host(), rule.ns), service.host) == 0)
+        continue;
+      std::string labels;
+      const auto& wanted = rule.spec.workload_selector().match_labels();
+      for (const auto& [key, value] :
+           std::map<std::string, std::string>(wanted.begin(), wanted.end()))
+        labels += (labels.empty() ? "" : ",") + key + "=" + value;
+      add(out, origin_of("DestinationRule", rule.ns, rule.name),
+          "callers " + labels + " of " + rule.ns + ": " +
+              describe_policy(rule.spec.traffic_policy()));
     }
     std::set<const void*> told;
     const auto policy = [&](const std::string& subset) {

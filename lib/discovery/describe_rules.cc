@@ -108,6 +108,9 @@ std::string describe_policy(const istio::TrafficPolicy& policy) {
   if (policy.has_retry_budget()) parts.emplace_back("retry budget");
   if (policy.has_tls())
     parts.push_back("TLS " + istio::ClientTLSSettings::TLSmode_Name(policy.tls().mode()));
+  if (policy.has_tunnel())
+    parts.push_back("through a proxy to " + policy.tunnel().target_host() + ":" +
+                    std::to_string(policy.tunnel().target_port()));
   if (!policy.port_level_settings().empty()) parts.emplace_back("settings of ports");
   return parts.empty() ? "no policy of its own" : text::join(parts, ", ");
 }

@@ -126,7 +126,9 @@ class Walk {
     for (const auto& target : chain_->tcp->targets)
       add({.cluster = target.cluster},
           100.0 * double(target.weight) / double(chain_->tcp->weight_sum));
-    conclude("bytes are relayed, nothing of HTTP is looked at; ");
+    const std::string& beyond = chain_->tcp->tunnel_to;
+    conclude((beyond.empty() ? "" : "the endpoint is asked for " + beyond + " by CONNECT; ") +
+             "bytes are relayed, nothing of HTTP is looked at; ");
     return false;
   }
 
