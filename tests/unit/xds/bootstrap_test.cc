@@ -171,4 +171,54 @@ TEST_CASE("dynamic resources that cannot be had are refused by the field") {
              Catch::Contains("no cluster \"nowhere\""));
 }
 
+// A cluster whose trust bundle has this source.
+std::string trusting(const std::string& source) {
+  return R"(  - name: back
+    transportSocket:
+      name: tls
+      typedConfig:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        commonTlsContext: {validationContextSdsSecretConfig: {name: roots, sdsConfig: )" +
+         source + "}}\n";
+}
+
+TEST_CASE("a secret of a server needs the server, and nothing else that is dynamic") {
+  const auto asks = [](const std::string& cluster) {
+    return "{initialFetchTimeout: 3s, apiConfigSource: {apiType: DELTA_GRPC, transportApiVersion: "
+           "V3, "
+           "grpcServices: [{envoyGrpc: {clusterName: " +
+           cluster + "}}]}}";
+  };
+  std::string agent = dynamic("");
+  agent.erase(agent.find("dynamicResources"));
+  const auto result = read(bootstrap(agent + trusting(asks("xds"))));
+  INFO((result ? "" : result.error().text));
+  REQUIRE(result);
+  CHECK_FALSE(result->dynamic);
+  CHECK(asks_for_secrets(result->config));
+  const TlsContext& context = *result->config.clusters.at("back")->tls;
+  CHECK(context.validation_secret == "sds:xds/roots");
+  REQUIRE(context.sources.size() == 1);
+  CHECK(context.sources[0].name == "roots");
+  CHECK(context.sources[0].timeout == std::chrono::seconds(3));
+  REQUIRE(context.sources[0].server);
+  CHECK(context.sources[0].server->incremental);
+  CHECK_FALSE(check_mesh_secrets(*result->config.clusters.at("back")));
+  const auto refused = [](const std::string& yaml) {
+    const auto wrong = read(yaml);
+    return wrong ? "no error" : wrong.error().text;
+  };
+  CHECK_THAT(refused(bootstrap(agent + trusting("{ads: {}}"))),
+             Catch::Contains("secret \"roots\" is not among static_resources.secrets"));
+  CHECK_THAT(refused(bootstrap(agent + trusting(asks("app")))),
+             Catch::Contains("cluster \"app\" does not speak HTTP/2"));
+  CHECK_THAT(refused(bootstrap(agent + trusting(asks("nowhere")))),
+             Catch::Contains("no cluster \"nowhere\" in static_resources"));
+  CHECK_THAT(refused(bootstrap(agent + trusting("{path: /a}"))), Catch::Contains("path"));
+  CHECK_THAT(
+      refused(bootstrap("  - name: other\n    type: EDS\n    edsClusterConfig: {edsConfig: " +
+                        asks("xds") + "}\n" + agent)),
+      Catch::Contains("only ads is supported"));
+}
+
 }  // namespace
