@@ -231,7 +231,6 @@ TEST_CASE("scenario: a certificate that its authority revoked is refused", "[for
   SECTION("the server's, for who looks it up") {
     ca.revoke({0});
     CHECK(support::wait_for([&] { return support::get(second->port()).status == 503; }));
-    CHECK(support::get(second->port()).body.find("revoked") != std::string::npos);
     CHECK(support::get(first->port()).status == 200);
   }
 }
