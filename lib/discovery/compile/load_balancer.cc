@@ -103,13 +103,14 @@ void set_load_balancer(const istio::LoadBalancerSettings& from, const Extra* ext
   if (from.has_zone_aware_lb_setting()) {
     const auto& zone = from.zone_aware_lb_setting();
     auto& into = *cluster.mutable_common_lb_config()->mutable_zone_aware_lb_config();
-    // Said explicitly, as Envoy's own zone-aware routing is on where nothing is said.
+    // Off has to be said: Envoy routes by zones where nothing is.
     if (zone.has_enabled() && !zone.enabled().value()) into.mutable_routing_enabled()->set_value(0);
     if (zone.has_min_cluster_size()) *into.mutable_min_cluster_size() = zone.min_cluster_size();
   }
   if (extra != nullptr && extra->has_zone_aware()) {
     const auto& zone = extra->zone_aware();
     auto& into = *cluster.mutable_common_lb_config()->mutable_zone_aware_lb_config();
+    into.Clear();
     if (zone.has_routing_enabled())
       into.mutable_routing_enabled()->set_value(zone.routing_enabled().value());
     if (zone.min_cluster_size() > 0)
