@@ -31,7 +31,6 @@ struct FreeMulti {
 
 class Fetcher::Thread {
  public:
-
   Thread() : multi_(curl_multi_init()) {
     MESH_CHECK(multi_ != nullptr);
     // Signals are the main thread's.
@@ -160,8 +159,8 @@ class Fetcher::Thread {
     transfers_.erase(found);
     curl_multi_remove_handle(multi_.get(), easy);
     const auto answer = [&](Errc kind, const std::string& what) {
-      transfer->task.answered(Error{
-          kind, (transfer->task.post ? "POST " : "GET ") + transfer->task.request.url + ": " + what});
+      transfer->task.answered(Error{kind, (transfer->task.post ? "POST " : "GET ") +
+                                              transfer->task.request.url + ": " + what});
     };
     if (transfer->too_big)
       return answer(Errc::TooBig,
@@ -199,8 +198,8 @@ void Fetcher::get(Request request, Done done) {
   start(false, std::move(request), [url, done = std::move(done)](Result<Response> response) {
     if (!response) return done(std::move(response).error());
     if (response->status != 200)
-      return done(Error{Errc::Unavailable,
-                        "GET " + url + ": status " + std::to_string(response->status)});
+      return done(
+          Error{Errc::Unavailable, "GET " + url + ": status " + std::to_string(response->status)});
     done(std::move(response->body));
   });
 }

@@ -2,7 +2,8 @@
 //
 // Transfers run side by side in a thread of libcurl's, begun when needed. Servers prove
 // themselves to the system's authorities or to those of a file; redirects of get() are followed
-// a few times, never from HTTPS to HTTP, those of post() are not. The proxies of the environment hold.
+// a few times, never from HTTPS to HTTP, those of post() are not. The proxies of the environment
+// hold.
 #pragma once
 
 #include <functional>

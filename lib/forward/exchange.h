@@ -198,6 +198,7 @@ class Exchange final : private http::StreamHandler,
   telemetry::AccessEntry entry();  // all but the duration
   void log(Duration duration);
   void begin_span(bool trace_began);
+  void name_span();  // of the route, to the next hop
   void end_span(Duration duration);
   void tag_request(telemetry::SpanBatch& batch, size_t path_bytes_max);
   void tag_response(telemetry::SpanBatch& batch);

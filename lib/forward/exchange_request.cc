@@ -20,8 +20,8 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
       {.secure = connection_->secure(),
        .remote_host = edge ? std::string_view(connection_->remote_host()) : std::string_view()},
       worker_.random(), scratch_);
-  clean_head(notes);
   if (notes.trace != HeadNotes::Trace::None) begin_span(notes.trace == HeadNotes::Trace::Begun);
+  clean_head(notes);
   grpc_ = is_grpc(head.fields);
   original_path_ = head.path;
   if (const uint32_t overload = worker_.overload(); overload != 0 && shed(overload)) return;
@@ -45,6 +45,7 @@ void Exchange::route_request(bool end, bool may_wait) {
     }
   }
   if (end) request_complete();
+  if (extras_ && extras_->traced) name_span();
   if (phase_ == Phase::Head) next_try();
 }
 

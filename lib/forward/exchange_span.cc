@@ -10,6 +10,8 @@
 namespace mesh::forward {
 namespace {
 
+constexpr std::string_view kOperation = "x-envoy-decorator-operation";
+
 std::string_view value_of(const http::Fields& fields, std::string_view name,
                           std::string_view otherwise = "-") {
   return fields.get(name).value_or(otherwise);
@@ -46,6 +48,11 @@ void Exchange::begin_span(bool trace_began) {
   extras.traced = true;
   extras.span = {.trace_id = context->trace_id, .span_id = context->parent_id, .parent_id = {}};
   if (start_wall_ == WallTime{}) start_wall_ = worker_.loop().wall();
+  if (inbound_)
+    if (const auto name = head_->fields.get(kOperation)) {
+      extras.span_name = *name;
+      head_->fields.remove(kOperation);
+    }
   if (trace_began) return;
   extras.span.parent_id = context->parent_id;
   const telemetry::TraceContext ours = telemetry::child_of(*context, worker_.random());
@@ -54,14 +61,22 @@ void Exchange::begin_span(bool trace_began) {
   head_->fields.set("traceparent", scratch_.keep(telemetry::format_traceparent(ours, text)));
 }
 
+void Exchange::name_span() {
+  if (!inbound_ && route_->decorator != nullptr && route_->decorator->propagate)
+    head_->fields.set(kOperation, route_->decorator->operation);
+}
+
 void Exchange::end_span(Duration duration) {
   extras_->traced = false;
   const xds::SpanPolicy& policy = *chain_->config->spans;
-  const bool outbound = connection_->listener().config->direction == xds::TrafficDirection::Outbound;
+  const bool outbound =
+      connection_->listener().config->direction == xds::TrafficDirection::Outbound;
   const http::Fields& fields = head_->fields;
   telemetry::SpanBatch& batch = worker_.spans().batch(policy);
-  std::string name = outbound ? "egress " : "ingress";
-  if (outbound) name += head_->authority;
+  std::string name = extras_->span_name;
+  if (name.empty() && route_ != nullptr && route_->decorator != nullptr)
+    name = route_->decorator->operation;
+  if (name.empty()) name = outbound ? "egress " + std::string(head_->authority) : "ingress";
   // OpenTelemetry, "HTTP spans": what is the client's fault is no error of the server.
   const bool failed = status_ >= (outbound ? 400 : 500);
   batch.begin({.context = extras_->span,

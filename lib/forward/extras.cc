@@ -13,6 +13,7 @@ void Extras::add_tried(balance::HostIndex host, const resilience::RetryPolicy& p
 void Extras::clear() {
   own_response.clear();
   location.clear();
+  span_name.clear();
   transport_failure.clear();
   pick = {};
   variant.reset();

@@ -53,6 +53,7 @@ struct Extras {
   // Of a request whose trace is sampled, where spans are reported.
   bool traced = false;
   telemetry::SpanContext span;
+  std::string span_name;  // as the hop before calls it; empty: it does not
 
   // Tunnels.
   bool terminate_connect = false;

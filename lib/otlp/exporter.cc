@@ -75,8 +75,7 @@ void Exporter::on_outcome(const Outcome& outcome) {
   const Duration longest =
       std::min<Duration>(kPauseMax, kPauseMin * (1 << std::min(tries_ - 1, 5U)));
   // Between half of it and all.
-  const Duration pause =
-      longest / 2 + Duration(random_.below(uint64_t(longest.count() / 2 + 1)));
+  const Duration pause = longest / 2 + Duration(random_.below(uint64_t(longest.count() / 2 + 1)));
   pause_.arm(std::max(pause, std::min<Duration>(outcome.wait, kGiveUpAfter)));
 }
 

@@ -73,8 +73,8 @@ class Exporter {
   std::deque<Report> waiting_;
   size_t waiting_spans_ = 0;  // of the present request too
   size_t waiting_bytes_ = 0;
-  Report now_;        // the present request; no spans: there is none
-  Instant began_{};   // it was sent first
+  Report now_;       // the present request; no spans: there is none
+  Instant began_{};  // it was sent first
   uint32_t tries_ = 0;
   bool works_ = true;  // the last thing that was said
   Counts counts_;

@@ -65,11 +65,9 @@ void GrpcSender::look_up() {
 void GrpcSender::send(const std::string& request, Done done) {
   answer_.clear();
   done_ = std::move(done);
-  call_ = channel_.start(kExport,
-                         {.metadata = options_.metadata,
-                          .timeout = options_.timeout,
-                          .wait_for_ready = false},
-                         *this);
+  call_ = channel_.start(
+      kExport,
+      {.metadata = options_.metadata, .timeout = options_.timeout, .wait_for_ready = false}, *this);
   call_->send(request, true);
 }
 

@@ -24,10 +24,10 @@ void HttpSender::send(const std::string& request, Done done) {
                                .headers = options_.headers,
                                .unix_path = options_.unix_path};
   post.headers.emplace_back("content-type: application/x-protobuf");
-  fetcher_.post(std::move(post), [done = std::move(done)](
-                                     const Result<fetch::Fetcher::Response>& response) {
-    done(outcome_of(response));
-  });
+  fetcher_.post(std::move(post),
+                [done = std::move(done)](const Result<fetch::Fetcher::Response>& response) {
+                  done(outcome_of(response));
+                });
 }
 
 }  // namespace mesh::otlp

@@ -24,6 +24,12 @@ namespace mesh::route {
 
 struct RequestPolicy;
 
+// How spans of the requests are called, and whether the next hop is told.
+struct Decorator {
+  std::string operation;
+  bool propagate = true;
+};
+
 // A header matcher: config.route.v3.HeaderMatcher. Several fields of one name
 // are matched as one value, joined by ",". A missing field does not match a
 // value, inverted or not; it matches an inverted `present_only`.
@@ -110,6 +116,8 @@ struct Route {
   std::vector<Mirror> mirrors = {};
   std::vector<HashPolicy> hash_policies = {};
   std::vector<Upgrade> upgrades = {};  // over those of the connection manager, by type
+  std::shared_ptr<const Decorator> decorator =
+      {};  // null: spans have the name of the listener's side
   // Where in the user's files this came from: "reviews.yaml:14:7".
   std::string provenance = {};
 };

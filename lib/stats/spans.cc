@@ -8,8 +8,7 @@ namespace mesh::stats {
 namespace {
 
 namespace otlp = opentelemetry::proto::trace::v1;
-using Attributes =
-    google::protobuf::RepeatedPtrField<opentelemetry::proto::common::v1::KeyValue>;
+using Attributes = google::protobuf::RepeatedPtrField<opentelemetry::proto::common::v1::KeyValue>;
 
 // OTLP's strings are UTF-8, and what requests say may be anything: what is not ASCII is
 // a "?" each.
@@ -55,8 +54,7 @@ void encode(const telemetry::SpanBatch::Span& span, otlp::Span& out) {
 
 }  // namespace
 
-void encode(const telemetry::SpanBatch& batch, std::string_view version,
-            otlp::ResourceSpans& out) {
+void encode(const telemetry::SpanBatch& batch, std::string_view version, otlp::ResourceSpans& out) {
   Attributes& resource = *out.mutable_resource()->mutable_attributes();
   add("service.name", batch.service(), resource);
   add("telemetry.sdk.language", "cpp", resource);

@@ -70,6 +70,13 @@ Result<route::Route> decode_route(const pb::Route& route, const std::string& pat
   if (edits)
     result.edits.insert(inherited.wide_edits_first ? result.edits.end() : result.edits.begin(),
                         std::move(edits));
+  if (route.has_decorator()) {
+    const auto& decorator = route.decorator();
+    if (decorator.operation().empty())
+      return refuse(path_of(path, "decorator.operation"), "is empty");
+    result.decorator = std::make_shared<const route::Decorator>(route::Decorator{
+        decorator.operation(), !decorator.has_propagate() || decorator.propagate().value()});
+  }
   result.provenance = provenance_of(route);
   return result;
 }

@@ -92,7 +92,8 @@ Result<SpanCollector> decode_grpc(const envoy::config::core::v3::GrpcService& se
                                   const std::string& path) {
   SpanCollector collector;
   collector.cluster = service.envoy_grpc().cluster_name();
-  if (collector.cluster.empty()) return refuse(path_of(path, "envoy_grpc.cluster_name"), "is empty");
+  if (collector.cluster.empty())
+    return refuse(path_of(path, "envoy_grpc.cluster_name"), "is empty");
   collector.authority = service.envoy_grpc().authority();
   for (const auto& header : service.initial_metadata())
     collector.headers.emplace_back(text::to_lower(header.key()), header.value());

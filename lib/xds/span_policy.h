@@ -19,8 +19,8 @@ namespace mesh::xds {
 struct SpanTag {
   std::string name;
   enum class Kind : uint8_t { Literal, Header, Format } kind = Kind::Literal;
-  std::string text;  // Literal: the value; Header: the field's name in lower case
-  std::string otherwise;  // Header: where there is no such field
+  std::string text;                // Literal: the value; Header: the field's name in lower case
+  std::string otherwise;           // Header: where there is no such field
   telemetry::AccessFormat format;  // Format
 };
 

@@ -69,8 +69,8 @@ YAML
   until_true told CLIENT SERVER
   [ "$(span envoy SERVER trace)" = "$(span mesh CLIENT trace)" ]
   [ "$(span envoy SERVER parent)" = "$(span mesh CLIENT id)" ]
-  [ "$(span mesh CLIENT name)" = "egress ratings" ]
-  [ "$(span envoy SERVER name)" = ingress ]
+  [ "$(span mesh CLIENT name)" = "ratings:80/*" ]
+  [ "$(span envoy SERVER name)" = "ratings:80/*" ]
   [ "$(span envoy SERVER service)" = ratings.demo ]
   [ "$(span mesh CLIENT service)" = reviews.demo ]
 
@@ -79,7 +79,8 @@ YAML
   until_true told SERVER CLIENT
   [ "$(span mesh SERVER trace)" = "$(span envoy CLIENT trace)" ]
   [ "$(span mesh SERVER parent)" = "$(span envoy CLIENT id)" ]
-  [ "$(span envoy CLIENT name)" = "egress reviews" ]
+  [ "$(span envoy CLIENT name)" = "reviews:80/*" ]
+  [ "$(span mesh SERVER name)" = "reviews:80/*" ]
 
   # The caller of either kind says the same of such a request, and so does the called.
   common_tags envoy CLIENT >"$dir/envoy.client"

@@ -88,8 +88,8 @@ const std::string kProvider = object(
 
 // web-1 calls reviews-1, whose application is `application`.
 std::string world(uint16_t port, const Origin& application) {
-  return kProvider + instance("web", "web-1", 9, "", ", serviceAccount: web") +
-         service("reviews") + instance("reviews", "reviews-1", port, "", ", serviceAccount: reviews") +
+  return kProvider + instance("web", "web-1", 9, "", ", serviceAccount: web") + service("reviews") +
+         instance("reviews", "reviews-1", port, "", ", serviceAccount: reviews") +
          object("Sidecar", "reviews-1",
                 "{workloadSelector: {labels: {app: reviews}}, ingress: [{port: {number: " +
                     std::to_string(port) + ", protocol: HTTP, name: http}, defaultEndpoint: '" +
@@ -122,8 +122,10 @@ TEST_CASE("tracing: one trace over two forwarders", "[forwarder]") {
   CHECK(client.client);
   CHECK_FALSE(server.client);
   CHECK_FALSE(client.error);
-  CHECK(client.name == "egress reviews");
-  CHECK(server.name == "ingress");
+  // As Istio calls it; the caller tells the called.
+  CHECK(client.name == "reviews:80/*");
+  CHECK(server.name == client.name);
+  CHECK(application.seen().at(0).field("x-envoy-decorator-operation").empty());
   CHECK(client.service == "web.demo");
   CHECK(server.service == "reviews.demo");
   // The application has the server's span as its parent.
@@ -167,8 +169,9 @@ TEST_CASE("tracing: what failed, and whose fault it is", "[forwarder]") {
     return wire.send(support::response(std::stoi(request.start.substr(5, 3)), "x"));
   });
   const uint16_t port = support::unused_port();
-  Mesh mesh(world(port, application) +
-            telemetry_object("{tracing: [{randomSamplingPercentage: 100, enableIstioTags: false}]}"));
+  Mesh mesh(
+      world(port, application) +
+      telemetry_object("{tracing: [{randomSamplingPercentage: 100, enableIstioTags: false}]}"));
   Proxy& callee = mesh.start("reviews-1", count);
   Proxy& caller = mesh.start("web-1", count);
   Spans served(callee), called(caller);
@@ -193,6 +196,7 @@ TEST_CASE("tracing: what failed, and whose fault it is", "[forwarder]") {
   CHECK(support::get(caller.port("outbound"), "/lost", "nobody").status == 404);
   const Span lost = called.of("/lost");
   CHECK(lost.tags.at("response_flags") == "NR");
+  CHECK(lost.name == "egress nobody");
   CHECK_FALSE(lost.tags.contains("upstream_cluster"));
 }
 
@@ -207,9 +211,9 @@ TEST_CASE("tracing: who comes with a decision keeps it, and only sampled ones ar
   Spans served(callee);
   const std::string trace = "0af7651916cd43dd8448eb211c80319c";
   const auto ask = [&](const std::string& path, const std::string& flags) {
-    return support::get(port, path, "reviews",
-                        "traceparent: 00-" + trace + "-b7ad6b7169203331-" + flags +
-                            "\r\ntracestate: a=b\r\n");
+    return support::get(
+        port, path, "reviews",
+        "traceparent: 00-" + trace + "-b7ad6b7169203331-" + flags + "\r\ntracestate: a=b\r\n");
   };
   REQUIRE(ask("/unsampled", "00").status == 200);
   REQUIRE(support::get(port, "/nobody", "reviews").status == 200);
@@ -218,6 +222,7 @@ TEST_CASE("tracing: who comes with a decision keeps it, and only sampled ones ar
   CHECK(span.trace == trace);
   CHECK(span.parent == "b7ad6b7169203331");
   CHECK(span.state == "a=b");
+  CHECK(span.name == "ingress");
   CHECK(served.count() == 1);
   const auto seen = application.seen();
   CHECK(seen.at(0).field("traceparent") == "00-" + trace + "-b7ad6b7169203331-00");
@@ -235,8 +240,7 @@ TEST_CASE("tracing: who comes with a decision keeps it, and only sampled ones ar
                                     "disableSpanReporting: true}]}"));
   REQUIRE(support::wait_for([&] { return callee.in_force() == 3; }));
   REQUIRE(ask("/silent", "01").status == 200);
-  CHECK(application.seen().back().field("traceparent") ==
-        "00-" + trace + "-b7ad6b7169203331-01");
+  CHECK(application.seen().back().field("traceparent") == "00-" + trace + "-b7ad6b7169203331-01");
   CHECK(served.count() == 2);
 }
 

@@ -15,6 +15,7 @@
 #include "discovery/compile/match.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/telemetry.h"
+#include "discovery/compile/tracing.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -170,6 +171,7 @@ class Hosts {
       if (!routes.empty()) *config.add_virtual_hosts() = std::move(one);
     }
     add_session_policies(model_, node_, config);
+    name_operations(model_, config);
     return resource(name, config);
   }
 

@@ -9,6 +9,7 @@
 #include "discovery/compile/match.h"
 #include "discovery/compile/origin.h"
 #include "discovery/compile/session_policies.h"
+#include "discovery/compile/tracing.h"
 #include "envoy/config/route/v3/route.pb.h"
 
 namespace mesh::discovery {
@@ -49,6 +50,7 @@ class Compiler {
     if (scope_.own_hosts) add_bare_hosts();
     if (scope_.captured || egress_proxy(model_, node_)) add_unknown();
     add_session_policies(model_, node_, config_);
+    name_operations(model_, config_);
     return resource(config_.name(), config_);
   }
 

@@ -1,7 +1,9 @@
 #include "discovery/compile/tracing.h"
 
+#include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/telemetry.h"
 #include "envoy/config/trace/v3/trace.pb.h"
@@ -83,7 +85,8 @@ std::string label(const Labels& labels, const char* name) {
 // Istio: the app and its namespace.
 std::string service_name(const Model& model, const Node& node) {
   std::string name = label(labels_of(model, node), "app");
-  if (name.empty()) name = node.workload.empty() ? node.id.substr(0, node.id.find('@')) : node.workload;
+  if (name.empty())
+    name = node.workload.empty() ? node.id.substr(0, node.id.find('@')) : node.workload;
   return name + "." + node.ns;
 }
 
@@ -112,7 +115,8 @@ void set_exporter(const Model& model, const Node& node, const Collector& from,
   if (from.http().has_timeout()) *uri.mutable_timeout() = from.http().timeout();
   for (const auto& header : from.http().headers()) {
     auto& option = *service.add_request_headers_to_add();
-    option.set_append_action(envoy::config::core::v3::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+    option.set_append_action(
+        envoy::config::core::v3::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
     option.mutable_header()->set_key(header.name());
     option.mutable_header()->set_value(header.value());
   }
@@ -162,12 +166,48 @@ void add_tags(const istio_telemetry::Tracing& from, CustomTags& tags) {
   }
 }
 
+bool anybody_takes_spans(const Model& model) {
+  const auto* const mesh = model.mesh_config();
+  if (mesh == nullptr) return false;
+  const auto& providers = mesh->spec.extension_providers();
+  return std::any_of(providers.begin(), providers.end(),
+                     [](const auto& provider) { return provider.has_opentelemetry(); });
+}
+
+// Of "outbound|80|v1|reviews" "reviews:80"; empty where it is no such name.
+std::string destination_of(std::string_view cluster) {
+  const auto parts = text::split(cluster, '|');
+  if (parts.size() != 4 || parts[3].empty()) return {};
+  return std::string(parts[3]) + ":" + std::string(parts[1]);
+}
+
+std::string path_of(const envoy::config::route::v3::RouteMatch& match) {
+  using Match = envoy::config::route::v3::RouteMatch;
+  switch (match.path_specifier_case()) {
+    case Match::kPrefix: return match.prefix() + "*";
+    case Match::kPath: return match.path();
+    case Match::kSafeRegex: return match.safe_regex().regex();
+    case Match::kPathSeparatedPrefix: return match.path_separated_prefix() + "*";
+    default: return "/*";
+  }
+}
+
 }  // namespace
+
+void name_operations(const Model& model, envoy::config::route::v3::RouteConfiguration& config) {
+  if (!anybody_takes_spans(model)) return;
+  for (auto& host : *config.mutable_virtual_hosts()) {
+    for (auto& route : *host.mutable_routes()) {
+      std::string name = destination_of(route.route().cluster());
+      if (name.empty()) name = host.name();
+      route.mutable_decorator()->set_operation(name + path_of(route.match()));
+    }
+  }
+}
 
 void add_tracing(const Model& model, const Node& node, Direction direction, HttpManager& manager) {
   const auto* const mesh = model.mesh_config();
-  const v1::MeshConfig& config =
-      mesh == nullptr ? v1::MeshConfig::default_instance() : mesh->spec;
+  const v1::MeshConfig& config = mesh == nullptr ? v1::MeshConfig::default_instance() : mesh->spec;
   const Choice choice = choose(model, node, direction, config);
   const Collector* const collector =
       choice.silent ? nullptr : collector_of(config, choice.provider);

@@ -11,4 +11,8 @@ namespace mesh::discovery {
 // nothing from an Envoy; forwarders report spans to statsd whatever it says.
 void add_tracing(const Model& model, const Node& node, Direction direction, HttpManager& manager);
 
+// Names the spans of each route's requests as Istio does, HOST:PORT/PATH* by its cluster, or by
+// its virtual host; where MeshConfig has anybody who takes spans.
+void name_operations(const Model& model, envoy::config::route::v3::RouteConfiguration& config);
+
 }  // namespace mesh::discovery

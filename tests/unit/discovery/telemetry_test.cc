@@ -136,28 +136,27 @@ TEST_CASE("telemetry: who takes spans, and what they say", "[discovery]") {
   CHECK(spans(mesh("") + object("a", "tracing: [{}]")) == nullptr);
   CHECK(spans(mesh("") + object("a", "tracing: [{providers: [{name: lost}]}]")) == nullptr);
   CHECK(spans(mesh(otel) + object("a", "tracing: [{disableSpanReporting: true}]")) == nullptr);
-  CHECK(spans(mesh(otel) + object("a", "tracing: [{match: {mode: CLIENT}, "
-                                       "disableContextPropagation: true}]")) == nullptr);
+  CHECK(spans(mesh(otel) + object("a",
+                                  "tracing: [{match: {mode: CLIENT}, "
+                                  "disableContextPropagation: true}]")) == nullptr);
   REQUIRE(spans(mesh(otel)));
   CHECK(spans(mesh(otel))->service == "ratings.demo");
   CHECK(spans(mesh(otel))->path_bytes_max == 100);
-  CHECK(spans(mesh(otel))->collector ==
-        xds::SpanCollector{.cluster = "outbound|4317||otel.example",
-                           .http = false,
-                           .authority = "otel.example",
-                           .path = {},
-                           .timeout = {},
-                           .headers = {{"a", "b"}}});
+  CHECK(spans(mesh(otel))->collector == xds::SpanCollector{.cluster = "outbound|4317||otel.example",
+                                                           .http = false,
+                                                           .authority = "otel.example",
+                                                           .path = {},
+                                                           .timeout = {},
+                                                           .headers = {{"a", "b"}}});
   const auto over = [&](const std::string& name) {
     return spans(mesh(otel) + object("a", "tracing: [{providers: [{name: " + name + "}]}]"));
   };
-  CHECK(over("http")->collector ==
-        xds::SpanCollector{.cluster = "outbound|4318||otel.example",
-                           .http = true,
-                           .authority = "otel.example",
-                           .path = "/x",
-                           .timeout = std::chrono::seconds(5),
-                           .headers = {{"a", "b"}}});
+  CHECK(over("http")->collector == xds::SpanCollector{.cluster = "outbound|4318||otel.example",
+                                                      .http = true,
+                                                      .authority = "otel.example",
+                                                      .path = "/x",
+                                                      .timeout = std::chrono::seconds(5),
+                                                      .headers = {{"a", "b"}}});
   CHECK(over("bare")->collector == xds::SpanCollector());
   CHECK(over("bare")->path_bytes_max == xds::SpanPolicy::kPathBytes);
 
@@ -168,8 +167,9 @@ TEST_CASE("telemetry: who takes spans, and what they say", "[discovery]") {
              "tracing: [{randomSamplingPercentage: 7, enableIstioTags: false, customTags: {a: "
              "{literal: {value: mesh}}, z: {literal: {value: mesh}}}}]",
              "istio-system") +
-      object("n", "tracing: [{providers: [{name: http}]}, {match: {mode: SERVER}, providers: "
-                  "[{name: bare}]}]") +
+      object("n",
+             "tracing: [{providers: [{name: http}]}, {match: {mode: SERVER}, providers: "
+             "[{name: bare}]}]") +
       object("w",
              "selector: {matchLabels: {app: ratings}}, tracing: [{customTags: {h: {header: {name: "
              "X-A, defaultValue: d}}, e: {environment: {name: MESH_TEST_UNSET, defaultValue: d}}, "

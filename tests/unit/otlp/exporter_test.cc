@@ -110,8 +110,7 @@ TEST_CASE("exporter: what the collector refuses is not sent again", "[otlp]") {
   CHECK(spans_in(all.requests[1]) == 2);
 }
 
-TEST_CASE("exporter: its end waits for what is on its way, and for nobody who is away",
-          "[otlp]") {
+TEST_CASE("exporter: its end waits for what is on its way, and for nobody who is away", "[otlp]") {
   Exported all;
   bool done = false;
   all.exporter.add(spans(1), 1);
@@ -136,12 +135,18 @@ TEST_CASE("otlp: what the end of an export means", "[otlp]") {
     Kind want;
   };
   const Row rows[] = {
-      {Code::Ok, Kind::Accepted},         {Code::Cancelled, Kind::Again},
-      {Code::Unknown, Kind::Refused},     {Code::InvalidArgument, Kind::Refused},
-      {Code::DeadlineExceeded, Kind::Again}, {Code::PermissionDenied, Kind::Refused},
-      {Code::ResourceExhausted, Kind::Refused}, {Code::Aborted, Kind::Again},
-      {Code::OutOfRange, Kind::Again},    {Code::Unimplemented, Kind::Refused},
-      {Code::Unavailable, Kind::Again},   {Code::DataLoss, Kind::Again},
+      {Code::Ok, Kind::Accepted},
+      {Code::Cancelled, Kind::Again},
+      {Code::Unknown, Kind::Refused},
+      {Code::InvalidArgument, Kind::Refused},
+      {Code::DeadlineExceeded, Kind::Again},
+      {Code::PermissionDenied, Kind::Refused},
+      {Code::ResourceExhausted, Kind::Refused},
+      {Code::Aborted, Kind::Again},
+      {Code::OutOfRange, Kind::Again},
+      {Code::Unimplemented, Kind::Refused},
+      {Code::Unavailable, Kind::Again},
+      {Code::DataLoss, Kind::Again},
       {Code::Unauthenticated, Kind::Refused},
   };
   for (const Row& row : rows) {

@@ -90,6 +90,39 @@ TEST_CASE("tracing: with and without who takes spans", "[xds]") {
   CHECK_FALSE(by_share->config.listeners[0]->filter_chains[0].trace_sampling.by_request_id);
 }
 
+TEST_CASE("tracing: how a route calls its spans", "[xds]") {
+  const auto decorated = [](const std::string& decorator) {
+    const support::TempDir dir;
+    return read_bootstrap(dir.write("envoy.yaml", R"(
+staticResources:
+  listeners:
+  - name: l
+    address: {socketAddress: {address: 127.0.0.1, portValue: 0}}
+    filterChains:
+    - filters:
+      - name: http
+        typedConfig:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          statPrefix: edge
+          routeConfig: {virtualHosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, directResponse: {status: 204}, )" +
+                                                      decorator + R"(}]}]}
+          httpFilters: [{name: router, typedConfig: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+)"));
+  };
+  const auto route_of = [](const Bootstrap& bootstrap) {
+    return bootstrap.config.listeners[0]->filter_chains[0].route_config->hosts()[0].routes[0];
+  };
+  const auto told = decorated("decorator: {operation: checkout}");
+  REQUIRE(told);
+  REQUIRE(route_of(*told).decorator);
+  CHECK(route_of(*told).decorator->operation == "checkout");
+  CHECK(route_of(*told).decorator->propagate);
+  const auto kept = decorated("decorator: {operation: checkout, propagate: false}");
+  REQUIRE(kept);
+  CHECK_FALSE(route_of(*kept).decorator->propagate);
+  CHECK_FALSE(decorated("decorator: {}"));
+}
+
 TEST_CASE("tracing: what is refused", "[xds]") {
   struct Row {
     const char* says;
