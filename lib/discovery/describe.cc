@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "discovery/compile/telemetry.h"
 #include "discovery/describe_rules.h"
 
 namespace mesh::discovery {
@@ -69,6 +70,16 @@ class Describer {
     if (const auto* const found = model_.sidecar(workload.ns, workload.labels))
       add(*reply_.mutable_own(), origin_of("Sidecar", found->ns, found->name),
           describe_sidecar(found->spec));
+  }
+
+  void tracing(const Workload& workload) {
+    Node node;
+    node.ns = workload.ns;
+    node.workload = workload.name;
+    node.labels = workload.labels;
+    for (const auto* const object : tracing_objects(model_, node))
+      add(*reply_.mutable_own(), origin_of("Telemetry", object->ns, object->name),
+          describe_tracing(object->spec));
   }
 
  private:
@@ -220,6 +231,7 @@ Result<void> describe_workload(const Model& model, const DescribeRequest& reques
     }
   }
   describer.sidecar(*workload);
+  describer.tracing(*workload);
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "discovery/describe_rules.h"
 
+#include <cstdio>
 #include <map>
 
 #include "base/text.h"
@@ -135,6 +136,28 @@ std::string describe_sidecar(const istio::Sidecar& sidecar) {
     hosts.insert(hosts.end(), egress.hosts().begin(), egress.hosts().end());
   if (!hosts.empty()) parts.push_back("may call " + text::join(hosts, ", "));
   return parts.empty() ? "nothing" : text::join(parts, "; ");
+}
+
+std::string describe_tracing(const istio_telemetry::Telemetry& telemetry) {
+  std::vector<std::string> entries;
+  for (const auto& tracing : telemetry.tracing()) {
+    std::vector<std::string> parts;
+    if (tracing.disable_context_propagation().value()) parts.emplace_back("no trace contexts");
+    if (tracing.disable_span_reporting().value()) parts.emplace_back("no spans");
+    if (tracing.providers_size() > 0) parts.push_back("spans to " + tracing.providers(0).name());
+    if (tracing.has_random_sampling_percentage()) {
+      char percent[32];
+      std::snprintf(percent, sizeof percent, "%g", tracing.random_sampling_percentage().value());
+      parts.push_back("samples " + std::string(percent) + " % of traces");
+    }
+    if (tracing.custom_tags_size() > 0)
+      parts.push_back(std::to_string(tracing.custom_tags_size()) + " tags of spans");
+    std::string text = parts.empty() ? "trace contexts" : text::join(parts, ", ");
+    if (tracing.match().mode() == istio_telemetry::CLIENT) text += " (of calls it makes)";
+    if (tracing.match().mode() == istio_telemetry::SERVER) text += " (of calls it serves)";
+    entries.push_back(std::move(text));
+  }
+  return text::join(entries, "; ");
 }
 
 }  // namespace mesh::discovery

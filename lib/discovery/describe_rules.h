@@ -16,5 +16,7 @@ std::vector<std::pair<std::string, std::string>> describe_routes(
 std::string describe_policy(const istio::TrafficPolicy& policy);
 std::string describe_subset(const istio::Subset& subset);
 std::string describe_sidecar(const istio::Sidecar& sidecar);
+// What it says of traces.
+std::string describe_tracing(const istio_telemetry::Telemetry& telemetry);
 
 }  // namespace mesh::discovery

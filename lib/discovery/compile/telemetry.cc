@@ -1,6 +1,8 @@
 #include "discovery/compile/telemetry.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace mesh::discovery {
 namespace {
@@ -88,15 +90,15 @@ void apply(const Telemetry& telemetry, Direction direction, Struct& metrics) {
 // The first of each scope that speaks of a matter, from the mesh's to the workload's own; null
 // where none does.
 template <class Speaks>
-std::array<const Telemetry*, 3> scopes_of(const Model& model, const Node& node,
-                                          const Speaks& speaks) {
+std::array<const Object<Telemetry>*, 3> scopes_of(const Model& model, const Node& node,
+                                                  const Speaks& speaks) {
   const Workload* const workload = model.workload_of(node);
   const Labels& labels = workload == nullptr ? node.labels : workload->labels;
-  std::array<const Telemetry*, 3> scopes{};
+  std::array<const Object<Telemetry>*, 3> scopes{};
   for (const auto& object : model.objects().telemetries) {
     const int near = nearness(model, object, node.ns, labels);
     if (near > 0 && scopes[size_t(near - 1)] == nullptr && speaks(object.spec))
-      scopes[size_t(near - 1)] = &object.spec;
+      scopes[size_t(near - 1)] = &object;
   }
   return scopes;
 }
@@ -105,8 +107,8 @@ Struct metrics_of(const Model& model, const Node& node, Direction direction) {
   const auto scopes =
       scopes_of(model, node, [](const Telemetry& t) { return !t.metrics().empty(); });
   Struct metrics;
-  for (const Telemetry* const telemetry : scopes)
-    if (telemetry != nullptr) apply(*telemetry, direction, metrics);
+  for (const auto* const object : scopes)
+    if (object != nullptr) apply(object->spec, direction, metrics);
   return metrics;
 }
 
@@ -129,16 +131,21 @@ const istio_telemetry::AccessLogging* access_logging(const Model& model, const N
       model, node, direction, [](const Telemetry& t) -> const auto& { return t.access_logging(); });
 }
 
+std::vector<const Object<Telemetry>*> tracing_objects(const Model& model, const Node& node) {
+  const auto scopes =
+      scopes_of(model, node, [](const Telemetry& t) { return !t.tracing().empty(); });
+  std::vector<const Object<Telemetry>*> result;
+  std::copy_if(scopes.begin(), scopes.end(), std::back_inserter(result),
+               [](const auto* object) { return object != nullptr; });
+  return result;
+}
+
 std::vector<const istio_telemetry::Tracing*> tracings(const Model& model, const Node& node,
                                                       Direction direction) {
   std::vector<const istio_telemetry::Tracing*> result;
-  const auto scopes =
-      scopes_of(model, node, [](const Telemetry& t) { return !t.tracing().empty(); });
-  for (const Telemetry* const telemetry : scopes) {
-    if (telemetry == nullptr) continue;
-    for (const auto& entry : telemetry->tracing())
+  for (const auto* const object : tracing_objects(model, node))
+    for (const auto& entry : object->spec.tracing())
       if (is_about(entry.match().mode(), direction)) result.push_back(&entry);
-  }
   return result;
 }
 

@@ -1,5 +1,4 @@
-// Which Telemetry holds for a forwarder (Istio, "Telemetry"). Inside of
-// lib/discovery/compile only.
+// Which Telemetry holds for a forwarder (Istio, "Telemetry"). Inside of lib/discovery only.
 //
 // For each matter, of each direction: the one whose selector has the workload, else its
 // namespace's, else the root namespace's, if it speaks of the matter; of several of one
@@ -15,6 +14,8 @@ namespace mesh::discovery {
 // Null: none speaks of it.
 const istio_telemetry::AccessLogging* access_logging(const Model& model, const Node& node,
                                                      Direction direction);
+std::vector<const Object<istio_telemetry::Telemetry>*> tracing_objects(const Model& model,
+                                                                       const Node& node);
 // Of tracing all that hold, the nearest last: each field has its own word (Istio).
 std::vector<const istio_telemetry::Tracing*> tracings(const Model& model, const Node& node,
                                                       Direction direction);
