@@ -138,9 +138,10 @@ TEST_CASE("object: Telemetry", "[config]") {
        "spec.tracing[0].customTags[\"a\"]: expected literal, environment, header or formatter"},
       {"a tag of no header", "tracing: [{customTags: {a: {header: {name: 'x y'}}}}]",
        "spec.tracing[0].customTags[\"a\"].header.name: expected the name of a header"},
-      {"an operator that is none", "tracing: [{customTags: {a: {formatter: {value: '%LOST%'}}}}]",
-       "spec.tracing[0].customTags[\"a\"].formatter.value: access log format: unknown operator "
-       "%LOST%"},
+      {"an operator that is none",
+       "tracing: [{customTags: {a: {formatter: {value: '%NO_SUCH_OPERATOR_AT_ALL%'}}}}]",
+       "spec.tracing[0].customTags[\"a\"].formatter.value: operator "
+       "\"%NO_SUCH_OPERATOR_AT_ALL%\" is not supported"},
       {"metrics elsewhere", "metrics: [{providers: [{name: stackdriver}]}]",
        "spec.metrics[0].providers[0]: not supported: provider \"stackdriver\"; use prometheus, the "
        "page of statsd"},
