@@ -16,6 +16,7 @@
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/telemetry.h"
 #include "discovery/compile/tracing.h"
+#include "discovery/compile/tunnel.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -312,6 +313,12 @@ class Listener {
                  listener_pb::FilterChain& chain) {
     TcpProxy proxy;
     proxy.set_stat_prefix(listener_.name());
+    if (!to.empty()) {
+      const auto& first = to[0].destination();
+      set_tunnel(model_, node_,
+                 model_.find_service(model_.resolve(first.host(), object.ns), node_.ns),
+                 to.size() == 1 ? first.subset() : "", proxy);
+    }
     for (const auto& one : to) {
       const std::string cluster =
           destination_cluster(model_, one.destination(), object.ns, place_.port);

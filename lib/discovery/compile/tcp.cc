@@ -13,6 +13,7 @@
 #include "discovery/compile/filters.h"
 #include "discovery/compile/telemetry.h"
 #include "discovery/compile/traffic_policy.h"
+#include "discovery/compile/tunnel.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
@@ -86,21 +87,6 @@ std::string cluster_of(const Model& model, const std::string& ns, const Target& 
   const std::string host = model.resolve(to.host(), ns);
   const uint32_t port = to.has_port() ? to.port().number() : target.port->number;
   return outbound_name(port, to.subset(), host);
-}
-
-// Istio: a subset has its own or none; where several destinations share, the rule's holds.
-void set_tunnel(const Model& model, const Node& node, const Service* service,
-                const std::string& subset, TcpProxy& proxy) {
-  const auto* rule = service == nullptr ? nullptr : model.destination_rule(*service, node);
-  if (rule == nullptr) return;
-  const istio::TrafficPolicy* policy = &rule->spec.traffic_policy();
-  for (const auto& one : rule->spec.subsets())
-    if (!subset.empty() && one.name() == subset) policy = &one.traffic_policy();
-  if (!policy->has_tunnel()) return;
-  const std::string& host = policy->tunnel().target_host();
-  const bool v6 = host.find(':') != std::string::npos;
-  proxy.mutable_tunneling_config()->set_hostname((v6 ? "[" + host + "]" : host) + ":" +
-                                                 std::to_string(policy->tunnel().target_port()));
 }
 
 template <class Destinations>

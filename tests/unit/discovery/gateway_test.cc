@@ -161,6 +161,20 @@ TEST_CASE("gateway: connections by server name, undecrypted, and by port") {
   CHECK(tcp.filter_chains.at(0).tcp->targets.at(0).cluster == "outbound|80||reviews");
 }
 
+TEST_CASE("gateway: connections go on through the proxy that a rule names") {
+  const auto made =
+      compile(door("{port: {number: 9000, name: tcp, protocol: TCP}, hosts: [\"*\"]}") +
+              object("VirtualService", "t",
+                     "{hosts: [\"*\"], gateways: [door], tcp: [{route: [{destination: {host: "
+                     "legacy.example.org, subset: far, port: {number: 8080}}}]}]}") +
+              object("DestinationRule", "proxy",
+                     "{host: legacy.example.org, subsets: [{name: far, trafficPolicy: {tunnel: "
+                     "{targetHost: 2001:db8::7, targetPort: 443}}}]}"));
+  const auto& tcp = *made.listeners.at("gateway|0.0.0.0|9000")->filter_chains.at(0).tcp;
+  CHECK(tcp.targets.at(0).cluster == "outbound|8080|far|legacy.example.org");
+  CHECK(tcp.tunnel_to == "[2001:db8::7]:443");
+}
+
 TEST_CASE("gateway: who is not selected does not listen") {
   const auto made = compile(
       object("Gateway", "other", "{selector: {app: other}, servers: [" + kPlain + "[\"*\"]}]}"));
