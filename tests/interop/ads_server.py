@@ -106,20 +106,38 @@ class Stream:
                 type_url=url, nonce=nonce, system_version_info=str(self.server.version))
             for name, (version, body) in wanted.items():
                 if forced or sent.get(name) != version:
-                    resource = response.resources.add(name=name, version=version)
-                    resource.resource.CopyFrom(body)
+                    response.resources.append(self.server.wrapped(url, name, version, body))
             response.removed_resources.extend(sorted(sent.keys() - wanted.keys()))
         else:
             if not wanted and url not in WHOLE:
                 return
             response = pb.DiscoveryResponse(
                 type_url=url, nonce=nonce, version_info=str(self.server.version))
-            for _, body in wanted.values():
-                response.resources.add().CopyFrom(body)
+            for name, (version, body) in wanted.items():
+                any_of = response.resources.add()
+                if (url, name) in self.server.ttl:
+                    any_of.Pack(self.server.wrapped(url, name, version, body))
+                else:
+                    any_of.CopyFrom(body)
         response.control_plane.identifier = "witness"
         self.sent[url] = versions
         self.nonces[url] = nonce
         self.server.responses += 1
+        self.out.put(response)
+
+
+    def confirm(self, url, name):
+        """Says that a resource with a time to live is still what it was."""
+        version, _ = self.server.resources[url][name]
+        resource = self.server.wrapped(url, name, version)
+        nonce = str(next(self.server.nonces))
+        if self.delta:
+            response = pb.DeltaDiscoveryResponse(type_url=url, nonce=nonce, resources=[resource])
+        else:
+            response = pb.DiscoveryResponse(
+                type_url=url, nonce=nonce, version_info=str(self.server.version))
+            response.resources.add().Pack(resource)
+        self.nonces[url] = nonce
         self.out.put(response)
 
 
@@ -129,6 +147,7 @@ class AdsServer:
         self.nonces = itertools.count(1)
         self.version = 0
         self.resources = {url: {} for url in MESSAGES}  # {name: (version, Any)}
+        self.ttl = {}         # by type and name, in seconds: sent with it, and wrapped
         self.streams = []
         self.ever = []        # all streams there were
         self.requests = []    # (type URL, request)
@@ -162,6 +181,17 @@ class AdsServer:
     def push(self, url):
         for stream in self.streams:
             stream.push(url)
+
+    def wrapped(self, url, name, version, body=None):
+        resource = pb.Resource(name=name, version=version, resource=body)
+        if (url, name) in self.ttl:
+            resource.ttl.FromSeconds(self.ttl[url, name])
+        return resource
+
+    def confirm(self, url, name):
+        with self.lock:
+            for stream in self.streams:
+                stream.confirm(url, name)
 
     def send_raw(self, message):
         with self.lock:

