@@ -38,6 +38,8 @@ Result<void> decode_service(const core::GrpcService& service, const std::string&
   const std::string at = path_of(path, "envoy_grpc");
   if (!service.has_envoy_grpc()) return refuse(at, "is missing");
   if (grpc.cluster_name().empty()) return refuse(path_of(at, "cluster_name"), "is empty");
+  if (service.has_timeout())
+    return refuse(path_of(path, "timeout"), "a stream of resources has none");
   into.cluster = grpc.cluster_name();
   into.authority = grpc.authority().empty() ? into.cluster : grpc.authority();
   if (grpc.has_max_receive_message_length()) {

@@ -37,6 +37,8 @@ envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
 envoy.extensions.filters.network.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.jwt_authn.v3.config_pb2
+envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2
+envoy.service.auth.v3.external_auth_pb2
 envoy.extensions.path.match.uri_template.v3.uri_template_match_pb2
 envoy.extensions.filters.network.connection_limit.v3.connection_limit_pb2
 envoy.extensions.filters.network.local_ratelimit.v3.local_rate_limit_pb2

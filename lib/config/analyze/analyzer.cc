@@ -60,6 +60,7 @@ void Analyzer::enter(const v1::Object& object) {
   touch(kObject, to_string(name_of(object)));
   if (object.kind() == "VirtualService") add_delegates(object);
   if (object.kind() == "RequestAuthentication") add_verifier(object);
+  if (object.kind() == "MeshConfig") add_providers(object);
   if (object.kind() != "Gateway") return;
   touch(kGateway, object.namespace_() + "/" + object.name());
   gateways_[name_of(object)].spec = spec_of<Gateway>(object);
@@ -69,6 +70,7 @@ void Analyzer::leave(const v1::Object& object) {
   index_.remove(object, [this](Fact fact) { touched_.insert(fact); });
   touch(kObject, to_string(name_of(object)));
   if (object.kind() == "VirtualService") remove_delegates(object);
+  if (object.kind() == "MeshConfig") remove_providers(object);
   if (verifiers_.erase(name_of(object)) > 0) touch(kVerifier, "");
   if (object.kind() != "Gateway") return;
   touch(kGateway, object.namespace_() + "/" + object.name());

@@ -60,6 +60,7 @@ class Analyzer {
   static constexpr char kGateway = 'g';
   static constexpr char kVerifier = 'v';  // all of them, by no name
   static constexpr char kClaim = 'o';
+  static constexpr char kProvider = 'x';
   void touch(char kind, std::string_view name) { touched_.insert(fact(kind, name)); }
   void depend(char kind, std::string_view name) { note_.facts.push_back(fact(kind, name)); }
   void find(std::string_view code, const v1::Object& object, std::string path, std::string text);
@@ -132,6 +133,12 @@ class Analyzer {
   void circuit_breaker(const v1::Object& object);
   void service_policy(const v1::Object& object);
 
+  // providers.cc: MeshConfig's extensionProviders, and who names them.
+  void add_providers(const v1::Object& object);
+  void remove_providers(const v1::Object& object);
+  void providers(const v1::Object& object);
+  void authorization(const v1::Object& object);
+
   const AnalyzeOptions options_;
   ObjectSet set_;
   Index index_;
@@ -154,6 +161,7 @@ class Analyzer {
 
   std::map<Name, GatewayUse> gateways_;
   std::map<Name, Index::Labels> verifiers_;  // RequestAuthentications, by whom they select
+  std::map<std::string, size_t, std::less<>> providers_;  // by name: of how many MeshConfigs
   struct Holder {
     const v1::Object* object;
     bool tls;

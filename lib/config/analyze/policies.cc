@@ -58,7 +58,11 @@ void Analyzer::policy(const v1::Object& object) {
   if (object.kind() == "ServiceEntry") service_entry(object);
   if (object.kind() == "CircuitBreaker") circuit_breaker(object);
   if (object.kind() == "ServicePolicy") service_policy(object);
-  if (object.kind() == "MeshConfig") only("M109", object, "", "the whole mesh", "MeshConfig");
+  if (object.kind() == "MeshConfig") {
+    only("M109", object, "", "the whole mesh", "MeshConfig");
+    providers(object);
+  }
+  if (object.kind() == "AuthorizationPolicy") authorization(object);
   if (object.kind() == "RateLimit")
     known_host(object, "spec.host", spec_of<::mesh::v1::RateLimit>(object).host());
 }

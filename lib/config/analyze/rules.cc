@@ -21,6 +21,7 @@ std::span<const Rule> rules() {
       Rule{"M109", "ConflictingScope", kError, true, "two objects rule the same namespace"},
       Rule{"M110", "ConflictingGateway", kError, false,
            "servers of two Gateways cannot stand at one place"},
+      Rule{"M111", "UnknownProvider", kError, false, "no MeshConfig has the extensionProvider"},
       Rule{"M201", "UnreachableRule", kWarning, false, "a rule before it takes all that it would"},
       Rule{"M202", "SelectsNothing", kWarning, false, "no workload has the labels"},
       Rule{"M203", "NoEffect", kWarning, false, "what it works on is not configured"},

@@ -254,6 +254,47 @@ void check_condition(const security::Condition& condition, const std::string& pa
   check_values(condition.not_values(), form, path + ".notValues", checker);
 }
 
+// As Istio: a CUSTOM policy asks of the connection and the request alone.
+void check_custom_rule(const security::Rule& rule, const std::string& path, Checker& checker) {
+  const auto refuse = [&](bool is_there, const std::string& at) {
+    checker.expect(!is_there, at, "is not for action CUSTOM: its rules do not ask who calls");
+  };
+  for (int i = 0; i < rule.from_size(); ++i) {
+    const security::Source& s = rule.from(i).source();
+    const std::string at = at_index(path + ".from", i) + ".source.";
+    refuse(s.principals_size() > 0, at + "principals");
+    refuse(s.not_principals_size() > 0, at + "notPrincipals");
+    refuse(s.request_principals_size() > 0, at + "requestPrincipals");
+    refuse(s.not_request_principals_size() > 0, at + "notRequestPrincipals");
+    refuse(s.namespaces_size() > 0, at + "namespaces");
+    refuse(s.not_namespaces_size() > 0, at + "notNamespaces");
+    refuse(s.service_accounts_size() > 0, at + "serviceAccounts");
+    refuse(s.not_service_accounts_size() > 0, at + "notServiceAccounts");
+    refuse(s.trust_domains_size() > 0, at + "trustDomains");
+    refuse(s.not_trust_domains_size() > 0, at + "notTrustDomains");
+  }
+  for (int i = 0; i < rule.when_size(); ++i) {
+    const std::string& key = rule.when(i).key();
+    refuse(key == "source.namespace" || key == "source.principal" ||
+               key == "source.serviceAccount" || key == "source.trustDomain" ||
+               key.starts_with("request.auth."),
+           at_index(path + ".when", i) + ".key");
+  }
+}
+
+void check_custom(const AuthorizationPolicy& policy, Checker& checker) {
+  if (policy.action() != AuthorizationPolicy::CUSTOM) {
+    checker.expect(!policy.has_provider(), "spec.provider", "is for action CUSTOM alone");
+    return;
+  }
+  checker.expect(!policy.provider().name().empty(), "spec.provider",
+                 "expected the name of one of MeshConfig's extensionProviders");
+  checker.expect(!policy.rules().empty(), "spec.rules",
+                 "CUSTOM without rules never asks; write an empty rule, {}, to ask of everything");
+  for (int i = 0; i < policy.rules_size(); ++i)
+    check_custom_rule(policy.rules(i), at_index("spec.rules", i), checker);
+}
+
 void check_rule(const security::Rule& rule, AuthorizationPolicy::Action action,
                 const std::string& path, Checker& checker) {
   Uses uses;
@@ -285,6 +326,7 @@ void validate(const AuthorizationPolicy& policy, const v1::Object& object, Check
                  "DENY without rules never denies; write an empty rule, {}, to deny everything");
   for (int i = 0; i < policy.rules_size(); ++i)
     check_rule(policy.rules(i), policy.action(), at_index("spec.rules", i), checker);
+  check_custom(policy, checker);
   const auto dry_run = object.annotations().find(kDryRun);
   if (dry_run == object.annotations().end()) return;
   const std::string at = at_key("metadata.annotations", kDryRun);
@@ -292,6 +334,8 @@ void validate(const AuthorizationPolicy& policy, const v1::Object& object, Check
                  "expected \"true\" or \"false\", got " + text::quoted(dry_run->second));
   checker.expect(policy.action() != AuthorizationPolicy::AUDIT, at,
                  "is for ALLOW and DENY alone: AUDIT refuses nothing");
+  checker.expect(policy.action() != AuthorizationPolicy::CUSTOM, at,
+                 "is for ALLOW and DENY alone: an authorizer is asked, or not");
 }
 
 }  // namespace mesh::config

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "config/validate/authorizer.h"
 #include "config/validate/outbound_policy.h"
 #include "config/validate/validate.h"
 
@@ -47,8 +48,8 @@ void check_providers(const ::mesh::v1::MeshConfig& config, Checker& checker) {
     if (provider.has_opentelemetry()) {
       of_spans.insert(provider.name());
       check_collector(provider.opentelemetry(), path + ".opentelemetry", checker);
-    } else {
-      checker.fail(path, "expected opentelemetry");
+    } else if (!check_authorizer(provider, path, checker)) {
+      checker.fail(path, "expected envoyExtAuthzHttp, envoyExtAuthzGrpc or opentelemetry");
     }
   }
   const auto& defaults = config.default_providers().tracing();

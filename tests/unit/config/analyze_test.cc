@@ -335,6 +335,27 @@ TEST_CASE("analyze: policies that select nothing", "[config]") {
   });
 }
 
+TEST_CASE("analyze: providers of authorization", "[config]") {
+  const std::string custom =
+      object("AuthorizationPolicy", "p", "action: CUSTOM, provider: {name: opa}, rules: [{}]");
+  const auto mesh_config = [](const std::string& provider) {
+    return "---\napiVersion: mesh/v1\nkind: MeshConfig\nmetadata: {name: m, namespace: "
+           "istio-system}\nspec: {extensionProviders: [{name: opa, envoyExtAuthzHttp: {" +
+           provider + "}}]}\n";
+  };
+  CHECK(found(kWeb + custom + mesh_config("service: default/web, port: 80")) == Lines{});
+  CHECK(found(kWeb + custom + mesh_config("service: web, port: 80")) == Lines{});
+  CHECK(found(kWeb + custom) ==
+        Lines{"M111 spec.provider.name: no MeshConfig has the authorizer \"opa\" among its "
+              "extensionProviders: what the rules match is refused"});
+  CHECK(found(kWeb + custom + mesh_config("service: default/none, port: 80")) ==
+        Lines{"M101 spec.extensionProviders[0].envoyExtAuthzHttp.service: no ServiceEntry has the "
+              "host none"});
+  CHECK(found(kWeb + custom + mesh_config("service: default/web, port: 81")) ==
+        Lines{"M103 spec.extensionProviders[0].envoyExtAuthzHttp.port: web has no port 81: "
+              "ServiceEntry default/web (f.yaml:2:1)"});
+}
+
 TEST_CASE("analyze: rules that are never reached", "[config]") {
   const auto routes = [](const std::string& first, const std::string& second) {
     return kWeb + service("{match: [" + first + "], " + kTo + "}, {match: [" + second + "], " +

@@ -59,9 +59,26 @@ TEST_CASE("object: AuthorizationPolicy", "[config]") {
        "[PUT], paths: [\"/a*\", \"/b/{*}/{**}\"], notPaths: [\"*/c\"]}}], when: [{key: "
        "\"request.auth.claims[a][b]\", values: [c], notValues: [d]}]}]",
        ""},
-      {"custom", "action: CUSTOM, rules: [{}]",
-       "spec.action: CUSTOM is not supported: external authorization; use ALLOW or DENY policies, "
-       "with RequestAuthentication for tokens"},
+      {"custom", "action: CUSTOM, provider: {name: opa}, rules: [{}]", ""},
+      {"custom, all that it may ask",
+       "action: CUSTOM, provider: {name: opa}, rules: [{from: [{source: {ipBlocks: [10.0.0.0/8], "
+       "remoteIpBlocks: [\"::1\"]}}], to: [{operation: {hosts: [a], ports: [\"80\"], methods: "
+       "[GET], paths: [\"/a*\"]}}], when: [{key: \"request.headers[a]\", values: [b]}, {key: "
+       "source.ip, values: [10.0.0.1]}]}]",
+       ""},
+      {"custom without a provider", "action: CUSTOM, rules: [{}]",
+       "spec.provider: expected the name of one of MeshConfig's extensionProviders"},
+      {"custom without rules", "action: CUSTOM, provider: {name: opa}",
+       "spec.rules: CUSTOM without rules never asks; write an empty rule, {}, to ask of "
+       "everything"},
+      {"a provider of another action", "action: DENY, provider: {name: opa}, rules: [{}]",
+       "spec.provider: is for action CUSTOM alone"},
+      {"custom by who calls", "action: CUSTOM, provider: {name: opa}, " + source("principals: [a]"),
+       "spec.rules[0].from[0].source.principals: is not for action CUSTOM: its rules do not ask "
+       "who calls"},
+      {"custom by a claim",
+       "action: CUSTOM, provider: {name: opa}, " + when("request.auth.claims[a]", "b"),
+       "spec.rules[0].when[0].key: is not for action CUSTOM: its rules do not ask who calls"},
       {"deny nothing", "action: DENY",
        "spec.rules: DENY without rules never denies; write an empty rule, {}, to deny everything"},
       {"two ways to choose",
