@@ -30,6 +30,8 @@ constexpr std::array kKnown = std::to_array<Known>({
      decode_adaptive_concurrency},
     {"envoy.extensions.filters.http.cors.v3.Cors", decode_cors},
     {"envoy.extensions.filters.http.cors.v3.CorsPolicy", decode_cors},
+    {"envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", decode_ext_authz},
+    {"envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", decode_ext_authz},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", decode_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", decode_local_ratelimit},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", decode_jwt_authn},

@@ -52,6 +52,8 @@ Result<FilterConfigPtr> decode_adaptive_concurrency(const google::protobuf::Any&
                                                     std::string_view path, FilterLevel level);
 Result<FilterConfigPtr> decode_circuit_breaker(const google::protobuf::Any& any,
                                                std::string_view path, FilterLevel level);
+Result<FilterConfigPtr> decode_ext_authz(const google::protobuf::Any& any, std::string_view path,
+                                         FilterLevel level);
 Result<FilterConfigPtr> decode_fault(const google::protobuf::Any& any, std::string_view path,
                                      FilterLevel level);
 Result<FilterConfigPtr> decode_local_ratelimit(const google::protobuf::Any& any,

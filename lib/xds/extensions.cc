@@ -8,6 +8,7 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/grpc_stats.pb.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/jwt_authn.pb.h"
@@ -59,7 +60,7 @@ namespace ext = envoy::extensions;
 // and most forwarders meet few of these types. Naming a type also makes the linker keep it,
 // which otherwise drops a message that is only ever found by its name.
 const auto& known() {
-  static const std::array<const google::protobuf::Message*, 50> types = {
+  static const std::array<const google::protobuf::Message*, 52> types = {
       &envoy::config::route::v3::FilterConfig::default_instance(),
       &envoy::config::trace::v3::OpenTelemetryConfig::default_instance(),
       &ext::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
@@ -67,6 +68,8 @@ const auto& known() {
       &ext::filters::http::cors::v3::Cors::default_instance(),
       &ext::filters::http::cors::v3::CorsPolicy::default_instance(),
       &ext::filters::http::adaptive_concurrency::v3::AdaptiveConcurrency::default_instance(),
+      &ext::filters::http::ext_authz::v3::ExtAuthz::default_instance(),
+      &ext::filters::http::ext_authz::v3::ExtAuthzPerRoute::default_instance(),
       &ext::filters::http::fault::v3::HTTPFault::default_instance(),
       &ext::filters::http::grpc_stats::v3::FilterConfig::default_instance(),
       &ext::filters::http::jwt_authn::v3::JwtAuthentication::default_instance(),

@@ -9,9 +9,8 @@ TEST_CASE("object: MeshConfig's extensionProviders", "[config]") {
   const std::string otel = "extensionProviders: [{name: otel, opentelemetry: {";
   const testing::Saying rows[] = {
       {"every field over HTTP",
-       otel +
-           "service: demo/otel.example, port: 4318, maxTagLength: 10, http: {path: /v1/traces, "
-           "timeout: 2s, headers: [{name: a, value: b}]}}}], defaultProviders: {tracing: [otel]}",
+       otel + "service: demo/otel.example, port: 4318, maxTagLength: 10, http: {path: /v1/traces, "
+              "timeout: 2s, headers: [{name: a, value: b}]}}}], defaultProviders: {tracing: [otel]}",
        ""},
       {"over gRPC",
        otel + "service: otel, port: 4317, grpc: {initialMetadata: [{name: a, value: b}]}}}]", ""},
