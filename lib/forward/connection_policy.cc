@@ -26,7 +26,7 @@ bool Connection::admit() {
 std::string_view Connection::refusal(const ChainSpec& chain) {
   for (const ConnectionGuard& guard : chain.guards) {
     const authz::Request request{.connection = facts(), .remote = facts().remote};
-    const std::string_view why = filter::judge(*guard.config, request, *guard.counts);
+    const std::string_view why = filter::judge(*guard.config, request, *guard.counts, nullptr);
     if (!why.empty()) return why;
   }
   return {};

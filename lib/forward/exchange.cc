@@ -75,6 +75,7 @@ void Exchange::on_ejected() { worker_.on_ejection(); }
 void Exchange::conclude() {
   if (down_ == nullptr) return;
   if (phase_ == Phase::Awaiting) stop_awaiting();
+  if (phase_ == Phase::Asking) stop_asking();
   const Duration duration = worker_.loop().now() - start_;
   if (head_ != nullptr) {
     run_end_filters(duration);

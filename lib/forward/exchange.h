@@ -9,7 +9,7 @@
 // then the worker uses it again. It pins the view it began with. One thread.
 //
 // By concern: exchange.cc begins and ends, exchange_request.cc has the way there,
-// exchange_await.cc hosts that are not known yet,
+// exchange_await.cc hosts that are not known yet, exchange_authorize.cc authorizers,
 // exchange_filters.cc the filters, exchange_try.cc tries, exchange_hedge.cc tries beside
 // each other, exchange_timeouts.cc the limits of time, exchange_answer.cc the way back,
 // exchange_reply.cc answers of our own, exchange_record.cc metrics and logs, exchange_span.cc
@@ -43,6 +43,7 @@ class Worker;
 class Exchange final : private http::StreamHandler,
                        private upstream::Attempt::Owner,
                        private HostWaiter,
+                       private AuthorizerCall::Owner,
                        private event::Deadline::Owner {
  public:
   // Of a request's body, taken while there is no connection.
@@ -69,6 +70,7 @@ class Exchange final : private http::StreamHandler,
     Free,       // in the worker's pool
     Head,       // awaiting the request's head
     Awaiting,   // its host is not known yet
+    Asking,     // whether it may, or its body is awaited for that
     Holding,    // a delay or back-off before the next try
     Trying,     // an attempt is under way, nothing was answered
     Answering,  // the response's head went downstream
@@ -102,6 +104,10 @@ class Exchange final : private http::StreamHandler,
   bool normalise_path();
   void route_request(bool end, bool may_wait);
   bool find_route(bool may_wait);
+  bool settle_route(bool may_wait);
+  route::Request routed_request();
+  void use_route(bool end);
+  void start_request(bool end);
   bool shed(uint32_t overload);  // true: answered
   bool find_target();
   bool find_cluster();
@@ -131,12 +137,25 @@ class Exchange final : private http::StreamHandler,
   void stop_awaiting();
   void on_await_timeout();
 
+  // Authorizers. False: it waits, or has gone on already.
+  bool ask_authorizer(const filter::Ask& ask, bool early);
+  void begin_asking();
+  void on_body_for_authorizer();
+  void stop_asking();
+  void on_authorizer_answer(authz::CheckAnswer& answer) override;
+  void refuse_by(const authz::CheckAnswer& answer);
+  bool edit_by(authz::CheckAnswer& answer);
+  void go_on_authorized(bool reroute);
+  void edit_by_authorizers(http::ResponseHead& head);
+
   // Filters.
   filter::Context filter_context();
+  const filter::Plan* plan_of_route() const;
   bool run_request_filters();
+  bool continue_filters();
   bool run_early_filters(const route::Table& table, route::Request& request);
   void start_filters(const filter::Plan& plan);
-  bool take_verdict(const filter::Context& context, const filter::Verdict& verdict);
+  bool take_verdict(const filter::Context& context, const filter::Verdict& verdict, bool early);
   bool run_guards();
   void run_try_filters();  // sets pending_
   void run_response_filters(http::ResponseHead& head);

@@ -25,7 +25,8 @@ filter::Context Exchange::filter_context() {
                           .grpc = grpc_,
                           .peer_identity = connection_->stream().peer_identity(),
                           .remote_host = {},
-                          .claims = &filters_->claims()};
+                          .claims = &filters_->claims(),
+                          .shadow = &filters_->shadow()};
   const unsigned hooks = filters_->hooks();
   if ((hooks & filter::Filter::kRemoteHost) != 0) context.remote_host = connection_->remote_host();
   if ((hooks & filter::Filter::kWall) != 0) context.wall = worker_.loop().wall();
@@ -53,12 +54,14 @@ void Exchange::start_filters(const filter::Plan& plan) {
   filters_->begin(plan);
 }
 
-// False: answered.
-bool Exchange::take_verdict(const filter::Context& context, const filter::Verdict& verdict) {
+// False: answered, or an authorizer is asked. `early` is for that.
+bool Exchange::take_verdict(const filter::Context& context, const filter::Verdict& verdict,
+                            bool early) {
   if (!context.override_host.empty()) {
     extras_->pick.override_host = context.override_host;
     extras_->pick.override_strict = context.override_strict;
   }
+  if (verdict.ask != nullptr) return ask_authorizer(*verdict.ask, early);
   if (verdict.status == 0) return true;
   reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
   return false;
@@ -70,25 +73,32 @@ bool Exchange::run_request_filters() {
   const filter::Plan* const plan = chain_->filters.plan(route_->filters.get());
   if (plan == nullptr) return true;
   start_filters(*plan);
+  return continue_filters();
+}
+
+bool Exchange::continue_filters() {
   filter::Context context = filter_context();
   const filter::Verdict verdict = filters_->on_request(context);
-  return take_verdict(context, verdict);
+  return take_verdict(context, verdict, false);
+}
+
+const filter::Plan* Exchange::plan_of_route() const {
+  return chain_->filters.plan(route_ != nullptr ? route_->filters.get() : nullptr);
 }
 
 // What a filter finds out may make the route another one, for the filters behind it too.
-// False: answered already.
+// Goes on from where it was. False: answered already, or an authorizer is asked.
 bool Exchange::run_early_filters(const route::Table& table, route::Request& request) {
-  const auto plan_of_route = [this] {
-    return chain_->filters.plan(route_ != nullptr ? route_->filters.get() : nullptr);
-  };
-  const filter::Plan* const plan = plan_of_route();
-  if (plan == nullptr) return true;
-  start_filters(*plan);
+  if (filters_ == nullptr) {
+    const filter::Plan* const plan = plan_of_route();
+    if (plan == nullptr) return true;
+    start_filters(*plan);
+  }
   for (;;) {
     const bool guards_only = route_ == nullptr;
     filter::Context context = filter_context();
     const filter::Verdict verdict = filters_->on_early_request(context, guards_only);
-    if (!take_verdict(context, verdict)) return false;
+    if (!take_verdict(context, verdict, true)) return false;
     if (!verdict.reroute) break;
     request.path = head_->path;
     request.claims = filters_->claims();
@@ -128,6 +138,7 @@ void Exchange::run_response_filters(http::ResponseHead& head) {
   if (filters_ == nullptr) return;
   if (&head == &extras_->own_response)
     for (const http::Field& field : filters_->answer()) head.fields.set(field.name, field.value);
+  if (extras_->authorizing) edit_by_authorizers(head);
   if ((filters_->hooks() & filter::Filter::kResponse) == 0) return;
   filter::Context context = filter_context();
   filters_->on_response(context, head);

@@ -13,6 +13,7 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
                      std::string_view body, int grpc_status) {
   if (down_ == nullptr) return;
   if (phase_ == Phase::Awaiting) stop_awaiting();
+  if (phase_ == Phase::Asking) stop_asking();
   hold_.cancel();
   watch_.cancel();
   if (extras_ && extras_->hedge) extras_->hedge->cancel();

@@ -31,13 +31,20 @@ void Exchange::on_request_head(http::RequestHead& head, bool end) {
 }
 
 void Exchange::route_request(bool end, bool may_wait) {
-  const bool tunnel = head_->asks_tunnel();
-  if (!find_route(may_wait) || (tunnel && !admit_tunnel())) return;
-  if (!run_request_filters() || !find_target()) return;
-  // Of one that waited for its host, the body may be here already, and its end.
+  if (find_route(may_wait)) use_route(end);
+}
+
+void Exchange::use_route(bool end) {
+  if (head_->asks_tunnel() && !admit_tunnel()) return;
+  if (run_request_filters()) start_request(end);
+}
+
+void Exchange::start_request(bool end) {
+  if (!find_target()) return;
+  // Of one that waited, the body may be here already, and its end.
   const bool bare = end && body_.empty() && trailers_ == nullptr;
   keep_body_ = options_.retry != nullptr && !bare;
-  if (!route_->mirrors.empty() && !tunnel) {
+  if (!route_->mirrors.empty() && !head_->asks_tunnel()) {
     worker_.mirrors().begin(*route_, *view_, *head_, bare, options_.timeout, extras().taps);
     for (const auto& tap : extras_->taps) {
       if (!body_.empty()) tap->on_data(body_, end && trailers_ == nullptr);
@@ -104,8 +111,10 @@ void Exchange::on_data(std::string_view bytes, bool end) {
   request_bytes_ += bytes.size();
   touch();
   if (end) request_complete();
-  if (phase_ == Phase::Awaiting) {
+  if (phase_ == Phase::Awaiting || phase_ == Phase::Asking) {
     keep_for_retry(bytes, false);
+    if (phase_ == Phase::Asking && extras_->authorizing->awaits_body)
+      return on_body_for_authorizer();
     if (body_.size() >= kBodyHeldMax) hold_downstream();
     return;
   }
@@ -138,6 +147,7 @@ void Exchange::on_trailers(http::Fields& trailers) {
   trailers_ = &trailers;
   touch();
   request_complete();
+  if (phase_ == Phase::Asking && extras_->authorizing->awaits_body) return begin_asking();
   if (!forwarding()) return;
   if (extras_)
     for (const auto& tap : extras_->taps) tap->on_trailers(trailers);

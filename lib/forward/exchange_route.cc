@@ -47,20 +47,29 @@ class EditValues final : public route::ValueSource {
 
 }  // namespace
 
+route::Request Exchange::routed_request() {
+  route::Request request = request_of(*head_);
+  request.chance = worker_.random().next();
+  request.certificate_presented = request.certificate_validated =
+      !connection_->stream().peer_identity().empty();
+  return request;
+}
+
 bool Exchange::find_route(bool may_wait) {
   const route::Table* const table = chain_->routes.get();
-  const bool early = chain_->filters.reroutes();
   if (table != nullptr) {
-    route::Request request = request_of(*head_);
-    request.chance = worker_.random().next();
-    request.certificate_presented = request.certificate_validated =
-        !connection_->stream().peer_identity().empty();
+    route::Request request = routed_request();
     route_ = table->find(request);
-    if (early && !run_early_filters(*table, request)) return false;
+    if (chain_->filters.reroutes() && !run_early_filters(*table, request)) return false;
   }
+  return settle_route(may_wait);
+}
+
+// False: it waits, or is answered.
+bool Exchange::settle_route(bool may_wait) {
   if (route_ == chain_->unknown && may_wait && await_host()) return false;
   if (route_ == nullptr) {
-    if (!early && !run_guards()) return false;
+    if (!chain_->filters.reroutes() && !run_guards()) return false;
     if (head_->is_connect() && tunnel_rule(*head_, nullptr, *chain_->config) == TunnelRule::Unknown)
       return admit_tunnel();  // which says why not
     reply(404, Flag::NoRouteFound, "route_not_found",

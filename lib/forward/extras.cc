@@ -23,6 +23,7 @@ void Extras::clear() {
   retry_permit.reset();
   traced = terminate_connect = websocket_key_added = false;
   hedge.reset();
+  authorizing.reset();
   try_start = {};
   taps.clear();
 }

@@ -12,6 +12,7 @@
 
 #include "balance/pick_context.h"
 #include "base/clock.h"
+#include "forward/authorizing.h"
 #include "forward/filter/run.h"
 #include "forward/hedge.h"
 #include "forward/request_options.h"
@@ -54,6 +55,7 @@ struct Extras {
   bool traced = false;
   telemetry::SpanContext span;
   std::string span_name;  // as the hop before calls it; empty: it does not
+  std::unique_ptr<Authorizing> authorizing;
 
   // Tunnels.
   bool terminate_connect = false;

@@ -285,6 +285,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   for (const auto& [name, error] : builder_.left_out())
     into.numbers[{"mesh_listener_down", {{"error", error}, {"listener", name}}, true}] = 1;
   filter::add_numbers(builder_.filters().jwts(), into);
+  filter::add_numbers(builder_.filters().ext_authzs(), into);
   builder_.admissions().add_numbers(into);
   if (demand_) demand_->add_numbers(into);
   span_relay_.add_numbers(into);

@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "authz/ext_authz.h"
 #include "authz/request.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -35,6 +36,8 @@
 #include "telemetry/response_flags.h"
 
 namespace mesh::forward::filter {
+
+struct Ask;  // ext_authz.h
 
 // What a filter may look at, and the head it may edit. Valid for the call.
 struct Context {
@@ -54,6 +57,8 @@ struct Context {
   // What verified tokens say: of on_request(), added to by whoever verifies them, for the
   // filters behind it. The payloads are the verifier's, until its next request.
   std::vector<route::TokenClaims>* claims = nullptr;
+  // The same of shadow rules: what they say of the request. Views of configurations.
+  std::vector<authz::ShadowVerdict>* shadow = nullptr;
   std::string_view upstream_host{};  // who was asked, "10.0.0.1:80"; empty: nobody
   // Of on_request(), to be set: the host that is to answer, kept in `scratch`, and
   // whether nobody else may.
@@ -76,6 +81,8 @@ struct Verdict {
   std::string_view cluster{};  // ask this one instead of the route's; of on_request() only
   // Find the route again, by the head and the claims as they are now; of on_request() only.
   bool reroute = false;
+  // Ask an authorizer before the filters behind this one; of on_request() only.
+  const Ask* ask = nullptr;
 
   bool passes() const { return status == 0 && delay == Duration::zero(); }
 };

@@ -5,6 +5,7 @@
 #include "forward/filter/adaptive_concurrency.h"
 #include "forward/filter/circuit_breaker.h"
 #include "forward/filter/cors.h"
+#include "forward/filter/ext_authz.h"
 #include "forward/filter/fault.h"
 #include "forward/filter/jwt_authn.h"
 #include "forward/filter/local_ratelimit.h"
@@ -34,6 +35,12 @@ Made make_circuit_breaker(const Config& config, const std::string&, Shared& shar
   const auto* const rules = route::value_of<resilience::BreakerRules>(config.get());
   MESH_CHECK(rules != nullptr);
   return CircuitBreaker::make({config, rules}, shared);
+}
+
+Made make_ext_authz(const Config& config, const std::string& key, Shared& shared) {
+  const auto* const authorizer = route::value_of<authz::ExtAuthz>(config.get());
+  MESH_CHECK(authorizer != nullptr);
+  return ExtAuthzFilter::make({config, authorizer}, shared.ext_authz(key));
 }
 
 Made make_fault(const Config& config, const std::string&, Shared&) { return Fault::make(config); }
@@ -75,6 +82,7 @@ constexpr std::array kKnown = std::to_array<Known>({
     {"envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency",
      make_adaptive_concurrency},
     {"envoy.extensions.filters.http.cors.v3.Cors", make_cors},
+    {"envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", make_ext_authz},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", make_fault},
     {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit", make_local_ratelimit},
     {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication", make_jwt_authn},

@@ -2,11 +2,18 @@
 
 namespace mesh::forward::filter {
 
-std::string_view judge(const authz::Rbac& config, const authz::Request& request,
-                       RbacCounts& counts) {
-  if (config.shadow != nullptr)
-    counts.counts.add(config.shadow->decide(request).allowed ? RbacCounts::ShadowAllowed
-                                                             : RbacCounts::ShadowDenied);
+std::string_view judge(const authz::Rbac& config, const authz::Request& request, RbacCounts& counts,
+                       std::vector<authz::ShadowVerdict>* shadow) {
+  if (config.shadow != nullptr) {
+    const authz::Decision found = config.shadow->decide(request);
+    counts.counts.add(found.allowed ? RbacCounts::ShadowAllowed : RbacCounts::ShadowDenied);
+    if (shadow != nullptr)
+      shadow->push_back({.prefix = config.shadow_stat_prefix,
+                         .policy = found.policy == authz::Decision::kNone
+                                       ? std::string_view()
+                                       : std::string_view(config.shadow->name(found.policy)),
+                         .allowed = found.allowed});
+  }
   if (config.rules == nullptr) return {};
   const authz::Decision decision = config.rules->decide(request);
   const bool log = config.rules->action() == authz::Action::Log;
@@ -35,7 +42,7 @@ Verdict RbacFilter::on_request(Context& context, Slot&) const {
                                .http = &http,
                                .remote = context.remote_ip,
                                .claims = *context.claims};
-  const std::string_view details = judge(*config_, request, *counts_);
+  const std::string_view details = judge(*config_, request, *counts_, context.shadow);
   if (details.empty()) return {};
   return {.status = 403, .details = details, .body = "RBAC: access denied"};
 }

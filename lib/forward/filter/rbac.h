@@ -22,9 +22,10 @@ struct RbacCounts {
 };
 
 // Judges by the shadow rules, then by those in force, and counts. The details of a
-// refusal, of the configuration; empty: it passes.
-std::string_view judge(const authz::Rbac& config, const authz::Request& request,
-                       RbacCounts& counts);
+// refusal, of the configuration; empty: it passes. What the shadow rules say is added to
+// `shadow`, which may be null.
+std::string_view judge(const authz::Rbac& config, const authz::Request& request, RbacCounts& counts,
+                       std::vector<authz::ShadowVerdict>* shadow);
 
 class RbacFilter final : public Filter {
  public:

@@ -93,6 +93,19 @@ void add_numbers(const std::vector<JwtReport>& filters, telemetry::Snapshot& int
   }
 }
 
+void add_numbers(const std::vector<ExtAuthzReport>& filters, telemetry::Snapshot& into) {
+  for (const ExtAuthzReport& f : filters)
+    for (const auto& [result, value] : {std::pair<std::string_view, uint64_t>{"ok", f.ok},
+                                        {"denied", f.denied},
+                                        {"error", f.error},
+                                        {"disabled", f.disabled},
+                                        {"failure_mode_allowed", f.failure_mode_allowed},
+                                        {"invalid", f.invalid}})
+      into.numbers[{"mesh_ext_authz_requests_total",
+                    {{"filter", f.name}, {"result", std::string(result)}},
+                    false}] += value;
+}
+
 std::string to_json(const std::vector<BreakerReport>& breakers) {
   json::Writer out;
   out.list();

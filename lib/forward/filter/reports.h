@@ -19,6 +19,8 @@ void add_numbers(const std::vector<AdaptiveReport>& limits, telemetry::Snapshot&
 void add_numbers(const std::vector<RbacReport>& filters, telemetry::Snapshot& into);
 // mesh_jwt_authn_requests_total, mesh_jwt_authn_cache_total.
 void add_numbers(const std::vector<JwtReport>& filters, telemetry::Snapshot& into);
+// mesh_ext_authz_requests_total.
+void add_numbers(const std::vector<ExtAuthzReport>& filters, telemetry::Snapshot& into);
 
 // A JSON array, one object a breaker; the admin page /breakers.
 std::string to_json(const std::vector<BreakerReport>& breakers);

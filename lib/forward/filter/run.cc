@@ -32,7 +32,7 @@ Verdict Run::run(Context& context, bool early, bool guards_only) {
     slot = {};
     if ((filter.hooks & wanted) == 0) continue;
     const Verdict verdict = filter.on_request(context, slot);
-    if (verdict.status != 0 || (early && verdict.reroute)) return verdict;
+    if (verdict.status != 0 || verdict.ask != nullptr || (early && verdict.reroute)) return verdict;
     if (!verdict.cluster.empty()) cluster_ = verdict.cluster;
   }
   return {};

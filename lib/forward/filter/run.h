@@ -26,6 +26,7 @@ class Run {
     cluster_ = {};
     answer_.clear();
     claims_.clear();
+    shadow_.clear();
   }
   // The route is another one, with `plan`, or none where it is null: what has run stays in
   // force, and of the plan what stands behind that comes next. `guards_only` as it was in
@@ -39,11 +40,13 @@ class Run {
 
   // What verified tokens of the request say.
   std::vector<route::TokenClaims>& claims() { return claims_; }
+  // What shadow rules say of it.
+  std::vector<authz::ShadowVerdict>& shadow() { return shadow_; }
 
-  // The first verdict that answers, or none.
+  // The first verdict that answers or asks, or none. Goes on from where it was.
   Verdict on_request(Context& context) { return run(context, false, false); }
-  // Goes on from where it was: the first verdict that answers or asks for another route,
-  // or none. `guards_only`: of the others nothing happens, while there is no route.
+  // The same, where a filter may ask for another route: then that verdict. `guards_only`: of the
+  // others nothing happens, while there is no route.
   Verdict on_early_request(Context& context, bool guards_only) {
     return run(context, true, guards_only);
   }
@@ -63,6 +66,7 @@ class Run {
   std::string_view cluster_;
   http::Fields answer_;
   std::vector<route::TokenClaims> claims_;
+  std::vector<authz::ShadowVerdict> shadow_;
   std::array<Slot, kFiltersMax> slots_;
   std::unique_ptr<const Plan> joined_;  // of two routes; few requests have it
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forward/filter/ext_authz.h"
 #include "forward/filter/jwt_authn.h"
 #include "forward/filter/local_ratelimit.h"
 #include "forward/filter/rbac.h"
@@ -123,6 +124,33 @@ std::vector<JwtReport> Shared::jwts() const {
                        .preflight_bypassed = counts.sum(JwtCounts::PreflightBypassed),
                        .cache_hits = counts.sum(JwtCounts::CacheHit),
                        .cache_misses = counts.sum(JwtCounts::CacheMiss)});
+  }
+  return reports;
+}
+
+std::shared_ptr<ExtAuthzCounts> Shared::ext_authz(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(ext_authzs_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = ext_authzs_[key];
+  auto counts = known.lock();
+  if (counts == nullptr) known = counts = std::make_shared<ExtAuthzCounts>();
+  return counts;
+}
+
+std::vector<ExtAuthzReport> Shared::ext_authzs() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ExtAuthzReport> reports;
+  for (const auto& [name, known] : ext_authzs_) {
+    const auto shared = known.lock();
+    if (shared == nullptr) continue;
+    const auto& counts = shared->counts;
+    reports.push_back({.name = name,
+                       .ok = counts.sum(ExtAuthzCounts::Ok),
+                       .denied = counts.sum(ExtAuthzCounts::Denied),
+                       .error = counts.sum(ExtAuthzCounts::Error),
+                       .disabled = counts.sum(ExtAuthzCounts::Disabled),
+                       .failure_mode_allowed = counts.sum(ExtAuthzCounts::FailureModeAllowed),
+                       .invalid = counts.sum(ExtAuthzCounts::Invalid)});
   }
   return reports;
 }

@@ -22,6 +22,7 @@
 
 namespace mesh::forward::filter {
 
+struct ExtAuthzCounts;
 struct RateLimitState;
 struct JwtCounts;
 struct RbacCounts;
@@ -74,6 +75,17 @@ struct JwtReport {
   uint64_t cache_misses = 0;
 };
 
+// What authorizers have said of requests.
+struct ExtAuthzReport {
+  std::string name;  // the listener and the filter
+  uint64_t ok = 0;
+  uint64_t denied = 0;
+  uint64_t error = 0;
+  uint64_t disabled = 0;              // not asked: no rule let them be
+  uint64_t failure_mode_allowed = 0;  // of the errors
+  uint64_t invalid = 0;
+};
+
 // An adaptive limit of requests under way.
 struct AdaptiveReport {
   std::string name;  // the listener and the filter
@@ -107,6 +119,10 @@ class Shared {
   std::vector<JwtReport> jwts() const;
 
   // The same for the same key.
+  std::shared_ptr<ExtAuthzCounts> ext_authz(const std::string& key);
+  std::vector<ExtAuthzReport> ext_authzs() const;
+
+  // The same for the same key.
   std::shared_ptr<resilience::AdaptiveLimit> adaptive(const std::string& key);
   std::vector<AdaptiveReport> adaptive_limits() const;
 
@@ -132,6 +148,7 @@ class Shared {
   std::map<std::string, std::weak_ptr<resilience::AdaptiveLimit>> adaptive_;
   std::map<std::string, KnownRbac> rbacs_;
   std::map<std::string, std::weak_ptr<JwtCounts>> jwts_;
+  std::map<std::string, std::weak_ptr<ExtAuthzCounts>> ext_authzs_;
 };
 
 }  // namespace mesh::forward::filter
