@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "discovery/compile/capture.h"
+#include "discovery/compile/ext_authz.h"
 #include "discovery/compile/gateway.h"
 
 namespace mesh::discovery {
@@ -55,8 +56,10 @@ class Gatherer {
   }
 
   // Services where they are told apart by port; and what is named beforehand: by the egress
-  // of the node's Sidecar, as egress proxy, and by routes of gateways that select it.
+  // of the node's Sidecar, as egress proxy, by policies that let a provider decide, and by
+  // routes of gateways that select it.
   void add_unasked() {
+    for (const auto* service : asked_providers(model_, node_)) add_host(service->host);
     if (listens_by_port(node_))
       for (const auto* service : model_.services_for(node_))
         if (has_tcp(*service)) add_host(service->host);

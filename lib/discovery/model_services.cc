@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "discovery/compile/ext_authz.h"
 #include "discovery/model.h"
 
 namespace mesh::discovery {
@@ -163,6 +164,7 @@ std::set<const Service*> Model::led_to(const Node& node,
                                        const Object<istio::Sidecar>* scope) const {
   std::set<const Service*> result;
   if (scope == nullptr || scope->spec.egress().empty()) return result;
+  for (const auto* service : asked_providers(*this, node)) result.insert(service);
   for (const auto& object : objects_->virtual_services) {
     if (!follows(object, node)) continue;
     const auto add = [&](const istio::Destination& to) {

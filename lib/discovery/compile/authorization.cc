@@ -1,11 +1,13 @@
 #include "discovery/compile/authorization.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
 #include "discovery/compile/access_rule.h"
 #include "discovery/compile/build.h"
+#include "discovery/compile/ext_authz.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 
@@ -41,15 +43,18 @@ bool is_dry_run(const Object<AuthorizationPolicy>& policy) {
   return found != policy.annotations.end() && found->second == "true";
 }
 
+// `before` and `behind` the usual name of each rule.
 void add_rules(const Model& model, const Object<AuthorizationPolicy>& policy,
-               const ActionKind& kind, bool tcp, rbac::RBAC& into) {
-  into.set_action(kind.compiled);
+               rbac::RBAC::Action action, bool tcp, rbac::RBAC& into,
+               const std::string& before = {}, const std::string& behind = {}) {
+  into.set_action(action);
   const AccessScope scope{.trust_domain = model.options().trust_domain,
                           .policy_namespace = policy.ns,
                           .tcp = tcp,
-                          .strict = kind.action == AuthorizationPolicy::ALLOW};
+                          .strict = action == rbac::RBAC::ALLOW};
   const auto name = [&](int rule) {
-    return "ns[" + policy.ns + "]-policy[" + policy.name + "]-rule[" + std::to_string(rule) + "]";
+    return before + "ns[" + policy.ns + "]-policy[" + policy.name + "]-rule[" +
+           std::to_string(rule) + "]" + behind;
   };
   auto& policies = *into.mutable_policies();
   const auto& rules = policy.spec.rules();
@@ -65,16 +70,59 @@ bool fill(const Model& model, const PolicyTarget& target, const ActionKind& kind
   for (const auto& policy : model.objects().authorization_policies) {
     if (policy.spec.action() != kind.action || !is_about(model, policy, target)) continue;
     const bool shadow = is_dry_run(policy);
-    add_rules(model, policy, kind, tcp,
+    add_rules(model, policy, kind.compiled, tcp,
               shadow ? *filter.mutable_shadow_rules() : *filter.mutable_rules());
     if (shadow) filter.set_shadow_rules_stat_prefix(kind.shadow_prefix);
   }
   return filter.has_rules() || filter.has_shadow_rules();
 }
 
+// By the names of the providers.
+using Custom = std::map<std::string, std::vector<const Object<AuthorizationPolicy>*>>;
+Custom custom_policies(const Model& model, const PolicyTarget& target) {
+  Custom result;
+  for (const auto& policy : model.objects().authorization_policies)
+    if (policy.spec.action() == AuthorizationPolicy::CUSTOM && is_about(model, policy, target))
+      result[policy.spec.provider().name()].push_back(&policy);
+  return result;
+}
+
+// What the policies match, refused: nobody can be asked (Istio).
+void refuse_custom(const Model& model, const Custom::value_type& custom, bool tcp,
+                   rbac::RBAC& into) {
+  for (const auto* policy : custom.second)
+    add_rules(model, *policy, rbac::RBAC::DENY, tcp, into,
+              std::string(kCustomPolicy) + custom.first + "-", "-deny-due-to-bad-CUSTOM-action");
+}
+
+// Of each provider a filter that says which requests are its, and one that asks.
+void add_custom(const Model& model, const PolicyTarget& target, HttpManager& manager) {
+  for (const auto& custom : custom_policies(model, target)) {
+    const auto add = [&](const char* filter, const google::protobuf::Message& config) {
+      auto& added = *manager.add_http_filters();
+      added.set_name(filter + ("/" + custom.first));
+      pack(config, *added.mutable_typed_config());
+    };
+    envoy::extensions::filters::http::rbac::v3::RBAC rbac;
+    const auto authorizer = compile_provider(model, custom.first);
+    if (!authorizer) {
+      refuse_custom(model, custom, false, *rbac.mutable_rules());
+      add("envoy.filters.http.rbac/custom", rbac);
+      continue;
+    }
+    for (const auto* policy : custom.second)
+      add_rules(model, *policy, rbac::RBAC::DENY, false, *rbac.mutable_shadow_rules(),
+                std::string(kCustomPolicy) + custom.first + "-");
+    rbac.set_shadow_rules_stat_prefix(std::string(kCustomKey));
+    add("envoy.filters.http.rbac/custom", rbac);
+    add("envoy.filters.http.ext_authz", *authorizer);
+  }
+}
+
 }  // namespace
 
 void add_authorization(const Model& model, const PolicyTarget& target, HttpManager& manager) {
+  add_custom(model, target, manager);
   for (const ActionKind& kind : kActions) {
     envoy::extensions::filters::http::rbac::v3::RBAC filter;
     if (!fill(model, target, kind, false, filter)) continue;
@@ -86,6 +134,19 @@ void add_authorization(const Model& model, const PolicyTarget& target, HttpManag
 
 void add_authorization(const Model& model, const PolicyTarget& target,
                        envoy::config::listener::v3::FilterChain& chain) {
+  // Connections are not asked about: where a provider over HTTP would be, nothing is (Istio);
+  // where one over gRPC would be, or none is there, what the rules match is refused.
+  for (const auto& custom : custom_policies(model, target)) {
+    const auto authorizer = compile_provider(model, custom.first);
+    if (authorizer && authorizer->has_http_service()) continue;
+    envoy::extensions::filters::network::rbac::v3::RBAC filter;
+    refuse_custom(model, custom, true, *filter.mutable_rules());
+    if (filter.rules().policies().empty()) continue;
+    filter.set_stat_prefix("custom.");
+    auto& added = *chain.add_filters();
+    added.set_name("envoy.filters.network.rbac");
+    pack(filter, *added.mutable_typed_config());
+  }
   for (const ActionKind& kind : kActions) {
     envoy::extensions::filters::network::rbac::v3::RBAC filter;
     if (!fill(model, target, kind, true, filter)) continue;

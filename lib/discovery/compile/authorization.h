@@ -1,9 +1,10 @@
 // Authorization policies as Envoy's filters of access control (Istio,
 // "AuthorizationPolicy"). Inside of lib/discovery/compile only.
 //
-// In order: what is marked for audit, what is denied, what is allowed; a filter for each
-// action that a policy of the workload has. A rule is the policy
-// ns[NAMESPACE]-policy[NAME]-rule[N]; a policy without rules is one that never matches.
+// In order: what providers are asked of (ext_authz.h), what is marked for audit, what is
+// denied, what is allowed; a filter for each action that a policy of the workload has. A rule
+// is the policy ns[NAMESPACE]-policy[NAME]-rule[N]; a policy without rules is one that never
+// matches.
 // Policies of which istio.io/dry-run says "true" are shadow rules.
 #pragma once
 
