@@ -19,8 +19,8 @@ class SpanExporters {
   SpanExporters(event::Loop& loop, forward::Forwarder& forwarder)  // both outlive us
       : loop_(loop), forwarder_(forwarder) {}
 
-  // Returns how many spans of the batch are given up: all where nobody, or a collector over
-  // HTTP, is named, or where the cluster has no endpoint.
+  // Returns how many spans of the batch are given up: all where a collector over
+  // HTTP is named, or where the cluster has no endpoint.
   size_t report(const telemetry::SpanBatch& batch);
 
  private:

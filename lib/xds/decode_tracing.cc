@@ -125,9 +125,11 @@ Result<std::shared_ptr<const SpanPolicy>> decode_spans(
   const std::string at = path_of(path, "provider.typed_config");
   MESH_TRY(const auto provider, unpack<OpenTelemetryConfig>(tracing.provider().typed_config(), at));
   auto result = std::make_shared<SpanPolicy>();
+  if (provider.has_grpc_service() == provider.has_http_service())
+    return refuse(at, "expected grpc_service or http_service");
   if (provider.has_grpc_service()) {
     MESH_TRY(result->collector, decode_grpc(provider.grpc_service(), path_of(at, "grpc_service")));
-  } else if (provider.has_http_service()) {
+  } else {
     MESH_TRY(result->collector, decode_http(provider.http_service(), path_of(at, "http_service")));
   }
   // As Envoy's tracer calls itself where nobody gives it a name.

@@ -26,7 +26,7 @@ struct SpanTag {
 
 // Where the spans go, for a forwarder that exports them itself.
 struct SpanCollector {
-  std::string cluster;  // empty: nobody is named
+  std::string cluster;
   bool http = false;    // OTLP over HTTP, else over gRPC
   std::string authority;
   std::string path;

@@ -92,7 +92,11 @@ std::string service_name(const Model& model, const Node& node) {
 
 void set_exporter(const Model& model, const Node& node, const Collector& from,
                   OpenTelemetryConfig& to) {
-  if (from.service().empty()) return;
+  if (from.service().empty()) {
+    // Of no cluster's name: an Envoy takes it, makes contexts, and drops its spans.
+    to.mutable_grpc_service()->mutable_envoy_grpc()->set_cluster_name("statsd");
+    return;
+  }
   const std::string host =
       model.resolve(from.service().substr(from.service().find('/') + 1), node.ns);
   const std::string cluster = outbound_name(from.port(), "", host);

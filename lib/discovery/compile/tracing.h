@@ -7,8 +7,8 @@
 
 namespace mesh::discovery {
 
-// Sets `tracing` of the manager, and who may sample. A provider without a service exports
-// nothing from an Envoy; forwarders report spans to statsd whatever it says.
+// Sets `tracing` of the manager, and who may sample. An Envoy exports to the provider's
+// service, where it has one; forwarders report spans to statsd whatever it says.
 void add_tracing(const Model& model, const Node& node, Direction direction, HttpManager& manager);
 
 // Names the spans of each route's requests as Istio does, HOST:PORT/PATH* by its cluster, or by

@@ -29,6 +29,8 @@ staticResources:
           )" + hcm + "\n"));
 }
 
+const std::string kGrpc = ", grpcService: {envoyGrpc: {clusterName: c}}";
+
 std::string otel(const std::string& config, const std::string& more = "") {
   return "tracing: {provider: {name: o, typedConfig: {\"@type\": "
          "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig" +
@@ -72,8 +74,8 @@ TEST_CASE("tracing: with and without who takes spans", "[xds]") {
   };
   CHECK(chain_of("") == nullptr);
   CHECK(chain_of("tracing: {}") == nullptr);
-  REQUIRE(chain_of(otel("")));
-  CHECK(chain_of(otel(""))->service == "unknown_service:envoy");
+  REQUIRE(chain_of(otel(kGrpc)));
+  CHECK(chain_of(otel(kGrpc))->service == "unknown_service:envoy");
   CHECK(chain_of(otel(", grpcService: {envoyGrpc: {clusterName: c, authority: a}, "
                       "initialMetadata: [{key: K, value: v}]}"))
             ->collector == SpanCollector{.cluster = "c",
@@ -128,13 +130,16 @@ TEST_CASE("tracing: what is refused", "[xds]") {
     const char* says;
     std::string hcm, want;
   };
-  const auto tag = [](const std::string& one) { return otel("", ", customTags: [" + one + "]"); };
+  const auto tag = [](const std::string& one) {
+    return otel(kGrpc, ", customTags: [" + one + "]");
+  };
   const Row rows[] = {
       {"another tracer",
        "tracing: {provider: {name: z, typedConfig: {\"@type\": "
        "type.googleapis.com/envoy.config.trace.v3.ZipkinConfig}}}",
        "ZipkinConfig"},
-      {"a sampler", otel(", sampler: {name: s}"), "sampler: is not supported"},
+      {"nobody", otel(", serviceName: s"), "expected grpc_service or http_service"},
+      {"a sampler", otel(kGrpc + ", sampler: {name: s}"), "sampler: is not supported"},
       {"more spans", "tracing: {spawnUpstreamSpan: true}", "spawn_upstream_span: is not supported"},
       {"a tag without a name", tag("{literal: {value: a}}"), "custom_tags[0].tag: is empty"},
       {"a tag of nothing", tag("{tag: a}"),
