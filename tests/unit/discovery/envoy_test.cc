@@ -41,38 +41,7 @@ Bootstrap bootstrap(const Model& model, const Node& node) {
   return result;
 }
 
-// `dir` has cert.pem, which is its own authority, and its crl.pem.
-std::string others(const std::string& dir) {
-  return R"(
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: db, namespace: demo}
-spec:
-  hosts: [db.example]
-  addresses: [192.0.2.20, 198.51.100.0/24]
-  location: MESH_EXTERNAL
-  resolution: STATIC
-  ports: [{number: 5432, name: pg, protocol: TCP}, {number: 7000, name: any}]
-  endpoints: [{address: 192.0.2.21}]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: any, namespace: demo}
-spec:
-  hosts: [any.example]
-  location: MESH_EXTERNAL
-  ports: [{number: 7001, name: x}]
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: db, namespace: demo}
-spec:
-  host: db.example
-  trafficPolicy:
-    proxyProtocol: {version: V2}
-    tls: {mode: SIMPLE, caCertificates: )" +
-         dir + R"(/cert.pem, caCrl: )" + dir + R"(/crl.pem, subjectAltNames: [db.example]}
+constexpr const char* kRules = R"(
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -105,6 +74,40 @@ metadata: {name: web, namespace: demo}
 spec:
   hosts: [web]
   http: [{match: [{uri: {prefix: /}, statPrefix: all}], route: [{destination: {host: web}}]}]
+)";
+
+// `dir` has cert.pem, which is its own authority, and its crl.pem.
+std::string others(const std::string& dir) {
+  return R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: demo}
+spec:
+  hosts: [db.example]
+  addresses: [192.0.2.20, 198.51.100.0/24]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 5432, name: pg, protocol: TCP}, {number: 7000, name: any}]
+  endpoints: [{address: 192.0.2.21}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: any, namespace: demo}
+spec:
+  hosts: [any.example]
+  location: MESH_EXTERNAL
+  ports: [{number: 7001, name: x}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: demo}
+spec:
+  host: db.example
+  trafficPolicy:
+    proxyProtocol: {version: V2}
+    tls: {mode: SIMPLE, caCertificates: )" +
+         dir + R"(/cert.pem, caCrl: )" + dir + R"(/crl.pem, subjectAltNames: [db.example]}
 ---
 apiVersion: mesh/v1
 kind: ServicePolicy
@@ -284,7 +287,7 @@ TEST_CASE("the sample as bootstraps for Envoy", "[.envoy]") {
   const std::string all = sample::kAll + sample::kRouting + sample::kMixed;
   for (const std::string name : {"web-1", "reviews-v1", "ratings-1", "captured", "edge-1"}) {
     const Node node = node_of(name);
-    const auto model = sample::model(all + (name == "captured"    ? others(dir)
+    const auto model = sample::model(all + (name == "captured"    ? others(dir) + kRules
                                             : name == "edge-1"    ? gateways(dir)
                                             : name == "ratings-1" ? policies()
                                                                   : ""));
