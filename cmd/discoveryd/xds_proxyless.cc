@@ -129,7 +129,7 @@ bool adapt(Route& route) {
 VirtualHost adapted(const VirtualHost& original) {
   VirtualHost host = original;
   host.clear_domains();
-  host.add_domains("*");  // the listener is that of the host already
+  *host.add_domains() = std::string(1, '*');  // the listener is that of the host already
   keep_faults(host);
   host.clear_routes();
   for (Route route : original.routes())
