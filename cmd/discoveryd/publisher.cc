@@ -50,13 +50,15 @@ std::string Forwarder::acked_by_all() const {
   return result;
 }
 
-bool Forwarder::settled() const {
+bool Forwarder::watches_all() const {
   std::array<bool, kTypes> watched{};
-  for (const auto& [watcher, type] : watches) {
-    if (!watcher->idle()) return false;
-    watched[size_t(type)] = true;
-  }
+  for (const auto& [watcher, type] : watches) watched[size_t(type)] = true;
   return std::find(watched.begin(), watched.end(), false) == watched.end();
+}
+
+bool Forwarder::settled() const {
+  return watches_all() && std::all_of(watches.begin(), watches.end(),
+                                      [](const auto& watch) { return watch.first->idle(); });
 }
 
 void Forwarder::on_changed(Type type, const Resource& resource) {
@@ -167,6 +169,7 @@ void Publisher::Provider::on_gone(bus::Watcher& watcher) {
   forwarder->watches.erase(&watcher);
   forwarder->acked.erase(&watcher);
   forwarder->unanswered.erase(&watcher);
+  forwarder->waiting.erase(&watcher);
   if (forwarder->asks.erase(&watcher) > 0) publisher_.ask(*forwarder);
   if (--forwarder->open == 0) {
     log::info("forwarder gone", {{"node", node.id}});
@@ -249,7 +252,9 @@ void Publisher::HostProvider::on_subscribe(bus::Watcher& watcher,
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
   Hosts& asked = forwarder->asks[&watcher];
-  Hosts& unanswered = forwarder->unanswered[&watcher];
+  // The first are those that it has since an earlier life: nothing is taken away from it.
+  const bool early = asked.empty() || !forwarder->watches_all();
+  Hosts& pending = (early ? forwarder->unanswered : forwarder->waiting)[&watcher];
   for (const auto& name : names) {
     if (name == bus::kAll || name.size() > kHostBytesMax) continue;
     if (asked.size() >= kAskedMax && !asked.contains(name)) {
@@ -257,10 +262,12 @@ void Publisher::HostProvider::on_subscribe(bus::Watcher& watcher,
       continue;
     }
     asked.insert(name);
-    unanswered.insert(name);
+    pending.insert(name);
   }
-  publisher_.ask(*forwarder);
-  publisher_.finish();
+  if (early) {
+    publisher_.ask(*forwarder);
+    publisher_.finish();
+  }
   publisher_.answer_hosts(*forwarder);
 }
 
@@ -268,11 +275,9 @@ void Publisher::HostProvider::on_unsubscribe(bus::Watcher& watcher,
                                              const std::vector<std::string>& names) {
   Forwarder* const forwarder = publisher_.find(watcher);
   if (forwarder == nullptr) return;
-  const auto unanswered = forwarder->unanswered.find(&watcher);
-  for (const auto& name : names) {
-    forwarder->asks[&watcher].erase(name);
-    if (unanswered != forwarder->unanswered.end()) unanswered->second.erase(name);
-  }
+  for (auto* const pending : {&forwarder->asks, &forwarder->unanswered, &forwarder->waiting})
+    if (const auto found = pending->find(&watcher); found != pending->end())
+      for (const auto& name : names) found->second.erase(name);
   publisher_.ask(*forwarder);
   publisher_.finish();
 }
@@ -300,7 +305,11 @@ void Publisher::publish(std::shared_ptr<const Model> model, const discovery::Ext
   for (auto& [id, forwarder] : forwarders_) {
     // Before its hosts are known it is told nothing; then offer() tells all.
     if (forwarder.served()) mark(forwarder);
-    if (catalog_.touched(forwarder)) forwarder.unanswered = forwarder.asks;
+    if (catalog_.touched(forwarder)) {
+      forwarder.unanswered = forwarder.asks;
+      for (const auto& [watcher, names] : forwarder.waiting)
+        for (const auto& name : names) forwarder.unanswered[watcher].erase(name);
+    }
     answer_hosts(forwarder);
   }
 }
@@ -371,9 +380,20 @@ void Publisher::offer(Forwarder& forwarder, bus::Watcher& watcher, Type type) {
   });
 }
 
-// Whoever has an answer has the resources: they were acknowledged before.
+// Whoever has an answer has the resources: they were acknowledged before. Who asks for many hosts
+// at once gets them together, but the first, and not each by itself.
 void Publisher::answer_hosts(Forwarder& forwarder) {
-  if (forwarder.unanswered.empty() || model() == nullptr || !forwarder.settled()) return;
+  const auto pending = [&] { return !forwarder.unanswered.empty() || !forwarder.waiting.empty(); };
+  while (pending() && model() != nullptr && forwarder.settled()) {
+    tell_hosts(forwarder);
+    if (forwarder.waiting.empty()) return;
+    forwarder.unanswered = std::exchange(forwarder.waiting, {});
+    ask(forwarder);
+    finish();
+  }
+}
+
+void Publisher::tell_hosts(Forwarder& forwarder) {
   for (const auto& [watcher, names] : std::exchange(forwarder.unanswered, {})) {
     for (const auto& name : names) {
       const auto hosts = catalog_.find(forwarder, name);

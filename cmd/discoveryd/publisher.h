@@ -59,8 +59,10 @@ struct Forwarder final : discovery::Catalog::Member {
   discovery::Node node_for(const discovery::Model& model, const discovery::Hosts& more) const;
   // Names that are not answered yet: an answer follows the resources that belong to it.
   std::map<bus::Watcher*, discovery::Catalog::Hosts> unanswered;
-  // All types are watched, and all that was sent is acknowledged.
-  bool settled() const;
+  // Those that came meanwhile: they get their resources together, once the others are answered.
+  std::map<bus::Watcher*, discovery::Catalog::Hosts> waiting;
+  bool watches_all() const;  // types
+  bool settled() const;      // so it does, and all that was sent is acknowledged
 
   // What all of its watches have acknowledged; empty where they differ.
   std::string acked_by_all() const;
@@ -123,6 +125,7 @@ class Publisher {
   // Offers all of one type to one watch.
   void offer(Forwarder& forwarder, bus::Watcher& watcher, Type type);
   void answer_hosts(Forwarder& forwarder);
+  void tell_hosts(Forwarder& forwarder);
   void ask(Forwarder& forwarder);
 
   const Clock& clock_;

@@ -23,8 +23,8 @@ namespace mesh::forwarder {
 
 class HostWatch final : private bus::Sink {
  public:
-  static constexpr size_t kPendingMax = 100;  // asked for, and not answered
-  static constexpr double kAsksASecond = 100;
+  static constexpr size_t kPendingMax = 1000;  // asked for, and not answered
+  static constexpr double kAsksASecond = 1000;
   // So long after discoveryd was there last, nobody is kept waiting for it.
   static constexpr Duration kAwayGrace = std::chrono::seconds(2);
 

@@ -15,7 +15,7 @@ namespace mesh::forwarder {
 
 // Which hosts are asked for, and for how long they are kept.
 struct OnDemand {
-  Duration wait = std::chrono::seconds(1);
+  Duration wait = std::chrono::seconds(5);  // Envoy, OnDemandCds.timeout
   size_t waiting_max = 1000;
   Duration forget = std::chrono::hours(24);
   size_t hosts_max = 1000;

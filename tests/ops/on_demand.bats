@@ -222,6 +222,7 @@ PY
 }
 
 @test "the first request waits for the first checks of a host too, and longer than for discoveryd" {
+  settings 'on_demand: {wait: 1s}'
   cat >"$dir/slow.py" <<'PY'
 # Checks are answered late, and after the file is there; the rest at once.
 import http.server, os, sys, time
