@@ -22,7 +22,8 @@ bool is_file(std::string_view key) { return !key.starts_with('.'); }
 
 config::Text text_of(std::string_view bytes) { return std::make_shared<const std::string>(bytes); }
 
-// Calls visit(file, staged value, its key) for what is in force and not older than the file.
+// Calls visit(file, staged value, its key, whether the file itself has had the last word) for
+// what is in force.
 template <class Visit>
 void each_in_force(const EtcdFiles::Values& values, Visit visit) {
   const auto edit = values.find(kEdit);
@@ -32,7 +33,9 @@ void each_in_force(const EtcdFiles::Values& values, Visit visit) {
        ++at) {
     const std::string file = at->first.substr(prefix.size());
     const auto own = values.find(file);
-    const bool newer = own != values.end() && own->second.mod_revision > edit->second.mod_revision;
+    const bool newer = own != values.end()
+                           ? own->second.mod_revision > edit->second.mod_revision
+                           : at->second.bytes.starts_with('=');
     if (!visit(file, at->second.bytes, at->first, newer)) return;
   }
 }
@@ -64,7 +67,7 @@ void EtcdFiles::take(const Values& values, const std::set<std::string>& changed)
   each_in_force(values,
                 [&](const std::string& file, std::string_view staged, const auto&, bool newer) {
                   if (newer) return true;
-                  if (staged.starts_with('+')) {
+                  if (!staged.starts_with('-')) {
                     const auto known = texts_.find(file);
                     const bool same = known != texts_.end() && *known->second == staged.substr(1);
                     texts[file] = same ? known->second : text_of(staged.substr(1));
@@ -142,17 +145,20 @@ TxnRequest EtcdFiles::make(const Edits& edits, const Values& values) const {
   return request;
 }
 
-std::vector<TxnRequest> EtcdFiles::stage(const std::string& id, const Edits& edits) const {
+std::vector<TxnRequest> EtcdFiles::stage(const std::string& id, const Edits& edits,
+                                         const Values& values) const {
   std::vector<TxnRequest> steps;
   size_t bytes = 0;
   for (const config::FileEdit& edit : edits) {
-    const std::string value = edit.text ? "+" + *edit.text : "-";
+    const char* const how = values.contains(edit.file) ? "=" : "+";
+    const std::string value = edit.text ? how + *edit.text : "-";
     if (steps.empty() || steps.back().success_size() == int(kOperationsMax) ||
         bytes + value.size() > kBytesMax) {
       steps.emplace_back();
       bytes = 0;
     }
     bytes += edit.file.size() + value.size();
+    add_unchanged(steps.back(), edit.file, values);
     add_put(steps.back(), kStaged + id + "/" + edit.file, value);
   }
   return steps;
@@ -189,7 +195,7 @@ TxnRequest EtcdFiles::place(const Values& values) const {
     if (!room) return false;
     if (!newer) {
       add_unchanged(request, file, values);
-      if (staged.starts_with('+'))
+      if (!staged.starts_with('-'))
         add_put(request, file, staged.substr(1));
       else
         add_delete(request, file);

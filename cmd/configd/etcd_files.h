@@ -1,10 +1,11 @@
 // EtcdFiles: how files stand in etcd, so that an edit of any number of them is one.
 //
 // A key below the prefix is a file. A small edit is one transaction. A larger one is
-// staged, as .staged/ID/FILE with "+" and the text, or "-" for a file that goes; then one
-// transaction puts ID into .edit, and from that revision on the files say what is staged.
-// It is put in place some files at a time, without their saying anything else meanwhile,
-// and .edit goes. What is written to a file after .edit is newer than what is staged of it.
+// staged, as .staged/ID/FILE with "+" and the text of a new file, "=" and that of one that is
+// replaced, or "-" for one that goes; then one transaction puts ID into .edit, and from that
+// revision on the files say what is staged. It is put in place some files at a time, without
+// their saying anything else meanwhile, and .edit goes. What is written to a file after .edit is
+// newer than what is staged of it, and a file that was deleted is not there to be replaced.
 // Every edit is a change of .serial. mesh-etcd(7). Pure.
 #pragma once
 
@@ -40,10 +41,12 @@ class EtcdFiles {
   static bool is_small(const Edits& edits);
   // It fails where a file is not as `values` has it, or a larger edit is in force.
   etcdserverpb::TxnRequest make(const Edits& edits, const Values& values) const;
-  // What stages it; each step has room in a transaction.
-  std::vector<etcdserverpb::TxnRequest> stage(const std::string& id, const Edits& edits) const;
+  // What stages it; each step has room in a transaction, and fails where a file of it is not
+  // as `values` has it.
+  std::vector<etcdserverpb::TxnRequest> stage(const std::string& id, const Edits& edits,
+                                              const Values& values) const;
   // Puts it in force. It fails where any file was written after `revision`, or another edit
-  // was made.
+  // was made. Of what was deleted since it was staged, etcd cannot ask here.
   etcdserverpb::TxnRequest commit(const std::string& id, const Values& values,
                                   int64_t revision) const;
   // The next step of putting in place what is in force; at the end, nothing is in force.

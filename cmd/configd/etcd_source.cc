@@ -160,8 +160,8 @@ void EtcdSource::begin() {
                  [this](auto reply) { on_written(std::move(reply)); });
     return;
   }
-  own_ = identity::random_hex(8);
-  edit_->steps = etcd_files_.stage(own_, edit_->edits);
+  edit_->id = own_ = identity::random_hex(8);
+  edit_->steps = etcd_files_.stage(own_, edit_->edits, mirror_.values());
   edit_->steps.push_back(etcd_files_.commit(own_, mirror_.values(), mirror_.revision()));
   std::reverse(edit_->steps.begin(), edit_->steps.end());
   next_step();
@@ -172,7 +172,7 @@ void EtcdSource::next_step() {
   edit_->steps.pop_back();
   const bool last = edit_->steps.empty();
   client_->txn(step, [this, last](auto reply) {
-    if (last || !reply) return on_written(std::move(reply));
+    if (last || !reply || !reply->succeeded()) return on_written(std::move(reply));
     if (edit_) next_step();
   });
 }
@@ -180,8 +180,10 @@ void EtcdSource::next_step() {
 void EtcdSource::on_written(Result<etcdserverpb::TxnResponse> reply) {
   if (!edit_) return;
   if (!reply) return end_edit(std::move(reply).error());
-  if (!reply->succeeded())
+  if (!reply->succeeded()) {
+    if (!edit_->id.empty()) client_->txn(etcd_files_.forget(edit_->id), [](auto) {});
     return end_edit(Error{Errc::Refused, "another host has changed the same meanwhile; try again"});
+  }
   edit_->revision = reply->header().revision();
   late_.arm(kSeenWithin);
   if (mirror_.revision() >= edit_->revision) end_edit(read());

@@ -155,6 +155,43 @@ agreed() {
   has b three
 }
 
+@test "a file that is deleted by hand while a large edit is made is not brought back" {
+  start_etcd
+  "$BATS_TEST_DIRNAME/fakes/hold" "$port" "$dir/hold" >"$dir/proxy.log" 2>&1 3>&- &
+  pids+=("$!")
+  until_true log_says proxy '^port'
+  port=$(sed -n 's/^port //p' "$dir/proxy.log") host a
+  until_true answers a
+  mesh_on a apply -q -f "$(many 150 STRICT)"
+  until_true in_place
+  many 150 PERMISSIVE
+  # apply_over TEXT FILE: the edit, which FILE is deleted before what has TEXT goes to etcd.
+  apply_over() {
+    echo "$1" >"$dir/hold"
+    mesh_on a apply -f "$dir/many.yaml" >"$dir/apply.log" 2>&1 3>&- &
+    local apply=$!
+    pids+=("$apply")
+    until_true test -e "$dir/hold.held"
+    ctl del "/mesh/config/$2"
+    rm "$dir/hold" "$dir/hold.held"
+    wait "$apply"
+  }
+  # Before it is staged: refused, and nothing is left of it.
+  run apply_over .staged/ peerauthentication.n7.default.yaml
+  ((status != 0))
+  log_says apply 'changed the same meanwhile; try again'
+  until_true counted a 149
+  until_true in_place
+  [ "$(mesh_on a get PeerAuthentication -o json | grep -c PERMISSIVE)" -eq 0 ]
+  # Before it is in force: the others are as it says.
+  apply_over config/.edit peerauthentication.n8.default.yaml
+  until_true in_place
+  until_true counted a 149
+  [ "$(mesh_on a get PeerAuthentication -o json | grep -c PERMISSIVE)" -eq 149 ]
+  has_not a n8
+  has a n7
+}
+
 @test "TLS, a login and a prefix of its own" {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=etcd \
     -addext subjectAltName=DNS:etcd.test,IP:127.0.0.1 \
