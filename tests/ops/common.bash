@@ -59,6 +59,10 @@ mesh_up() {
 }
 log_says() { grep -q -- "$2" "$dir/$1.log"; }
 mesh() { "$build/mesh" "$@"; }
+# skip_sanitized WHY: in a build with a sanitizer, which every program of it shows.
+skip_sanitized() {
+  ! nm -D "$build/forwarder" | grep -qE ' __(asan|tsan|ubsan)_' || skip "built with a sanitizer: $1"
+}
 quietly() { "$@" >/dev/null 2>&1; }
 # A port of 127.0.0.1 that was free a moment ago.
 free_port() {

@@ -125,12 +125,13 @@ PY
   count_is mesh_forwarder_on_demand_hosts 1
   count_is mesh_forwarder_on_demand_requests_waiting 0
   after=$(awk '/^VmRSS/ { print $2 }' "/proc/$forwarder/status")
-  [ $((after - before)) -lt 16384 ]
   lacks made-up
   # What is not a name is not asked for.
   [ "$(curl -s -o /dev/null -w '%{http_code}' -m 10 --unix-socket "$dir/out.sock" \
     -H "host: $(printf 'a%.0s' {1..254})" http://x/)" = 404 ]
   until_true says svc-5 svc-5
+  skip_sanitized "what was freed is kept for a while"
+  [ $((after - before)) -lt 16384 ]
 }
 
 @test "a restart comes up with what was asked for, though discoveryd is away" {
