@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/host_port.h"
 #include "base/text.h"
 #include "discovery/compile/capture.h"
 #include "discovery/compile/ext_authz.h"
@@ -11,18 +12,6 @@ namespace mesh::discovery {
 namespace {
 
 using VirtualService = Object<istio::VirtualService>;
-
-// "reviews:9080", "[::1]:80", "::1" to the host.
-std::string_view without_port(std::string_view authority) {
-  if (authority.starts_with('[')) {
-    const size_t end = authority.find(']');
-    return end == std::string_view::npos ? authority : authority.substr(1, end - 1);
-  }
-  const size_t colon = authority.find(':');
-  if (colon == std::string_view::npos || authority.find(':', colon + 1) != std::string_view::npos)
-    return authority;
-  return authority.substr(0, colon);
-}
 
 bool has_tcp(const Service& service) {
   return std::any_of(service.ports.begin(), service.ports.end(),
@@ -36,7 +25,7 @@ class Gatherer {
 
   // A request's host, in the forms that it is routed by. False: nobody has it.
   bool add_asked(std::string_view asked) {
-    const std::string_view host = without_port(asked);
+    const std::string_view host = bare_host(asked);
     if (const auto* service = model_.service_named(host, node_)) {
       add_host(service->host);
       if (service->host.starts_with('*')) add_range(service->host);
@@ -180,7 +169,7 @@ Demand demand_of(const Model& model, const Node& node, const Hosts& asked) {
   Gatherer gatherer(model, whole);
   Demand demand;
   for (const auto& name : asked) {
-    demand.names.insert(text::to_lower(without_port(name)));
+    demand.names.insert(text::to_lower(bare_host(name)));
     demand.unresolved |= !gatherer.add_asked(name);
   }
   gatherer.add_unasked();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/host_port.h"
 #include "base/text.h"
 #include "route/match.h"
 #include "route/path_index.h"
@@ -36,16 +37,6 @@ struct OfLength {
   size_t length;
   Domains domains;
 };
-
-// "[::1]:80" and "host:80" without what follows the address.
-std::string_view without_port(std::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos)
-    return authority;
-  for (const char c : authority.substr(colon + 1))
-    if (c < '0' || c > '9') return authority;
-  return authority.substr(0, colon);
-}
 
 Result<void> check_destination(const Route& route) {
   if (int(route.direct_status.has_value()) + int(route.redirect != nullptr) +

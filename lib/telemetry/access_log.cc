@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/host_name.h"
+#include "base/host_port.h"
 #include "telemetry/access_operator.h"
 
 namespace mesh::telemetry {
@@ -161,12 +162,8 @@ std::string_view grpc_name(int status) {
   return kGrpcNames[size_t(status)];
 }
 
-std::string_view without_port(std::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || is_path(address)) return address;
-  std::string_view host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return host;
+std::string_view ip_of(std::string_view address) {
+  return is_path(address) ? address : bare_host(address);
 }
 
 std::string_view field(const http::Fields* fields, std::string_view name) {
@@ -267,9 +264,9 @@ void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, st
     case Op::UpstreamPeerUriSan: return text(entry.upstream_peer_uri_san);
     case Op::Attempts: return append_number(entry.attempts, out);
     case Op::DownstreamLocal: return text(entry.downstream_local_address);
-    case Op::DownstreamLocalIp: return text(without_port(entry.downstream_local_address));
+    case Op::DownstreamLocalIp: return text(ip_of(entry.downstream_local_address));
     case Op::DownstreamRemote: return text(entry.downstream_remote_address);
-    case Op::DownstreamRemoteIp: return text(without_port(entry.downstream_remote_address));
+    case Op::DownstreamRemoteIp: return text(ip_of(entry.downstream_remote_address));
     case Op::DownstreamPeerUriSan: return text(entry.downstream_peer_uri_san);
     case Op::DownstreamLocalUriSan: return text(entry.downstream_local_uri_san);
     case Op::TlsVersion: return text(entry.downstream_tls_version);
@@ -278,7 +275,7 @@ void AccessFormat::append_piece(const Piece& piece, const AccessEntry& entry, st
     case Op::ConnectionId: return append_number(entry.connection_id, out);
     case Op::ResponseFlagsLong: return append_long_flags(entry.flags, out);
     case Op::HostName: return text(own_host());
-    case Op::UpstreamIp: return text(without_port(entry.upstream_host));
+    case Op::UpstreamIp: return text(ip_of(entry.upstream_host));
     case Op::UpstreamPort: return text(port_of(entry.upstream_host));
     case Op::DownstreamLocalPort: return text(port_of(entry.downstream_local_address));
     case Op::DownstreamRemotePort: return text(port_of(entry.downstream_remote_address));
