@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "cli/version.h"
+#include "resilience/backoff.h"
 #include "upstream/cluster_spec.h"
 
 namespace mesh::forwarder {
@@ -102,10 +103,7 @@ void DiscoveryClient::ended(const std::string& why) {
   if (std::exchange(down_because_, why) != why)
     log::warning("the control plane is lost; what it said last is served",
                  {{"cluster", source_.cluster}, {"error", why}});
-  const Duration longest =
-      std::min<Duration>(kPauseMax, kPauseMin * (1 << std::min(failures_, 8U)));
-  ++failures_;
-  retry_timer_.arm(longest / 2 + Duration(random_.below(uint64_t(longest.count() / 2 + 1))));
+  retry_timer_.arm(resilience::backoff(++failures_, kPauseBase, kPauseMax, random_));
   owner_.on_lost();
 }
 

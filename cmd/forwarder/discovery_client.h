@@ -1,6 +1,7 @@
 // DiscoveryClient: a client of one server of the discovery protocol, the cluster of a
 // DynamicSource: one stream at a time, over a channel to the cluster's endpoints. A stream that
-// ends is begun anew after a pause that grows, with jitter. Main thread.
+// ends is begun anew after a pause by resilience/backoff.h, from 500 ms to 30 s as Envoy's.
+// Main thread.
 #pragma once
 
 #include <memory>
@@ -19,7 +20,7 @@ namespace mesh::forwarder {
 
 class DiscoveryClient final : private grpc::CallEvents {
  public:
-  static constexpr Duration kPauseMin = std::chrono::milliseconds(500);
+  static constexpr Duration kPauseBase = std::chrono::milliseconds(500);
   static constexpr Duration kPauseMax = std::chrono::seconds(30);
   // A PING after so long, and the end of the connection where no answer comes in as long.
   static constexpr Duration kKeepalive = std::chrono::seconds(30);
