@@ -22,7 +22,8 @@ constexpr Duration kSweepEvery = std::chrono::seconds(5);
 constexpr Duration kRestAfter = std::chrono::seconds(1);
 constexpr Duration kRestInBurst = std::chrono::milliseconds(100);
 constexpr size_t kBurst = 256;
-constexpr Duration kSweepAfterBurst = std::chrono::seconds(1);
+// Who came last in a burst has been idle for long enough by then.
+constexpr Duration kSweepAfterBurst = kRestAfter + std::chrono::milliseconds(500);
 constexpr size_t kExchangesKept = 1024;
 constexpr size_t kExtrasKept = 128;
 constexpr uint32_t kLinesASecond = 10;  // of those that a peer can cause
