@@ -1,36 +1,16 @@
 // What our own kinds may say: mesh-config(5), "KINDS".
 #include <catch2/catch.hpp>
 
-#include "config/object.h"
+#include "unit/config/said.h"
 
 using namespace mesh;
 
 namespace {
 
-// All that is said of an object of this kind named x, after its name; empty: accepted.
-std::string said(const std::string& kind, const std::string& spec) {
-  config::Problems problems("f.yaml");
-  std::vector<config::v1::Object> objects;
-  config::read_objects(
-      "apiVersion: mesh/v1\nkind: " + kind + "\nmetadata: {name: x}\nspec: {" + spec + "}\n",
-      problems, objects);
-  std::string all;
-  for (const std::string& line : problems.lines()) all += (all.empty() ? "" : "\n") + line;
-  const std::string mark = kind + " default/x: ";
-  const size_t at = all.find(mark);
-  return at == std::string::npos ? all : all.substr(at + mark.size());
-}
-
-struct Row {
-  const char* because;
-  std::string spec;
-  const char* want;
-};
+using Row = testing::Saying;
 
 void check(const std::string& kind, std::span<const Row> rows) {
-  for (const Row& row : rows) DYNAMIC_SECTION(kind << ": " << row.because) {
-      CHECK(said(kind, row.spec) == row.want);
-    }
+  testing::check_sayings("mesh/v1", kind, rows);
 }
 
 }  // namespace

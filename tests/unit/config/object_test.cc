@@ -6,44 +6,26 @@
 
 #include "config/object_set.h"
 #include "config/writer.h"
+#include "unit/config/said.h"
 
 using namespace mesh;
 using config::Problems;
 
 namespace {
 
-// All that is said of the text; empty when it is right.
-std::string said(const std::string& text) {
-  Problems problems("f.yaml");
-  std::vector<config::v1::Object> objects;
-  config::read_objects(text, problems, objects);
-  std::string all;
-  for (const std::string& line : problems.lines()) all += (all.empty() ? "" : "\n") + line;
-  return all;
+using testing::said;
+using Row = testing::Saying;
+
+std::string version_of(const std::string& kind) {
+  return kind == "PeerAuthentication" ? "security.istio.io/v1" : "networking.istio.io/v1";
 }
 
 std::string object(const std::string& kind, const std::string& spec) {
-  const std::string group =
-      kind == "PeerAuthentication" ? "security.istio.io/v1" : "networking.istio.io/v1";
-  return "apiVersion: " + group + "\nkind: " + kind + "\nmetadata: {name: x}\nspec: {" + spec +
-         "}\n";
+  return testing::object_text(version_of(kind), kind, spec);
 }
 
-struct Row {
-  const char* because;
-  std::string spec;
-  const char* want;  // after "KIND default/x: "; empty: accepted
-};
-
 void check(const std::string& kind, std::span<const Row> rows) {
-  for (const Row& row : rows) {
-    DYNAMIC_SECTION(kind << ": " << row.because) {
-      const std::string got = said(object(kind, row.spec));
-      const std::string mark = kind + " default/x: ";
-      const size_t at = got.find(mark);
-      CHECK((at == std::string::npos ? got : got.substr(at + mark.size())) == row.want);
-    }
-  }
+  testing::check_sayings(version_of(kind), kind, rows);
 }
 
 std::vector<config::v1::Object> read(const std::string& text) {

@@ -1,25 +1,17 @@
 // What a ServicePolicy may say of health, and a DestinationRule of pools: mesh-config(5).
 #include <catch2/catch.hpp>
 
-#include "config/object.h"
+#include "unit/config/said.h"
 
 using namespace mesh;
 
 namespace {
 
-// What is wrong, without the place; empty when nothing is.
-std::string said(const std::string& group, const std::string& kind, const std::string& spec) {
-  config::Problems problems("f.yaml");
-  std::vector<config::v1::Object> objects;
-  config::read_objects("apiVersion: " + group + "\nkind: " + kind +
-                           "\nmetadata: {name: x}\nspec: {host: a, " + spec + "}\n",
-                       problems, objects);
-  std::string all;
-  const std::string mark = kind + " default/x: spec.";
-  for (const std::string& line : problems.lines())
-    all += (all.empty() ? "" : "\n") +
-           line.substr(line.find(mark) == std::string::npos ? 0 : line.find(mark) + mark.size());
-  return all;
+// `want` stands below spec of an object about host a.
+void check(const std::string& group, const std::string& kind, const std::string& spec,
+           const std::string& want) {
+  INFO(spec);
+  CHECK(testing::said_of(group, kind, "host: a, " + spec) == (want.empty() ? "" : "spec." + want));
 }
 
 }  // namespace
@@ -64,10 +56,7 @@ TEST_CASE("ServicePolicy: health checks and returns", "[config]") {
       {"outlierReturn: {probePercent: 0}",
        "outlierReturn.probePercent: expected over 0, at most 100"},
   };
-  for (const auto& row : rows) {
-    INFO(row.spec);
-    CHECK(said("mesh/v1", "ServicePolicy", row.spec) == row.want);
-  }
+  for (const auto& row : rows) check("mesh/v1", "ServicePolicy", row.spec, row.want);
 }
 
 TEST_CASE("DestinationRule: pools and ejection", "[config]") {
@@ -91,9 +80,7 @@ TEST_CASE("DestinationRule: pools and ejection", "[config]") {
        "trafficPolicy.outlierDetection.consecutiveLocalOriginFailures: needs "
        "splitExternalLocalOriginErrors: true"},
   };
-  for (const auto& row : rows) {
-    INFO(row.policy);
-    CHECK(said("networking.istio.io/v1", "DestinationRule",
-               std::string("trafficPolicy: {") + row.policy + "}") == row.want);
-  }
+  for (const auto& row : rows)
+    check("networking.istio.io/v1", "DestinationRule",
+          std::string("trafficPolicy: {") + row.policy + "}", row.want);
 }
