@@ -99,15 +99,26 @@ class Analyzer {
   GatewayUse* find_gateway(const std::string& full);
   void use(const std::string& full, GatewayUse& gateway);
   void bound(const v1::Object& object, const VirtualService& service);
-  void add_verifier(const v1::Object& object);
-  void claims(const v1::Object& object, const VirtualService& service);
-  bool verifies_tokens(const std::string& gateway);
   void gateway(const v1::Object& object);
   void conflicts(const v1::Object& object, const Server& server, const std::string& path);
   void files(const v1::Object& object, const Server& server, const std::string& path);
   static constexpr unsigned kPair = 1, kAuthorities = 2;  // of a credential
   void credential(const v1::Object& object, const std::string& name, unsigned parts,
                   const std::string& path);
+
+  // claims.cc
+  struct Verifier {  // a RequestAuthentication, by whom it is about
+    Index::Labels labels;
+    std::set<std::string> entries, gateways;  // targetRefs
+  };
+  struct Verified {
+    bool any = false;        // at some of them
+    std::string lacks = {};  // one where no token is; empty: none is known
+  };
+  void add_verifier(const v1::Object& object);
+  bool verifies(const Name& name, const Verifier& verifier, const Index::Workload& workload);
+  Verified verified_at(const std::string& gateway);
+  void claims(const v1::Object& object, const VirtualService& service);
 
   // gateway_api.cc: HTTPRoutes and GRPCRoutes.
   template <class Route>
@@ -160,7 +171,7 @@ class Analyzer {
   std::map<std::string, size_t> delegated_;       // by how many
 
   std::map<Name, GatewayUse> gateways_;
-  std::map<Name, Index::Labels> verifiers_;  // RequestAuthentications, by whom they select
+  std::map<Name, Verifier> verifiers_;
   std::map<std::string, size_t, std::less<>> providers_;  // by name: of how many MeshConfigs
   struct Holder {
     const v1::Object* object;

@@ -3,9 +3,7 @@
 
 #include "base/text.h"
 #include "config/analyze/analyzer.h"
-#include "config/claim_path.h"
 #include "config/validate/checker.h"
-#include "istio/security/v1beta1/request_authentication.pb.h"
 
 namespace mesh::config {
 namespace {
@@ -33,11 +31,6 @@ std::string host_of(const std::string& text) {
   return text::to_lower(slash == std::string::npos ? text : text.substr(slash + 1));
 }
 
-// "NAMESPACE/NAME" of a gateway's name.
-std::string full_name(const std::string& name, const std::string& ns) {
-  return name.find('/') != std::string::npos ? name : ns + "/" + name;
-}
-
 bool lets_see(const std::string& text, const std::string& gateway_ns, const std::string& ns) {
   const size_t slash = text.find('/');
   if (slash == std::string::npos) return true;
@@ -55,59 +48,11 @@ Analyzer::GatewayUse* Analyzer::find_gateway(const std::string& full) {
   return found == gateways_.end() ? nullptr : &found->second;
 }
 
-void Analyzer::add_verifier(const v1::Object& object) {
-  const auto spec = spec_of<::istio::security::v1beta1::RequestAuthentication>(object);
-  if (spec.jwt_rules().empty()) return;
-  const auto& labels = spec.selector().match_labels();
-  verifiers_[name_of(object)] = {labels.begin(), labels.end()};
-  touch(kVerifier, "");
-}
-
-// Whether a forwarder of the gateway may have tokens verified.
-bool Analyzer::verifies_tokens(const std::string& gateway) {
-  depend(kVerifier, "");
-  const GatewayUse* const found = find_gateway(gateway);
-  if (found == nullptr) return true;  // told already
-  const auto& selector = found->spec.selector();
-  const Index::Labels labels(selector.begin(), selector.end());
-  return std::any_of(verifiers_.begin(), verifiers_.end(),
-                     [&](const auto& by) { return may_meet(by.second, labels); });
-}
-
-// Claims are known where a forwarder has verified the token before it routes: at gateways.
-void Analyzer::claims(const v1::Object& object, const VirtualService& service) {
-  if (service.hosts().empty()) return;  // a delegate's gateways are those of others
-  const auto check = [&](const networking::HTTPMatchRequest& match, const std::string& path) {
-    const auto& gateways = match.gateways().empty() ? service.gateways() : match.gateways();
-    bool any = false, verified = false;
-    for (const std::string& name : gateways) {
-      if (name == "mesh") continue;
-      any = true;
-      verified = verified || verifies_tokens(full_name(name, object.namespace_()));
-    }
-    if (!any)
-      find("M203", object, path,
-           "has no effect: claims are known to routes of gateways, and this one is of none");
-    else if (!verified)
-      find("M203", object, path,
-           "has no effect: no RequestAuthentication is for the gateway's forwarders");
-  };
-  for (int i = 0; i < service.http_size(); ++i)
-    for (int m = 0; m < service.http(i).match_size(); ++m) {
-      const auto& match = service.http(i).match(m);
-      const std::string path = at_index(at_index("spec.http", i) + ".match", m);
-      for (const auto& [fields, field] : {std::pair(&match.headers(), ".headers"),
-                                          std::pair(&match.without_headers(), ".withoutHeaders")})
-        for (const auto& [name, value] : *fields)
-          if (is_claim(name)) check(match, at_key(path + field, name));
-    }
-}
-
 void Analyzer::bound(const v1::Object& object, const VirtualService& service) {
   for (int i = 0; i < service.gateways_size(); ++i) {
     const std::string& name = service.gateways(i);
     if (name == "mesh") continue;
-    const std::string full = full_name(name, object.namespace_());
+    const std::string full = gateway_name(name, object.namespace_());
     GatewayUse* const found = find_gateway(full);
     const std::string path = at_index("spec.gateways", i);
     if (found == nullptr) {

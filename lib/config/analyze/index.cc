@@ -86,6 +86,10 @@ std::string intersection(std::string_view a, std::string_view b) {
   return covers(b, a) ? std::string(a) : std::string();
 }
 
+std::string gateway_name(const std::string& name, const std::string& ns) {
+  return name.find('/') != std::string::npos ? name : ns + "/" + name;
+}
+
 Fact fact(char kind, std::string_view name) {
   return std::hash<std::string_view>()(name) * 31 + size_t(uint8_t(kind));
 }
@@ -165,7 +169,7 @@ void Index::add_workload(const std::string& ns, Labels labels) {
 }
 
 void Index::add_workload(const v1::Object* object, const std::string& ns, Labels labels) {
-  auto workload = std::make_unique<const Workload>(Workload{ns, std::move(labels)});
+  auto workload = std::make_unique<const Workload>(Workload{object, ns, std::move(labels)});
   for (const auto& [key, value] : workload->labels)
     by_label_[key + "=" + value].push_back(workload.get());
   workloads_[object].push_back(std::move(workload));
@@ -235,22 +239,41 @@ bool Index::ejects(const std::string& host) const {
   return false;
 }
 
-bool Index::selects(const std::string& ns, const Labels& labels) const {
-  if (labels.empty()) return true;
+// Those with the one of the labels that the fewest have; null: nobody has one of them.
+const std::vector<const Index::Workload*>* Index::with_rarest(const Labels& labels) const {
   // A workload that has all of them has the first.
   depend(kLabel, labels.begin()->first + "=" + labels.begin()->second);
-  // Among those that have the rarest of the labels.
   const std::vector<const Workload*>* rarest = nullptr;
   for (const auto& [key, value] : labels) {
     const auto found = by_label_.find(key + "=" + value);
-    if (found == by_label_.end()) return false;
+    if (found == by_label_.end()) return nullptr;
     if (rarest == nullptr || found->second.size() < rarest->size()) rarest = &found->second;
   }
-  return std::any_of(rarest->begin(), rarest->end(), [&](const Workload* workload) {
-    const auto& [at, has] = *workload;
-    return (ns.empty() || at.empty() || ns == at) &&
-           std::includes(has.begin(), has.end(), labels.begin(), labels.end());
-  });
+  return rarest;
+}
+
+bool Index::selects(const std::string& ns, const Labels& labels) const {
+  if (labels.empty()) return true;
+  const auto* const some = with_rarest(labels);
+  return some != nullptr && std::any_of(some->begin(), some->end(), [&](const Workload* workload) {
+           const auto& has = workload->labels;
+           return (ns.empty() || workload->ns.empty() || ns == workload->ns) &&
+                  std::includes(has.begin(), has.end(), labels.begin(), labels.end());
+         });
+}
+
+std::vector<const Index::Workload*> Index::having(const Labels& labels) const {
+  std::vector<const Workload*> result;
+  if (labels.empty()) return result;
+  const auto* const some = with_rarest(labels);
+  if (some == nullptr) return result;
+  std::copy_if(some->begin(), some->end(), std::back_inserter(result),
+               [&](const Workload* workload) {
+                 const auto& has = workload->labels;
+                 return !workload->ns.empty() &&
+                        std::includes(has.begin(), has.end(), labels.begin(), labels.end());
+               });
+  return result;
 }
 
 }  // namespace mesh::config

@@ -31,6 +31,11 @@ class Index {
     const v1::Object* object;
     std::vector<::istio::networking::v1alpha3::ServicePort> ports;
   };
+  struct Workload {
+    const v1::Object* object;  // null: of no object of the set
+    std::string ns;            // empty: any
+    Labels labels;
+  };
   using Touch = std::function<void(Fact)>;
 
   // One more object, which outlives its removal; one less. Each fact that it is part of is
@@ -57,16 +62,14 @@ class Index {
 
   // Whether a workload of the namespace, or of any where it is empty, has all these labels.
   bool selects(const std::string& ns, const Labels& labels) const;
+  // All that have, of whatever namespace; but what stands for the forwarders of a Gateway.
+  std::vector<const Workload*> having(const Labels& labels) const;
 
  private:
   struct Subsets {
     const v1::Object* object;
     std::set<std::string> names;
     bool ejects;
-  };
-  struct Workload {
-    std::string ns;
-    Labels labels;
   };
   using Workloads = std::vector<std::unique_ptr<const Workload>>;
 
@@ -75,6 +78,7 @@ class Index {
   void add_workload(const v1::Object* object, const std::string& ns, Labels labels);
   void touch_names(const v1::Object& object, const Touch& touch) const;
   void depend(char kind, std::string_view name) const;
+  const std::vector<const Workload*>* with_rarest(const Labels& labels) const;
   std::vector<const std::vector<Subsets>*> rules_for(const std::string& host,
                                                      std::string_view ns) const;
 
@@ -84,6 +88,9 @@ class Index {
   std::unordered_map<std::string, std::vector<const Workload*>> by_label_;  // "KEY=VALUE"
   std::vector<Fact>* facts_ = nullptr;
 };
+
+// "NAMESPACE/NAME" of what objects of namespace `ns` mean by a gateway's name.
+std::string gateway_name(const std::string& name, const std::string& ns);
 
 // What both patterns ("*", "*.suffix", a name) take; empty: nothing.
 std::string intersection(std::string_view a, std::string_view b);

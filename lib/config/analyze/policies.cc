@@ -91,11 +91,10 @@ void Analyzer::selected(const v1::Object& object, const Message& spec) {
 
 void Analyzer::targets(const v1::Object& object, const Message& spec) {
   const auto check = [&](const selection::PolicyTargetReference& target, const std::string& path) {
-    if (target.kind() != "ServiceEntry") return;
-    const Name name{"ServiceEntry", object.namespace_(), target.name()};
+    const Name name{target.kind(), object.namespace_(), target.name()};
     depend(kObject, to_string(name));
     if (set_.find(name) == nullptr)
-      find("M202", object, path, "there is no ServiceEntry " + name.ns + "/" + name.name);
+      find("M202", object, path, "there is no " + name.kind + " " + name.ns + "/" + name.name);
   };
   if (const auto* one = part<selection::PolicyTargetReference>(spec, "target_ref"))
     check(*one, "spec.targetRef");

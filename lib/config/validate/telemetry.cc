@@ -118,7 +118,7 @@ void check_tracing(const telemetry::Tracing& tracing, const std::string& path, C
 }  // namespace
 
 void validate(const telemetry::Telemetry& object, Checker& checker) {
-  if (object.has_selector()) check_selector(object.selector(), checker);
+  check_workloads(object, checker);
   for (int i = 0; i < object.access_logging_size(); ++i)
     check_logging(object.access_logging(i), at_index("spec.accessLogging", i), checker);
   for (int i = 0; i < object.tracing_size(); ++i)

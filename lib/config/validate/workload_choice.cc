@@ -15,9 +15,12 @@ void check_target(const ::istio::type::v1beta1::PolicyTargetReference& target,
   checker.expect(!target.name().empty(), path + ".name", "expected a name");
   checker.expect(target.namespace_().empty(), path + ".namespace",
                  "other namespaces cannot be referred to; leave it out");
-  const bool known = target.group() == "networking.istio.io" && target.kind() == "ServiceEntry";
+  const bool ours = target.group() == "networking.istio.io";
+  const bool gateway = ours || target.group() == "gateway.networking.k8s.io";
+  const bool known =
+      (ours && target.kind() == "ServiceEntry") || (gateway && target.kind() == "Gateway");
   checker.expect(known, path,
-                 "expected a ServiceEntry of networking.istio.io, got " +
+                 "expected a ServiceEntry or a Gateway of networking.istio.io, got " +
                      text::quoted(target.group() + "/" + target.kind()) +
                      "; use a selector for others");
 }

@@ -7,7 +7,8 @@
 namespace mesh::config {
 
 void check_selector(const ::istio::type::v1beta1::WorkloadSelector& selector, Checker& checker);
-// A ServiceEntry of the policy's own namespace; nothing else stands for workloads here.
+// A ServiceEntry or a Gateway of the policy's own namespace; nothing else stands for workloads
+// here.
 void check_target(const ::istio::type::v1beta1::PolicyTargetReference& target,
                   const std::string& path, Checker& checker);
 

@@ -19,4 +19,9 @@ bool serves(const Model& model, const PolicyTarget& target, const std::string& e
   });
 }
 
+bool listens_for(const Model& model, const PolicyTarget& target, const std::string& gateway) {
+  const auto* const found = model.objects().gateways.find(target.ns, gateway);
+  return found != nullptr && selects(found->spec.selector(), target.labels);
+}
+
 }  // namespace mesh::discovery

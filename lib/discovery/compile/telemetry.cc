@@ -4,6 +4,8 @@
 #include <array>
 #include <iterator>
 
+#include "discovery/compile/policy_target.h"
+
 namespace mesh::discovery {
 namespace {
 
@@ -11,13 +13,14 @@ using istio_telemetry::Telemetry;
 using istio_telemetry::WorkloadMode;
 
 // How near it is to the workload; 0: it is not about it.
-int nearness(const Model& model, const Object<Telemetry>& object, const std::string& ns,
-             const Labels& labels) {
-  const bool chosen = !object.spec.selector().match_labels().empty();
-  if (object.ns == ns && chosen)
-    return selects(object.spec.selector().match_labels(), labels) ? 3 : 0;
-  if (chosen) return 0;
-  return object.ns == ns ? 2 : object.ns == model.options().root_namespace ? 1 : 0;
+int nearness(const Model& model, const Object<Telemetry>& object, const PolicyTarget& target) {
+  const auto referred = is_referred_to(model, object.spec, target);
+  const auto& selector = object.spec.selector().match_labels();
+  if (referred || !selector.empty()) {
+    const bool chosen = referred ? *referred : selects(selector, target.labels);
+    return chosen && object.ns == target.ns ? 3 : 0;
+  }
+  return object.ns == target.ns ? 2 : object.ns == model.options().root_namespace ? 1 : 0;
 }
 
 bool is_about(WorkloadMode mode, Direction direction) {
@@ -32,12 +35,11 @@ bool is_about(WorkloadMode mode, Direction direction) {
 template <class Entry, class EntriesOf>
 const Entry* find(const Model& model, const Node& node, Direction direction,
                   const EntriesOf& entries_of) {
-  const Workload* const workload = model.workload_of(node);
-  const Labels& labels = workload == nullptr ? node.labels : workload->labels;
+  const PolicyTarget target = target_of(model, node);
   const Entry* found = nullptr;
   int nearest = 0;
   for (const auto& object : model.objects().telemetries) {
-    const int near = nearness(model, object, node.ns, labels);
+    const int near = nearness(model, object, target);
     if (near <= nearest) continue;
     for (const Entry& entry : entries_of(object.spec)) {
       if (!is_about(entry.match().mode(), direction)) continue;
@@ -92,11 +94,10 @@ void apply(const Telemetry& telemetry, Direction direction, Struct& metrics) {
 template <class Speaks>
 std::array<const Object<Telemetry>*, 3> scopes_of(const Model& model, const Node& node,
                                                   const Speaks& speaks) {
-  const Workload* const workload = model.workload_of(node);
-  const Labels& labels = workload == nullptr ? node.labels : workload->labels;
+  const PolicyTarget target = target_of(model, node);
   std::array<const Object<Telemetry>*, 3> scopes{};
   for (const auto& object : model.objects().telemetries) {
-    const int near = nearness(model, object, node.ns, labels);
+    const int near = nearness(model, object, target);
     if (near > 0 && scopes[size_t(near - 1)] == nullptr && speaks(object.spec))
       scopes[size_t(near - 1)] = &object;
   }

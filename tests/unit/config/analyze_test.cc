@@ -276,8 +276,55 @@ TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") 
         "selector: {matchLabels: {app: " + app + "}}, jwtRules: [{issuer: \"https://i.example\"}]");
   };
   const std::string at = "M203 spec.http[0].match[0].headers[\"@request.auth.claims[a]\"]: ";
+  const auto tokens_for = [](const std::string& whom, const std::string& ns = "default") {
+    return object("RequestAuthentication", "t",
+                  whom + "jwtRules: [{issuer: \"https://i.example\"}]", ns);
+  };
+  const std::string entry = "targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: ";
+  const std::string gateway = "targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: ";
+  const std::string second =
+      object("WorkloadEntry", "edge-2", "address: 127.0.0.4, labels: {app: edge, v: b}");
+  const std::string none =
+      at + "has no effect: no RequestAuthentication is for the gateway's forwarders";
+  const std::string bare = object("Gateway", "door", kDoor);
   check({
       {"verified", door + tokens("edge") + bound("door"), {}},
+      {"by that of the namespace", door + tokens_for("") + bound("door"), {}},
+      {"by that of the mesh", door + tokens_for("", "istio-system") + bound("door"), {}},
+      {"by another namespace's, of the same labels",
+       door + tokens_for("selector: {matchLabels: {app: edge}}, ", "other") + bound("door"),
+       {none}},
+      {"by other labels of theirs",
+       bare + second + tokens_for("selector: {matchLabels: {v: b}}, ") + bound("door"),
+       {}},
+      {"at one of two",
+       door + second + tokens_for("selector: {matchLabels: {v: b}}, ") + bound("door"),
+       {at + "has no effect at WorkloadEntry default/edge: no RequestAuthentication is for it"}},
+      {"of a service that has them",
+       door +
+           object("ServiceEntry", "edges",
+                  "hosts: [edges.example], resolution: STATIC, ports: [{number: 80, name: http, "
+                  "protocol: HTTP}], workloadSelector: {labels: {app: edge}}") +
+           tokens_for(entry + "edges}], ") + bound("door"),
+       {}},
+      {"of a service that has others",
+       door + tokens_for(entry + "web}], ") + bound("door"),
+       {none}},
+      {"of the gateway", door + tokens_for(gateway + "door}, ") + bound("door"), {}},
+      {"of another gateway",
+       door + tokens_for(gateway + "gate}, ") + bound("door"),
+       {none, "M202 spec.targetRef: there is no Gateway default/gate"}},
+      {"forwarders that are not known, by labels",
+       bare + tokens_for("selector: {matchLabels: {app: edge, v: c}}, ", "other") + bound("door"),
+       {"M202 spec.selector: no workload of namespace other has the labels app=edge,v=c, unless it "
+        "registers itself"}},
+      {"forwarders that are not known, of the gateway",
+       bare + tokens_for(gateway + "door}, ") + bound("door"),
+       {}},
+      {"forwarders that are not known, of another gateway",
+       bare + object("Gateway", "gate", kDoor, "other") + tokens_for(gateway + "gate}, ", "other") +
+           bound("door"),
+       {none, "M205 : nothing is bound to it: its clients get 404, or are closed"}},
       {"verified at the gateway only", door + tokens("edge") + bound("door, mesh"), {}},
       {"not verified",
        door + tokens("web") + bound("door"),

@@ -1,39 +1,20 @@
 // What the kinds of security.istio.io may say: mesh-authorization(7).
 #include <catch2/catch.hpp>
 
-#include <span>
-
-#include "config/object.h"
+#include "unit/config/said.h"
 
 using namespace mesh;
 
 namespace {
 
-// All that is said of an object named x, after its name; empty: accepted.
-std::string said(const std::string& kind, const std::string& spec,
-                 const std::string& metadata = "name: x") {
-  config::Problems problems("f.yaml");
-  std::vector<config::v1::Object> objects;
-  config::read_objects("apiVersion: security.istio.io/v1\nkind: " + kind + "\nmetadata: {" +
-                           metadata + "}\nspec: {" + spec + "}\n",
-                       problems, objects);
-  std::string all;
-  for (const std::string& line : problems.lines()) all += (all.empty() ? "" : "\n") + line;
-  const std::string mark = kind + " default/x: ";
-  const size_t at = all.find(mark);
-  return at == std::string::npos ? all : all.substr(at + mark.size());
+using Row = testing::Saying;
+
+std::string said(const std::string& kind, const std::string& spec, const std::string& metadata) {
+  return testing::said_of("security.istio.io/v1", kind, spec, metadata);
 }
 
-struct Row {
-  const char* because;
-  std::string spec;
-  const char* want;
-};
-
 void check(const std::string& kind, std::span<const Row> rows) {
-  for (const Row& row : rows) DYNAMIC_SECTION(kind << ": " << row.because) {
-      CHECK(said(kind, row.spec) == row.want);
-    }
+  testing::check_sayings("security.istio.io/v1", kind, rows);
 }
 
 std::string source(const std::string& s) { return "rules: [{from: [{source: {" + s + "}}]}]"; }
@@ -86,8 +67,15 @@ TEST_CASE("object: AuthorizationPolicy", "[config]") {
        "ServiceEntry, name: a}]",
        "spec: expected one of selector, targetRef and targetRefs"},
       {"another target", "targetRefs: [{kind: Service, name: a}]",
-       "spec.targetRefs[0]: expected a ServiceEntry of networking.istio.io, got \"/Service\"; use "
-       "a selector for others"},
+       "spec.targetRefs[0]: expected a ServiceEntry or a Gateway of networking.istio.io, got "
+       "\"/Service\"; use a selector for others"},
+      {"a Gateway", "targetRefs: [{group: networking.istio.io, kind: Gateway, name: door}]", ""},
+      {"a Gateway by the group that Istio takes",
+       "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: door}]", ""},
+      {"a ServiceEntry of that",
+       "targetRefs: [{group: gateway.networking.k8s.io, kind: ServiceEntry, name: door}]",
+       "spec.targetRefs[0]: expected a ServiceEntry or a Gateway of networking.istio.io, got "
+       "\"gateway.networking.k8s.io/ServiceEntry\"; use a selector for others"},
       {"no source", "rules: [{from: [{}]}]", "spec.rules[0].from[0]: expected source"},
       {"an empty source", source(""), "spec.rules[0].from[0].source: expected at least one field"},
       {"an empty value", source("principals: [\"\"]"),

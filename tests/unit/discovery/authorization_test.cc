@@ -271,6 +271,17 @@ TEST_CASE("authorization: DENY before ALLOW, of whichever namespace", "[discover
   };
   CHECK(judged(target("ratings")) == kNone);
   CHECK(judged(target("reviews")).empty());
+  const auto gateway = [](const std::string& name, const std::string& ns, const char* app) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: " + name +
+           ", namespace: " + ns + "}\nspec: {selector: {app: " + app +
+           "}, servers: [{port: {number: 81, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+  };
+  const std::string at_door =
+      policy("{targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: door}}");
+  CHECK(judged(at_door + gateway("door", "demo", "ratings")) == kNone);
+  CHECK(judged(at_door + gateway("door", "demo", "web")).empty());
+  CHECK(judged(at_door + gateway("door", "other", "ratings")).empty());
+  CHECK(judged(at_door).empty());
 }
 
 TEST_CASE("authorization: cluster.local is the mesh's own trust domain", "[discovery]") {

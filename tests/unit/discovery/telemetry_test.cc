@@ -55,6 +55,14 @@ std::shared_ptr<const xds::Listener> listener_of(const std::string& yaml, bool o
 TEST_CASE("telemetry: who logs, and what", "[discovery]") {
   const std::string off = "accessLogging: [{disabled: true}]";
   const std::string errors = "accessLogging: [{filter: {expression: \"response.code >= 400\"}}]";
+  const std::string service = "targetRef: {group: networking.istio.io, kind: ServiceEntry, name: ";
+  const std::string door =
+      "targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: door";
+  const auto gateway = [](const std::string& app) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: Gateway\n"
+           "metadata: {name: door, namespace: demo}\nspec: {selector: {app: " +
+           app + "}, servers: [{port: {number: 81, name: http, protocol: HTTP}, hosts: ['*']}]}\n";
+  };
   struct Row {
     const char* name;
     std::string yaml;
@@ -73,6 +81,13 @@ TEST_CASE("telemetry: who logs, and what", "[discovery]") {
        {1},
        {0}},
       {"the mesh's", object("a", off, "istio-system"), {0}, {0}},
+      {"a service's, before the namespace's",
+       object("a", errors) + object("b", service + "ratings}, " + off),
+       {0},
+       {0}},
+      {"another service's", object("b", service + "reviews}, " + off), {1}, {1}},
+      {"a gateway's", object("b", door + "}, " + off) + gateway("ratings"), {0}, {0}},
+      {"another gateway's", object("b", door + "}, " + off) + gateway("web"), {1}, {1}},
       {"another namespace's", object("a", off, "other"), {1}, {1}},
       {"the nearest",
        object("a", off, "istio-system") + object("a", errors) +
