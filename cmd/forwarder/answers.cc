@@ -80,6 +80,12 @@ v1::Fact to_message(const forward::RequestFact& fact) {
   out.set_status(fact.status);
   out.set_requests(fact.requests);
   out.set_cut(fact.cut);
+  out.set_tokens(v1::Fact::Tokens(fact.tokens));
+  for (const auto& claim : fact.claims) {
+    auto& to = *out.add_claims();
+    for (const std::string& part : claim.path) to.add_path(tidy(part));
+    to.set_json(claim.json);
+  }
   return out;
 }
 

@@ -23,6 +23,7 @@ using discoveryd::v1::PreviewReply;
 using Kind = replay::Outcome::Kind;
 
 constexpr size_t kHostsMax = 10'000;  // that discoveryd takes
+constexpr size_t kHostsNamed = 10;
 
 // What becomes of requests that are alike.
 struct Row {
@@ -33,6 +34,7 @@ struct Row {
 struct Tally {
   double all = 0;        // requests, of all facts
   double cut = 0;        // of facts that are not whole
+  double unknown = 0;    // that nobody can say it of
   double otherwise = 0;  // what the present configuration explains no more
   size_t forwarders = 0;
   std::vector<std::string> silent;  // forwarders that tell nothing, and why
@@ -76,10 +78,21 @@ replay::Call call_of(const forwarder::v1::Fact& fact) {
                     .server_name = fact.server_name(),
                     .fields = {}};
   for (const auto& [name, value] : fact.fields()) call.fields.emplace_back(name, value);
+  call.cut = fact.cut();
+  call.tokens = forwarder::v1::Fact::Tokens_IsValid(fact.tokens())
+                    ? replay::Call::Tokens(fact.tokens())
+                    : replay::Call::Tokens::Unknown;
+  for (const auto& claim : fact.claims()) {
+    auto value = json::parse(claim.json());
+    if (claim.path().empty() || (!value && !claim.json().empty())) continue;
+    auto& to = call.claims.emplace_back();
+    to.path.assign(claim.path().begin(), claim.path().end());
+    if (value) to.value = *std::move(value);
+  }
   return call;
 }
 
-// The forwarder's own word; those of other hosts are not asked.
+// The forwarder's own word.
 Result<forwarder::v1::FactsReply> facts_of(const cli::Context& context, const std::string& node) {
   const std::string name = node.substr(0, node.find('@'));
   MESH_TRY(auto reply, bus::call_blocking<forwarder::v1::FactsReply>(
@@ -109,18 +122,50 @@ void replay_facts(const PreviewReply::Forwarder& preview, const forwarder::v1::F
     if (was.kind == Kind::Forwarded && !fact.cluster().empty() &&
         !was.clusters.contains(fact.cluster()))
       tally.otherwise += fact.requests();
-    const double requests = fact.requests() * replay::moved(was, then);
+    const bool untold = replay::untold(was, then);
+    const double requests = fact.requests() * (untold ? 1 : replay::moved(was, then));
     if (requests == 0) continue;
+    if (untold) tally.unknown += requests;
     Row row{.node = preview.node(),
             .request = fact.method() + " " + fact.authority() +
                        fact.path().substr(0, fact.path().find('?')),
-            .what = what_of(was, then),
-            .from = to_text(was),
-            .to = to_text(then)};
+            .what = untold ? "unknown" : what_of(was, then),
+            .from = untold && was.unknown ? "?" : to_text(was),
+            .to = untold ? "?" : to_text(then)};
     const std::string key =
         row.node + "\n" + row.request + "\n" + row.what + "\n" + row.from + "\n" + row.to;
     tally.rows.try_emplace(key, std::move(row)).first->second.requests += requests;
   }
+}
+
+// What forwarders remember is known on their host alone.
+void name_other_hosts(const cli::Context& context, const PreviewReply& here, Tally& tally) {
+  const auto status =
+      ask<discoveryd::v1::StatusReply>(context, "discoveryd", discoveryd::v1::StatusRequest());
+  if (!status) {
+    tally.silent.push_back("whether other hosts have forwarders is not known: " +
+                           status.error().text);
+    return;
+  }
+  std::set<std::string> known;
+  for (const auto& forwarder : here.forwarders()) known.insert(forwarder.node());
+  std::set<std::string> hosts;
+  size_t forwarders = 0;
+  for (const auto& forwarder : status->forwarders()) {
+    const std::string& node = forwarder.node();
+    if (forwarder.away() || known.contains(node) || node.find('@') == std::string::npos) continue;
+    if (!forwarder.client().empty() && forwarder.client() != "forwarder") continue;
+    ++forwarders;
+    hosts.insert(node.substr(node.find('@') + 1));
+  }
+  if (forwarders == 0) return;
+  std::vector<std::string> named(hosts.begin(), hosts.end());
+  const size_t count = named.size();
+  if (count > kHostsNamed) named.resize(kHostsNamed);
+  tally.silent.push_back(
+      std::to_string(forwarders) + " forwarders of " + text::join(named, ", ") +
+      (count > kHostsNamed ? " and " + std::to_string(count - kHostsNamed) + " more hosts" : "") +
+      " are left out: ask there, ssh HOST mesh plan -f - <FILE");
 }
 
 void print(const cli::Context& context, const Tally& tally) {
@@ -155,6 +200,10 @@ void print(const cli::Context& context, const Tally& tally) {
               std::to_string(tally.forwarders) + " forwarders " + sum("elsewhere") +
               " would go elsewhere, " + sum("fails") + " fail, " + sum("denied") +
               " be newly denied, " + sum("allowed") + " be newly allowed");
+  if (tally.unknown > 0)
+    context.say("of " + std::to_string(std::lround(tally.unknown)) +
+                " nobody can say it: it hangs on tokens, or claims of them, that nothing was "
+                "asked of when they came");
   if (tally.cut > 0)
     context.say(std::to_string(std::lround(tally.cut)) +
                 " of them are known in part only: heads were too long");
@@ -230,6 +279,7 @@ Exit run(cli::Context& context) {
   for (const auto& forwarder : touched->forwarders())
     if (auto told = plan_of(context, forwarder, change, tally); !told)
       return context.fail(explain(told.error(), "discoveryd"));
+  name_other_hosts(context, *touched, tally);
   print(context, tally);
   return tally.rows.empty() ? Exit::Done : Exit::No;
 }
@@ -245,9 +295,12 @@ cli::Command plan_command() {
           "Replays the requests that forwarders of this host remember (a sample without\n"
           "bodies, see request_facts_max in forwarder(8)) through their routes and rules\n"
           "of access as they would be. WHAT is elsewhere (another cluster or answer),\n"
-          "fails (no route, cluster or filter chain), denied or allowed. Weights are\n"
-          "taken as shares. Exit status 0 where all would go as before, 1 where any would\n"
-          "not, or a file is refused.\n",
+          "fails (no route, cluster or filter chain), denied, allowed, or unknown: it\n"
+          "hangs on tokens that nobody looked at, or claims that nobody asked for, when\n"
+          "the request came. Weights are taken as shares. Of other hosts:\n"
+          "  for host in a b; do ssh $host mesh plan -f - <reviews.yaml; done\n"
+          "Exit status 0 where all would go as before, 1 where any would not or nobody\n"
+          "can say, or a file is refused.\n",
       .options = {{"-f,--file", "FILE", "a file, a directory, or - for stdin; may be repeated"}},
       .reading = true,
       .waiting = true,

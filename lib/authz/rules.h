@@ -48,6 +48,8 @@ class Rules {
   }
   // Whether a condition is about Request::remote.
   bool uses_remote() const { return uses_remote_; }
+  // All that is asked of tokens.
+  const std::vector<route::ClaimRule>& claims() const { return claims_; }
 
  private:
   friend class Explainer;

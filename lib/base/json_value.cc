@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/json.h"
 #include "base/utf8.h"
 
 namespace mesh::json {
@@ -189,6 +190,28 @@ class Parser {
   size_t values_ = 0;
 };
 
+void append(const Value& value, std::string& out) {
+  using Kind = Value::Kind;
+  switch (value.kind) {
+    case Kind::Null: out += "null"; return;
+    case Kind::Boolean: out += value.boolean ? "true" : "false"; return;
+    case Kind::Number: out += value.text; return;
+    case Kind::String: append_string(value.text, out); return;
+    case Kind::List:
+    case Kind::Object: break;
+  }
+  out += value.is_list() ? '[' : '{';
+  for (size_t i = 0; i < value.items.size(); ++i) {
+    if (i > 0) out += ',';
+    if (value.is_object()) {
+      append_string(value.names[i], out);
+      out += ':';
+    }
+    append(value.items[i], out);
+  }
+  out += value.is_list() ? ']' : '}';
+}
+
 }  // namespace
 
 std::optional<int64_t> Value::integer() const {
@@ -211,6 +234,12 @@ const Value* Value::find(std::string_view name) const {
 
 Result<Value> parse(std::string_view text, Limits limits) {
   return Parser(text, limits).document();
+}
+
+std::string to_text(const Value& value) {
+  std::string out;
+  append(value, out);
+  return out;
 }
 
 }  // namespace mesh::json

@@ -1,4 +1,4 @@
-// JSON read: a text of others as a value (RFC 8259).
+// JSON read: a text of others as a value (RFC 8259), and that as text again.
 //
 // Strict: UTF-8, no member twice, nothing behind the value; within limits. A value;
 // any thread.
@@ -39,5 +39,8 @@ struct Limits {
 
 // Errc::Invalid says at which byte; Errc::TooBig over a limit.
 Result<Value> parse(std::string_view text, Limits limits = {});
+
+// In one line, without blanks.
+std::string to_text(const Value& value);
 
 }  // namespace mesh::json

@@ -213,8 +213,9 @@ class Exchange final : private http::StreamHandler,
   void record(Duration duration);
   telemetry::Scope& with_values(telemetry::Scope& scope,
                                 const std::vector<telemetry::TagValue>& wanted);
-  void keep_fact();                // of the head as it is matched
-  telemetry::AccessEntry entry();  // all but the duration
+  void keep_fact();                                  // of the head as it is matched
+  void keep_claims(const filter::Verdict& verdict);  // what the filters found out of tokens
+  telemetry::AccessEntry entry();                    // all but the duration
   void log(Duration duration);
   void begin_span(bool trace_began);
   void name_span();  // of the route, to the next hop

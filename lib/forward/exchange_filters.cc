@@ -79,6 +79,7 @@ bool Exchange::run_request_filters() {
 bool Exchange::continue_filters() {
   filter::Context context = filter_context();
   const filter::Verdict verdict = filters_->on_request(context);
+  if (fact_ != 0) keep_claims(verdict);
   return take_verdict(context, verdict, false);
 }
 
@@ -98,6 +99,7 @@ bool Exchange::run_early_filters(const route::Table& table, route::Request& requ
     const bool guards_only = route_ == nullptr;
     filter::Context context = filter_context();
     const filter::Verdict verdict = filters_->on_early_request(context, guards_only);
+    if (fact_ != 0) keep_claims(verdict);
     if (!take_verdict(context, verdict, true)) return false;
     if (!verdict.reroute) break;
     request.path = head_->path;
@@ -117,6 +119,7 @@ bool Exchange::run_guards() {
   start_filters(*plan);
   filter::Context context = filter_context();
   const filter::Verdict verdict = filters_->on_guard(context);
+  if (fact_ != 0) keep_claims(verdict);
   if (verdict.status != 0) {
     reply(verdict.status, verdict.flags, verdict.details, verdict.body, verdict.grpc_status);
     return false;

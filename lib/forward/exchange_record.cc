@@ -8,6 +8,7 @@
 #include "forward/exchange.h"
 #include "forward/worker.h"
 #include "http/path.h"
+#include "xds/jwt_authn.h"
 
 namespace mesh::forward {
 
@@ -96,7 +97,19 @@ void Exchange::keep_fact() {
                                  .server_name = stream.sni(),
                                  .route_config = chain_->routes != nullptr
                                                      ? std::string_view(chain_->routes->name())
-                                                     : std::string_view()});
+                                                     : std::string_view(),
+                                 .claims = !chain_->asked_claims.empty()});
+}
+
+// Once: the filters that follow a wait, or another route, have no more to say of tokens.
+void Exchange::keep_claims(const filter::Verdict& verdict) {
+  using Tokens = RequestFact::Tokens;
+  if (verdict.reroute || (verdict.ask != nullptr && filters_->claims().empty())) return;
+  const bool refused = verdict.details.starts_with(xds::kJwtDenied);
+  const auto& claims = filters_->claims();
+  worker_.facts().add_claims(
+      fact_, refused ? Tokens::Refused : (claims.empty() ? Tokens::None : Tokens::Good),
+      chain_->asked_claims, claims);
 }
 
 telemetry::AccessEntry Exchange::entry() {

@@ -11,6 +11,8 @@ using namespace std::string_view_literals;
 
 // Kept free for the route and the cluster, which are known last.
 constexpr size_t kReserved = 120;
+// Before those, where there will be claims.
+constexpr size_t kReservedForClaims = 100;
 constexpr size_t kTextMax = 160;
 
 // Fields that say who somebody is, not where a request goes: kept without their values.
@@ -73,6 +75,9 @@ uint64_t FactRing::begin(const Beginning& beginning) {
   slot.status = 0;
   slot.used = slot.fields = 0;
   slot.ended = false;
+  slot.tokens = RequestFact::Tokens::Unknown;
+  slot.claims = 0;
+  const size_t reserved = kReserved + (beginning.claims ? kReservedForClaims : 0);
   const http::RequestHead& head = beginning.head;
   std::array<char, kTextMax> buffer;
   const std::string_view path = without_values(head.path, buffer);
@@ -80,19 +85,44 @@ uint64_t FactRing::begin(const Beginning& beginning) {
   for (const std::string_view text :
        {beginning.listener, head.method, head.scheme, head.authority, path, beginning.peer,
         beginning.remote, beginning.local, beginning.server_name, beginning.route_config})
-    put(slot, text, kReserved);
+    put(slot, text, reserved);
   for (const http::Field& field : head.fields) {
     const std::string_view value = is_secret(field.name) ? ""sv : field.value;
-    if (slot.used + 4 + field.name.size() + value.size() + kReserved > sizeof slot.bytes ||
+    if (slot.used + 4 + field.name.size() + value.size() + reserved > sizeof slot.bytes ||
         std::max(field.name.size(), value.size()) > kTextMax) {
       slot.cut = true;
       continue;
     }
-    put(slot, field.name, kReserved);
-    put(slot, value, kReserved);
+    put(slot, field.name, reserved);
+    put(slot, value, reserved);
     ++slot.fields;
   }
   return slot.ticket;
+}
+
+void FactRing::add_claims(uint64_t ticket, RequestFact::Tokens tokens,
+                          std::span<const std::vector<std::string>> asked,
+                          std::span<const route::TokenClaims> claims) {
+  Slot& slot = slots_[(ticket - 1) % slots_.size()];
+  if (slot.ticket != ticket || slot.ended || slot.tokens != RequestFact::Tokens::Unknown) return;
+  slot.tokens = tokens;
+  if (claims.empty()) return;  // then none has any
+  for (const std::vector<std::string>& path : asked) {
+    const json::Value* const value = route::find_claim(claims, path);
+    const std::string text = value != nullptr ? json::to_text(*value) : std::string();
+    const auto parts = char(path.size());
+    size_t bytes = 2 + text.size() + 2 + sizeof parts;
+    size_t longest = text.size();
+    for (const std::string& part : path) {
+      bytes += 2 + part.size();
+      longest = std::max(longest, part.size());
+    }
+    if (slot.used + bytes + kReserved > sizeof slot.bytes || longest > kTextMax) continue;
+    put(slot, text, kReserved);
+    put(slot, {&parts, 1}, kReserved);
+    for (const std::string& part : path) put(slot, part, kReserved);
+    ++slot.claims;
+  }
 }
 
 void FactRing::end(uint64_t ticket, std::string_view route, std::string_view cluster,
@@ -132,6 +162,13 @@ std::vector<RequestFact> FactRing::read(size_t facts_max) const {
       std::string name = text();
       std::string value = text();
       fact.fields.emplace_back(std::move(name), std::move(value));
+    }
+    fact.tokens = slot.tokens;
+    for (uint8_t n = 0; n < slot.claims; ++n) {
+      RequestFact::Claim& claim = fact.claims.emplace_back();
+      claim.json = text();
+      claim.path.resize(size_t(text()[0]));
+      for (std::string& part : claim.path) part = text();
     }
     if (!slot.ended) continue;
     fact.cluster = text();

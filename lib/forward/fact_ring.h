@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "http/message.h"
+#include "route/claim_match.h"
 
 namespace mesh::forward {
 
@@ -26,6 +28,13 @@ struct RequestFact {
   std::string local;   // ADDRESS:PORT that was called
   std::string server_name;
   std::vector<std::pair<std::string, std::string>> fields;
+  // What became of its tokens, and what those say that routes and rules ask for.
+  enum class Tokens : uint8_t { Unknown, None, Good, Refused } tokens = Tokens::Unknown;
+  struct Claim {
+    std::vector<std::string> path;  // as route::find_claim() takes it
+    std::string json;               // empty: the token has it not
+  };
+  std::vector<Claim> claims;
   std::string route_config, route, cluster;  // cluster empty: none, or an answer of its own
   uint16_t status = 0;                       // 0: it is under way, or was broken off
   uint32_t requests = 1;                     // that it stands for
@@ -43,6 +52,7 @@ class FactRing {
     std::string_view listener;
     const http::RequestHead& head;
     std::string_view peer, remote, local, server_name, route_config;
+    bool claims = false;  // room is kept for add_claims()
   };
 
   // 0: nothing is kept.
@@ -56,6 +66,10 @@ class FactRing {
   }
   // Keeps it; the ticket is for end(), never 0.
   uint64_t begin(const Beginning& beginning);
+  // What was found out of its tokens: of the claims at `asked` those that fit; once.
+  void add_claims(uint64_t ticket, RequestFact::Tokens tokens,
+                  std::span<const std::vector<std::string>> asked,
+                  std::span<const route::TokenClaims> claims);
   // What became of it, where it is still kept.
   void end(uint64_t ticket, std::string_view route, std::string_view cluster, uint16_t status);
 
@@ -72,6 +86,8 @@ class FactRing {
     uint16_t fields = 0;  // pairs of texts behind the first ones
     bool cut = false;
     bool ended = false;
+    RequestFact::Tokens tokens = RequestFact::Tokens::Unknown;
+    uint8_t claims = 0;                // behind the fields
     char bytes[kSlotBytes - 32] = {};  // texts, each behind its length
   };
   static_assert(sizeof(Slot) == kSlotBytes);

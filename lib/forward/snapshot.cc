@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "forward/asked_claims.h"
 #include "forward/filter/rbac.h"
 #include "forward/local_cluster.h"
 #include "route/on_demand.h"
@@ -208,6 +209,7 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
       });
   MESH_TRY(spec.filters,
            filter::Pipeline::build(config.http_filters, spec.routes.get(), listener, filters_));
+  spec.asked_claims = asked_claims(config.http_filters, spec.routes.get());
   spec.admission = admissions_.of(config, listener + "/" + config.name);
   for (const auto& rbac : config.network_rbac)
     spec.guards.push_back({rbac, filters_.rbac(listener + "/" + rbac->stat_prefix, *rbac)});

@@ -4,6 +4,7 @@
 
 #include "authz/rules.h"
 #include "base/text.h"
+#include "replay/tokens.h"
 #include "xds/decode.h"
 
 namespace mesh::replay {
@@ -71,6 +72,11 @@ const route::FilterConfig* config_of(const xds::HttpFilter& filter, const route:
   return filter.disabled ? nullptr : filter.config.get();
 }
 
+bool clears_route(const xds::JwtAuthn& filter) {
+  return std::any_of(filter.providers.begin(), filter.providers.end(),
+                     [](const xds::JwtProvider& provider) { return provider.clear_route_cache; });
+}
+
 }  // namespace
 
 double moved(const Outcome& before, const Outcome& after) {
@@ -83,7 +89,19 @@ double moved(const Outcome& before, const Outcome& after) {
   return std::clamp(1 - same, 0.0, 1.0);
 }
 
+bool untold(const Outcome& before, const Outcome& after) {
+  if (before.decided_by == after.decided_by) return false;
+  if (after.judge != 0 && after.judge != before.judge) return true;
+  return before.unknown || after.unknown;
+}
+
+uint64_t Configuration::digest(std::string_view type_url, const std::string& name) const {
+  const auto found = digests_.find({std::string(type_url), name});
+  return found == digests_.end() ? 0 : found->second;
+}
+
 void Configuration::add(std::string_view type_url, const std::string& name, std::string_view body) {
+  digests_[{std::string(type_url), name}] = std::hash<std::string_view>{}(body);
   const auto refuse = [&](const Error& error) { refused_.push_back(name + ": " + error.text); };
   if (type_url == xds::kListenerType) {
     if (auto listener = xds::decode_listener(body))
@@ -111,7 +129,10 @@ Outcome Configuration::ask(const Call& call) const {
   const auto* const chain = chain_of(*listener->second, secure, call, port);
   if (chain == nullptr)
     return {Kind::NotAccepted, {}, secure ? "no TLS is accepted" : "no clear text is accepted"};
-  return routed(*chain, call);
+  Outcome outcome = routed(*chain, call);
+  outcome.decided_by = digest(xds::kListenerType, call.listener) * 31 +
+                       digest(xds::kRouteType, chain->route_config_name);
+  return outcome;
 }
 
 Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) const {
@@ -130,39 +151,57 @@ Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) c
 
   http::Fields fields;
   for (const auto& [name, value] : call.fields) fields.add(name, value);
-  const route::Request request{.authority = call.authority,
-                               .method = call.method,
-                               .scheme = call.scheme,
-                               .path = call.path,
-                               .fields = &fields,
-                               .certificate_presented = !call.peer.empty(),
-                               .certificate_validated = !call.peer.empty()};
+  route::Request request{.authority = call.authority,
+                         .method = call.method,
+                         .scheme = call.scheme,
+                         .path = call.path,
+                         .fields = &fields,
+                         .certificate_presented = !call.peer.empty(),
+                         .certificate_validated = !call.peer.empty()};
   const route::Table* table = chain.route_config.get();
   if (const auto found = routes_.find(chain.route_config_name);
       table == nullptr && found != routes_.end())
     table = found->second.get();
-  const route::Route* const route = table == nullptr ? nullptr : table->find(request);
+  const route::Route* route = table == nullptr ? nullptr : table->find(request);
+  Tokens tokens(call);
+  std::string why;
   for (const xds::HttpFilter& filter : chain.http_filters) {
-    const auto* const rbac = route::value_of<authz::Rbac>(config_of(filter, route));
-    if (auto why = refusal(rbac, {.connection = connection, .http = &request, .remote = remote});
-        !why.empty())
-      return {Kind::Denied, {}, std::move(why)};
+    const route::FilterConfig* const config = config_of(filter, route);
+    if (const auto* const jwt = route::value_of<xds::JwtAuthn>(config); jwt != nullptr) {
+      why = tokens.judge(*jwt, request, fields);
+      request.claims = tokens.claims();
+      if (why.empty() && table != nullptr && clears_route(*jwt)) route = table->find(request);
+    } else {
+      why = refusal(route::value_of<authz::Rbac>(config), {.connection = connection,
+                                                           .http = &request,
+                                                           .remote = remote,
+                                                           .claims = tokens.claims()});
+    }
+    if (!why.empty()) break;
   }
-  if (route == nullptr) return {Kind::NoRoute, {}, "no route"};
-  if (route->redirect)
-    return {Kind::Answered, {}, "redirect " + std::to_string(route->redirect->status)};
-  if (route->direct_status)
-    return {Kind::Answered, {}, "answer " + std::to_string(*route->direct_status)};
+  Outcome outcome = !why.empty()       ? Outcome{Kind::Denied, {}, std::move(why)}
+                    : route == nullptr ? Outcome{Kind::NoRoute, {}, "no route"}
+                                       : target(*route, fields);
+  outcome.judge = tokens.judge();
+  outcome.unknown = tokens.unknown();
+  return outcome;
+}
+
+Outcome Configuration::target(const route::Route& route, const http::Fields& fields) const {
+  if (route.redirect)
+    return {Kind::Answered, {}, "redirect " + std::to_string(route.redirect->status)};
+  if (route.direct_status)
+    return {Kind::Answered, {}, "answer " + std::to_string(*route.direct_status)};
   Outcome outcome{Kind::Forwarded, {}, {}};
   double sum = 0;
-  for (const route::WeightedCluster& one : route->clusters) sum += one.weight;
-  for (const route::WeightedCluster& one : route->clusters) {
+  for (const route::WeightedCluster& one : route.clusters) sum += one.weight;
+  for (const route::WeightedCluster& one : route.clusters) {
     const std::string_view name = one.cluster_header.empty()
                                       ? std::string_view(one.cluster)
                                       : fields.get(one.cluster_header).value_or("");
-    if (one.weight == 0 && route->clusters.size() > 1) continue;
+    if (one.weight == 0 && route.clusters.size() > 1) continue;
     if (!clusters_.contains(name)) return {Kind::NoCluster, {}, "no cluster " + text::quoted(name)};
-    outcome.clusters[std::string(name)] += route->clusters.size() == 1 ? 1 : one.weight / sum;
+    outcome.clusters[std::string(name)] += route.clusters.size() == 1 ? 1 : one.weight / sum;
   }
   return outcome;
 }

@@ -13,6 +13,8 @@ const json::Value* find_claim(std::span<const TokenClaims> tokens,
     const json::Value* value = token.payload;
     for (const std::string& name : path.subspan(1))
       if (value != nullptr) value = value->find(name);
+    if (value == nullptr && token.missed != nullptr)
+      token.missed->emplace_back(path.begin(), path.end());
     return value;
   }
   return nullptr;
@@ -45,6 +47,21 @@ bool holds(const ClaimMatch& match, const json::Value* value) {
     case Kind::Any: return std::any_of(match.parts.begin(), match.parts.end(), part_holds);
   }
   return false;
+}
+
+std::optional<std::string> claim_header(const json::Value* value) {
+  using Json = json::Value::Kind;
+  if (value == nullptr) return std::nullopt;
+  switch (value->kind) {
+    case Json::Boolean: return value->boolean ? "true" : "false";
+    case Json::Number: return value->text;
+    case Json::String:
+      // What is no field value would be read as several fields, or none.
+      for (const char c : value->text)
+        if (uint8_t(c) < 0x20 || c == 0x7f) return std::nullopt;
+      return value->text;
+    default: return std::nullopt;
+  }
 }
 
 std::string to_string(const TextMatch& match) {

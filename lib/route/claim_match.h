@@ -2,6 +2,7 @@
 // what a filter of tokens has found out.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ namespace mesh::route {
 struct TokenClaims {
   std::string_view name = {};
   const json::Value* payload = nullptr;
+  // Who wants to know what was asked of it that is not there; null: nobody.
+  std::vector<std::vector<std::string>>* missed = nullptr;
 };
 
 // The value at `path`: the token's name, then names of claims. Null: it is not there.
@@ -57,6 +60,10 @@ bool holds(const ClaimMatch& match, const json::Value* value);
 inline bool holds(const ClaimRule& rule, std::span<const TokenClaims> tokens) {
   return holds(rule.value, find_claim(tokens, rule.path)) != rule.invert;
 }
+
+// The claim as a header of a request has it; nullopt where it is no text, number or boolean,
+// or is null.
+std::optional<std::string> claim_header(const json::Value* value);
 
 // For people: `"a", "b*" or "c"`.
 std::string to_string(const ClaimMatch& match);

@@ -231,6 +231,7 @@ Result<FilterConfigPtr> decode_jwt_authn(const google::protobuf::Any& any, std::
   }
   MESH_TRY(const auto from, unpack<pb::JwtAuthentication>(any, path));
   MESH_TRY(auto result, decode_chain(from, path));
+  result.digest = std::hash<std::string>{}(any.value());
   return route::make_filter_config(kType, std::move(result));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,6 +12,9 @@
 #include "route/route.h"
 
 namespace mesh::xds {
+
+// RESPONSE_CODE_DETAILS of a refusal begin with it.
+inline constexpr std::string_view kJwtDenied = "jwt_authn_access_denied";
 
 struct JwtProvider {
   struct Header {
@@ -65,6 +69,7 @@ struct JwtAuthn {
   std::vector<JwtProvider> providers;
   std::vector<JwtRule> rules;  // the first that matches
   bool bypass_cors_preflight = false;
+  uint64_t digest = 0;  // of the message: where it is the same, tokens are judged alike
   // Of a worker: verified tokens that are remembered, and how long they may be.
   uint32_t cache_size = 100;
   uint32_t cached_token_bytes_max = 4096;

@@ -138,6 +138,14 @@ confirmed() { ! unconfirmed; }
   kill -CONT "$forwarder_a"
   mesh c wait --timeout 10s
 
+  # What a forwarder remembers is known on its host; elsewhere that is said.
+  answers 8082 || answers 8083
+  run mesh c plan -f "$(policy three)"
+  [[ $output == *"of 0 recent requests at 0 forwarders"* ]] || { echo "$output"; return 1; }
+  [[ $output == *"1 forwarders of "*" are left out: ask there, ssh HOST mesh plan"* ]]
+  run mesh a plan -f - <"$(policy three)"
+  [[ $output == *"recent requests at 1 forwarders"* && $output != *"left out"* ]] || { echo "$output"; return 1; }
+
   # Taking back is a word; traffic goes where it still can.
   mesh c deregister reviews-c
   gone() { ! mesh a endpoints reviews -o json | grep -q 192.0.2.3; }

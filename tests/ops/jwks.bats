@@ -128,3 +128,48 @@ told() { "$build/mesh" status --run-dir "$dir/run" 2>&1 | grep -q -- "$1"; }
   mesh_up
   until_true gets 200 "$(token a)"
 }
+
+# policy SUBJECT: lets in who has a token of that subject.
+policy() {
+  cat <<YAML
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: people, namespace: demo}
+spec:
+  selector: {matchLabels: {app: reviews}}
+  rules: [{when: [{key: "request.auth.claims[sub]", values: [$1]}]}]
+YAML
+}
+
+@test "plan asks of tokens what was kept of them, and says of how many nothing was" {
+  key a
+  serve "$issuer" "$dir/issuer"
+  mesh_up
+  until_true gets 200 "$(token a)"
+  plan() { "$build/mesh" plan --run-dir "$dir/run" -o json -f "$1" 2>"$dir/said"; }
+  # Nobody asked for the subject when they came; who had no token has none.
+  policy ann >"$dir/ann.yaml"
+  run plan "$dir/ann.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *'"what":"unknown","requests":1,'* ]]
+  grep -q '^of 1 nobody can say it' "$dir/said"
+  # Now it is asked for, and kept.
+  "$build/mesh" apply --run-dir "$dir/run" --wait -q -f "$dir/ann.yaml"
+  gets 200 "$(token a)"
+  gets 403
+  policy bob >"$dir/bob.yaml"
+  run plan "$dir/bob.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *'"what":"denied","requests":1,'* ]]
+  [[ $output == *'"what":"unknown","requests":1,'* ]]
+  # An issuer's tokens of which nobody knows how another filter would judge them.
+  cat >"$dir/tokens.yaml" <<YAML
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec: {jwtRules: [{issuer: other, jwks: '{"keys": []}'}]}
+YAML
+  run plan "$dir/tokens.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *'"what":"unknown","requests":2,'* ]]
+}

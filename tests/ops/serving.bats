@@ -160,6 +160,34 @@ PY
   [ "$(mesh get vs -o name)" = "" ]
 }
 
+@test "plan says who left while it asked" {
+  start_mesh
+  local other
+  other=$(free_port)
+  printf 'outbound: 127.0.0.1:%s\nnamespace: demo\n' "$other" >"$dir/xlast.yaml"
+  launch later "$build/forwarder" -c "$dir/xlast.yaml"
+  until_true quietly curl -fsS -m 5 -H 'host: a.example' "http://127.0.0.1:$other/"
+  mesh wait -q
+  # The first is asked, and does not answer before the second is gone.
+  kill -STOP "$forwarder"
+  mesh plan --timeout 20s -f <(routes '[{route: [{destination: {host: b.example}}]}]') \
+    >"$dir/plan.log" 2>&1 3>&- &
+  local plan=$!
+  pids+=("$plan")
+  asked() { ss -xl | awk -v to="forwarder-web.sock" '$5 ~ to "$" && $3 > 0 {found = 1} END {exit !found}'; }
+  until_true asked
+  kill -TERM "$later"
+  wait "$later" || true
+  gone() { ! mesh proxy-status | grep -q '^xlast@[^ ]* *\(SYNCED\|LAGS\)'; }
+  until_true gone
+  kill -CONT "$forwarder"
+  local status=0
+  wait "$plan" || status=$?
+  [ "$status" -le 1 ]
+  grep -q '^xlast@.* is left out: no forwarder "xlast@' "$dir/plan.log" || { cat "$dir/plan.log"; return 1; }
+  grep -q 'recent requests at 1 forwarders' "$dir/plan.log"
+}
+
 @test "a wait names who lags, and a later one by @N returns when it has caught up" {
   start_mesh
   name=$(node)

@@ -24,7 +24,7 @@ std::string_view details_of(JwtStatus status) {
     for (size_t i = 0; i < made.size(); ++i) {
       std::string text(to_string(JwtStatus(i)));
       std::replace(text.begin(), text.end(), ' ', '_');
-      made[i] = "jwt_authn_access_denied{" + text + "}";
+      made[i] = std::string(xds::kJwtDenied) + "{" + text + "}";
     }
     return made;
   }();
@@ -58,6 +58,14 @@ std::string without_parameter(std::string_view path, std::string_view name) {
   return result;
 }
 
+// Null: it is not there.
+const json::Value* find(const json::Value& payload, const std::vector<std::string>& path) {
+  const json::Value* value = &payload;
+  for (const std::string& name : path)
+    if (value != nullptr) value = value->find(name);
+  return value;
+}
+
 // Words of a text become a list, so that policies find each.
 void split_claims(const std::vector<std::string>& names, json::Value& payload) {
   for (size_t i = 0; i < payload.names.size(); ++i) {
@@ -70,27 +78,6 @@ void split_claims(const std::vector<std::string>& names, json::Value& payload) {
       if (!word.empty())
         list.items.push_back({.kind = json::Value::Kind::String, .text = std::string(word)});
     claim = std::move(list);
-  }
-}
-
-// The claim as a header has it; nullopt where it is no text, number or boolean.
-std::optional<std::string> header_text(const json::Value& payload,
-                                       const std::vector<std::string>& path) {
-  using Json = json::Value::Kind;
-  const json::Value* value = &payload;
-  for (const std::string& name : path) {
-    value = value->find(name);
-    if (value == nullptr) return std::nullopt;
-  }
-  switch (value->kind) {
-    case Json::Boolean: return value->boolean ? "true" : "false";
-    case Json::Number: return value->text;
-    case Json::String:
-      // What is no field value would be read as several fields, or none.
-      for (const char c : value->text)
-        if (uint8_t(c) < 0x20 || c == 0x7f) return std::nullopt;
-      return value->text;
-    default: return std::nullopt;
   }
 }
 
@@ -255,7 +242,7 @@ class JwtAuthnFilter::Judge {
       fields.set(from.payload_header, scratch.keep(text));
     }
     for (const auto& header : from.claim_headers)
-      if (const auto text = header_text(jwt.payload, header.path))
+      if (const auto text = route::claim_header(find(jwt.payload, header.path)))
         fields.set(header.name, scratch.keep(*text));
   }
 

@@ -124,6 +124,52 @@ TEST_CASE("facts: what is too long is cut and says so; nothing is kept of none",
   CHECK(none.facts.read(10).empty());
 }
 
+TEST_CASE("facts: of tokens what is asked for, and what has room", "[forward]") {
+  using Tokens = RequestFact::Tokens;
+  FactRing facts(1);
+  http::RequestHead head;
+  const auto payload = json::parse(R"({"sub": "ann", "realm": {"roles": ["a", "b"], "n": 1.50},
+      "long": ")" + std::string(170, 'l') +
+                                   R"("})");
+  REQUIRE(payload);
+  const std::vector<route::TokenClaims> tokens{{.name = "payload", .payload = &*payload}};
+  const std::vector<std::vector<std::string>> asked{
+      {"payload", "sub"}, {"payload", "realm"}, {"payload", "gone"}, {"payload", "long"}};
+  const auto kept = [&](Tokens became, std::span<const route::TokenClaims> found) {
+    REQUIRE(facts.due(kStart));
+    const uint64_t ticket = facts.begin({.at = {},
+                                         .listener = "inbound",
+                                         .head = head,
+                                         .peer = {},
+                                         .remote = {},
+                                         .local = {},
+                                         .server_name = {},
+                                         .route_config = {},
+                                         .claims = true});
+    facts.add_claims(ticket, became, asked, found);
+    facts.add_claims(ticket, Tokens::None, asked, {});  // the first word holds
+    facts.end(ticket, "route", "cluster", 200);
+    return facts.read(1)[0];
+  };
+  const RequestFact good = kept(Tokens::Good, tokens);
+  CHECK(good.tokens == Tokens::Good);
+  REQUIRE(good.claims.size() == 3);
+  CHECK(good.claims[0].path == asked[0]);
+  CHECK(good.claims[0].json == R"("ann")");
+  CHECK(good.claims[1].json == R"({"roles":["a","b"],"n":1.50})");
+  CHECK(good.claims[2].path == asked[2]);
+  CHECK(good.claims[2].json.empty());
+  CHECK(good.cluster == "cluster");
+  CHECK(good.route == "route");
+  const RequestFact none = kept(Tokens::None, {});
+  CHECK(none.tokens == Tokens::None);
+  CHECK(none.claims.empty());
+  CHECK(kept(Tokens::Refused, {}).tokens == Tokens::Refused);
+  // A head that fills the slot leaves them their room.
+  for (int i = 0; i < 50; ++i) head.fields.add("x-name", "some value");
+  CHECK(kept(Tokens::Good, tokens).claims.size() == 3);
+}
+
 TEST_CASE("facts: of a client without a name, over clear text", "[forward]") {
   FactRing facts(1);
   REQUIRE(facts.due(kStart));

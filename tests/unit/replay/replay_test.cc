@@ -126,3 +126,141 @@ spec: {mtls: {mode: STRICT}}
   CHECK(closed.ask(proved).kind == Kind::Forwarded);
   CHECK(closed.ask(inbound).kind == Kind::NotAccepted);
 }
+
+namespace {
+
+const std::string kTokens = R"(
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec: {selector: {matchLabels: {app: ratings}}, jwtRules: [{issuer: i, jwks: '{"keys":[]}', outputClaimToHeaders: [{header: x-team, claim: team}]}]}
+)";
+
+std::string when(const std::string& key, const std::string& values) {
+  return R"(
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: people, namespace: demo}
+spec: {selector: {matchLabels: {app: ratings}}, rules: [{when: [{key: ')" +
+         key + "', values: [" + values + "]}]}]}\n";
+}
+
+}  // namespace
+
+TEST_CASE("replay: what tokens say is asked of what was kept of them", "[replay]") {
+  using Tokens = replay::Call::Tokens;
+  const auto open = configuration("", "ratings-1");
+  const auto verified = configuration(kTokens, "ratings-1");
+  const auto ann = configuration(kTokens + when("request.auth.claims[sub]", "ann"), "ratings-1");
+  const auto team = configuration(kTokens + when("request.headers[x-team]", "red"), "ratings-1");
+  struct Row {
+    const char* name;
+    Tokens tokens;
+    bool carries;
+    std::map<std::string, std::string> claims;  // name and JSON; empty: the token has it not
+    const replay::Configuration& before;
+    const replay::Configuration& after;
+    bool untold;
+    Kind then;
+  };
+  const Row rows[] = {
+      {"no token", Tokens::None, false, {}, verified, ann, false, Kind::Denied},
+      {"none was looked for, and there is none",
+       Tokens::Unknown,
+       false,
+       {},
+       open,
+       ann,
+       false,
+       Kind::Denied},
+      {"a place of tokens with none that is good",
+       Tokens::None,
+       true,
+       {},
+       verified,
+       ann,
+       false,
+       Kind::Denied},
+      {"the claim",
+       Tokens::Good,
+       true,
+       {{"sub", "\"ann\""}},
+       verified,
+       ann,
+       false,
+       Kind::Forwarded},
+      {"another one", Tokens::Good, true, {{"sub", "\"bob\""}}, verified, ann, false, Kind::Denied},
+      {"one that the token has not",
+       Tokens::Good,
+       true,
+       {{"sub", ""}},
+       verified,
+       ann,
+       false,
+       Kind::Denied},
+      {"one that nobody asked for",
+       Tokens::Good,
+       true,
+       {{"aud", "\"x\""}},
+       verified,
+       ann,
+       true,
+       Kind::Denied},
+      {"a token that was refused", Tokens::Refused, true, {}, verified, ann, false, Kind::Denied},
+      {"a token that nobody has looked at",
+       Tokens::Unknown,
+       true,
+       {},
+       open,
+       verified,
+       true,
+       Kind::Forwarded},
+      {"tokens are not judged any more",
+       Tokens::Good,
+       true,
+       {},
+       verified,
+       open,
+       false,
+       Kind::Forwarded},
+      {"nothing changes for them", Tokens::Good, true, {}, ann, ann, false, Kind::Denied},
+      {"a header made of a claim",
+       Tokens::Good,
+       true,
+       {{"team", "\"red\""}},
+       verified,
+       team,
+       false,
+       Kind::Forwarded},
+      {"a header made of one that is not known",
+       Tokens::Good,
+       true,
+       {},
+       verified,
+       team,
+       true,
+       Kind::Denied},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    replay::Call inbound = call("/a");
+    inbound.listener = "inbound|10.0.0.9|80";
+    inbound.local = "10.0.0.9:80";
+    inbound.authority = kRatings;
+    // What a client makes up is not taken for a claim.
+    inbound.fields = {{"x-team", row.claims.contains("team") ? "blue" : "red"}};
+    if (row.carries) inbound.fields.emplace_back("authorization", "");
+    inbound.tokens = row.tokens;
+    for (const auto& [name, text] : row.claims) {
+      auto& claim = inbound.claims.emplace_back();
+      claim.path = {"payload", name};
+      if (auto value = json::parse(text)) claim.value = *std::move(value);
+    }
+    const auto before = row.before.ask(inbound);
+    const auto after = row.after.ask(inbound);
+    CHECK(replay::untold(before, after) == row.untold);
+    CHECK(after.kind == row.then);
+  }
+}
