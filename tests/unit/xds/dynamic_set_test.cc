@@ -284,6 +284,7 @@ TEST_CASE("a secret goes by the name that its server gives it") {
   auto server = std::make_shared<Cluster>();
   server->name = "agent";
   server->protocol = UpstreamProtocol::Http2;
+  server->discovery = Cluster::Discovery::Static;
   fixed.clusters["agent"] = server;
   bed.set.set_static(fixed);
   bed.put(Type::Cluster, "a", secured("a", "agent"));
