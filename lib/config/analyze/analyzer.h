@@ -148,6 +148,8 @@ class Analyzer {
   void add_providers(const v1::Object& object);
   void remove_providers(const v1::Object& object);
   void providers(const v1::Object& object);
+  void spans(const v1::Object& object);
+  bool has_provider(const std::string& key);
   void authorization(const v1::Object& object);
 
   const AnalyzeOptions options_;
@@ -172,7 +174,7 @@ class Analyzer {
 
   std::map<Name, GatewayUse> gateways_;
   std::map<Name, Verifier> verifiers_;
-  std::map<std::string, size_t, std::less<>> providers_;  // by name: of how many MeshConfigs
+  std::map<std::string, size_t, std::less<>> providers_;  // by key_of(): of how many MeshConfigs
   struct Holder {
     const v1::Object* object;
     bool tls;

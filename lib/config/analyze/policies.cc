@@ -63,6 +63,7 @@ void Analyzer::policy(const v1::Object& object) {
     providers(object);
   }
   if (object.kind() == "AuthorizationPolicy") authorization(object);
+  if (object.kind() == "Telemetry") spans(object);
   if (object.kind() == "RateLimit")
     known_host(object, "spec.host", spec_of<::mesh::v1::RateLimit>(object).host());
 }

@@ -3,6 +3,7 @@
 #include "config/analyze/analyzer.h"
 #include "config/validate/checker.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
+#include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
 
 namespace mesh::config {
@@ -16,24 +17,27 @@ bool authorizes(const ExtensionProvider& provider) {
   return provider.has_envoy_ext_authz_http() || provider.has_envoy_ext_authz_grpc();
 }
 
+// As an authorizer and as who takes spans one name is two things.
+std::string key_of(const ExtensionProvider& provider) {
+  return (authorizes(provider) ? "authorizer " : "spans ") + provider.name();
+}
+
 }  // namespace
 
 void Analyzer::add_providers(const v1::Object& object) {
   const auto spec = spec_of<MeshConfig>(object);
   for (const auto& provider : spec.extension_providers()) {
-    if (!authorizes(provider)) continue;
-    ++providers_[provider.name()];
-    touch(kProvider, provider.name());
+    ++providers_[key_of(provider)];
+    touch(kProvider, key_of(provider));
   }
 }
 
 void Analyzer::remove_providers(const v1::Object& object) {
   const auto spec = spec_of<MeshConfig>(object);
   for (const auto& provider : spec.extension_providers()) {
-    if (!authorizes(provider)) continue;
-    const auto known = providers_.find(provider.name());
+    const auto known = providers_.find(key_of(provider));
     if (known != providers_.end() && --known->second == 0) providers_.erase(known);
-    touch(kProvider, provider.name());
+    touch(kProvider, key_of(provider));
   }
 }
 
@@ -57,6 +61,8 @@ void Analyzer::providers(const v1::Object& object) {
       check(provider.envoy_ext_authz_http(), path + ".envoyExtAuthzHttp");
     else if (provider.has_envoy_ext_authz_grpc())
       check(provider.envoy_ext_authz_grpc(), path + ".envoyExtAuthzGrpc");
+    else if (!provider.opentelemetry().service().empty())
+      check(provider.opentelemetry(), path + ".opentelemetry");
   }
 }
 
@@ -64,11 +70,26 @@ void Analyzer::authorization(const v1::Object& object) {
   const auto spec = spec_of<AuthorizationPolicy>(object);
   if (spec.action() != AuthorizationPolicy::CUSTOM) return;
   const std::string& name = spec.provider().name();
-  depend(kProvider, name);
-  if (providers_.contains(name)) return;
+  if (has_provider("authorizer " + name)) return;
   find("M111", object, "spec.provider.name",
        "no MeshConfig has the authorizer " + text::quoted(name) +
            " among its extensionProviders: what the rules match is refused");
+}
+
+bool Analyzer::has_provider(const std::string& key) {
+  depend(kProvider, key);
+  return providers_.contains(key);
+}
+
+void Analyzer::spans(const v1::Object& object) {
+  const auto spec = spec_of<::istio::telemetry::v1alpha1::Telemetry>(object);
+  for (int i = 0; i < spec.tracing_size(); ++i) {
+    for (const auto& provider : spec.tracing(i).providers())
+      if (!has_provider("spans " + provider.name()))
+        find("M111", object, at_index("spec.tracing", i) + ".providers",
+             "no MeshConfig has " + text::quoted(provider.name()) +
+                 ", who takes spans, among its extensionProviders: none are reported");
+  }
 }
 
 }  // namespace mesh::config

@@ -403,6 +403,28 @@ TEST_CASE("analyze: providers of authorization", "[config]") {
               "ServiceEntry default/web (f.yaml:2:1)"});
 }
 
+TEST_CASE("analyze: providers of spans", "[config]") {
+  const std::string spans =
+      "---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: t, namespace: "
+      "default}\nspec: {tracing: [{}, {providers: [{name: otel}]}]}\n";
+  const auto mesh_config = [](const std::string& provider) {
+    return "---\napiVersion: mesh/v1\nkind: MeshConfig\nmetadata: {name: m, namespace: "
+           "istio-system}\nspec: {extensionProviders: [{name: otel, " +
+           provider + "}]}\n";
+  };
+  const Lines unknown{
+      "M111 spec.tracing[1].providers: no MeshConfig has \"otel\", who takes spans, among its "
+      "extensionProviders: none are reported"};
+  CHECK(found(kWeb + spans) == unknown);
+  CHECK(found(kWeb + spans + mesh_config("envoyExtAuthzHttp: {service: web, port: 80}")) ==
+        unknown);
+  CHECK(found(kWeb + spans + mesh_config("opentelemetry: {}")) == Lines{});
+  CHECK(found(kWeb + spans + mesh_config("opentelemetry: {service: web, port: 80}")) == Lines{});
+  CHECK(found(kWeb + mesh_config("opentelemetry: {service: lost, port: 80}")) ==
+        Lines{"M101 spec.extensionProviders[0].opentelemetry.service: no ServiceEntry has the "
+              "host lost"});
+}
+
 TEST_CASE("analyze: rules that are never reached", "[config]") {
   const auto routes = [](const std::string& first, const std::string& second) {
     return kWeb + service("{match: [" + first + "], " + kTo + "}, {match: [" + second + "], " +

@@ -9,8 +9,9 @@ TEST_CASE("object: MeshConfig's extensionProviders", "[config]") {
   const std::string otel = "extensionProviders: [{name: otel, opentelemetry: {";
   const testing::Saying rows[] = {
       {"every field over HTTP",
-       otel + "service: demo/otel.example, port: 4318, maxTagLength: 10, http: {path: /v1/traces, "
-              "timeout: 2s, headers: [{name: a, value: b}]}}}], defaultProviders: {tracing: [otel]}",
+       otel +
+           "service: demo/otel.example, port: 4318, maxTagLength: 10, http: {path: /v1/traces, "
+           "timeout: 2s, headers: [{name: a, value: b}]}}}], defaultProviders: {tracing: [otel]}",
        ""},
       {"over gRPC",
        otel + "service: otel, port: 4317, grpc: {initialMetadata: [{name: a, value: b}]}}}]", ""},
@@ -25,7 +26,8 @@ TEST_CASE("object: MeshConfig's extensionProviders", "[config]") {
       {"a path that is none", otel + "http: {path: x}}}]",
        "spec.extensionProviders[0].opentelemetry.http.path: expected a path from /"},
       {"nothing that it is", "extensionProviders: [{name: otel}]",
-       "spec.extensionProviders[0]: expected opentelemetry"},
+       "spec.extensionProviders[0]: expected envoyExtAuthzHttp, envoyExtAuthzGrpc or "
+       "opentelemetry"},
       {"a name twice", otel + "}}, {name: otel, opentelemetry: {}}]",
        "spec.extensionProviders[1].name: another provider has the name"},
       {"spans in another's form", "extensionProviders: [{name: z, zipkin: {}}]",
