@@ -81,6 +81,7 @@ YAML
   start certd --run-dir "$dir/run" --state-dir "$dir/state" --config-dir "$dir" --user "$(id -un)"
   until_true test -S "$dir/run/sds.sock"
   port=$(free_port)
+  source='{resource_api_version: V3, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: certd}}]}}'
   cat >"$dir/bootstrap.yaml" <<YAML
 admin: {address: {pipe: {path: $dir/admin.sock}}}
 static_resources:
@@ -100,8 +101,8 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
           common_tls_context:
-            tls_certificate_sds_secret_configs: [{name: default, sds_config: &certd {resource_api_version: V3, api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: certd}}]}}}]
-            validation_context_sds_secret_config: {name: ROOTCA, sds_config: *certd}
+            tls_certificate_sds_secret_configs: [{name: default, sds_config: $source}]
+            validation_context_sds_secret_config: {name: ROOTCA, sds_config: $source}
       filters:
       - name: http
         typed_config:

@@ -13,7 +13,8 @@ namespace {
 Result<std::shared_ptr<const Cluster>> cluster(const std::string& validation) {
   envoy::config::cluster::v3::Cluster message;
   const auto read = config::read_text(
-      "{name: c, type: STATIC, transportSocket: {name: tls, typedConfig: {'@type': "
+      "{name: c, type: STATIC, loadAssignment: {clusterName: c}, "
+      "transportSocket: {name: tls, typedConfig: {'@type': "
       "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, "
       "commonTlsContext: {" +
           validation + "}}}}",
