@@ -1,6 +1,7 @@
 // Which way a request goes through a mesh, and why, from its configuration alone.
 #include "explain/why.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "discovery/demand.h"
@@ -151,8 +152,11 @@ TEST_CASE("why: no route, no host", "[explain]") {
 TEST_CASE("why: on demand, a host that is not asked for yet is told as it would be", "[explain]") {
   const auto ask_on_demand = [](bool more_is_known, const std::string& host) {
     auto snapshot = shop();
-    auto& web = *snapshot.mutable_forwarders(0);
-    REQUIRE(web.node() == "web-1");
+    auto& all = *snapshot.mutable_forwarders();
+    const auto found =
+        std::find_if(all.begin(), all.end(), [](const auto& one) { return one.node() == "web-1"; });
+    REQUIRE(found != all.end());
+    snapshot::v1::Forwarder& web = *found;
     web.set_on_demand(true);
     if (more_is_known) *web.mutable_would_hold() = web.resources();
     web.clear_resources();

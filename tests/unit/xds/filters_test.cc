@@ -136,7 +136,8 @@ TEST_CASE("filters: on demand") {
   const std::string none =
       "{name: f, typedConfig: {\"@type\": type.googleapis.com/" + type + "}}, ";
   CHECK(read(none));
-  CHECK(said(read(filter(type, "odcds: {}")), "typed_config.") == "odcds: is not supported");
+  CHECK(said(read(filter(type, "odcds: {}")), "http_filters[0].typed_config") ==
+        ".odcds: is not supported");
   CHECK_FALSE(read(none, "{f: {\"@type\": type.googleapis.com/" + type + "}}"));
 }
 
