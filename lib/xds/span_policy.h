@@ -27,7 +27,7 @@ struct SpanTag {
 // Where the spans go, for a forwarder that exports them itself.
 struct SpanCollector {
   std::string cluster;
-  bool http = false;    // OTLP over HTTP, else over gRPC
+  bool http = false;  // OTLP over HTTP, else over gRPC
   std::string authority;
   std::string path;
   Duration timeout{0};  // 0: the exporter's own
