@@ -5,26 +5,30 @@
 load envoys
 setup() { beside; }
 
-span() {  # span SDK KIND FIELD: of the one request
+# ask PORT HOST PATH
+ask() { [ "$(status -H "Host: $2" "http://127.0.0.1:$1$3")" = 200 ]; }
+
+span() {  # span SDK KIND PATH FIELD: of the request of that path
   python3 - "$dir/collector.log" "$@" <<'PY'
 import json
 import sys
 for line in open(sys.argv[1]):
     span = json.loads(line) if line.startswith("{") else {}
     if [span.get("sdk"), span.get("kind", "")[10:]] != sys.argv[2:4] or \
-            not span["tags"]["http.url"].endswith(sys.argv[5] if len(sys.argv) > 5 else "/x"):
+            not span["tags"]["http.url"].endswith(sys.argv[4]):
         continue
-    print(span[sys.argv[4]] if sys.argv[4] != "tags" else
+    print(span[sys.argv[5]] if sys.argv[5] != "tags" else
           "\n".join(sorted(f"{k}={v}" for k, v in span["tags"].items())))
     sys.exit(0)
 sys.exit(1)
 PY
 }
-told() { span mesh "$1" id >/dev/null && span envoy "$2" id >/dev/null; }
+told() { span mesh "$1" "$3" id >/dev/null && span envoy "$2" "$3" id >/dev/null; }
 
-# What differs by its nature, or by Envoy's own choice of names (zone: empty where not known).
-common_tags() {
-  span "$1" "$2" tags | grep -vE '^(node_id|zone|guid:x-request-id|http.url|upstream_cluster.*|istio.canonical_service|response_size)='
+# But what differs by its nature, and the zone, which an Envoy names where it has none.
+tags() {
+  span "$@" tags |
+    grep -vE '^(node_id|zone|guid:x-request-id|http.url|upstream_cluster.*|istio.canonical_service|response_size)='
 }
 
 @test "one trace over a forwarder and an Envoy, both ways, with the same tags" {
@@ -64,30 +68,23 @@ YAML
   up '{}'
   attach --certificates "$dir/ratings"
 
-  : >"$dir/collector.log"
-  [ "$(from_forwarder)" = 200 ]
-  until_true told CLIENT SERVER
-  [ "$(span envoy SERVER trace)" = "$(span mesh CLIENT trace)" ]
-  [ "$(span envoy SERVER parent)" = "$(span mesh CLIENT id)" ]
-  [ "$(span mesh CLIENT name)" = "ratings:80/*" ]
-  [ "$(span envoy SERVER name)" = "ratings:80/*" ]
-  [ "$(span envoy SERVER service)" = ratings.demo ]
-  [ "$(span mesh CLIENT service)" = reviews.demo ]
+  ask "$reviews_out" ratings /one
+  until_true told CLIENT SERVER /one
+  [ "$(span envoy SERVER /one trace)" = "$(span mesh CLIENT /one trace)" ]
+  [ "$(span envoy SERVER /one parent)" = "$(span mesh CLIENT /one id)" ]
+  [ "$(span mesh CLIENT /one name)" = "ratings:80/*" ]
+  [ "$(span envoy SERVER /one name)" = "ratings:80/*" ]
+  [ "$(span envoy SERVER /one service)" = ratings.demo ]
+  [ "$(span mesh CLIENT /one service)" = reviews.demo ]
 
-  : >"$dir/collector.log"
-  [ "$(from_envoy)" = 200 ]
-  until_true told SERVER CLIENT
-  [ "$(span mesh SERVER trace)" = "$(span envoy CLIENT trace)" ]
-  [ "$(span mesh SERVER parent)" = "$(span envoy CLIENT id)" ]
-  [ "$(span envoy CLIENT name)" = "reviews:80/*" ]
-  [ "$(span mesh SERVER name)" = "reviews:80/*" ]
+  ask "$ratings_out" reviews /two
+  until_true told SERVER CLIENT /two
+  [ "$(span mesh SERVER /two trace)" = "$(span envoy CLIENT /two trace)" ]
+  [ "$(span mesh SERVER /two parent)" = "$(span envoy CLIENT /two id)" ]
+  [ "$(span envoy CLIENT /two name)" = "reviews:80/*" ]
+  [ "$(span mesh SERVER /two name)" = "reviews:80/*" ]
 
-  # The caller of either kind says the same of such a request, and so does the called.
-  common_tags envoy CLIENT >"$dir/envoy.client"
-  common_tags mesh SERVER >"$dir/mesh.server"
-  : >"$dir/collector.log"
-  [ "$(from_forwarder)" = 200 ]
-  until_true told CLIENT SERVER
-  diff <(common_tags mesh CLIENT) "$dir/envoy.client"
-  diff <(common_tags envoy SERVER) "$dir/mesh.server"
+  # A caller of either kind says the same, and so does who is called.
+  diff <(tags mesh CLIENT /one) <(tags envoy CLIENT /two)
+  diff <(tags mesh SERVER /two) <(tags envoy SERVER /one)
 }

@@ -178,13 +178,13 @@ one_trace() {  # one_trace: of a good request and of a bad one, as the collector
 }
 
 @test "a collector that is away harms nobody, and gets what waited" {
-  settings 'protocol: http' 'spans_max: 40'
+  settings 'protocol: http' 'spans_max: 80'
   mesh_up
   until_true is 200 /200/first
-  for _ in {1..60}; do is 200 /200/away; done
+  until_true shows '^mesh_statsd_span_exports_failed_total [1-9]'
+  for _ in {1..100}; do is 200 /200/away; done
   until_true shows '^mesh_statsd_spans_dropped_total [1-9]'
   shows '^mesh_statsd_spans_exported_total 0$'
-  until_true shows '^mesh_statsd_span_exports_failed_total [1-9]'
   grep -q 'the collector does not take spans' "$dir/run/log/statsd.log"
   collect http
   patience=40 until_true shows '^mesh_statsd_spans_exported_total [1-9]'
