@@ -1,5 +1,7 @@
 #include "explain/access.h"
 
+#include <algorithm>
+
 #include "authz/explain.h"
 #include "base/text.h"
 #include "explain/hop.h"
@@ -15,6 +17,9 @@ std::string_view name_of(authz::Action action) {
   }
   return "AUDIT";
 }
+
+// What lets a provider be asked is written in shadow rules whose names begin so (Istio).
+constexpr std::string_view kCustom = "istio-ext-authz-";
 
 // Cuts "HEAD...]" off the front of `text`; what stands between.
 std::string_view take(std::string_view& text, std::string_view head) {
@@ -33,8 +38,9 @@ authz::Decision add(const Held& held, const authz::Rules& rules, bool dry_run,
     const authz::RuleReport& report = why.rules[i];
     auto& rule = *hop.add_rules();
     rule.set_policy(report.policy);
-    rule.set_action(std::string(name_of(rules.action())));
-    rule.set_dry_run(dry_run);
+    const bool custom = dry_run && report.policy.starts_with(kCustom);
+    rule.set_action(custom ? "CUSTOM" : std::string(name_of(rules.action())));
+    rule.set_dry_run(dry_run && !custom);
     rule.set_matched(report.matched);
     rule.set_decided(!dry_run && rules.action() != authz::Action::Log && why.decision.policy == i);
     for (const authz::FailingClause& failing : report.failing) {
@@ -58,6 +64,8 @@ void add_origins(const std::shared_ptr<const authz::Rules>& rules, std::vector<s
 }  // namespace
 
 std::string rule_origin(std::string_view policy) {
+  if (policy.starts_with(kCustom))
+    policy.remove_prefix(std::min(policy.size(), policy.find("ns[")));
   const std::string_view ns = take(policy, "ns[");
   const std::string_view name = take(policy, "-policy[");
   const std::string_view rule = take(policy, "-rule[");
@@ -84,8 +92,15 @@ std::vector<std::string> rule_origins(const xds::Listener& listener) {
   return out;
 }
 
-bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop) {
-  if (rbac.shadow != nullptr) add(held, *rbac.shadow, true, request, hop);
+bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop,
+           std::vector<authz::ShadowVerdict>* found) {
+  if (rbac.shadow != nullptr) {
+    const authz::Decision shadow = add(held, *rbac.shadow, true, request, hop);
+    if (found != nullptr && shadow.policy != authz::Decision::kNone)
+      found->push_back({.prefix = rbac.shadow_stat_prefix,
+                        .policy = rbac.shadow->name(shadow.policy),
+                        .allowed = shadow.allowed});
+  }
   if (rbac.rules == nullptr) return false;
   const authz::Decision decision = add(held, *rbac.rules, false, request, hop);
   if (decision.allowed) return false;
@@ -96,6 +111,15 @@ bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& requ
                    ? "no rule that allows matches"
                    : "denied by " + rbac.rules->name(decision.policy));
   return true;
+}
+
+void tell_authorizer(const authz::ExtAuthz& config, const std::vector<authz::ShadowVerdict>& found,
+                     v1::Hop& hop) {
+  if (config.cluster.empty() || !asks(config, found)) return;
+  auto& setting = *hop.mutable_route()->add_settings();
+  setting.set_name("authorizer");
+  setting.set_value(config.cluster + " is asked over " + (config.grpc ? "gRPC" : "HTTP") +
+                    "; what it says is not known here");
 }
 
 }  // namespace mesh::explain

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "authz/ext_authz.h"
 #include "authz/rules.h"
 #include "explain/held.h"
 #include "mesh/explain.pb.h"
@@ -20,7 +21,13 @@ std::string rule_origin(std::string_view policy);
 std::vector<std::string> rule_origins(const xds::Listener& listener);
 
 // Adds the rules to `hop.rules`, shadow rules too. True: the call is denied, and the
-// hop says so.
-bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop);
+// hop says so. What shadow rules match is added to `found`, which may be null.
+bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop,
+           std::vector<authz::ShadowVerdict>* found = nullptr);
+
+// Says at the hop's route that an authorizer is asked, where it is by what was found. What it
+// answers cannot be known.
+void tell_authorizer(const authz::ExtAuthz& config, const std::vector<authz::ShadowVerdict>& found,
+                     v1::Hop& hop);
 
 }  // namespace mesh::explain

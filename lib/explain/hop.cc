@@ -211,6 +211,7 @@ class Walk {
 
   // HTTP filters of access control, in order: as RbacFilter.
   bool judge_request() {
+    std::vector<authz::ShadowVerdict> found;
     const authz::Request request{.connection = facts_, .http = &request_, .remote = facts_.remote};
     for (const xds::HttpFilter& filter : chain_->http_filters) {
       bool disabled = filter.disabled;
@@ -221,9 +222,11 @@ class Walk {
             disabled = o.disabled;
             if (o.config) config = o.config.get();
           }
+      if (disabled) continue;
+      const auto* const authorizer = route::value_of<authz::ExtAuthz>(config);
+      if (authorizer != nullptr && route_ != nullptr) tell_authorizer(*authorizer, found, hop());
       const auto* const rbac = route::value_of<authz::Rbac>(config);
-      if (disabled || rbac == nullptr) continue;
-      if (judge(held_, *rbac, request, hop())) return false;
+      if (rbac != nullptr && judge(held_, *rbac, request, hop(), &found)) return false;
     }
     if (route_ != nullptr) return true;
     end(hop(), kFailed, 404, "route_not_found",

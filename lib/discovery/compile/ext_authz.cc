@@ -28,11 +28,13 @@ const ExtensionProvider* find_provider(const Model& model, const std::string& na
 
 const Service* find_service(const Model& model, const std::string& written) {
   const size_t slash = written.find('/');
-  const std::string host = text::to_lower(written.substr(slash + 1));
+  const bool says_where = slash != std::string::npos;
+  const std::string ns = says_where ? written.substr(0, slash) : model.options().root_namespace;
+  const std::string host = model.resolve(text::to_lower(written.substr(slash + 1)), ns);
   const Service* result = nullptr;
   for (const Service& service : model.services()) {
     if (service.host != host) continue;
-    if (slash != std::string::npos && service.ns != written.substr(0, slash)) continue;
+    if (says_where && service.ns != ns) continue;
     if (result != nullptr) return nullptr;  // which one is not said
     result = &service;
   }

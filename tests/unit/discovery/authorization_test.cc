@@ -1,6 +1,7 @@
 // AuthorizationPolicy, from YAML to a decision: what is compiled is decoded, and asked.
 #include <catch2/catch.hpp>
 
+#include "authz/ext_authz.h"
 #include "authz/rules.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
@@ -335,4 +336,89 @@ TEST_CASE("authorization: ports that do not speak HTTP", "[discovery]") {
   CHECK(
       tcp(policy("{action: DENY, rules: [" + to("methods: [GET], ports: [\"1\"]") + "]}")).empty());
   CHECK(tcp(policy("{}")) == kNone);
+}
+
+TEST_CASE("authorization: CUSTOM becomes shadow rules and a filter that asks", "[discovery]") {
+  const std::string mesh = R"(
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec:
+  extensionProviders:
+  - name: opa
+    envoyExtAuthzHttp:
+      service: demo/ratings
+      port: 80
+      pathPrefix: /check
+      failOpen: true
+      statusOnError: "503"
+      includeRequestHeadersInCheck: [x-a, "x-b-*", "*-c"]
+      includeAdditionalHeadersInCheck: {x-from: mesh}
+      includeRequestBodyInCheck: {maxRequestBytes: 10, allowPartialMessage: true}
+      headersToUpstreamOnAllow: [x-user]
+      headersToDownstreamOnDeny: [x-why]
+      headersToDownstreamOnAllow: [x-told]
+      clearRouteCache: true
+  - name: opa-g
+    envoyExtAuthzGrpc: {service: ratings.demo.svc.cluster.local, port: 80, timeout: 2s}
+)";
+  const auto custom = [](const std::string& name, const std::string& provider,
+                         const std::string& path) {
+    return policy("{action: CUSTOM, provider: {name: " + provider +
+                      "}, rules: [{to: [{operation: {paths: [" + path + "]}}]}]}",
+                  "name: " + name);
+  };
+  const auto filters = [](const std::string& yaml) {
+    const auto listener = inbound(yaml, "ratings-1", "80");
+    return listener->filter_chains[0].http_filters;
+  };
+  const auto names = [&](const std::string& yaml) {
+    std::string all;
+    for (const auto& filter : filters(yaml)) all += (all.empty() ? "" : " ") + filter.name;
+    return all;
+  };
+  const std::string both = sample::kAll + mesh + custom("g", "opa-g", "/g") +
+                           custom("h", "opa", "/h") + policy("{}", "name: allow");
+  CHECK(names(both) ==
+        "envoy.filters.http.rbac/custom/opa envoy.filters.http.ext_authz/opa "
+        "envoy.filters.http.rbac/custom/opa-g envoy.filters.http.ext_authz/opa-g "
+        "envoy.filters.http.rbac/allow");
+  const auto made = filters(both);
+  const auto* const shadow = route::value_of<authz::Rbac>(made[0].config.get());
+  REQUIRE(shadow != nullptr);
+  CHECK(shadow->rules == nullptr);
+  REQUIRE(shadow->shadow != nullptr);
+  CHECK(shadow->shadow->name(0) == "istio-ext-authz-opa-ns[demo]-policy[h]-rule[0]");
+  const auto* const http = route::value_of<authz::ExtAuthz>(made[1].config.get());
+  REQUIRE(http != nullptr);
+  CHECK(http->cluster == "outbound|80||ratings.demo.svc.cluster.local");
+  CHECK(http->timeout == std::chrono::seconds(600));
+  CHECK(http->path_prefix == "/check");
+  CHECK(http->failure_allows);
+  CHECK(http->status_on_error == 503);
+  CHECK(http->clear_route_cache);
+  CHECK(http->body->bytes_max == 10);
+  CHECK(http->body->partial);
+  CHECK(http->headers_to_add == authz::ExtAuthz::Pairs{{"x-from", "mesh"}});
+  for (const char* name : {"x-a", "x-b-1", "y-c"}) CHECK(http->allowed.has(name));
+  CHECK_FALSE(http->allowed.has("x-ab"));
+  CHECK(http->upstream.has("x-user"));
+  CHECK(http->client.has("x-why"));
+  CHECK(http->client_on_success.has("x-told"));
+  const auto* const grpc = route::value_of<authz::ExtAuthz>(made[3].config.get());
+  REQUIRE(grpc != nullptr);
+  CHECK(grpc->grpc);
+  CHECK(grpc->authority == "ratings.demo.svc.cluster.local");
+  CHECK(grpc->timeout == std::chrono::seconds(2));
+  // Of two names, of which one begins as the other, each asks for its own.
+  const auto found = [&](const char* policy) {
+    return std::vector<authz::ShadowVerdict>{{"istio_ext_authz_", policy, false}};
+  };
+  CHECK(asks(*http, found("istio-ext-authz-opa-ns[demo]-policy[h]-rule[0]")));
+  CHECK_FALSE(asks(*http, found("istio-ext-authz-opa-g-ns[demo]-policy[g]-rule[0]")));
+  CHECK(asks(*grpc, found("istio-ext-authz-opa-g-ns[demo]-policy[g]-rule[0]")));
+
+  // Nobody to ask: what the rules match is refused.
+  CHECK(names(sample::kAll + custom("h", "opa", "/h")) == "envoy.filters.http.rbac/custom/opa");
 }
