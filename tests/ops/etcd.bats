@@ -97,6 +97,28 @@ answers() { quietly mesh_on "$1" get; }
   until_true has_not a four
 }
 
+@test "the same files on two hosts, or in etcd, are one generation, and mesh status shows it" {
+  local name
+  start_etcd
+  host c
+  for name in a b; do
+    mkdir -p "$dir/$name/run" "$dir/$name/etc/config" "$dir/$name/state"
+  done
+  cp "$(policy one STRICT)" "$(policy two PERMISSIVE)" "$dir/a/etc/config/"
+  cp -r "$dir/a/etc/config/." "$dir/b/etc/config/"
+  on a launch configd_a "$build/configd"
+  on b launch configd_b "$build/configd"
+  until_true answers c
+  until_true mesh_on c apply -q -f "$dir/a/etc/config"
+  digest() { mesh_on "$1" status -o json 2>/dev/null | sed -n 's/.*"configd".*"generation":"\([0-9a-f]\{8,\}\)".*/\1/p'; }
+  shown() { [ -n "$(digest "$1")" ]; }
+  until_true shown a
+  until_true shown b
+  until_true shown c
+  [ "$(digest a)" = "$(digest b)" ]
+  [ "$(digest a)" = "$(digest c)" ]
+}
+
 # many NUMBER MODE: so many policies in one file.
 many() {
   for ((i = 0; i < $1; ++i)); do
