@@ -313,7 +313,7 @@ TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") 
       {"of the gateway", door + tokens_for(gateway + "door}, ") + bound("door"), {}},
       {"of another gateway",
        door + tokens_for(gateway + "gate}, ") + bound("door"),
-       {none, "M202 spec.targetRef: there is no Gateway default/gate"}},
+       {"M202 spec.targetRef: there is no Gateway default/gate", none}},
       {"forwarders that are not known, by labels",
        bare + tokens_for("selector: {matchLabels: {app: edge, v: c}}, ", "other") + bound("door"),
        {"M202 spec.selector: no workload of namespace other has the labels app=edge,v=c, unless it "
@@ -324,7 +324,7 @@ TEST_CASE("analyze: routes by claims where no tokens are verified", "[config]") 
       {"forwarders that are not known, of another gateway",
        bare + object("Gateway", "gate", kDoor, "other") + tokens_for(gateway + "gate}, ", "other") +
            bound("door"),
-       {none, "M205 : nothing is bound to it: its clients get 404, or are closed"}},
+       {"M205 : nothing is bound to it: its clients get 404, or are closed", none}},
       {"verified at the gateway only", door + tokens("edge") + bound("door, mesh"), {}},
       {"not verified",
        door + tokens("web") + bound("door"),

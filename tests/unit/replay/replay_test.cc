@@ -129,13 +129,15 @@ spec: {mtls: {mode: STRICT}}
 
 namespace {
 
-const std::string kTokens = R"(
+std::string verified_tokens(const std::string& more) {
+  return R"(
 ---
 apiVersion: security.istio.io/v1
 kind: RequestAuthentication
 metadata: {name: tokens, namespace: demo}
-spec: {selector: {matchLabels: {app: ratings}}, jwtRules: [{issuer: i, jwks: '{"keys":[]}', outputClaimToHeaders: [{header: x-team, claim: team}]}]}
-)";
+spec: {selector: {matchLabels: {app: ratings}}, jwtRules: [{issuer: i, jwks: '{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"k","x":"i1jgo2IRjL6xjDAz9W-B1OG3K37W6M41RLX1nJ0DdIw","y":"Uii5X9rPgQ7e9Tt6SHNVU2Nd0myyzR4n7bCgifViyzc"}]}')" +
+         more + "}]}\n";
+}
 
 std::string when(const std::string& key, const std::string& values) {
   return R"(
@@ -152,9 +154,13 @@ spec: {selector: {matchLabels: {app: ratings}}, rules: [{when: [{key: ')" +
 TEST_CASE("replay: what tokens say is asked of what was kept of them", "[replay]") {
   using Tokens = replay::Call::Tokens;
   const auto open = configuration("", "ratings-1");
-  const auto verified = configuration(kTokens, "ratings-1");
-  const auto ann = configuration(kTokens + when("request.auth.claims[sub]", "ann"), "ratings-1");
-  const auto team = configuration(kTokens + when("request.headers[x-team]", "red"), "ratings-1");
+  const std::string tokens = verified_tokens("");
+  const auto verified = configuration(tokens, "ratings-1");
+  const auto ann = configuration(tokens + when("request.auth.claims[sub]", "ann"), "ratings-1");
+  const std::string teams =
+      verified_tokens(", outputClaimToHeaders: [{header: x-team, claim: team}]");
+  const auto header = configuration(teams, "ratings-1");
+  const auto team = configuration(teams + when("request.headers[x-team]", "red"), "ratings-1");
   struct Row {
     const char* name;
     Tokens tokens;
@@ -230,7 +236,7 @@ TEST_CASE("replay: what tokens say is asked of what was kept of them", "[replay]
        Tokens::Good,
        true,
        {{"team", "\"red\""}},
-       verified,
+       header,
        team,
        false,
        Kind::Forwarded},
@@ -238,7 +244,7 @@ TEST_CASE("replay: what tokens say is asked of what was kept of them", "[replay]
        Tokens::Good,
        true,
        {},
-       verified,
+       header,
        team,
        true,
        Kind::Denied},
