@@ -184,7 +184,8 @@ agreed() {
   until_true log_says proxy '^port'
   port=$(sed -n 's/^port //p' "$dir/proxy.log") host a
   until_true answers a
-  mesh_on a apply -q -f "$(many 150 STRICT)"
+  many 150 STRICT
+  until_true quietly mesh_on a apply -f "$dir/many.yaml"
   until_true in_place
   many 150 PERMISSIVE
   # apply_over TEXT FILE: the edit, which FILE is deleted before what has TEXT goes to etcd.
