@@ -117,8 +117,11 @@ Result<telemetry::NumberKey> decode_number(const wire::Totals& message,
                                            const wire::NumberSeries& series) {
   if (series.name() >= uint32_t(message.strings_size())) return invalid("a name points nowhere");
   telemetry::NumberKey key{message.strings(int(series.name())), {}, series.gauge()};
-  if (!valid_name(key.name, true) || !key.name.starts_with("mesh_"))
-    return invalid("a number's name must begin with \"mesh_\", not " + text::quoted(key.name));
+  // Never Istio's: those are counted from requests.
+  if (!valid_name(key.name, true) ||
+      !(key.name.starts_with("mesh_") || key.name.starts_with("envoy_")))
+    return invalid("a number's name must begin with \"mesh_\" or \"envoy_\", not " +
+                   text::quoted(key.name));
   if (size_t(series.labels_size()) > 2 * kNumberLabelsMax)
     return Error{Errc::TooBig, "totals: " + key.name + " has over 16 labels"};
   bool valid = true;
