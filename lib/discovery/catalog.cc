@@ -28,12 +28,14 @@ Node unit_words(const Model& model, const Node& node) {
 // The node without its workload: what goes out.
 Node outbound_words(const Model& model, const Node& node) {
   Node words = node;
-  words.id.clear();
+  // Spans are a workload's, or a client's by its name.
+  const bool named = model.heeds().spans;
+  if (!named || !node.workload.empty()) words.id.clear();
   words.service_account.clear();
   words.proxy_protocol_peers.clear();
   words.capture_inbound = {};
   words.locality = model.locality(node);
-  if (!model.heeds().workload) words.workload.clear();
+  if (!model.heeds().workload && !named) words.workload.clear();
   return words;
 }
 
@@ -143,7 +145,7 @@ void Catalog::compile(Unit& unit, const View& view, const Service& service) {
 }
 
 std::shared_ptr<Catalog::Scope> Catalog::scope_of(Entry& entry) {
-  const bool labels_matter = model_->heeds().labels;
+  const bool labels_matter = model_->heeds().labels || model_->heeds().spans;
   Node words = outbound_words(*model_, entry.node);
   entry.demand = entry.asked ? demand_of(*model_, entry.node, *entry.asked) : Demand();
   words.hosts = entry.demand.hosts;
@@ -186,7 +188,7 @@ void Catalog::compile(Scope& scope) {
 // Where connections are captured there are listeners of all services' ports: compiled for each set
 // of hosts anew, every first request in the mesh would cost as much.
 const Catalog::Resources& Catalog::listen(Scope& scope) {
-  const bool labels_matter = model_->heeds().labels;
+  const bool labels_matter = model_->heeds().labels || model_->heeds().spans;
   Node words = scope.node;
   if (words.hosts != nullptr) words.hosts = std::make_shared<const Hosts>();
   auto& mine = scope.listening;

@@ -185,6 +185,7 @@ class Model {
     bool labels = false;       // of the caller: some rule asks for them
     bool workload = false;     // its own: some rule weighs callers
     bool credentials = false;  // where it has them: some rule names one
+    bool spans = false;        // who it is: its listeners say whose their spans are
     bool operator==(const Heeds&) const = default;
   };
   Heeds heeds() const { return heeds_; }

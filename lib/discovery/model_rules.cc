@@ -74,6 +74,9 @@ void Model::index_rules() {
                   [](const auto& one) { return !one.spec.selector().match_labels().empty(); });
   heeds_.labels |= chooses;
   heeds_.workload |= chooses;
+  for (const auto& mesh : objects_->mesh_configs)
+    for (const auto& provider : mesh.spec.extension_providers())
+      heeds_.spans |= provider.has_opentelemetry();
   for (const auto& policy : objects_->service_policies)
     heeds_.workload |= policy.spec.load_balancer().has_zone_aware();
 }

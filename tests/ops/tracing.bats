@@ -164,7 +164,7 @@ one_trace() {  # one_trace: of a good request and of a bad one, as the collector
   [ "$(span web.demo /200/a headers/x-key)" = secret ]
   until_true shows '^mesh_statsd_spans_exported_total [1-9]'
   shows '^mesh_statsd_spans_dropped_total 0$'
-  shows '^envoy_tracing_opentelemetry_spans_sent [1-9]'
+  until_true shows '^envoy_tracing_opentelemetry_spans_sent[ {].*[1-9]'
   mesh describe workload reviews-1 --run-dir "$dir/run" >"$dir/described"
   grep -q 'spans to otel, samples 100 % of traces, 2 tags of spans' "$dir/described"
 }
