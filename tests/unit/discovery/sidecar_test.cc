@@ -135,7 +135,8 @@ TEST_CASE("sidecar: unknown traffic goes to the egress proxy") {
     const route::Request request{.authority = "nobody.example", .method = "GET", .path = "/"};
     for (const auto& one : compile_routes(*model, node)) {
       if (one.name != "outbound" && one.name != "80") continue;
-      const auto* const found = value(xds::decode_route_configuration(*one.body))->find(request);
+      const auto table = value(xds::decode_route_configuration(*one.body));
+      const auto* const found = table->find(request);
       const std::string where = found == nullptr ? "none" : found->clusters.at(0).cluster;
       CHECK(where == (one.name == "80" ? row.captured : row.http));
     }
