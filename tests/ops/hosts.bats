@@ -140,10 +140,16 @@ confirmed() { ! unconfirmed; }
 
   # What a forwarder remembers is known on its host; elsewhere that is said.
   answers 8082 || answers 8083
-  run mesh c plan -f "$(policy three)"
+  cat >"$dir/change.yaml" <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec: {hosts: [reviews], http: [{timeout: 5s, route: [{destination: {host: reviews}}]}]}
+YAML
+  run mesh c plan -f "$dir/change.yaml"
   [[ $output == *"of 0 recent requests at 0 forwarders"* ]] || { echo "$output"; return 1; }
   [[ $output == *"1 forwarders of "*" are left out: ask there, ssh HOST mesh plan"* ]]
-  run mesh a plan -f - <"$(policy three)"
+  run mesh a plan -f - <"$dir/change.yaml"
   [[ $output == *"recent requests at 1 forwarders"* && $output != *"left out"* ]] || { echo "$output"; return 1; }
 
   # Taking back is a word; traffic goes where it still can.
