@@ -174,11 +174,12 @@ TEST_CASE("dynamic resources that cannot be had are refused by the field") {
 // A cluster whose trust bundle has this source.
 std::string trusting(const std::string& source) {
   return R"(  - name: back
+    loadAssignment: {clusterName: back}
     transportSocket:
       name: tls
       typedConfig:
         "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-        commonTlsContext: {validationContextSdsSecretConfig: {name: roots, sdsConfig: )" +
+        commonTlsContext: {validationContextSdsSecretConfig: {name: bundle, sdsConfig: )" +
          source + "}}\n";
 }
 
@@ -197,9 +198,9 @@ TEST_CASE("a secret of a server needs the server, and nothing else that is dynam
   CHECK_FALSE(result->dynamic);
   CHECK(asks_for_secrets(result->config));
   const TlsContext& context = *result->config.clusters.at("back")->tls;
-  CHECK(context.validation_secret == "sds:xds/roots");
+  CHECK(context.validation_secret == "sds:xds/bundle");
   REQUIRE(context.sources.size() == 1);
-  CHECK(context.sources[0].name == "roots");
+  CHECK(context.sources[0].name == "bundle");
   CHECK(context.sources[0].timeout == std::chrono::seconds(3));
   REQUIRE(context.sources[0].server);
   CHECK(context.sources[0].server->incremental);
@@ -209,7 +210,7 @@ TEST_CASE("a secret of a server needs the server, and nothing else that is dynam
     return wrong ? "no error" : wrong.error().text;
   };
   CHECK_THAT(refused(bootstrap(agent + trusting("{ads: {}}"))),
-             Catch::Contains("secret \"roots\" is not among static_resources.secrets"));
+             Catch::Contains("secret \"bundle\" is not among static_resources.secrets"));
   CHECK_THAT(refused(bootstrap(agent + trusting(asks("app")))),
              Catch::Contains("cluster \"app\" does not speak HTTP/2"));
   CHECK_THAT(refused(bootstrap(agent + trusting(asks("nowhere")))),
