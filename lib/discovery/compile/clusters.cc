@@ -102,12 +102,16 @@ envoy::config::core::v3::Http2ProtocolOptions* http2_of(HttpProtocolOptions& opt
   return config.has_http2_protocol_options() ? config.mutable_http2_protocol_options() : nullptr;
 }
 
-// One more status that is an error.
-void add_error(uint32_t code, envoy::config::common::matcher::v3::MatchPredicate& into) {
-  auto& header =
-      *into.mutable_or_match()->add_rules()->mutable_http_response_headers_match()->add_headers();
-  header.set_name(":status");
-  header.mutable_string_match()->set_exact(std::to_string(code));
+// Envoy: a set of matches has two at least.
+void set_errors(const istio::OutlierDetection& outlier,
+                envoy::config::common::matcher::v3::MatchPredicate& into) {
+  const auto& codes = outlier.outlier_detection_http_error_codes();
+  for (const uint32_t code : codes) {
+    auto& match = codes.size() == 1 ? into : *into.mutable_or_match()->add_rules();
+    auto& header = *match.mutable_http_response_headers_match()->add_headers();
+    header.set_name(":status");
+    header.mutable_string_match()->set_exact(std::to_string(code));
+  }
 }
 
 void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool,
@@ -140,8 +144,8 @@ void set_protocol(Http protocol, const istio::ConnectionPoolSettings& pool,
       *http2->mutable_connection_keepalive()->mutable_timeout() = ping.timeout();
     }
   }
-  for (const uint32_t code : outlier.outlier_detection_http_error_codes())
-    add_error(code, *options.mutable_outlier_detection()->mutable_error_matcher());
+  if (!outlier.outlier_detection_http_error_codes().empty())
+    set_errors(outlier, *options.mutable_outlier_detection()->mutable_error_matcher());
   if (const int32_t requests = pool.http().max_requests_per_connection(); requests > 0)
     options.mutable_common_http_protocol_options()
         ->mutable_max_requests_per_connection()
