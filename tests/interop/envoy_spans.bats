@@ -3,7 +3,10 @@
 # collector, the forwarder's by way of statsd.
 
 load envoys
-setup() { beside; }
+setup() {
+  beside
+  patience=40  # an Envoy tells its spans every five seconds
+}
 
 # ask PORT HOST PATH
 ask() { [ "$(status -H "Host: $2" "http://127.0.0.1:$1$3")" = 200 ]; }
