@@ -365,18 +365,26 @@ const xds::Listener* outbound_listener(const Held& held, const Call& call) {
   return any;
 }
 
-bool asks_for_host(const Held& held, const Call& call) {
-  bool asks = false;
+bool has_host(const Held& held, const Call& call) {
   for (const auto& listener : held.config().listeners) {
     if (listener->direction != xds::TrafficDirection::Outbound) continue;
     for (const xds::FilterChain& chain : listener->filter_chains) {
       const auto* const host = chain.tcp != nullptr ? nullptr : host_of(held, chain, call);
-      if (host != nullptr && host->name != "allow_any" && host->name != "block_all") return false;
-      for (const xds::HttpFilter& filter : chain.http_filters)
-        asks |= filter.config->type == route::OnDemand::kType;
+      if (host != nullptr && host->name != "allow_any" && host->name != "block_all") return true;
     }
   }
-  return asks;
+  return false;
+}
+
+bool asks_for_host(const Held& held, const Call& call) {
+  if (has_host(held, call)) return false;
+  for (const auto& listener : held.config().listeners) {
+    if (listener->direction != xds::TrafficDirection::Outbound) continue;
+    for (const xds::FilterChain& chain : listener->filter_chains)
+      for (const xds::HttpFilter& filter : chain.http_filters)
+        if (filter.config->type == route::OnDemand::kType) return true;
+  }
+  return false;
 }
 
 const xds::Listener* inbound_listener(const Held& held, const Call& call) {

@@ -30,8 +30,10 @@ Walked walk(const Held& held, const xds::Listener& listener, Call call,
 // Where a call comes in: the outbound listener that has its host, or else any; null:
 // there is none.
 const xds::Listener* outbound_listener(const Held& held, const Call& call);
-// Whether a forwarder that holds this, and subscribes on demand, asks for the call's host: no
-// outbound listener has routes of it, but what takes requests to hosts that nobody has.
+// Whether an outbound listener has routes of the call's host; what takes requests to hosts that
+// nobody has is none.
+bool has_host(const Held& held, const Call& call);
+// Whether a forwarder that holds this, and subscribes on demand, asks for the call's host.
 bool asks_for_host(const Held& held, const Call& call);
 // The listener at call.destination; null: there is none.
 const xds::Listener* inbound_listener(const Held& held, const Call& call);

@@ -88,7 +88,7 @@ class Teller {
           from->node() + " subscribes on demand and has not asked for " + question_.call.authority;
       if (from->would_hold_size() == 0) {
         unknown_.push_back(head + ": where the mesh has it, the first request brings it");
-      } else if (!asks_for_host(more, question_.call)) {
+      } else if (has_host(more, question_.call)) {
         unknown_.push_back(head + " yet: told is what it gets with the first request");
         held = std::move(more);
         listener = outbound_listener(held, question_.call);
