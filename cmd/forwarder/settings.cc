@@ -99,7 +99,7 @@ Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& mess
   const std::string& subscribe = message.subscribe();
   if (!subscribe.empty() && subscribe != "all" && subscribe != "on_demand")
     return Error{Errc::Invalid,
-                 "subscribe: expected all or on_demand, got " + text::quoted(subscribe)};
+                 "subscribe: expected on_demand or all, got " + text::quoted(subscribe)};
   const auto& given = message.on_demand();
   OnDemand result;
   MESH_TRY(result.wait, duration_of(given.wait(), given.has_wait(), result.wait, "on_demand.wait"));
@@ -111,7 +111,7 @@ Result<std::optional<OnDemand>> on_demand_of(const settings::v1::Forwarder& mess
     return Error{Errc::Invalid, "on_demand.waiting_max: expected at most 100000"};
   if (given.hosts_max() != 0) result.hosts_max = given.hosts_max();
   if (given.waiting_max() != 0) result.waiting_max = given.waiting_max();
-  return subscribe == "on_demand" ? std::optional<OnDemand>(result) : std::nullopt;
+  return subscribe == "all" ? std::nullopt : std::optional<OnDemand>(result);
 }
 
 // In a name colons would part things.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A forwarder that subscribes on demand: it gets what its own requests name, and keeps it.
+# A forwarder subscribes on demand: it gets what its own requests name, and keeps it.
 
 load common
 
@@ -33,7 +33,7 @@ YAML
 
 settings() {  # settings [LINE...]
   printf '%s\n' "outbound: $dir/out.sock" "admin: $dir/admin.sock" "access_log: $dir/access.log" \
-    'concurrency: 2' 'subscribe: on_demand' "$@" >"$dir/web.yaml"
+    'concurrency: 2' "$@" >"$dir/web.yaml"
 }
 
 stop() {  # stop PID SIGNAL
@@ -319,7 +319,7 @@ YAML
   printf 'subscribe: sometimes\n' >"$dir/web.yaml"
   run "$build/forwarder" -n -c "$dir/web.yaml"
   [ "$status" -eq 78 ]
-  [[ $output == *"expected all or on_demand"* ]]
+  [[ $output == *"expected on_demand or all"* ]]
   # They may stand there before they are of use.
   printf 'on_demand: {wait: 1s}\n' >"$dir/web.yaml"
   "$build/forwarder" -n -c "$dir/web.yaml"

@@ -89,6 +89,10 @@ node() { mesh status -o json | sed -n 's/.*"name":"\(web@[^"]*\)".*/\1/p'; }
   [ "${lines[2]}" = "forwarder $(node) RouteConfiguration outbound changed" ]
   [ "${lines[3]}" = "1 of 1 forwarders would get other resources" ]
   [ "${#lines[@]}" -eq 4 ]
+  # It has not asked for b; once it has, it would lose it.
+  run mesh delete --dry-run se/demo/b
+  [[ $output != *"Cluster"* ]]
+  get b.example /
   run mesh delete --dry-run se/demo/b
   [ "$status" -eq 0 ]
   [[ $output == *"Cluster outbound|80||b.example removed"* ]]
