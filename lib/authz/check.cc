@@ -80,7 +80,7 @@ CheckAnswer read_http_answer(const ExtAuthz& config, const http::ResponseHead& h
       }
       if (frames(field.name)) continue;
       if (config.upstream.has(field.name)) add(answer.request, How::Set, field);
-      if (config.upstream_append.has(field.name)) add(answer.request, How::AppendIfThere, field);
+      if (config.upstream_append.has(field.name)) add(answer.request, How::Add, field);
       if (config.client_on_success.has(field.name)) add(answer.response, How::Add, field);
     }
     return answer;

@@ -94,7 +94,7 @@ TEST_CASE("check: what an answer over HTTP means", "[authz]") {
   CheckAnswer answer = read_http_answer(config, head, "ok");
   CHECK(answer.kind == Kind::Ok);
   CHECK(text(answer.request) == "x-user=ann x-list=b");
-  CHECK(answer.request[1].how == How::AppendIfThere);
+  CHECK(answer.request[1].how == How::Add);
   CHECK(answer.remove == std::vector<std::string>{"x-one", "x-two"});
   CHECK(text(answer.response) == "location=/l");
 
