@@ -17,6 +17,7 @@ namespace: demo
 service_account: shop
 labels: {app: shop}
 outbound: 127.0.0.1:$out
+concurrency: 1
 YAML
 }
 
@@ -41,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 PY
-  launch application python3 "$dir/application.py" "$application" "$dir"
+  launch origin python3 "$dir/application.py" "$application" "$dir"
 }
 
 # objects PROTOCOL MODE INGRESS [SIDECAR]: the workload, its service, and what its Sidecar says.
@@ -88,7 +89,7 @@ answers() { [[ $(status "${@:2}") == "$1" ]]; }
   serve_application
   # The number of retries tells which of them is in force.
   pool() { echo "{tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1, maxRetries: $1}}"; }
-  in_force() { mesh proxy-config clusters shop -o json | grep -qE "\"maxRetries\": ?$1\b"; }
+  in_force() { mesh proxy-config clusters shop -o json | grep -qE "\"max_?[rR]etries\": ?$1\b"; }
   answered() { [[ $(cat "$dir"/code.? 2>/dev/null | grep -c "$1") -ge $2 ]]; }
   # While one request is at the application one more may wait, and others are refused.
   limited() {
@@ -123,7 +124,7 @@ spec: {host: shop.internal, trafficPolicy: {connectionPool: $(pool 13)}}
 YAML
   objects HTTP DISABLE ""
   inbound_in_force() {
-    mesh proxy-config clusters shop -o json | grep '"inbound|' | grep -qE "\"maxRetries\": ?13\b"
+    mesh proxy-config clusters shop -o json | grep '"inbound|' | grep -qE "\"max_?[rR]etries\": ?13\b"
   }
   until_true inbound_in_force
   limited
