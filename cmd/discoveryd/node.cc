@@ -132,7 +132,7 @@ std::optional<discovery::Workload> self_of(const discovery::Node& node, const bu
     const size_t equals = piece.find('=');
     if (equals == std::string_view::npos) continue;
     if (const auto port = text::parse_uint(piece.substr(equals + 1), 65535))
-      self.ports[std::string(text::trim(piece.substr(0, equals)))] = uint32_t(*port);
+      self.ports.set(std::string(text::trim(piece.substr(0, equals))), uint32_t(*port));
   }
   return self;
 }

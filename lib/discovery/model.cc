@@ -12,22 +12,6 @@ namespace {
 constexpr std::string_view kTlsModeLabel = "security.istio.io/tlsMode";
 constexpr std::string_view kUnixScheme = "unix://";
 
-Workload from_entry(const istio::WorkloadEntry& entry, std::string ns, std::string name,
-                    const Labels& object_labels) {
-  Workload workload;
-  workload.ns = std::move(ns);
-  workload.name = std::move(name);
-  workload.address = entry.address();
-  workload.ports.insert(entry.ports().begin(), entry.ports().end());
-  // Istio: the labels of the spec, and those of the object beneath them.
-  workload.labels.insert(entry.labels().begin(), entry.labels().end());
-  workload.labels.insert(object_labels.begin(), object_labels.end());
-  workload.locality = entry.locality();
-  workload.weight = entry.weight() == 0 ? 1 : entry.weight();
-  workload.service_account = entry.service_account();
-  return workload;
-}
-
 }  // namespace
 
 std::string protocol_of(std::string_view written) {
@@ -92,8 +76,7 @@ std::shared_ptr<Model> Model::build(Options options, std::shared_ptr<const Objec
 
 void Model::add_configured(const std::vector<Workload>& registered) {
   for (const auto& entry : objects_->workload_entries)
-    workloads_.emplace(Key(entry.ns, entry.name),
-                       from_entry(entry.spec, entry.ns, entry.name, entry.labels));
+    workloads_.emplace(Key(entry.ns, entry.name), entry);
   for (const auto& workload : registered)
     workloads_.emplace(Key(workload.ns, workload.name), workload);  // beneath configured ones
 }
@@ -140,7 +123,7 @@ void Model::add_service(const Object<istio::ServiceEntry>& entry, const std::str
       endpoints.empty())
     endpoints.Add()->set_address(service.host);
   for (const auto& endpoint : endpoints) {
-    auto workload = std::make_unique<Workload>(from_entry(endpoint, entry.ns, "", {}));
+    auto workload = std::make_unique<Workload>(declared_by(endpoint, entry.ns, "", {}));
     workload->source = Workload::Source::Inline;
     service.workloads.push_back(workload.get());
     inline_workloads_.push_back(std::move(workload));

@@ -90,6 +90,11 @@ class List {
     const size_t at = place(ns, name);
     return is(at, ns, name) ? items_[at].get() : nullptr;
   }
+  // The one whose name comes before that; null: none does.
+  const Item* before(std::string_view ns, std::string_view name) const {
+    const size_t at = place(ns, name);
+    return at == 0 ? nullptr : items_[at - 1].get();
+  }
   // In place of one of its name.
   void put(Item item) {
     const size_t at = place(item.ns, item.name);

@@ -33,12 +33,15 @@ bool with_list(std::string_view kind, Objects& objects, GatewayApiRoutes& routes
   return false;
 }
 
+std::string no_spec(const google::protobuf::Descriptor& kind) {
+  return "does not hold a " + kind.full_name();
+}
+
 // What is wrong, or "".
 template <class Spec>
 std::string put(const Message& message, List<Spec>& to) {
   Object<Spec> object;
-  if (!message.spec().UnpackTo(&object.spec))
-    return "does not hold a " + Spec::descriptor()->full_name();
+  if (!message.spec().UnpackTo(&object.spec)) return no_spec(*Spec::descriptor());
   object.ns = message.namespace_();
   object.name = message.name();
   object.labels.insert(message.labels().begin(), message.labels().end());
@@ -47,7 +50,38 @@ std::string put(const Message& message, List<Spec>& to) {
   return {};
 }
 
+std::string put(const Message& message, List<istio::WorkloadEntry>& to) {
+  istio::WorkloadEntry entry;
+  if (!message.spec().UnpackTo(&entry)) return no_spec(*entry.GetDescriptor());
+  Object<istio::WorkloadEntry> object{
+      declared_by(entry, message.namespace_(), message.name(),
+                  {message.labels().begin(), message.labels().end()})};
+  // Who has the name before ours is mostly of the same service.
+  if (const auto* neighbor = to.before(object.ns, object.name)) {
+    object.labels.share(neighbor->labels);
+    object.ports.share(neighbor->ports);
+  }
+  to.put(std::move(object));
+  return {};
+}
+
 }  // namespace
+
+Workload declared_by(const istio::WorkloadEntry& entry, std::string ns, std::string name,
+                     const std::map<std::string, std::string>& object_labels) {
+  Workload workload;
+  workload.ns = std::move(ns);
+  workload.name = std::move(name);
+  workload.address = entry.address();
+  workload.ports.insert(entry.ports().begin(), entry.ports().end());
+  Labels labels(entry.labels().begin(), entry.labels().end());
+  labels.insert(object_labels.begin(), object_labels.end());
+  workload.labels = std::move(labels);
+  workload.locality = entry.locality();
+  workload.weight = entry.weight() == 0 ? 1 : entry.weight();
+  workload.service_account = entry.service_account();
+  return workload;
+}
 
 Objects ObjectReader::read(std::string generation, const Objects::Bodies& bodies,
                            const Names& changed, std::vector<std::string>& problems) {

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "discovery/object_list.h"
 #include "discovery/provenance.h"
+#include "discovery/workload.h"
 #include "istio/networking/v1alpha3/destination_rule.pb.h"
 #include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/service_entry.pb.h"
@@ -40,6 +41,15 @@ namespace istio = ::istio::networking::v1alpha3;
 namespace istio_telemetry = ::istio::telemetry::v1alpha1;
 namespace istio_security = ::istio::security::v1beta1;
 namespace gateway_api = ::k8s::gateway::v1;
+
+// Kept as the instance that it declares: there are more of these than of all else.
+template <>
+struct Object<istio::WorkloadEntry> : Workload {};
+
+// What the entry declares; a label of its object counts where it has none of that name
+// (Istio, "WorkloadEntry").
+Workload declared_by(const istio::WorkloadEntry& entry, std::string ns, std::string name,
+                     const std::map<std::string, std::string>& object_labels);
 
 struct Objects {
   std::string generation;

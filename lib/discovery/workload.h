@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "discovery/shared_map.h"
+
 namespace mesh::discovery {
 
 using Labels = std::map<std::string, std::string>;
@@ -28,8 +30,8 @@ struct Workload {
   std::string ns;
   std::string name;  // empty for Inline
   std::string address;
-  std::map<std::string, uint32_t> ports;  // by the name of the service's port
-  Labels labels;
+  SharedMap<std::string, uint32_t> ports;  // by the name of the service's port
+  SharedMap<std::string, std::string> labels;
   std::string locality;
   uint32_t weight = 1;
   std::string service_account;  // empty: not of the mesh, speaks clear text

@@ -18,14 +18,13 @@ class Compiler {
   Compiler(const discovery::Model& model, snapshot::v1::Snapshot& into)
       : model_(model), into_(into) {}
 
-  void add(const discovery::Object<discovery::istio::WorkloadEntry>& entry) {
+  void add(const discovery::Workload& entry) {
     discovery::Node node;
     node.id = entry.name;
     node.ns = entry.ns;
     node.workload = entry.name;
-    if (!entry.spec.service_account().empty()) node.service_account = entry.spec.service_account();
-    node.labels.insert(entry.labels.begin(), entry.labels.end());
-    node.labels.insert(entry.spec.labels().begin(), entry.spec.labels().end());
+    if (!entry.service_account.empty()) node.service_account = entry.service_account;
+    node.labels = entry.labels;
     node.outbound = kOutbound;
     auto& forwarder = *into_.add_forwarders();
     forwarder.set_node(node.id);

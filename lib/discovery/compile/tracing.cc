@@ -74,7 +74,7 @@ void set_sampling(const Choice& choice, HttpManager& manager) {
 
 const Labels& labels_of(const Model& model, const Node& node) {
   const Workload* const workload = model.workload_of(node);
-  return workload == nullptr ? node.labels : workload->labels;
+  return workload == nullptr ? node.labels : workload->labels.get();
 }
 
 std::string label(const Labels& labels, const char* name) {

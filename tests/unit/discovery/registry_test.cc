@@ -112,7 +112,7 @@ TEST_CASE("what cannot be an endpoint is refused, and there is a limit") {
   bad.name = "a/b";
   CHECK(registry.add(bad, 0s, clock.now()).error().kind == Errc::Invalid);
   bad = instance();
-  bad.ports["http"] = 70000;
+  bad.ports.set("http", 70000);
   CHECK(registry.add(bad, 0s, clock.now()).error().kind == Errc::Invalid);
   CHECK(*registry.add(instance(), 0s, clock.now()));
   Workload other = instance();

@@ -23,6 +23,17 @@ std::string text_of(const List<Spec>& list) {
   return text;
 }
 
+std::string text_of(const List<discovery::istio::WorkloadEntry>& list) {
+  std::string text;
+  for (const auto& entry : list) {
+    text += entry.ns + "/" + entry.name + " " + entry.address + " " + entry.service_account;
+    for (const auto& [key, value] : entry.labels) text += " " + key + "=" + value;
+    for (const auto& [name, port] : entry.ports) text += " " + name + ":" + std::to_string(port);
+    text += "\n";
+  }
+  return text;
+}
+
 std::string text_of(const Objects& objects) {
   return text_of(objects.service_entries) + text_of(objects.workload_entries) +
          text_of(objects.virtual_services) + text_of(objects.destination_rules) +
