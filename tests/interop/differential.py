@@ -26,6 +26,7 @@ from echo_server import Backend, unused_port
 
 TIMES = {"x-envoy-upstream-service-time", "date"}  # there or not; the value is chance
 ACCESS_ROWS = set(ACCESS)
+ASKED_ROWS = {"custom", "custom-body"}
 EDGE_ROWS = set(GATEWAY) | set(CLAIMS)
 NO_ROUTE = {"order", "no-rule", "edge-rewrite", "edge-nobody"}
 # What mesh-envoy(7), "WHAT DIFFERS" lists: the rows it holds for (None: all), and the differences.
@@ -44,6 +45,8 @@ KNOWN = [
     (ACCESS_ROWS, r"^headers\[x-envoy-upstream-service-time\]: forwarder \[\]"),
     (ACCESS_ROWS, r"backend.headers\[x-envoy-(attempt-count|original-host)\]: forwarder \[\]"),
     ({"above-root"}, ""),
+    (ASKED_ROWS, r"backend.headers\[x-envoy-(internal|expected-rq-timeout-ms)\]: forwarder \[\]"),
+    ({"custom"}, r"^headers\[transfer-encoding\]: forwarder \[\], Envoy \['chunked'\]"),
     (EDGE_ROWS, r"backend.headers\[x-forwarded-for\]: forwarder \['(.*,)?127\.0\.0\.1'\]"),
     (EDGE_ROWS, r"backend.headers\[traceparent\]: forwarder \['00-[0-9a-f]{32}-[0-9a-f]{16}-01'\], Envoy \[\]"),
 ]
@@ -89,6 +92,15 @@ def make_tokens(directory):
     return json.dumps(keys), tokens
 
 
+# Who policies of action CUSTOM ask; "gone" has an endpoint that nobody listens at.
+PROVIDERS = """{extensionProviders: [
+  {name: asked, envoyExtAuthzHttp: {service: demo/asked, port: 80, timeout: 1s, statusOnError: "502",
+    includeRequestHeadersInCheck: [x-want, x-case, x-a], includeAdditionalHeadersInCheck: {x-more: always},
+    headersToUpstreamOnAllow: [x-user], headersToDownstreamOnDeny: [x-why]}},
+  {name: asked-with-body, envoyExtAuthzHttp: {service: demo/asked, port: 80, pathPrefix: /check, failOpen: true,
+    includeRequestHeadersInCheck: [x-want, x-case],
+    includeRequestBodyInCheck: {maxRequestBytes: 16, allowPartialMessage: true}}},
+  {name: asked-in-vain, envoyExtAuthzHttp: {service: demo/gone, port: 80}}]}"""
 NETWORK, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 
 
@@ -165,6 +177,8 @@ class Mesh:
             text += documents("AuthorizationPolicy", SECURITY, name,
                               f"{{selector: {{matchLabels: {{app: access}}}}, action: {action}, "
                               f"rules: {self.placed(rules, name)}}}")
+        text += service("asked", [self.backend("asked")])
+        text += documents("MeshConfig", "mesh/v1", "mesh", PROVIDERS).replace("namespace: demo", "namespace: istio-system")
         keys, self.tokens = make_tokens(self.dir)
         text += documents("RequestAuthentication", SECURITY, "tests",
                           "{selector: {matchLabels: {app: access}}, jwtRules: "
