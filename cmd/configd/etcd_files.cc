@@ -33,9 +33,8 @@ void each_in_force(const EtcdFiles::Values& values, Visit visit) {
        ++at) {
     const std::string file = at->first.substr(prefix.size());
     const auto own = values.find(file);
-    const bool newer = own != values.end()
-                           ? own->second.mod_revision > edit->second.mod_revision
-                           : at->second.bytes.starts_with('=');
+    const bool newer = own != values.end() ? own->second.mod_revision > edit->second.mod_revision
+                                           : at->second.bytes.starts_with('=');
     if (!visit(file, at->second.bytes, at->first, newer)) return;
   }
 }

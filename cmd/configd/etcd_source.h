@@ -45,7 +45,7 @@ class EtcdSource final : public config::Source,
     std::optional<config::ObjectSet> to;  // nothing: of an edit that is taken back
     Done done;
     bool begun = false;
-    std::string id = {};  // of a large one
+    std::string id = {};                               // of a large one
     int64_t revision = 0;                              // at which it was made; 0: not known yet
     std::vector<etcdserverpb::TxnRequest> steps = {};  // of a large one, the last first
   };

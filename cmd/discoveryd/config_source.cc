@@ -64,8 +64,7 @@ Result<void> ConfigSource::on_update(const bus::Update& update,
   from_disk_ = false;
   if (!same) {
     tell();
-    const auto kept =
-        journal_.save(generation_, staged_.bodies, staged_.versions, staged_.names);
+    const auto kept = journal_.save(generation_, staged_.bodies, staged_.versions, staged_.names);
     if (!kept)
       log::error("the configuration is served, but not kept for the next start",
                  {{"error", kept.error().text}});

@@ -47,8 +47,8 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
   discovery::ObjectReader::Names changed(request.removed().begin(), request.removed().end());
   for (const auto& [name, body] : bodies) changed.insert(name);
   std::vector<std::string> problems;
-  auto objects = std::make_shared<const discovery::Objects>(
-      reader.read("preview", bodies, changed, problems));
+  auto objects =
+      std::make_shared<const discovery::Objects>(reader.read("preview", bodies, changed, problems));
   const auto then = build_apart(std::move(objects));
   names_.complete_apart(*then);
 

@@ -55,9 +55,8 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
       }) {
   forwarder_.on_in_force([this](const std::string& generation) { on_in_force(generation); });
   forwarder_.set_overload(settings_.overload);
-  forwarder_.report_spans_by([this](const telemetry::SpanBatch& spans) {
-    return stats_.report(spans, cli::kVersion);
-  });
+  forwarder_.report_spans_by(
+      [this](const telemetry::SpanBatch& spans) { return stats_.report(spans, cli::kVersion); });
 }
 
 Service::~Service() = default;

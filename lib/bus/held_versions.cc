@@ -24,7 +24,8 @@ HeldVersions::~HeldVersions() {
 HeldVersions::Entries::iterator HeldVersions::at(std::string_view name) {
   const auto id = names_.find(name);
   if (!id) return entries_.end();
-  const auto found = std::lower_bound(entries_.begin(), entries_.end(), Entry{*id, true, 0}, kByName);
+  const auto found =
+      std::lower_bound(entries_.begin(), entries_.end(), Entry{*id, true, 0}, kByName);
   return found != entries_.end() && found->name == *id ? found : entries_.end();
 }
 

@@ -21,11 +21,11 @@ struct Limits {
   int queued_messages_max = 256;    // a connection and direction (libzmq's HWM)
   size_t peers_max = 1024;          // connections that a server keeps state for
   size_t watches_a_peer_max = 16;
-  size_t calls_a_peer_max = 128;      // not answered yet
+  size_t calls_a_peer_max = 128;       // not answered yet
   size_t names_a_watch_max = 500'000;  // subscribed, held or pending
-  size_t name_bytes_max = 1024;       // a resource's name, version or generation
-  size_t calls_waiting_max = 1024;    // client: sent or not
-  size_t reports_waiting_max = 64;    // client: keys, while the server is away
+  size_t name_bytes_max = 1024;        // a resource's name, version or generation
+  size_t calls_waiting_max = 1024;     // client: sent or not
+  size_t reports_waiting_max = 64;     // client: keys, while the server is away
   size_t reports_bytes_max = 4 * 1024 * 1024;
   // With fewer free, or less than half of all, a server takes no new clients.
   size_t descriptors_reserved = 64;

@@ -114,8 +114,7 @@ class Server::Impl final : public Socket::Owner, private event::Loop::TurnEnd {
 class Server::Impl::ServerWatcher final : public Watcher {
  public:
   ServerWatcher(Impl& server, std::string routing_id, uint64_t client_id, const Peer& peer,
-                std::shared_ptr<const Node> node, std::string_view type_url,
-                WatchProvider& source)
+                std::shared_ptr<const Node> node, std::string_view type_url, WatchProvider& source)
       : provider(source),
         routing(std::move(routing_id)),
         theirs(client_id),

@@ -305,8 +305,11 @@ namespace {
 std::string text_of(const ObjectSet::Part& part) {
   std::string text;
   for (const auto& [name, object] : part.entries)
-    text.append(to_string(name)).append(" ").append(object.bytes_digest()).append(" ").append(
-        std::to_string(object.bytes()->size()) + "\n");
+    text.append(to_string(name))
+        .append(" ")
+        .append(object.bytes_digest())
+        .append(" ")
+        .append(std::to_string(object.bytes()->size()) + "\n");
   text += '\n';
   for (const auto& [name, object] : part.entries) text += *object.bytes();
   return text;

@@ -199,7 +199,7 @@ class Forwarder final : public Worker::Host {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   upstream::OwnConnections own_connections_;
   OverloadManager overload_{loop_, [this] { return connections(); }};  // before workers_
-  SpanRelay span_relay_{loop_};  // before workers_
+  SpanRelay span_relay_{loop_};                                        // before workers_
   // A connection explains 32 KiB.
   event::MemoryTrimmer trimmer_{loop_, 16U << 20, [this] { return connections() * (32U << 10); }};
   const std::unique_ptr<Demand> demand_;  // before workers_

@@ -44,8 +44,8 @@ struct ChainSpec {
   const route::Route* unknown = nullptr;
   filter::Pipeline filters;
   std::vector<std::vector<std::string>> asked_claims;  // asked_claims.h
-  std::vector<ConnectionGuard> guards;         // in order
-  std::shared_ptr<const Admission> admission;  // null: no limits
+  std::vector<ConnectionGuard> guards;                 // in order
+  std::shared_ptr<const Admission> admission;          // null: no limits
   std::vector<std::shared_ptr<const LogSink>> logs;
 };
 

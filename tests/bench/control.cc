@@ -339,6 +339,6 @@ int main(int argc, char** argv) {
   const auto after = measure(options);
   std::printf("\nwith %zu times the services\n", options.growth);
   for (size_t i = 0; i < before.size(); ++i)
-    std::printf("%-34s %10.1f to %10.1f, %5.1f times\n", before[i].first.c_str(),
-                before[i].second, after[i].second, after[i].second / before[i].second);
+    std::printf("%-34s %10.1f to %10.1f, %5.1f times\n", before[i].first.c_str(), before[i].second,
+                after[i].second, after[i].second / before[i].second);
 }

@@ -52,7 +52,8 @@ inline pid_t start(const std::function<void()>& child) {
   _exit(1);
 }
 
-inline pid_t start_daemon(const Options& options, const std::string& root, const std::string& name) {
+inline pid_t start_daemon(const Options& options, const std::string& root,
+                          const std::string& name) {
   return start([&] {
     const std::string program = options.build + "/" + name;
     if (std::freopen((root + "/" + name + ".log").c_str(), "ae", stderr) == nullptr) _exit(1);

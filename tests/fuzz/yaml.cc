@@ -20,7 +20,7 @@
 // modules: api:k8s/gateway/v1/grpc_route.proto
 // modules: api:mesh/v1/adaptive_concurrency.proto api:mesh/v1/circuit_breaker.proto
 // modules: api:mesh/v1/mesh_config.proto api:mesh/v1/rate_limit.proto
-// modules: api:mesh/v1/service_policy.proto
+// modules: api:mesh/v1/service_policy.proto api:envoy/type/v3/type.proto api:mesh/xds_options.proto
 // libraries: protobuf yaml crypto re2
 
 #include <google/protobuf/struct.pb.h>
