@@ -11,10 +11,6 @@ using authz::CheckAnswer;
 using filter::ExtAuthzCounts;
 using telemetry::Flag;
 
-constexpr std::string_view kDenied = "ext_authz_denied";
-constexpr std::string_view kError = "ext_authz_error";
-constexpr std::string_view kInvalid = "ext_authz_invalid";
-
 authz::CheckPeer peer_of(const net::Address& address, std::string_view principal) {
   return {.host = address.host(), .port = address.port(), .principal = principal};
 }
@@ -112,14 +108,15 @@ void Exchange::on_authorizer_answer(CheckAnswer& said) {
 void Exchange::refuse_by(const CheckAnswer& answer) {
   constexpr Flag kFlag = Flag::UnauthorizedExternalService;
   switch (answer.kind) {
-    case CheckAnswer::Kind::Denied: return reply(answer.status, kFlag, kDenied, answer.body);
-    case CheckAnswer::Kind::Invalid: return reply(500, kFlag, kInvalid, {});
+    case CheckAnswer::Kind::Denied:
+      return reply(answer.status, kFlag, "ext_authz_denied", answer.body);
+    case CheckAnswer::Kind::Invalid: return reply(500, kFlag, "ext_authz_invalid", {});
     default: break;
   }
   const uint16_t status = answer.error_status != 0
                               ? answer.error_status
                               : extras_->authorizing->ask->config->status_on_error;
-  reply(status, kFlag, kError, answer.body);
+  reply(status, kFlag, "ext_authz_error", answer.body);
 }
 
 // Whether the request is another one now.
