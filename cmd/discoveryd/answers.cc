@@ -141,11 +141,24 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
       if (configured.contains(name)) reply.add_configured(name);
   }
   tell_forwarders(*reply.mutable_forwarders());
-  if (shared_)
-    for (const auto& [host, said] : shared_->hosts())
-      reply.mutable_forwarders()->MergeFrom(said.forwarders());
-  if (shared_ && !shared_->error().empty()) reply.add_problems("etcd: " + shared_->error());
+  if (shared_) tell_hosts(reply);
   return reply;
+}
+
+void Service::tell_hosts(msg::StatusReply& into) const {
+  for (const auto& [host, said] : shared_->hosts()) {
+    into.add_hosts()->set_name(host);
+    into.mutable_forwarders()->MergeFrom(said.forwarders());
+  }
+  for (const auto& [host, since] : shared_->away()) {
+    auto& to = *into.add_hosts();
+    to.set_name(host);
+    to.set_away(true);
+    to.set_away_ms(ms(clock_.now() - since));
+  }
+  if (shared_->error().empty()) return;
+  into.set_unheard("etcd: " + shared_->error());
+  into.add_problems(into.unheard());
 }
 
 void Service::tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const {

@@ -85,6 +85,8 @@ class Service final : public daemon::Service, private SharedState::Owner {
   void share_instances();
   // How our forwarders stand, and those that are expected back.
   void tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const;
+  // Other hosts, and theirs.
+  void tell_hosts(msg::StatusReply& into) const;
   Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
   Result<msg::EndpointsReply> endpoints(const msg::EndpointsRequest& request,
                                         const bus::Peer& peer);

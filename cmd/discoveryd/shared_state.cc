@@ -111,16 +111,30 @@ void SharedState::take_host(const std::string& host) {
   const bool was = hosts_.contains(host);
   shared::v1::Host said;
   const bool is = found != mirror_.values().end() && from_json(found->second.bytes, said);
-  if (is)
+  if (is) {
     hosts_.insert_or_assign(host, std::move(said));
-  else
-    hosts_.erase(host);
+    away_.erase(host);
+  } else if (hosts_.erase(host) != 0) {
+    miss(host);
+  }
   if (is == was) return;
   log::notice(is ? "a host is there" : "a host is not there any more", {{"host", host}});
   const std::string prefix = std::string(kInstances) + host + "/";
   for (auto at = mirror_.values().lower_bound(prefix);
        at != mirror_.values().end() && at->first.starts_with(prefix); ++at)
     take_instance(at->first);
+}
+
+void SharedState::miss(const std::string& host) {
+  const Instant now = loop_.now();
+  std::erase_if(away_, [&](const auto& each) { return now - each.second > kReturnMax; });
+  away_.emplace(host, now);
+}
+
+std::map<std::string, Instant> SharedState::away() const {
+  auto out = away_;
+  std::erase_if(out, [&](const auto& each) { return loop_.now() - each.second > kReturnMax; });
+  return out;
 }
 
 void SharedState::take_instance(const std::string& key) {
@@ -136,9 +150,9 @@ void SharedState::take_instance(const std::string& key) {
     return owner_.on_gone(place->host, place->key);
   }
   if (hosts_.contains(place->host))
-    owner_.on_instance(*std::move(workload), instance.illness());
-  else
-    owner_.on_unconfirmed(*std::move(workload));
+    return owner_.on_instance(*std::move(workload), instance.illness());
+  miss(place->host);
+  owner_.on_unconfirmed(*std::move(workload));
 }
 
 void SharedState::on_down(etcd::Mirror&, const std::string& why) {

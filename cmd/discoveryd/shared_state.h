@@ -23,6 +23,8 @@ namespace mesh::discoveryd {
 class SharedState final : private etcd::Mirror::Owner, private etcd::Lease::Owner {
  public:
   using Key = std::pair<std::string, std::string>;  // namespace, name
+  // The time to find a member that answers, and to get a lease of it.
+  static constexpr Duration kReturnMax = std::chrono::seconds(10);
 
   class Owner {
    public:
@@ -57,6 +59,9 @@ class SharedState final : private etcd::Mirror::Owner, private etcd::Lease::Owne
 
   // Those of other hosts that are there.
   const std::map<std::string, shared::v1::Host>& hosts() const { return hosts_; }
+  // Other hosts that were there, or have instances, and are not there; since when. One is
+  // forgotten after kReturnMax: until then it may only be late.
+  std::map<std::string, Instant> away() const;
   // Empty: etcd answers.
   const std::string& error() const { return error_; }
 
@@ -67,6 +72,7 @@ class SharedState final : private etcd::Mirror::Owner, private etcd::Lease::Owne
   void on_lapsed(const std::string& why) override;
 
   void take_host(const std::string& host);
+  void miss(const std::string& host);
   void take_instance(const std::string& key);
   void write_soon();
   void write();
@@ -79,6 +85,7 @@ class SharedState final : private etcd::Mirror::Owner, private etcd::Lease::Owne
   std::map<std::string, std::string> ours_;  // by key: what etcd shall have
   std::string host_text_;
   std::map<std::string, shared::v1::Host> hosts_;
+  std::map<std::string, Instant> away_;
   std::string error_ = "etcd was not heard yet";
   bool writing_ = false;
   const Instant started_;

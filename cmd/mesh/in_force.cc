@@ -25,6 +25,16 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
     return out;
   }
   size_t behind = 0;
+  if (!status.unheard().empty()) {
+    ++behind;
+    out.push_back("discoveryd: does not hear of other hosts: " + status.unheard());
+  }
+  for (const auto& host : status.hosts()) {
+    if (!host.away()) continue;
+    ++behind;
+    out.push_back(host.name() + ": was there, and has been away for " +
+                  text::format_age(std::chrono::milliseconds(host.away_ms())));
+  }
   for (const auto& forwarder : status.forwarders()) {
     if (forwarder.away()) {
       ++behind;

@@ -8,8 +8,8 @@
 
 namespace mesh::cmd {
 
-// Asks discoveryd until each forwarder that watches it, or is expected back (it
-// restarted, or discoveryd did), has `generation` in
+// Asks discoveryd until each forwarder that watches it or another host's, or is
+// expected back (it restarted, or discoveryd or its host did), has `generation` in
 // force, at most until context.timeout has passed; discoveryd may be away in
 // between. Says on stderr how many there are and how long it took (measured
 // from `since`), or who lags and why: Exit::Deadline. The generation may be

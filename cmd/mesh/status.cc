@@ -167,6 +167,11 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
   mark_gone(*status, rows);
   discoveryd->generation = status->generation();
   for (const std::string& problem : status->problems()) context.say(problem);
+  for (const auto& host : status->hosts())
+    if (host.away())
+      context.say(host.name() + " has been away for " +
+                  text::format_age(std::chrono::milliseconds(host.away_ms())) +
+                  "; what is known of it stays");
   for (const auto& forwarder : status->forwarders()) {
     if (Row* const row = find(rows, forwarder.node()); row != nullptr)
       row->generation = forwarder.generation_in_force();

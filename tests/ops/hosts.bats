@@ -101,7 +101,9 @@ YAML
   mesh c register reviews-c 192.0.2.3 -p http=8083 -l app=reviews
   until_true answers 8082
   until_true answers 8083
+  for name in b c; do until_true sees_web "$name"; done
 }
+sees_web() { mesh "$1" proxy-status | grep -q '^web'; }
 get() { on a curl -s -m 5 -H 'Host: reviews' http://127.0.0.1:15001/; }
 answers() { [[ $(get) == "http $1 "* ]]; }
 # policy NAMESPACE: a file, its name on stdout.
@@ -139,7 +141,7 @@ confirmed() { ! unconfirmed; }
   mesh c wait --timeout 10s
 
   # What a forwarder remembers is known on its host; elsewhere that is said.
-  answers 8082 || answers 8083
+  [[ $(get) == "http 808"[23]" "* ]]
   cat >"$dir/change.yaml" <<'YAML'
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -171,9 +173,13 @@ YAML
   [[ -n $(get) ]]
   member "$lost" "$((1 + $(printf 'abc' | grep -bo "$lost" | cut -d: -f1)))"
 
-  # A host that dies says nothing of its instances: they stay while they answer.
+  # A host that dies says nothing of its instances: they stay while they answer. Nobody
+  # is told that it has a generation in force.
   kill -KILL "$configd_c" "$discoveryd_c"
   until_true unconfirmed
+  run mesh a wait --timeout 1s
+  ((status != 0))
+  [[ $output == *"host-c: was there, and has been away for "* ]] || { echo "$output"; return 1; }
   until_true answers 8083
   daemons c
   until_true confirmed
