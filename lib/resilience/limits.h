@@ -1,8 +1,9 @@
 // Limits: the circuit breaker of a cluster: how much of each thing there may be.
 //
 // Shared by all workers, so that a limit of 10 is 10 however many workers there
-// are; each gauge has a cache line of its own. Semantics: Envoy, config.cluster.v3
-// CircuitBreakers.Thresholds; going over sets response flag UO. Any thread.
+// are (of connections for requests: see Endpoint::may_connect); each gauge has a cache
+// line of its own. Semantics: Envoy, config.cluster.v3 CircuitBreakers.Thresholds;
+// going over sets response flag UO. Any thread.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,7 @@
 
 namespace mesh::resilience {
 
-// How many there are now, and never over a maximum.
+// How many there are now.
 class alignas(64) Gauge {
  public:
   // Takes one unless `most` are taken.
@@ -25,6 +26,7 @@ class alignas(64) Gauge {
     } while (!value_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
     return true;
   }
+  void acquire() { value_.fetch_add(1, std::memory_order_relaxed); }
   void release() { value_.fetch_sub(1, std::memory_order_relaxed); }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
@@ -39,6 +41,11 @@ class Permit {
   // Empty when the gauge is full. The gauge outlives the permit.
   static Permit acquire(Gauge& gauge, uint64_t most) {
     return gauge.try_acquire(most) ? Permit(&gauge) : Permit();
+  }
+  // One whatever the maximum: where the rules want it so.
+  static Permit beyond(Gauge& gauge) {
+    gauge.acquire();
+    return Permit(&gauge);
   }
   Permit(Permit&& other) noexcept : gauge_(std::exchange(other.gauge_, nullptr)) {}
   Permit& operator=(Permit&& other) noexcept {

@@ -100,7 +100,6 @@ void Attempt::on_connection(Connection& connection) {
 }
 
 void Attempt::on_no_connection(std::string_view text, Why why) {
-  if (why == Why::Overflow) return fail({.failure = Failure::Overflow, .kind = Kind::Overflow});
   judge(kNoAnswer);
   fail({.failure = Failure::ConnectFailure,
         .kind = why == Why::Timeout ? Kind::ConnectTimeout : Kind::Connect,

@@ -120,13 +120,11 @@ void Endpoint::connect_for_waiters() {
   while (connecting_ < wanted) {
     std::string error;
     if (connect(error, first_->high_)) continue;
-    // With connections under way, or busy ones that come back, there is hope.
-    if (error.empty() && !connections_.empty()) return;
-    const auto why = error.empty() ? Waiter::Why::Overflow : Waiter::Why::Failed;
-    if (connecting_ > 0) return;
+    // Where a limit is reached there are busy ones that come back.
+    if (error.empty() || connecting_ > 0) return;
     // Not in the caller's own call: it has not returned yet.
-    loop_.defer([this, error, why] {
-      if (connecting_ == 0) fail_waiters(0, error, why);
+    loop_.defer([this, error] {
+      if (connecting_ == 0) fail_waiters(0, error, Waiter::Why::Failed);
       release();
     });
     retain();
@@ -134,20 +132,32 @@ void Endpoint::connect_for_waiters() {
   }
 }
 
+// Room for one more, in the cluster and at the host. Without it a worker that has none
+// here makes one all the same, so that no request waits for what others hold: so does
+// Envoy, "Cluster maximum connections". What is over a limit is counted as well.
+bool Endpoint::may_connect(bool high, ConnectionPermits& permits) {
+  const bool first = connections_.empty();
+  const auto take = [first](resilience::Gauge& gauge, uint32_t most, resilience::Permit& permit) {
+    if (most == UINT32_MAX) return true;
+    permit = resilience::Permit::acquire(gauge, most);
+    if (permit) return true;
+    if (first) permit = resilience::Permit::beyond(gauge);
+    return false;
+  };
+  const bool cluster_has_room = take(cluster_->usage(high).connections,
+                                     cluster_->limits(high).max_connections, permits.cluster);
+  const bool host_has_room =
+      take(spec().shared->connections, cluster_->config->host_max_connections, permits.host);
+  if (cluster_has_room && host_has_room) return true;
+  counts_->add(ClusterCount::CxOverflow);
+  return first;
+}
+
 // An empty error with false: the limit of connections, the cluster's or the host's,
-// is reached.
+// is reached, and there are connections of our own.
 bool Endpoint::connect(std::string& error, bool high) {
   ConnectionPermits permits;
-  const uint32_t most = cluster_->limits(high).max_connections;
-  const uint32_t host_most = cluster_->config->host_max_connections;
-  if (most != UINT32_MAX)
-    permits.cluster = resilience::Permit::acquire(cluster_->usage(high).connections, most);
-  if (host_most != UINT32_MAX)
-    permits.host = resilience::Permit::acquire(spec().shared->connections, host_most);
-  if ((most != UINT32_MAX && !permits.cluster) || (host_most != UINT32_MAX && !permits.host)) {
-    counts_->add(ClusterCount::CxOverflow);
-    return false;
-  }
+  if (!may_connect(high, permits)) return false;
   auto connection = std::make_unique<Connection>(*this, loop_, blocks_, std::move(permits));
   counts_->add(ClusterCount::CxTotal);
   host_counts_->add(HostCount::CxTotal);
@@ -198,7 +208,6 @@ void Endpoint::on_connected(Connection& connection) {
     known_http1_ = true;
   }
   serve(connection);
-  if (!connection.is_http2()) connect_for_waiters();  // they cannot share after all
 }
 
 void Endpoint::on_room(Connection& connection) {
@@ -212,6 +221,8 @@ void Endpoint::serve(Connection& connection) {
   retain();
   while (first_ != nullptr && connection.capacity() > 0 && !connection.draining())
     pop_waiter()->on_connection(connection);
+  // It cannot be shared after all, or others have left room below a limit.
+  if (first_ != nullptr) connect_for_waiters();
   if (!connection.is_http2() && !connection.draining() && connection.capacity() > 0)
     push_idle(connection);
   release();

@@ -30,7 +30,7 @@ class Waiter {
   // Now: open a stream on it.
   virtual void on_connection(Connection& connection) = 0;
   // Never: the connection that was to serve it failed.
-  enum class Why : uint8_t { Failed, Timeout, Overflow };
+  enum class Why : uint8_t { Failed, Timeout };
   virtual void on_no_connection(std::string_view text, Why why) = 0;
 
  protected:
@@ -131,6 +131,7 @@ class Endpoint final : private event::Deadline::Owner {
   bool crowded(const Connection& connection) const;
   Connection* usable_http2();
   void count_closed(const Connection& connection, std::string_view why);
+  bool may_connect(bool high, ConnectionPermits& permits);
   bool connect(std::string& error, bool high);
   void connect_for_waiters();
   void serve(Connection& connection);

@@ -45,7 +45,11 @@ void ask(Wire& wire) { wire.send("GET / HTTP/1.1\r\nhost: svc\r\n\r\n"); }
 
 }  // namespace
 
-TEST_CASE("scenario: connections are limited over all workers, 503 UO beyond", "[forwarder]") {
+// The bound of Envoy's "Cluster maximum connections": each worker has its own pool, and a
+// pool without any connection gets one.
+TEST_CASE("scenario: connections are limited over all workers, and each worker has one",
+          "[forwarder]") {
+  constexpr size_t kClients = 8, kMost = 2;
   const uint32_t count = workers();
   Slow slow;
   const auto limit = GENERATE(
@@ -58,25 +62,71 @@ TEST_CASE("scenario: connections are limited over all workers, 503 UO beyond", "
                   .yaml(),
               count);
   std::vector<Wire> wires;
-  for (int i = 0; i < 8; ++i) {
+  for (size_t i = 0; i < kClients; ++i) {
     wires.push_back(Wire::connect(proxy.port()));
     ask(wires.back());
   }
-  REQUIRE(support::wait_for([&] { return slow.origin.requests() == 2; }));
-  // Those that wait do so where a connection is busy, or are refused.
-  REQUIRE(support::wait_for([&] { return stat(proxy, "upstream_cx_overflow") >= 1; }));
-  CHECK(slow.origin.connections() == 2);
-  CHECK(stat(proxy, "upstream_cx_active") == 2);
+  // Each request is at the origin or waits for a connection, and none is being made.
+  REQUIRE(support::wait_for([&] {
+    const size_t there = slow.origin.requests();
+    return there >= kMost && there + stat(proxy, "upstream_rq_pending_active") == kClients &&
+           there == stat(proxy, "upstream_cx_active");
+  }));
+  CHECK(slow.origin.connections() >= kMost);
+  CHECK(slow.origin.connections() <= kMost + count - 1);
+  CHECK(support::wait_for([&] { return stat(proxy, "upstream_cx_overflow") >= kClients - kMost; }));
   slow.go = true;
-  int good = 0;
-  for (Wire& wire : wires) {
-    const Message answer = wire.read();
-    CHECK((answer.status == 200 || answer.status == 503));
-    if (answer.status == 200) ++good;
-    if (answer.status == 503) CHECK(answer.field("x-envoy-overloaded") == "true");
-  }
-  CHECK(good >= 2);
+  for (Wire& wire : wires) CHECK(wire.read().status == 200);
   CHECK(support::wait_for([&] { return stat(proxy, "upstream_cx_active") == 0; }));
+  CHECK(stat(proxy, "upstream_cx_total") == kClients);
+}
+
+TEST_CASE("scenario: a connection that another worker keeps idle takes nobody's place",
+          "[forwarder]") {
+  const uint32_t count = workers();
+  Origin origin("a");
+  const std::string limit = GENERATE(
+      R"(
+    circuit_breakers: { thresholds: [ { max_connections: 1, track_remaining: true } ] })",
+      R"(
+    circuit_breakers: { per_host_thresholds: [ { max_connections: 1 } ] })");
+  Proxy proxy(Front{.endpoints = ports({origin.port()}), .cluster = limit}.yaml(), count);
+  // Clients come, and stay, until every worker has had one.
+  std::vector<Wire> wires;
+  while (wires.size() < 64 && (wires.size() < 8 || origin.connections() < count)) {
+    wires.push_back(Wire::connect(proxy.port()));
+    ask(wires.back());
+    REQUIRE(wires.back().read().status == 200);
+  }
+  CHECK(origin.connections() == count);
+  CHECK(stat(proxy, "upstream_cx_active") == count);
+  // One for each worker beyond the first.
+  CHECK(stat(proxy, "upstream_cx_overflow") == count - 1);
+  if (limit.find("track_remaining") != std::string::npos) {
+    CHECK(stat(proxy, "circuit_breakers.default.cx_open") == 1);
+    CHECK(stat(proxy, "circuit_breakers.default.remaining_cx") == 0);
+  }
+}
+
+TEST_CASE("scenario: a host has a connection though another has taken the cluster's last",
+          "[forwarder]") {
+  const uint32_t count = workers();
+  Slow a, b;
+  Proxy proxy(Front{.endpoints = ports({a.origin.port(), b.origin.port()}), .cluster = R"(
+    circuit_breakers: { thresholds: [ { max_connections: 1 } ] })"}
+                  .yaml(),
+              count);
+  std::vector<Wire> wires;
+  for (int i = 0; i < 4; ++i) {
+    wires.push_back(Wire::connect(proxy.port()));
+    ask(wires.back());
+  }
+  REQUIRE(support::wait_for([&] { return a.origin.requests() > 0 && b.origin.requests() > 0; }));
+  CHECK(a.origin.connections() <= count);
+  CHECK(b.origin.connections() <= count);
+  CHECK(stat(proxy, "upstream_cx_overflow") >= 1);
+  a.go = b.go = true;
+  for (Wire& wire : wires) CHECK(wire.read().status == 200);
 }
 
 TEST_CASE("scenario: requests that wait for a connection are limited", "[forwarder]") {
