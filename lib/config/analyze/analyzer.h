@@ -12,6 +12,7 @@
 #include "config/analyze/index.h"
 #include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
+#include "istio/security/v1beta1/authorization_policy.pb.h"
 
 namespace mesh::config {
 
@@ -26,6 +27,7 @@ class Analyzer {
   Analysis run(const ObjectSet& set);
 
  private:
+  using AuthorizationPolicy = ::istio::security::v1beta1::AuthorizationPolicy;
   using VirtualService = ::istio::networking::v1alpha3::VirtualService;
   using HTTPRoute = ::istio::networking::v1alpha3::HTTPRoute;
   using Gateway = ::istio::networking::v1alpha3::Gateway;
@@ -118,6 +120,9 @@ class Analyzer {
   void add_verifier(const v1::Object& object);
   bool verifies(const Name& name, const Verifier& verifier, const Index::Workload& workload);
   Verified verified_at(const std::string& gateway);
+  Verified verified_at(const std::vector<const Index::Workload*>& workloads);
+  Verified verified_for(const v1::Object& object, const AuthorizationPolicy& spec);
+  void tokens(const v1::Object& object, const AuthorizationPolicy& spec);
   void claims(const v1::Object& object, const VirtualService& service);
 
   // gateway_api.cc: HTTPRoutes and GRPCRoutes.
@@ -143,6 +148,7 @@ class Analyzer {
   void service_entry(const v1::Object& object);
   void circuit_breaker(const v1::Object& object);
   void service_policy(const v1::Object& object);
+  void authorization(const v1::Object& object);
 
   // providers.cc: MeshConfig's extensionProviders, and who names them.
   void add_providers(const v1::Object& object);
@@ -150,7 +156,12 @@ class Analyzer {
   void providers(const v1::Object& object);
   void spans(const v1::Object& object);
   bool has_provider(const std::string& key);
-  void authorization(const v1::Object& object);
+
+  // custom_policies.cc
+  void custom_policy(const v1::Object& object, const AuthorizationPolicy& spec);
+  void unasked(const v1::Object& object, const AuthorizationPolicy& spec, bool grpc);
+  std::set<uint32_t> tcp_ports(const v1::Object& policy, const Index::Labels& selector,
+                               const Index::Service& service);
 
   const AnalyzeOptions options_;
   ObjectSet set_;
@@ -186,5 +197,8 @@ class Analyzer {
 
 // "VirtualService default/a (f.yaml:1:1)".
 std::string place_of(const v1::Object& object);
+
+// Whether a port of this protocol speaks HTTP.
+bool is_http(std::string_view protocol);
 
 }  // namespace mesh::config

@@ -1,4 +1,4 @@
-// Claims: routes that ask what tokens say, and who verifies these.
+// Claims: routes and policies that ask what tokens say, and who verifies these.
 #include <algorithm>
 
 #include "config/analyze/analyzer.h"
@@ -11,6 +11,7 @@ namespace mesh::config {
 namespace {
 
 namespace networking = ::istio::networking::v1alpha3;
+namespace security = ::istio::security::v1beta1;
 
 template <class Map>
 bool within(const Map& inner, const Index::Labels& outer) {
@@ -23,6 +24,24 @@ bool within(const Map& inner, const Index::Labels& outer) {
 std::string name_of(const Index::Workload& workload) {
   if (workload.object == nullptr) return "an instance of namespace " + workload.ns;
   return workload.object->kind() + " " + workload.ns + "/" + workload.object->name();
+}
+
+// Of what first asks for a token; empty: nothing does.
+std::string path_of_tokens(const security::AuthorizationPolicy& spec) {
+  for (int r = 0; r < spec.rules_size(); ++r) {
+    const security::Rule& rule = spec.rules(r);
+    const std::string at = at_index("spec.rules", r);
+    for (int i = 0; i < rule.from_size(); ++i) {
+      const security::Source& source = rule.from(i).source();
+      const std::string from = at_index(at + ".from", i) + ".source.";
+      if (!source.request_principals().empty()) return from + "requestPrincipals";
+      if (!source.not_request_principals().empty()) return from + "notRequestPrincipals";
+    }
+    for (int i = 0; i < rule.when_size(); ++i)
+      if (rule.when(i).key().starts_with("request.auth."))
+        return at_index(at + ".when", i) + ".key";
+  }
+  return {};
 }
 
 }  // namespace
@@ -65,15 +84,7 @@ bool Analyzer::verifies(const Name& name, const Verifier& verifier,
          });
 }
 
-// Of the gateway's forwarders, as far as they are known; of nobody where none is, but of
-// whom a forwarder might be.
-Analyzer::Verified Analyzer::verified_at(const std::string& gateway) {
-  depend(kVerifier, "");
-  const GatewayUse* const found = find_gateway(gateway);
-  if (found == nullptr) return {.any = true};  // told already
-  const auto& selector = found->spec.selector();
-  const Index::Labels labels(selector.begin(), selector.end());
-  const auto workloads = index_.having(labels);
+Analyzer::Verified Analyzer::verified_at(const std::vector<const Index::Workload*>& workloads) {
   if (!spend(workloads.size() * verifiers_.size())) return {.any = true};
   Verified result;
   for (const Index::Workload* const workload : workloads) {
@@ -83,7 +94,20 @@ Analyzer::Verified Analyzer::verified_at(const std::string& gateway) {
     result.any = result.any || here;
     if (!here && result.lacks.empty()) result.lacks = name_of(*workload);
   }
-  if (!workloads.empty()) return result;
+  return result;
+}
+
+// Of the gateway's forwarders, as far as they are known; of nobody where none is, but of
+// whom a forwarder might be.
+Analyzer::Verified Analyzer::verified_at(const std::string& gateway) {
+  depend(kVerifier, "");
+  const GatewayUse* const found = find_gateway(gateway);
+  if (found == nullptr) return {.any = true};  // told already
+  const auto& selector = found->spec.selector();
+  const Index::Labels labels(selector.begin(), selector.end());
+  const auto workloads = index_.having(labels);
+  if (!workloads.empty()) return verified_at(workloads);
+  Verified result;
   result.any = std::any_of(verifiers_.begin(), verifiers_.end(), [&](const auto& by) {
     const auto& [name, verifier] = by;
     if (!verifier.entries.empty()) return true;
@@ -131,6 +155,46 @@ void Analyzer::claims(const v1::Object& object, const VirtualService& service) {
         for (const auto& [name, value] : *fields)
           if (is_claim(name)) check(match, at_key(path + field, name));
     }
+}
+
+// Where the workloads of a policy are not known one by one, a RequestAuthentication counts that
+// might be for them.
+Analyzer::Verified Analyzer::verified_for(const v1::Object& object,
+                                          const AuthorizationPolicy& spec) {
+  depend(kVerifier, "");
+  const std::string& ns = object.namespace_();
+  const bool everywhere = ns == options_.root_namespace;
+  const Verified maybe{
+      .any = std::any_of(verifiers_.begin(), verifiers_.end(), [&](const auto& by) {
+        return everywhere || by.first.ns == ns || by.first.ns == options_.root_namespace;
+      })};
+  Verified result;
+  const auto refer = [&](const auto& target) {
+    const Verified one =
+        target.kind() == "Gateway" ? verified_at(gateway_name(target.name(), ns)) : maybe;
+    result.any = result.any || one.any;
+    if (result.lacks.empty()) result.lacks = one.lacks;
+  };
+  if (spec.has_target_ref()) refer(spec.target_ref());
+  for (const auto& target : spec.target_refs()) refer(target);
+  if (spec.has_target_ref() || !spec.target_refs().empty()) return result;
+  const auto& labels = spec.selector().match_labels();
+  auto workloads = index_.having({labels.begin(), labels.end()});
+  std::erase_if(workloads, [&](const auto* workload) { return !everywhere && workload->ns != ns; });
+  return workloads.empty() ? maybe : verified_at(workloads);
+}
+
+// Tokens that nobody verifies are known to no policy.
+void Analyzer::tokens(const v1::Object& object, const AuthorizationPolicy& spec) {
+  const std::string path = path_of_tokens(spec);
+  if (path.empty()) return;
+  const Verified by = verified_for(object, spec);
+  if (!by.any)
+    find("M203", object, path,
+         "no token is known: no RequestAuthentication is for the policy's workloads");
+  else if (!by.lacks.empty())
+    find("M203", object, path,
+         "no token is known at " + by.lacks + ": no RequestAuthentication is for it");
 }
 
 }  // namespace mesh::config

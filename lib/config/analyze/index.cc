@@ -196,6 +196,16 @@ bool Index::has_host(std::string_view host, std::string_view ns) const {
                      [&](const auto& service) { return covers(pattern, service.first); });
 }
 
+std::vector<const Index::Service*> Index::services() const {
+  depend(kAnyHost, "");
+  std::vector<const Service*> result;
+  std::set<const v1::Object*> seen;  // one with several hosts is there for each
+  for (const auto& [host, services] : services_)
+    for (const Service& service : services)
+      if (seen.insert(service.object).second) result.push_back(&service);
+  return result;
+}
+
 std::vector<const std::vector<Index::Subsets>*> Index::rules_for(const std::string& host,
                                                                  std::string_view ns) const {
   std::vector<const std::vector<Subsets>*> result;

@@ -55,6 +55,8 @@ class Index {
   const Service* find_service(std::string_view host, std::string_view ns) const;
   // The same for "*" and "*.suffix" too.
   bool has_host(std::string_view host, std::string_view ns) const;
+  // All, each once.
+  std::vector<const Service*> services() const;
   // Whether a DestinationRule for the host has the subset.
   bool has_subset(const std::string& host, std::string_view ns, const std::string& subset) const;
   // Whether hosts of `host` are ever ejected.

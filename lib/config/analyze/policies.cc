@@ -186,4 +186,12 @@ void Analyzer::service_policy(const v1::Object& object) {
          "has no effect: no DestinationRule for " + policy.host() + " has outlierDetection");
 }
 
+void Analyzer::authorization(const v1::Object& object) {
+  const auto spec = spec_of<AuthorizationPolicy>(object);
+  if (spec.action() == AuthorizationPolicy::CUSTOM)
+    custom_policy(object, spec);  // asks for no tokens
+  else
+    tokens(object, spec);
+}
+
 }  // namespace mesh::config

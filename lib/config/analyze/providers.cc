@@ -2,24 +2,21 @@
 #include "base/text.h"
 #include "config/analyze/analyzer.h"
 #include "config/validate/checker.h"
-#include "istio/security/v1beta1/authorization_policy.pb.h"
 #include "istio/telemetry/v1alpha1/telemetry.pb.h"
 #include "mesh/v1/mesh_config.pb.h"
 
 namespace mesh::config {
 namespace {
 
-using ::istio::security::v1beta1::AuthorizationPolicy;
 using ::mesh::v1::ExtensionProvider;
 using ::mesh::v1::MeshConfig;
 
-bool authorizes(const ExtensionProvider& provider) {
-  return provider.has_envoy_ext_authz_http() || provider.has_envoy_ext_authz_grpc();
-}
-
 // As an authorizer and as who takes spans one name is two things.
 std::string key_of(const ExtensionProvider& provider) {
-  return (authorizes(provider) ? "authorizer " : "spans ") + provider.name();
+  const char* const what = provider.has_envoy_ext_authz_http()   ? "HTTP authorizer "
+                           : provider.has_envoy_ext_authz_grpc() ? "gRPC authorizer "
+                                                                 : "spans ";
+  return what + provider.name();
 }
 
 }  // namespace
@@ -64,16 +61,6 @@ void Analyzer::providers(const v1::Object& object) {
     else if (!provider.opentelemetry().service().empty())
       check(provider.opentelemetry(), path + ".opentelemetry");
   }
-}
-
-void Analyzer::authorization(const v1::Object& object) {
-  const auto spec = spec_of<AuthorizationPolicy>(object);
-  if (spec.action() != AuthorizationPolicy::CUSTOM) return;
-  const std::string& name = spec.provider().name();
-  if (has_provider("authorizer " + name)) return;
-  find("M111", object, "spec.provider.name",
-       "no MeshConfig has the authorizer " + text::quoted(name) +
-           " among its extensionProviders: what the rules match is refused");
 }
 
 bool Analyzer::has_provider(const std::string& key) {

@@ -19,17 +19,17 @@ bool for_mesh(const Gateways& names) {
   return names.empty() || std::find(names.begin(), names.end(), "mesh") != names.end();
 }
 
-bool is_http(std::string_view protocol) {
-  for (const std::string_view http : {"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
-    if (text::iequals(protocol, http)) return true;
-  return false;
-}
-
 std::string delegate_name(const networking::Delegate& to, const std::string& ns) {
   return (to.namespace_().empty() ? ns : to.namespace_()) + "/" + to.name();
 }
 
 }  // namespace
+
+bool is_http(std::string_view protocol) {
+  for (const std::string_view http : {"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
+    if (text::iequals(protocol, http)) return true;
+  return false;
+}
 
 void Analyzer::virtual_service(const v1::Object& object) {
   const auto service = spec_of<networking::VirtualService>(object);

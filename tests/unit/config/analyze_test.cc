@@ -5,39 +5,12 @@
 #include <set>
 
 #include "config/analyze/shadow.h"
+#include "unit/config/analyzed.h"
 
 using namespace mesh;
+using namespace mesh::analyzed;
 
 namespace {
-
-config::ObjectSet set_of(const std::string& yaml) {
-  config::Problems problems("f.yaml");
-  std::vector<config::v1::Object> objects;
-  config::read_objects(yaml, problems, objects);
-  for (const auto& line : problems.lines()) FAIL(line);
-  config::ObjectSet set;
-  for (auto& object : objects) set.put(std::move(object));
-  return set;
-}
-
-std::string object(const std::string& kind, const std::string& name, const std::string& spec,
-                   const std::string& ns = "default") {
-  std::string group = "networking.istio.io";
-  if (kind == "HTTPRoute" || kind == "GRPCRoute") group = "gateway.networking.k8s.io";
-  if (kind == "PeerAuthentication" || kind == "AuthorizationPolicy" ||
-      kind == "RequestAuthentication")
-    group = "security.istio.io";
-  return "---\napiVersion: " + group + "/v1\nkind: " + kind + "\nmetadata: {name: " + name +
-         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
-}
-
-// "web" with ports 80 (HTTP) and 9000 (TCP), and one workload of app=web.
-const std::string kWeb =
-    object("ServiceEntry", "web",
-           "hosts: [web], resolution: STATIC, location: MESH_INTERNAL, ports: [{number: 80, name: "
-           "http, protocol: HTTP}, {number: 9000, name: raw, protocol: TCP}], workloadSelector: "
-           "{labels: {app: web}}") +
-    object("WorkloadEntry", "web-1", "address: 127.0.0.2, labels: {app: web}");
 
 const std::string kTo = "route: [{destination: {host: web, port: {number: 80}}}]";
 
@@ -49,32 +22,6 @@ std::string service(const std::string& http, const std::string& name = "x",
 const std::string kDoor =
     "selector: {app: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: "
     "[\"*.example\"]}]";
-
-// "CODE path: text" of each.
-std::vector<std::string> found(const std::string& yaml,
-                               const config::AnalyzeOptions& options = {}) {
-  std::vector<std::string> lines;
-  for (const auto& finding : config::analyze(set_of(yaml), options).findings) {
-    CHECK(finding.file == "f.yaml");
-    CHECK(finding.at.line > 0);
-    lines.push_back(std::string(finding.rule->code) + " " + finding.path + ": " + finding.text);
-  }
-  return lines;
-}
-
-using Lines = std::vector<std::string>;
-
-struct Row {
-  const char* because;
-  std::string yaml;
-  Lines want;
-};
-
-void check(std::initializer_list<Row> rows) {
-  for (const Row& row : rows) DYNAMIC_SECTION(row.because) {
-      CHECK(found(row.yaml) == row.want);
-    }
-}
 
 }  // namespace
 
@@ -380,27 +327,6 @@ TEST_CASE("analyze: policies that select nothing", "[config]") {
               "nobody}]"),
        {"M202 spec.targetRefs[0]: there is no ServiceEntry default/nobody"}},
   });
-}
-
-TEST_CASE("analyze: providers of authorization", "[config]") {
-  const std::string custom =
-      object("AuthorizationPolicy", "p", "action: CUSTOM, provider: {name: opa}, rules: [{}]");
-  const auto mesh_config = [](const std::string& provider) {
-    return "---\napiVersion: mesh/v1\nkind: MeshConfig\nmetadata: {name: m, namespace: "
-           "istio-system}\nspec: {extensionProviders: [{name: opa, envoyExtAuthzHttp: {" +
-           provider + "}}]}\n";
-  };
-  CHECK(found(kWeb + custom + mesh_config("service: default/web, port: 80")) == Lines{});
-  CHECK(found(kWeb + custom + mesh_config("service: web, port: 80")) == Lines{});
-  CHECK(found(kWeb + custom) ==
-        Lines{"M111 spec.provider.name: no MeshConfig has the authorizer \"opa\" among its "
-              "extensionProviders: what the rules match is refused"});
-  CHECK(found(kWeb + custom + mesh_config("service: default/none, port: 80")) ==
-        Lines{"M101 spec.extensionProviders[0].envoyExtAuthzHttp.service: no ServiceEntry has the "
-              "host none"});
-  CHECK(found(kWeb + custom + mesh_config("service: default/web, port: 81")) ==
-        Lines{"M103 spec.extensionProviders[0].envoyExtAuthzHttp.port: web has no port 81: "
-              "ServiceEntry default/web (f.yaml:2:1)"});
 }
 
 TEST_CASE("analyze: providers of spans", "[config]") {
