@@ -34,7 +34,8 @@ struct Row {
 struct Tally {
   double all = 0;        // requests, of all facts
   double cut = 0;        // of facts that are not whole
-  double unknown = 0;    // that nobody can say it of
+  double unknown = 0;    // that nobody can say it of, for their tokens
+  double asked = 0;      // the same, for an authorizer decides of them
   double otherwise = 0;  // what the present configuration explains no more
   size_t forwarders = 0;
   std::vector<std::string> silent;  // forwarders that tell nothing, and why
@@ -54,6 +55,11 @@ std::string to_text(const replay::Outcome& outcome) {
     if (outcome.clusters.size() > 1) text += "=" + std::to_string(std::lround(share * 100)) + "%";
   }
   return text;
+}
+
+// The same, where an authorizer decides of it.
+std::string decided_text(const replay::Outcome& outcome) {
+  return outcome.asked.empty() ? to_text(outcome) : "authorizer:" + outcome.asked;
 }
 
 // In the words of the table: what is worst for who asks comes first.
@@ -117,21 +123,28 @@ void replay_facts(const PreviewReply::Forwarder& preview, const forwarder::v1::F
     tally.all += fact.requests();
     if (fact.cut()) tally.cut += fact.requests();
     const replay::Call call = call_of(fact);
-    const replay::Outcome was = before.ask(call);
+    replay::Outcome was = before.ask(call);
     const replay::Outcome then = after.ask(call);
+    // One that went on was let by whom it was asked of.
+    if (!fact.cluster().empty() && then.asked.empty()) was.asked.clear();
     if (was.kind == Kind::Forwarded && !fact.cluster().empty() &&
         !was.clusters.contains(fact.cluster()))
       tally.otherwise += fact.requests();
     const bool untold = replay::untold(was, then);
     const double requests = fact.requests() * (untold ? 1 : replay::moved(was, then));
     if (requests == 0) continue;
-    if (untold) tally.unknown += requests;
+    const bool by_authorizer = untold && was.asked != then.asked;
+    if (untold) (by_authorizer ? tally.asked : tally.unknown) += requests;
     Row row{.node = preview.node(),
             .request = fact.method() + " " + fact.authority() +
                        fact.path().substr(0, fact.path().find('?')),
             .what = untold ? "unknown" : what_of(was, then),
-            .from = untold && was.unknown ? "?" : to_text(was),
-            .to = untold ? "?" : to_text(then)};
+            .from = untold && was.unknown ? "?"
+                    : by_authorizer       ? decided_text(was)
+                                          : to_text(was),
+            .to = by_authorizer && !then.unknown ? decided_text(then)
+                  : untold                       ? "?"
+                                                 : to_text(then)};
     const std::string key =
         row.node + "\n" + row.request + "\n" + row.what + "\n" + row.from + "\n" + row.to;
     tally.rows.try_emplace(key, std::move(row)).first->second.requests += requests;
@@ -204,6 +217,9 @@ void print(const cli::Context& context, const Tally& tally) {
     context.say("of " + std::to_string(std::lround(tally.unknown)) +
                 " nobody can say it: it hangs on tokens, or claims of them, that nothing was "
                 "asked of when they came");
+  if (tally.asked > 0)
+    context.say("of " + std::to_string(std::lround(tally.asked)) +
+                " an authorizer decides, or did, and what it says is not known here");
   if (tally.cut > 0)
     context.say(std::to_string(std::lround(tally.cut)) +
                 " of them are known in part only: heads were too long");
@@ -297,7 +313,8 @@ cli::Command plan_command() {
           "of access as they would be. WHAT is elsewhere (another cluster or answer),\n"
           "fails (no route, cluster or filter chain), denied, allowed, or unknown: it\n"
           "hangs on tokens that nobody looked at, or claims that nobody asked for, when\n"
-          "the request came. Weights are taken as shares. Of other hosts:\n"
+          "the request came; or an authorizer decides, whose answer is not known, of what\n"
+          "it did not before, or no longer. Weights are taken as shares. Of other hosts:\n"
           "  for host in a b; do ssh $host mesh plan -f - <reviews.yaml; done\n"
           "Exit status 0 where all would go as before, 1 where any would not or nobody\n"
           "can say, or a file is refused.\n",

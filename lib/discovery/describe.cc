@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "discovery/compile/telemetry.h"
+#include "discovery/describe_access.h"
 #include "discovery/describe_rules.h"
 
 namespace mesh::discovery {
@@ -70,6 +71,14 @@ class Describer {
     if (const auto* const found = model_.sidecar(workload.ns, workload.labels))
       add(*reply_.mutable_own(), origin_of("Sidecar", found->ns, found->name),
           describe_sidecar(found->spec));
+  }
+
+  // Once each, also where several workloads have them.
+  void access(const std::vector<const Workload*>& workloads) {
+    std::set<std::string> told;
+    for (const Workload* const workload : workloads)
+      for (const auto& [origin, effect] : describe_access(model_, *workload))
+        if (told.insert(origin).second) add(*reply_.mutable_own(), origin, effect);
   }
 
   void tracing(const Workload& workload) {
@@ -197,6 +206,7 @@ Result<void> describe_service(const Model& model, const DescribeRequest& request
   Describer describer(model, reply);
   describer.service(*service);
   for (const Port& port : service->ports) describer.port(port, service->workloads);
+  describer.access(service->workloads);
   return {};
 }
 
@@ -230,6 +240,7 @@ Result<void> describe_workload(const Model& model, const DescribeRequest& reques
       if (instance.port != 0) reply.mutable_ports()->rbegin()->set_number(instance.port);
     }
   }
+  describer.access({workload});
   describer.sidecar(*workload);
   describer.tracing(*workload);
   return {};

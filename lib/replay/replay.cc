@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "authz/ext_authz.h"
 #include "authz/rules.h"
 #include "base/text.h"
 #include "replay/tokens.h"
@@ -55,8 +56,17 @@ const xds::FilterChain* chain_of(const xds::Listener& listener, bool secure, con
   return best;
 }
 
-// The details of the first refusal; empty: it passes.
-std::string refusal(const authz::Rbac* rbac, const authz::Request& request) {
+// The details of the first refusal; empty: it passes. What shadow rules match is added to
+// `found`, which may be null.
+std::string refusal(const authz::Rbac* rbac, const authz::Request& request,
+                    std::vector<authz::ShadowVerdict>* found = nullptr) {
+  if (rbac != nullptr && rbac->shadow != nullptr && found != nullptr) {
+    const authz::Decision shadow = rbac->shadow->decide(request);
+    if (shadow.policy != authz::Decision::kNone)
+      found->push_back({.prefix = rbac->shadow_stat_prefix,
+                        .policy = rbac->shadow->name(shadow.policy),
+                        .allowed = shadow.allowed});
+  }
   if (rbac == nullptr || rbac->rules == nullptr) return {};
   const authz::Decision decision = rbac->rules->decide(request);
   return decision.allowed ? std::string() : std::string(rbac->rules->details(decision));
@@ -70,6 +80,14 @@ const route::FilterConfig* config_of(const xds::HttpFilter& filter, const route:
         return override.disabled ? nullptr
                                  : (override.config ? override.config : filter.config).get();
   return filter.disabled ? nullptr : filter.config.get();
+}
+
+// Adds the authorizer where it is asked.
+void add_asked(const authz::ExtAuthz& authorizer, const std::vector<authz::ShadowVerdict>& found,
+               std::string& asked) {
+  if (authorizer.cluster.empty() || !asks(authorizer, found)) return;
+  if (!asked.empty()) asked += ",";
+  asked += authorizer.cluster + authorizer.path_prefix;
 }
 
 bool clears_route(const xds::JwtAuthn& filter) {
@@ -92,6 +110,8 @@ double moved(const Outcome& before, const Outcome& after) {
 bool untold(const Outcome& before, const Outcome& after) {
   if (before.decided_by == after.decided_by) return false;
   if (after.judge != 0 && after.judge != before.judge) return true;
+  const bool arrives = after.kind == Kind::Forwarded || after.kind == Kind::Answered;
+  if (arrives && after.asked != before.asked) return true;
   return before.unknown || after.unknown;
 }
 
@@ -164,6 +184,8 @@ Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) c
     table = found->second.get();
   const route::Route* route = table == nullptr ? nullptr : table->find(request);
   Tokens tokens(call);
+  std::vector<authz::ShadowVerdict> found;
+  std::string asked;
   std::string why;
   for (const xds::HttpFilter& filter : chain.http_filters) {
     const route::FilterConfig* const config = config_of(filter, route);
@@ -171,17 +193,21 @@ Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) c
       why = tokens.judge(*jwt, request, fields);
       request.claims = tokens.claims();
       if (why.empty() && table != nullptr && clears_route(*jwt)) route = table->find(request);
+    } else if (const auto* const authorizer = route::value_of<authz::ExtAuthz>(config);
+               authorizer != nullptr) {
+      if (route != nullptr) add_asked(*authorizer, found, asked);
     } else {
-      why = refusal(route::value_of<authz::Rbac>(config), {.connection = connection,
-                                                           .http = &request,
-                                                           .remote = remote,
-                                                           .claims = tokens.claims()});
+      why = refusal(
+          route::value_of<authz::Rbac>(config),
+          {.connection = connection, .http = &request, .remote = remote, .claims = tokens.claims()},
+          &found);
     }
     if (!why.empty()) break;
   }
   Outcome outcome = !why.empty()       ? Outcome{Kind::Denied, {}, std::move(why)}
                     : route == nullptr ? Outcome{Kind::NoRoute, {}, "no route"}
                                        : target(*route, fields);
+  if (outcome.kind != Kind::Denied) outcome.asked = std::move(asked);
   outcome.judge = tokens.judge();
   outcome.unknown = tokens.unknown();
   return outcome;

@@ -52,12 +52,15 @@ struct Outcome {
 
   // Whether it hangs on claims that are not known; it is as if there were none.
   bool unknown = false;
+  // Who decides of it beside the rules, and is not known to: each authorizer's cluster, with
+  // the path it is asked at. Where it is denied anyway, nobody does.
+  std::string asked = {};
   uint64_t judge = 0;       // the filter that judges the tokens; 0: there are none to judge
   uint64_t decided_by = 0;  // digest of the listener and the routes that were asked
 };
 
 // Whether nobody can say if such a request went otherwise as `after`: its tokens would be
-// judged by others, or asked for what is not known.
+// judged by others, or asked for what is not known, or other authorizers decide of it.
 bool untold(const Outcome& before, const Outcome& after);
 
 // Which share of requests that went as `before` would go otherwise as `after`: 0 to 1.

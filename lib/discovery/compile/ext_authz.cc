@@ -18,14 +18,6 @@ using Strings = google::protobuf::RepeatedPtrField<std::string>;
 
 constexpr Duration kTimeout = std::chrono::seconds(600);  // Istio's
 
-const ExtensionProvider* find_provider(const Model& model, const std::string& name) {
-  const auto* const mesh = model.mesh_config();
-  if (mesh == nullptr) return nullptr;
-  for (const auto& provider : mesh->spec.extension_providers())
-    if (provider.name() == name) return &provider;
-  return nullptr;
-}
-
 const Service* find_service(const Model& model, const std::string& written) {
   const size_t slash = written.find('/');
   const bool says_where = slash != std::string::npos;
@@ -114,8 +106,18 @@ void set_grpc(const ExtensionProvider::EnvoyExternalAuthorizationGrpcProvider& p
 
 }  // namespace
 
+const ExtensionProvider* find_authorizer(const Model& model, const std::string& name) {
+  const auto* const mesh = model.mesh_config();
+  if (mesh == nullptr) return nullptr;
+  for (const auto& provider : mesh->spec.extension_providers())
+    if (provider.name() == name &&
+        (provider.has_envoy_ext_authz_http() || provider.has_envoy_ext_authz_grpc()))
+      return &provider;
+  return nullptr;
+}
+
 const Service* provider_service(const Model& model, const std::string& provider) {
-  const auto* const found = find_provider(model, provider);
+  const auto* const found = find_authorizer(model, provider);
   if (found == nullptr) return nullptr;
   return find_service(model, found->has_envoy_ext_authz_http()
                                  ? found->envoy_ext_authz_http().service()
@@ -126,7 +128,7 @@ std::optional<ext_authz::ExtAuthz> compile_provider(const Model& model,
                                                     const std::string& provider) {
   const auto* const service = provider_service(model, provider);
   if (service == nullptr) return std::nullopt;
-  const ExtensionProvider& found = *find_provider(model, provider);
+  const ExtensionProvider& found = *find_authorizer(model, provider);
   ext_authz::ExtAuthz filter;
   if (found.has_envoy_ext_authz_http()) {
     set_common(found.envoy_ext_authz_http(), filter);

@@ -17,6 +17,9 @@ namespace mesh::discovery {
 inline constexpr std::string_view kCustomPolicy = "istio-ext-authz-";
 inline constexpr std::string_view kCustomKey = "istio_ext_authz_";
 
+// MeshConfig's provider of this name, where it is one of authorization; null: there is none.
+const v1::ExtensionProvider* find_authorizer(const Model& model, const std::string& name);
+
 // The service of the provider of this name, as Istio finds it: NAMESPACE/HOST, or HOST where
 // one namespace alone has it. Null: there is no such provider or service.
 const Service* provider_service(const Model& model, const std::string& provider);
