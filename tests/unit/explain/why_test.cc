@@ -233,3 +233,41 @@ TEST_CASE("why: no endpoint that can be used", "[explain]") {
   CHECK(why->details() == "no_healthy_upstream");
   CHECK(why->hops(0).destinations(0).endpoints(0).flags() == "/failed_outlier_check");
 }
+
+TEST_CASE("why: an authorizer that is asked is named, and what it says is not known", "[explain]") {
+  const auto asked = mesh_of(sample::kServices + sample::kWorkloads + sample::kTraffic + kAccess +
+                             R"(
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec: {extensionProviders: [{name: opa, envoyExtAuthzHttp: {service: web, port: 80}}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: demo}
+spec:
+  selector: {matchLabels: {version: v2}}
+  action: CUSTOM
+  provider: {name: opa}
+  rules: [{to: [{operation: {paths: ["/asked/*"]}}]}]
+)");
+  Question question = get("reviews", "/asked/1");
+  question.call.headers = {{"end-user", "jason"}};
+  const auto lines = [&] {
+    const auto why = explain::why(asked, question);
+    REQUIRE(why);
+    const std::string text = explain::to_text(*why);
+    INFO(text);
+    REQUIRE(why->hops_size() == 2);
+    const auto& rule = why->hops(1).rules(0);
+    CHECK(rule.action() == "CUSTOM");
+    CHECK_FALSE(rule.decided());
+    CHECK(rule.origin().origin() == "AuthorizationPolicy/demo/ask rules[0]");
+    CHECK(why->outcome() == "FORWARDED");
+    return text;
+  };
+  CHECK(lines().find("  authorizer  outbound|80||web is asked over HTTP; what it") != std::string::npos);
+  question.call.path = "/open";
+  CHECK(lines().find("authorizer ") == std::string::npos);
+}

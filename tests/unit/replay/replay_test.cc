@@ -270,3 +270,58 @@ TEST_CASE("replay: what tokens say is asked of what was kept of them", "[replay]
     CHECK(after.kind == row.then);
   }
 }
+
+TEST_CASE("replay: what an authorizer would be asked of is its to say", "[replay]") {
+  const auto asked = [](const std::string& path, const std::string& more = "") {
+    return configuration(R"(
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec: {extensionProviders: [{name: opa, envoyExtAuthzHttp: {service: web, port: 80, pathPrefix: /check}}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: demo}
+spec:
+  selector: {matchLabels: {app: ratings}}
+  action: CUSTOM
+  provider: {name: opa}
+  rules: [{to: [{operation: {paths: [)" +
+                             path + "]}}]}]\n" + more,
+                         "ratings-1");
+  };
+  const auto ask = [](const replay::Configuration& configuration, const std::string& path) {
+    replay::Call inbound = call(path);
+    inbound.listener = "inbound|10.0.0.9|80";
+    inbound.local = "10.0.0.9:80";
+    inbound.authority = kRatings;
+    return configuration.ask(inbound);
+  };
+  const auto open = configuration("", "ratings-1");
+  const auto some = asked("/a");
+  const auto all = asked("/*");
+  const auto before = ask(open, "/a");
+  CHECK(before.asked.empty());
+  const auto after = ask(some, "/a");
+  CHECK(after.kind == Kind::Forwarded);
+  CHECK(after.asked == "outbound|80||web/check");
+  CHECK(replay::untold(before, after));
+  CHECK(replay::untold(after, before));
+  // What no rule matches, and what it is asked of already.
+  CHECK_FALSE(replay::untold(ask(open, "/b"), ask(some, "/b")));
+  CHECK_FALSE(replay::untold(after, ask(all, "/a")));
+  CHECK(replay::moved(after, ask(all, "/a")) == 0);
+  // Whom a rule behind it refuses, it cannot let in.
+  const auto refused = ask(asked("/a", R"(
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody, namespace: demo}
+spec: {selector: {matchLabels: {app: ratings}}}
+)"),
+                           "/a");
+  CHECK(refused.kind == Kind::Denied);
+  CHECK(refused.asked.empty());
+  CHECK_FALSE(replay::untold(before, refused));
+}
