@@ -174,6 +174,7 @@ void SharedState::write_soon() {
 // What etcd has of us becomes what we have. Level by level: whatever went wrong before is
 // seen and put right here.
 void SharedState::write() {
+  again_ = writing_;
   if (writing_ || !mirror_.up()) return;
   etcdserverpb::TxnRequest request;
   const auto put = [&](const std::string& key, const std::string& bytes, int64_t lease) {
@@ -205,9 +206,10 @@ void SharedState::write() {
     return;
   }
   writing_ = true;
-  // The mirror's next word says what is left to do.
+  // The mirror's next word says what is left to do; it may come before the answer.
   client_->txn(request, [this](auto reply) {
     writing_ = false;
+    if (std::exchange(again_, false)) write_soon();
     if (reply) return;
     log::warning("etcd does not take what we have", {{"why", reply.error().text}});
     write_.arm(kWriteAgain);

@@ -88,6 +88,7 @@ class SharedState final : private etcd::Mirror::Owner, private etcd::Lease::Owne
   std::map<std::string, Instant> away_;
   std::string error_ = "etcd was not heard yet";
   bool writing_ = false;
+  bool again_ = false;  // there was a reason to write meanwhile
   const Instant started_;
   event::Timer write_;
   std::unique_ptr<etcd::Client> client_;
