@@ -100,6 +100,8 @@ PROVIDERS = """{extensionProviders: [
   {name: asked-with-body, envoyExtAuthzHttp: {service: demo/asked, port: 80, pathPrefix: /check, failOpen: true,
     includeRequestHeadersInCheck: [x-want, x-case],
     includeRequestBodyInCheck: {maxRequestBytes: 16, allowPartialMessage: true}}},
+  {name: asked-anew, envoyExtAuthzHttp: {service: demo/asked, port: 80, clearRouteCache: true,
+    includeRequestHeadersInCheck: [x-want, x-case], headersToUpstreamOnAllow: [x-user]}},
   {name: asked-in-vain, envoyExtAuthzHttp: {service: demo/gone, port: 80}}]}"""
 NETWORK, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 
@@ -188,6 +190,9 @@ class Mesh:
                           "{selector: {matchLabels: {app: client}}, jwtRules: "
                           f"[{{issuer: tests, jwks: '{keys}', forwardOriginalToken: true, "
                           "outputClaimToHeaders: [{header: x-sub, claim: sub}]}]}")
+        text += documents("AuthorizationPolicy", SECURITY, "asked-anew",
+                          "{selector: {matchLabels: {app: client}}, action: CUSTOM, provider: {name: asked-anew}, "
+                          "rules: [{to: [{operation: {hosts: [asked-anew.example]}}]}]}")
         for which, port in self.gate.items():
             text += documents("Gateway", NETWORK, f"gate-{which}",
                               f"{{selector: {{gate: {which}}}, servers: [{{port: {{number: {port}, name: http, "

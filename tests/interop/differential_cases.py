@@ -287,6 +287,12 @@ CLAIMS = {
     "claim-object": by_claim("@request.auth.claims[realm]", "prefix: o"),
     "claim-without": by_claim("@request.auth.claims[sub]", "exact: ann", "withoutHeaders"),
     "claim-header": by_claim("x-sub", "exact: bob"),
+    # What an authorizer says of the request makes its route another one (clearRouteCache).
+    "asked-anew": (f"{{match: [{{headers: {{x-user: {{exact: ann}}}}}}], {TO}}}",
+                   [get("/1", x_want="header=x-user:ann"), get("/1", x_want="header=x-user:bob"),
+                    get("/1", x_want="header=x-other:1"), get("/1"), get("/1", x_user="ann"),
+                    get("/1", x_user="ann", x_want="header=x-user:bob"),
+                    get("/1", x_user="bob", x_want="header=x-user:ann")]),
 }
 
 # Claims of the tokens, besides times; "forged" has another key's signature.

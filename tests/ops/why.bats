@@ -100,6 +100,22 @@ spec:
   - from: [{source: {principals: ["cluster.local/ns/demo/sa/client"]}}]
     to: [{operation: {methods: [GET]}}]
 YAML
+  cat <<YAML
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: mesh, namespace: istio-system}
+spec: {extensionProviders: [{name: opa, envoyExtAuthzHttp: {service: demo/reviews, port: 80, failOpen: true}}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: demo}
+spec:
+  selector: {matchLabels: {version: v1}}
+  action: CUSTOM
+  provider: {name: opa}
+  rules: [{to: [{operation: {paths: [/asked/*]}}]}]
+YAML
   for n in 1 2; do
     local mesh=mesh$n app=app$n
     cat <<YAML
@@ -185,7 +201,9 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [[ $output == *"127.0.0.1:"* ]]
   run mesh describe workload reviews-v2
   [ "$status" -eq 0 ]
-  [[ $output == *"AuthorizationPolicy/demo/readers"* || $output == *"reviews-v2"* ]]
+  [[ $output == *"AuthorizationPolicy/demo/readers (shop.yaml:"* ]]
+  [[ $output != *"asks opa"* ]]
+  mesh describe service reviews | grep -q 'CUSTOM, rules: 1; asks opa over HTTP at reviews:80, and where that fails lets pass'
   run mesh describe service nothing
   [ "$status" -eq 1 ]
   mesh describe service reviews -o json | field 'd["services"][0]["host"]' | grep -qx reviews
@@ -219,6 +237,15 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [[ $output == *'source.principal is "cluster.local/ns/demo/sa/client"'* ]]
 }
 
+@test "why: an authorizer that is asked is named, and by the rule that lets it" {
+  run mesh why GET http://reviews/asked/1 --from client
+  [ "$status" -eq 0 ]
+  [[ $output == *"istio-ext-authz-opa-ns[demo]-policy[ask]-rule[0] CUSTOM: matches,"* ]]
+  grep -q '^  authorizer  outbound|80||reviews is asked over HTTP; what it says is not known' <<<"$output"
+  run mesh why GET http://reviews/reviews/1 --from client
+  [[ $output == *"CUSTOM: no match"* && $output != *"is asked over"* ]]
+}
+
 @test "why: no route; and a question that is none" {
   run mesh why GET http://nowhere.test/ --from client
   [ "$status" -eq 1 ]
@@ -244,7 +271,8 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
 
 @test "snapshot: why says the same of it as of the mesh, with nothing running" {
   mesh snapshot >"$dir/mesh.json"
-  for words in "GET reviews/reviews/1" "POST reviews/x -H end-user:jason" "GET nowhere.test/"; do
+  for words in "GET reviews/reviews/1" "POST reviews/x -H end-user:jason" "GET reviews/asked/1" \
+    "GET nowhere.test/"; do
     # shellcheck disable=SC2086
     mesh why $words --from client -o json >"$dir/live.json" || true
     # shellcheck disable=SC2086
@@ -265,6 +293,8 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [[ $output == *"subset v2"* || $output == *"v2|reviews"* ]]
   [[ $output == *"DENIED 403"* ]]
   [[ $output == *"not known: from configuration alone: whether endpoints are there and well"* ]]
+  run mesh why GET reviews/asked/1 --from reviews-v2 --to reviews-v1 --config "$dir/config" --run-dir "$dir/none"
+  [[ $output == *"outbound|80||reviews is asked over HTTP; what it says is not known"* ]]
 }
 
 @test "why: an endpoint that went is no destination" {
