@@ -25,6 +25,7 @@ struct CheckPeer {
 // Views; valid for the call.
 struct CheckRequest {
   const http::RequestHead& head;
+  bool of_connection = false;  // it is asked about, and has no head; gRPC
   std::string_view body = {};
   bool has_body = false;  // `body` was waited for
   CheckPeer source = {};

@@ -120,16 +120,32 @@ class Walk {
       facts_.destination_port = to->port();
     }
     const authz::Request request{.connection = facts_, .remote = facts_.remote};
-    for (const auto& rbac : chain_->network_rbac)
-      if (judge(held_, *rbac, request, hop())) return false;
+    std::vector<authz::ShadowVerdict> found;
+    std::string asked;
+    size_t passed = 0;
+    for (const auto& rbac : chain_->network_rbac) {
+      add_asked(passed++, found, asked);
+      if (judge(held_, *rbac, request, hop(), &found)) return false;
+    }
+    add_asked(passed, found, asked);
     if (chain_->tcp == nullptr) return true;
     for (const auto& target : chain_->tcp->targets)
       add({.cluster = target.cluster},
           100.0 * double(target.weight) / double(chain_->tcp->weight_sum));
     const std::string& beyond = chain_->tcp->tunnel_to;
-    conclude((beyond.empty() ? "" : "the endpoint is asked for " + beyond + " by CONNECT; ") +
+    conclude(asked +
+             (beyond.empty() ? "" : "the endpoint is asked for " + beyond + " by CONNECT; ") +
              "bytes are relayed, nothing of HTTP is looked at; ");
     return false;
+  }
+
+  // Authorizers of connections that stand behind so many filters of access control.
+  void add_asked(size_t passed, const std::vector<authz::ShadowVerdict>& found,
+                 std::string& text) const {
+    for (const xds::ConnectionAuthorizer& authorizer : chain_->authorizers)
+      if (authorizer.behind == passed && asks(*authorizer.config, found))
+        text += authorizer.config->cluster +
+                " is asked over gRPC, and what it says is not known here; ";
   }
 
   // As Exchange::normalise_path().

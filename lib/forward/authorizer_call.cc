@@ -1,5 +1,6 @@
 #include "forward/authorizer_call.h"
 
+#include "forward/connection.h"
 #include "forward/worker.h"
 #include "resilience/deadline.h"
 #include "xds/check_codec.h"
@@ -129,6 +130,22 @@ void AuthorizerCall::on_deadline(event::Deadline&) {
   if (!active_) return;
   attempt_.cancel(uint16_t(504));  // the host is judged
   fail();
+}
+
+authz::CheckPeer client_peer(Connection& connection) {
+  const net::Address address = connection.remote_address();
+  return {.host = address.host(),
+          .port = address.port(),
+          .principal = connection.stream().peer_identity()};
+}
+
+authz::CheckPeer own_peer(Connection& connection) {
+  const net::Address address = connection.local_address();
+  return {.host = address.host(),
+          .port = address.port(),
+          .principal = connection.secure()
+                           ? std::string_view(connection.view().snapshot().principal)
+                           : std::string_view()};
 }
 
 }  // namespace mesh::forward

@@ -16,6 +16,7 @@
 
 namespace mesh::forward {
 
+class Connection;
 class Worker;
 
 class AuthorizerCall final : private upstream::Attempt::Owner, private event::Deadline::Owner {
@@ -81,5 +82,10 @@ class AuthorizerCall final : private upstream::Attempt::Owner, private event::De
   std::string grpc_status_;
   std::string body_;
 };
+
+// The ends of a connection as authorizers are told them; the principals are views, of it and
+// of its configuration.
+authz::CheckPeer client_peer(Connection& connection);
+authz::CheckPeer own_peer(Connection& connection);
 
 }  // namespace mesh::forward

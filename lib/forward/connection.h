@@ -88,8 +88,9 @@ class Connection final : private transport::Transport::Owner,
   // What policies are asked about. Valid as long as we are.
   const authz::Connection& facts();
   // Why policies of connections refuse this one under `chain`: RESPONSE_CODE_DETAILS, of the
-  // chain's configuration; empty: they do not.
-  std::string_view refusal(const ChainSpec& chain);
+  // chain's configuration; empty: they do not, and `asks`, where it is not null, has the
+  // authorizers that are to be asked.
+  std::string_view refusal(const ChainSpec& chain, std::vector<filter::Ask>* asks = nullptr);
   // AF_UNSPEC where nobody redirected it.
   net::Address original_destination() const {
     return addresses_ ? addresses_->original : net::Address();

@@ -23,12 +23,26 @@ bool Connection::admit() {
   return false;
 }
 
-std::string_view Connection::refusal(const ChainSpec& chain) {
+std::string_view Connection::refusal(const ChainSpec& chain, std::vector<filter::Ask>* asks) {
+  std::vector<authz::ShadowVerdict> found;
+  auto next = chain.authorizers.begin();
+  const auto take_asks = [&](size_t passed) {
+    for (; next != chain.authorizers.end() && next->behind == passed; ++next) {
+      if (authz::asks(*next->ask.config, found))
+        asks->push_back(next->ask);
+      else
+        next->ask.counts->counts.add(filter::ExtAuthzCounts::Disabled);
+    }
+  };
+  size_t passed = 0;
   for (const ConnectionGuard& guard : chain.guards) {
+    if (asks != nullptr) take_asks(passed++);
     const authz::Request request{.connection = facts(), .remote = facts().remote};
-    const std::string_view why = filter::judge(*guard.config, request, *guard.counts, nullptr);
+    const std::string_view why =
+        filter::judge(*guard.config, request, *guard.counts, asks == nullptr ? nullptr : &found);
     if (!why.empty()) return why;
   }
+  if (asks != nullptr) take_asks(passed);
   return {};
 }
 

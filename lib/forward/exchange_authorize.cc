@@ -11,10 +11,6 @@ using authz::CheckAnswer;
 using filter::ExtAuthzCounts;
 using telemetry::Flag;
 
-authz::CheckPeer peer_of(const net::Address& address, std::string_view principal) {
-  return {.host = address.host(), .port = address.port(), .principal = principal};
-}
-
 }  // namespace
 
 bool Exchange::ask_authorizer(const filter::Ask& ask, bool early) {
@@ -52,18 +48,15 @@ void Exchange::begin_asking() {
   Authorizing& state = *extras_->authorizing;
   const bool has_body = std::exchange(state.awaits_body, false) || !body_.empty();
   if (body_.size() >= kBodyHeldMax) hold_downstream();
-  const authz::CheckRequest request{
-      .head = *head_,
-      .body = body_,
-      .has_body = has_body && state.ask->config->body.has_value(),
-      .source = peer_of(connection_->remote_address(), connection_->stream().peer_identity()),
-      .destination = peer_of(connection_->local_address(),
-                             connection_->secure() ? std::string_view(view_->snapshot().principal)
-                                                   : std::string_view()),
-      .time = worker_.loop().wall(),
-      .id = worker_.random().next(),
-      .size = request_bytes_,
-      .server_name = connection_->stream().sni()};
+  const authz::CheckRequest request{.head = *head_,
+                                    .body = body_,
+                                    .has_body = has_body && state.ask->config->body.has_value(),
+                                    .source = client_peer(*connection_),
+                                    .destination = own_peer(*connection_),
+                                    .time = worker_.loop().wall(),
+                                    .id = worker_.random().next(),
+                                    .size = request_bytes_,
+                                    .server_name = connection_->stream().sni()};
   AuthorizerCall::Owner& owner = *this;
   state.call = std::make_unique<AuthorizerCall>(worker_, *view_, owner);
   state.call->start(*state.ask->config, request);

@@ -213,6 +213,9 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
   spec.admission = admissions_.of(config, listener + "/" + config.name);
   for (const auto& rbac : config.network_rbac)
     spec.guards.push_back({rbac, filters_.rbac(listener + "/" + rbac->stat_prefix, *rbac)});
+  for (const auto& [authorizer, behind] : config.authorizers)
+    spec.authorizers.push_back(
+        {{authorizer, filters_.ext_authz(listener + "/" + authorizer->stat_prefix)}, behind});
   for (const xds::AccessLog& log : config.access_logs) {
     MESH_TRY(auto sink, sinks_.open(log));
     spec.logs.push_back(std::move(sink));

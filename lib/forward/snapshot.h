@@ -13,6 +13,7 @@
 
 #include "forward/admission.h"
 #include "forward/chain_match.h"
+#include "forward/filter/ext_authz.h"
 #include "forward/filter/pipeline.h"
 #include "forward/filter/shared.h"
 #include "forward/learned.h"
@@ -31,6 +32,12 @@ struct ConnectionGuard {
   std::shared_ptr<filter::RbacCounts> counts;
 };
 
+// Who is asked about a connection, behind so many of its chain's guards.
+struct ConnectionAuthorizer {
+  filter::Ask ask;
+  size_t behind = 0;
+};
+
 struct ChainSpec {
   const xds::FilterChain* config = nullptr;
   // Null in clear text, and while the certificate is not there yet: then
@@ -45,6 +52,7 @@ struct ChainSpec {
   filter::Pipeline filters;
   std::vector<std::vector<std::string>> asked_claims;  // asked_claims.h
   std::vector<ConnectionGuard> guards;                 // in order
+  std::vector<ConnectionAuthorizer> authorizers;       // in order
   std::shared_ptr<const Admission> admission;          // null: no limits
   std::vector<std::shared_ptr<const LogSink>> logs;
 };

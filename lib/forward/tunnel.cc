@@ -58,10 +58,28 @@ void Tunnel::start() {
   scope_ = &view.scope(*entry, connection_.inbound());
   if (const auto* const values = view.tag_values(connection_.inbound()); values != nullptr)
     scope_ = &with_values(*scope_, *values);
-  if (const auto why = connection_.refusal(connection_.chain()); !why.empty())
-    return give_up({}, why);
+  const ChainSpec& chain = connection_.chain();
+  std::vector<filter::Ask> asks;
+  const auto why = connection_.refusal(chain, chain.authorizers.empty() ? nullptr : &asks);
+  if (!why.empty()) return give_up({}, why);
   arm();
+  if (asks.empty()) return connect();
+  ConnectionAuthorization::Owner& owner = *this;
+  authorization_ =
+      std::make_unique<ConnectionAuthorization>(worker_, connection_, owner, std::move(asks));
+  authorization_->start();
+}
+
+void Tunnel::on_connection_judged(std::string_view refused) {
+  worker_.loop().retire(std::move(authorization_));
+  if (!refused.empty()) return give_up(Flag::UnauthorizedExternalService, refused);
   connect();
+}
+
+void Tunnel::stop_asking() {
+  if (authorization_ == nullptr) return;
+  authorization_->stop();
+  worker_.loop().retire(std::move(authorization_));
 }
 
 // Of this connection alone: what tags of the metrics say of it, where they can.
@@ -143,6 +161,7 @@ void Tunnel::give_up(telemetry::Flags flags, std::string_view details) {
 void Tunnel::end(std::string_view why) {
   if (std::exchange(ending_, true)) return;
   conclude();
+  stop_asking();
   up_.attach(nullptr);
   upstream_.close();
   close(why);
@@ -166,7 +185,8 @@ void Tunnel::on_pipe_lost(upstream::PipeEnd& lost_end) {
     details_ = "upstream_remote_reset";
   }
   if (upstream_.connected()) return;
-  ending_ = true;  // the client left while the upstream was waited for
+  ending_ = true;  // the client left while somebody was waited for
+  stop_asking();
   upstream_.close();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "event/loop.h"
+#include "forward/connection_authorization.h"
 #include "forward/snapshot.h"
 #include "forward/view.h"
 #include "telemetry/access_log.h"
@@ -26,6 +27,7 @@ class Worker;
 class Tunnel final : public upstream::PipeEnd,
                      private upstream::PipeEnd::Owner,
                      private upstream::TcpConnection::Owner,
+                     private ConnectionAuthorization::Owner,
                      private event::Deadline::Owner,
                      private event::Loop::TurnEnd {
  public:
@@ -37,7 +39,8 @@ class Tunnel final : public upstream::PipeEnd,
   Tunnel(Worker& worker, Connection& connection, transport::Transport& transport);
   ~Tunnel() override;
 
-  // Chooses the cluster and connects. The connection may be closed when it returns.
+  // Chooses the cluster, asks who is to be asked, and connects. The connection may be closed
+  // when it returns.
   void start();
   // Policies refuse the connection now: both sides are closed. `details` as in logs.
   void refuse(std::string_view details) { give_up({}, details); }
@@ -52,6 +55,8 @@ class Tunnel final : public upstream::PipeEnd,
   void count_bytes();
   void arm();
 
+  void stop_asking();
+  void on_connection_judged(std::string_view refused) override;
   void on_pipe_active() override;
   void on_pipe_lost(upstream::PipeEnd& end) override;
   void on_upstream_connected() override;
@@ -68,6 +73,7 @@ class Tunnel final : public upstream::PipeEnd,
   upstream::PipeEnd up_;
   upstream::TcpConnection upstream_;
   event::Deadline deadline_;
+  std::unique_ptr<ConnectionAuthorization> authorization_;  // while somebody is asked
   const xds::TcpProxy::Target* target_ = nullptr;
   telemetry::Scope* scope_ = nullptr;
   Instant start_;

@@ -91,6 +91,18 @@ void set_http(const authz::ExtAuthz& config, const authz::CheckRequest& request,
   headers.put(kPartialBody, body.size() < request.body.size() ? "true" : "false");
 }
 
+void set_request(const authz::ExtAuthz& config, const authz::CheckRequest& request,
+                 pb::AttributeContext& attributes) {
+  const auto service = request.head.fields.get("x-envoy-downstream-service-cluster");
+  if (service) attributes.mutable_source()->set_service(as_text(*service));
+  auto& into = *attributes.mutable_request();
+  const int64_t ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(request.time.time_since_epoch()).count();
+  into.mutable_time()->set_seconds(ns / 1'000'000'000);
+  into.mutable_time()->set_nanos(int32_t(ns % 1'000'000'000));
+  set_http(config, request, *into.mutable_http());
+}
+
 // False: it is no header, or not one that an authorizer may name.
 bool take_name(std::string_view name, std::string& into) {
   into = text::to_lower(name);
@@ -202,14 +214,7 @@ std::string encode_check(const authz::ExtAuthz& config, const authz::CheckReques
   auto& attributes = *message.mutable_attributes();
   set_peer(request.source, *attributes.mutable_source());
   set_peer(request.destination, *attributes.mutable_destination());
-  const auto service = request.head.fields.get("x-envoy-downstream-service-cluster");
-  if (service) attributes.mutable_source()->set_service(as_text(*service));
-  auto& into = *attributes.mutable_request();
-  const int64_t ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(request.time.time_since_epoch()).count();
-  into.mutable_time()->set_seconds(ns / 1'000'000'000);
-  into.mutable_time()->set_nanos(int32_t(ns % 1'000'000'000));
-  set_http(config, request, *into.mutable_http());
+  if (!request.of_connection) set_request(config, request, attributes);
   if (config.tls_session && !request.server_name.empty())
     attributes.mutable_tls_session()->set_sni(as_text(request.server_name));
   std::string framed(kPrefixBytes, '\0');

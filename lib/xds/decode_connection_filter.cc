@@ -1,7 +1,9 @@
 // Network filters that say whether a connection may come in at all.
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
+#include "envoy/extensions/filters/network/ext_authz/v3/ext_authz.pb.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
+#include "xds/decode_ext_authz.h"
 #include "xds/decode_listener.h"
 #include "xds/decode_rbac.h"
 #include "xds/strict.h"
@@ -10,6 +12,7 @@ namespace mesh::xds {
 namespace {
 
 namespace network = envoy::extensions::filters::network;
+using PbAuthz = network::ext_authz::v3::ExtAuthz;
 using PbLimit = network::connection_limit::v3::ConnectionLimit;
 using PbRbac = network::rbac::v3::RBAC;
 using PbRate = network::local_ratelimit::v3::LocalRateLimit;
@@ -17,6 +20,7 @@ using PbRate = network::local_ratelimit::v3::LocalRateLimit;
 // Envoy: at least one fill in 50 ms.
 constexpr Duration kFillIntervalMin = std::chrono::milliseconds(50);
 constexpr size_t kRbacMax = 16;
+constexpr size_t kAuthorizersMax = 16;
 
 bool switched_off(const envoy::config::core::v3::RuntimeFeatureFlag& flag) {
   return flag.has_default_value() && !flag.default_value().value();
@@ -72,6 +76,13 @@ Result<void> decode_connection_filter(const envoy::config::listener::v3::Filter&
     MESH_TRY(auto rbac, decode_network_rbac(from, at));
     if (into.network_rbac.size() >= kRbacMax) return refuse(path, "over 16 of its kind");
     into.network_rbac.push_back(std::move(rbac));
+    return {};
+  }
+  if (config.Is<PbAuthz>()) {
+    MESH_TRY(const auto from, unpack<PbAuthz>(config, at));
+    MESH_TRY(auto authorizer, decode_network_ext_authz(from, at));
+    if (into.authorizers.size() >= kAuthorizersMax) return refuse(path, "over 16 of its kind");
+    into.authorizers.push_back({std::move(authorizer), into.network_rbac.size()});
     return {};
   }
   if (!config.Is<PbRate>())

@@ -1,3 +1,4 @@
+#include "xds/decode_ext_authz.h"
 #include "authz/ext_authz.h"
 #include "base/text.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
@@ -13,11 +14,13 @@ namespace {
 
 namespace pb = envoy::extensions::filters::http::ext_authz::v3;
 namespace core = envoy::config::core::v3;
+namespace network = envoy::extensions::filters::network::ext_authz::v3;
 using authz::ExtAuthz;
 using envoy::type::matcher::v3::ListStringMatcher;
 
 constexpr std::string_view kType = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
 constexpr std::string_view kRbac = "envoy.filters.http.rbac";
+constexpr std::string_view kNetworkRbac = "envoy.filters.network.rbac";
 constexpr std::string_view kPolicyKey = "shadow_effective_policy_id";
 constexpr std::string_view kResultKey = "shadow_engine_result";
 constexpr uint32_t kBodyBytesMax = 8U << 20;
@@ -97,11 +100,11 @@ Result<void> decode_http(const pb::HttpService& from, const std::string& path, E
                       path_of(told, "allowed_client_headers_on_success"), into.client_on_success);
 }
 
-// What the filter of access control has found by its shadow rules, and nothing else.
+// What `filter`, of access control, has found by its shadow rules, and nothing else.
 Result<ExtAuthz::Condition> decode_condition(const envoy::type::matcher::v3::MetadataMatcher& from,
-                                             const std::string& path) {
-  if (from.filter() != kRbac)
-    return refuse(path_of(path, "filter"), "only " + std::string(kRbac) + " is supported");
+                                             std::string_view filter, const std::string& path) {
+  if (from.filter() != filter)
+    return refuse(path_of(path, "filter"), "only " + std::string(filter) + " is supported");
   const std::string key = from.path_size() == 1 ? from.path(0).key() : std::string();
   ExtAuthz::Condition result;
   result.invert = from.invert();
@@ -149,7 +152,7 @@ Result<ExtAuthz> decode_chain(const pb::ExtAuthz& from, const std::string& path)
     MESH_TRY_VOID(
         decode_body(from.with_request_body(), path_of(path, "with_request_body"), result));
   if (from.has_filter_enabled_metadata()) {
-    MESH_TRY(result.only, decode_condition(from.filter_enabled_metadata(),
+    MESH_TRY(result.only, decode_condition(from.filter_enabled_metadata(), kRbac,
                                            path_of(path, "filter_enabled_metadata")));
   }
   result.raw_headers = from.encode_raw_headers();
@@ -180,6 +183,24 @@ Result<FilterConfigPtr> decode_ext_authz(const google::protobuf::Any& any, std::
   MESH_TRY(const auto from, unpack<pb::ExtAuthz>(any, path));
   MESH_TRY(auto result, decode_chain(from, std::string(path)));
   return route::make_filter_config(kType, std::move(result));
+}
+
+Result<std::shared_ptr<const ExtAuthz>> decode_network_ext_authz(const network::ExtAuthz& from,
+                                                                 std::string_view path) {
+  ExtAuthz result;
+  if (from.stat_prefix().empty()) return refuse(path_of(path, "stat_prefix"), "is empty");
+  if (!from.has_grpc_service()) return refuse(path_of(path, "grpc_service"), "is missing");
+  MESH_TRY_VOID(decode_grpc(from.grpc_service(), path_of(path, "grpc_service"), result));
+  if (from.transport_api_version() == core::V2)
+    return refuse(path_of(path, "transport_api_version"), "only V3 is supported");
+  if (from.has_filter_enabled_metadata()) {
+    MESH_TRY(result.only, decode_condition(from.filter_enabled_metadata(), kNetworkRbac,
+                                           path_of(path, "filter_enabled_metadata")));
+  }
+  result.tls_session = from.include_tls_session();
+  result.failure_allows = from.failure_mode_allow();
+  result.stat_prefix = from.stat_prefix();
+  return std::make_shared<const ExtAuthz>(std::move(result));
 }
 
 }  // namespace mesh::xds

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "authz/ext_authz.h"
 #include "authz/rules.h"
 #include "balance/config.h"
 #include "base/clock.h"
@@ -229,6 +230,12 @@ struct TraceSampling {
   bool operator==(const TraceSampling&) const = default;
 };
 
+// A network filter of external authorization, behind so many of its chain's network_rbac.
+struct ConnectionAuthorizer {
+  std::shared_ptr<const authz::ExtAuthz> config;
+  size_t behind = 0;
+};
+
 // An HTTP connection manager's or a TCP proxy's settings.
 struct FilterChain {
   std::string name;
@@ -246,6 +253,8 @@ struct FilterChain {
   std::shared_ptr<const TcpProxy> tcp;  // then nothing of HTTP holds
   // Network filters of role-based access control: who may connect at all, in order.
   std::vector<std::shared_ptr<const authz::Rbac>> network_rbac;
+  // Who is asked whether a connection may be, in order; of TCP proxies alone.
+  std::vector<ConnectionAuthorizer> authorizers;
   std::vector<AccessLog> access_logs;
   Duration request_headers_timeout = std::chrono::seconds(10);
   Duration stream_idle_timeout = std::chrono::minutes(5);

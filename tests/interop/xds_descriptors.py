@@ -34,6 +34,7 @@ envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2
 envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
 envoy.config.common.matcher.v3.matcher_pb2
 envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2
+envoy.extensions.filters.network.ext_authz.v3.ext_authz_pb2
 envoy.extensions.filters.network.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.rbac.v3.rbac_pb2
 envoy.extensions.filters.http.jwt_authn.v3.config_pb2

@@ -159,7 +159,7 @@ class Analyzer {
 
   // custom_policies.cc
   void custom_policy(const v1::Object& object, const AuthorizationPolicy& spec);
-  void unasked(const v1::Object& object, const AuthorizationPolicy& spec, bool grpc);
+  void unasked(const v1::Object& object, const AuthorizationPolicy& spec);
   std::set<uint32_t> tcp_ports(const v1::Object& policy, const Index::Labels& selector,
                                const Index::Service& service);
 

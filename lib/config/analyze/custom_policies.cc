@@ -31,19 +31,19 @@ bool asks_of_requests(const security::Operation& o) {
          0;
 }
 
-// Whether the rule is about connections to the port. What it asks of requests narrows it
-// where it is to be about these alone, and is left out where it is `strict` (Istio).
-bool takes_connections(const security::Rule& rule, uint32_t port, bool strict) {
+// Whether the rule is about connections to the port. One that asks of requests is meant to be
+// about these alone.
+bool takes_connections(const security::Rule& rule, uint32_t port) {
   const std::string number = std::to_string(port);
   for (const security::Condition& when : rule.when()) {
-    if (when.key().starts_with("request.") && !strict) return false;
+    if (when.key().starts_with("request.")) return false;
     if (when.key() == "destination.port" && !takes(when.values(), when.not_values(), number))
       return false;
   }
   return rule.to().empty() ||
          std::any_of(rule.to().begin(), rule.to().end(), [&](const security::Rule::To& to) {
            const security::Operation& o = to.operation();
-           return (strict || !asks_of_requests(o)) && takes(o.ports(), o.not_ports(), number);
+           return !asks_of_requests(o) && takes(o.ports(), o.not_ports(), number);
          });
 }
 
@@ -100,9 +100,9 @@ std::set<uint32_t> Analyzer::tcp_ports(const v1::Object& policy, const Index::La
   return numbers;
 }
 
-// Authorizers are asked about requests. To ports that do not speak HTTP, connections pass where
-// one over HTTP would be asked, and are refused where one over gRPC would (Istio).
-void Analyzer::unasked(const v1::Object& object, const AuthorizationPolicy& spec, bool grpc) {
+// An authorizer over HTTP is asked about requests alone: to ports that do not speak HTTP,
+// connections pass (Istio).
+void Analyzer::unasked(const v1::Object& object, const AuthorizationPolicy& spec) {
   const auto selector = labels_of(spec.selector().match_labels());
   std::set<std::string> entries;
   const auto refer = [&](const auto& target) {
@@ -120,19 +120,19 @@ void Analyzer::unasked(const v1::Object& object, const AuthorizationPolicy& spec
       continue;
     for (const uint32_t port : tcp_ports(object, selector, *service))
       for (int i = 0; i < spec.rules_size(); ++i) {
-        if (!takes_connections(spec.rules(i), port, grpc) || !told.insert(i).second) continue;
+        if (!takes_connections(spec.rules(i), port) || !told.insert(i).second) continue;
         find("M112", object, at_index("spec.rules", i),
-             "nobody is asked about connections to port " + std::to_string(port) + ", and they " +
-                 (grpc ? "are refused: " : "pass: ") + place_of(*service->object));
+             "nobody is asked about connections to port " + std::to_string(port) +
+                 ", for the authorizer is one over HTTP, and they pass: " +
+                 place_of(*service->object));
       }
   }
 }
 
 void Analyzer::custom_policy(const v1::Object& object, const AuthorizationPolicy& spec) {
   const std::string& name = spec.provider().name();
-  const bool http = has_provider("HTTP authorizer " + name);
-  const bool grpc = has_provider("gRPC authorizer " + name);
-  if (http || grpc) return unasked(object, spec, grpc);
+  if (has_provider("HTTP authorizer " + name)) return unasked(object, spec);
+  if (has_provider("gRPC authorizer " + name)) return;
   find("M111", object, "spec.provider.name",
        "no MeshConfig has the authorizer " + text::quoted(name) +
            " among its extensionProviders: what the rules match is refused");

@@ -22,7 +22,7 @@ std::span<const Rule> rules() {
       Rule{"M110", "ConflictingGateway", kError, false,
            "servers of two Gateways cannot stand at one place"},
       Rule{"M111", "UnknownProvider", kError, false, "no MeshConfig has the extensionProvider"},
-      Rule{"M112", "NotAsked", kError, false, "no authorizer can be asked about connections"},
+      Rule{"M112", "NotAsked", kError, false, "connections pass that no authorizer is asked about"},
       Rule{"M201", "UnreachableRule", kWarning, false, "a rule before it takes all that it would"},
       Rule{"M202", "SelectsNothing", kWarning, false, "no workload has the labels"},
       Rule{"M203", "NoEffect", kWarning, false, "what it works on is not configured"},

@@ -95,6 +95,13 @@ void refuse_custom(const Model& model, const Custom::value_type& custom, bool tc
               std::string(kCustomPolicy) + custom.first + "-", "-deny-due-to-bad-CUSTOM-action");
 }
 
+// What the policies match, found and not refused.
+void find_custom(const Model& model, const Custom::value_type& custom, bool tcp, rbac::RBAC& into) {
+  for (const auto* policy : custom.second)
+    add_rules(model, *policy, rbac::RBAC::DENY, tcp, into,
+              std::string(kCustomPolicy) + custom.first + "-");
+}
+
 // Of each provider a filter that says which requests are its, and one that asks.
 void add_custom(const Model& model, const PolicyTarget& target, HttpManager& manager) {
   for (const auto& custom : custom_policies(model, target)) {
@@ -110,12 +117,35 @@ void add_custom(const Model& model, const PolicyTarget& target, HttpManager& man
       add("envoy.filters.http.rbac/custom", rbac);
       continue;
     }
-    for (const auto* policy : custom.second)
-      add_rules(model, *policy, rbac::RBAC::DENY, false, *rbac.mutable_shadow_rules(),
-                std::string(kCustomPolicy) + custom.first + "-");
+    find_custom(model, custom, false, *rbac.mutable_shadow_rules());
     rbac.set_shadow_rules_stat_prefix(std::string(kCustomKey));
     add("envoy.filters.http.rbac/custom", rbac);
     add("envoy.filters.http.ext_authz", *authorizer);
+  }
+}
+
+// The same of connections. Of these a provider over HTTP is not asked (Istio).
+void add_custom(const Model& model, const PolicyTarget& target,
+                envoy::config::listener::v3::FilterChain& chain) {
+  for (const auto& custom : custom_policies(model, target)) {
+    const auto add = [&](const char* name, const google::protobuf::Message& config) {
+      auto& added = *chain.add_filters();
+      added.set_name(name);
+      pack(config, *added.mutable_typed_config());
+    };
+    const auto authorizer = compile_connection_provider(model, custom.first);
+    if (!authorizer && provider_service(model, custom.first) != nullptr) continue;
+    envoy::extensions::filters::network::rbac::v3::RBAC rbac;
+    rbac.set_stat_prefix("custom.");
+    if (!authorizer) {
+      refuse_custom(model, custom, true, *rbac.mutable_rules());
+      add("envoy.filters.network.rbac", rbac);
+      continue;
+    }
+    find_custom(model, custom, true, *rbac.mutable_shadow_rules());
+    rbac.set_shadow_rules_stat_prefix(std::string(kCustomKey));
+    add("envoy.filters.network.rbac", rbac);
+    add("envoy.filters.network.ext_authz", *authorizer);
   }
 }
 
@@ -134,19 +164,7 @@ void add_authorization(const Model& model, const PolicyTarget& target, HttpManag
 
 void add_authorization(const Model& model, const PolicyTarget& target,
                        envoy::config::listener::v3::FilterChain& chain) {
-  // Connections are not asked about: where a provider over HTTP would be, nothing is (Istio);
-  // where one over gRPC would be, or none is there, what the rules match is refused.
-  for (const auto& custom : custom_policies(model, target)) {
-    const auto authorizer = compile_provider(model, custom.first);
-    if (authorizer && authorizer->has_http_service()) continue;
-    envoy::extensions::filters::network::rbac::v3::RBAC filter;
-    refuse_custom(model, custom, true, *filter.mutable_rules());
-    if (filter.rules().policies().empty()) continue;
-    filter.set_stat_prefix("custom.");
-    auto& added = *chain.add_filters();
-    added.set_name("envoy.filters.network.rbac");
-    pack(filter, *added.mutable_typed_config());
-  }
+  add_custom(model, target, chain);
   for (const ActionKind& kind : kActions) {
     envoy::extensions::filters::network::rbac::v3::RBAC filter;
     if (!fill(model, target, kind, true, filter)) continue;

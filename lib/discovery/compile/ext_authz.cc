@@ -11,6 +11,7 @@ namespace {
 
 namespace core = envoy::config::core::v3;
 namespace ext_authz = envoy::extensions::filters::http::ext_authz::v3;
+namespace network = envoy::extensions::filters::network::ext_authz::v3;
 using envoy::type::matcher::v3::ListStringMatcher;
 using istio_security::AuthorizationPolicy;
 using v1::ExtensionProvider;
@@ -97,11 +98,20 @@ void set_http(const ExtensionProvider::EnvoyExternalAuthorizationHttpProvider& p
 }
 
 void set_grpc(const ExtensionProvider::EnvoyExternalAuthorizationGrpcProvider& provider,
-              const Service& service, ext_authz::ExtAuthz& into) {
-  auto& grpc = *into.mutable_grpc_service();
+              const Service& service, core::GrpcService& grpc) {
   grpc.mutable_envoy_grpc()->set_cluster_name(outbound_name(provider.port(), "", service.host));
   grpc.mutable_envoy_grpc()->set_authority(service.host);
   set_timeout(provider, *grpc.mutable_timeout());
+}
+
+// Where the filter of access control `filter` has found that a policy of the provider matches.
+void set_condition(const char* filter, const std::string& provider,
+                   envoy::type::matcher::v3::MetadataMatcher& into) {
+  into.set_filter(filter);
+  into.add_path()->set_key(std::string(kCustomKey) + "shadow_effective_policy_id");
+  // The whole name, so that no other provider's begins so.
+  into.mutable_value()->mutable_string_match()->set_prefix(std::string(kCustomPolicy) + provider +
+                                                           "-ns[");
 }
 
 }  // namespace
@@ -135,14 +145,24 @@ std::optional<ext_authz::ExtAuthz> compile_provider(const Model& model,
     set_http(found.envoy_ext_authz_http(), *service, filter);
   } else {
     set_common(found.envoy_ext_authz_grpc(), filter);
-    set_grpc(found.envoy_ext_authz_grpc(), *service, filter);
+    set_grpc(found.envoy_ext_authz_grpc(), *service, *filter.mutable_grpc_service());
   }
-  auto& enabled = *filter.mutable_filter_enabled_metadata();
-  enabled.set_filter("envoy.filters.http.rbac");
-  enabled.add_path()->set_key(std::string(kCustomKey) + "shadow_effective_policy_id");
-  // The whole name, so that no other provider's begins so.
-  enabled.mutable_value()->mutable_string_match()->set_prefix(std::string(kCustomPolicy) +
-                                                              provider + "-ns[");
+  set_condition("envoy.filters.http.rbac", provider, *filter.mutable_filter_enabled_metadata());
+  return filter;
+}
+
+std::optional<network::ExtAuthz> compile_connection_provider(const Model& model,
+                                                             const std::string& provider) {
+  const auto* const service = provider_service(model, provider);
+  if (service == nullptr) return std::nullopt;
+  const ExtensionProvider& found = *find_authorizer(model, provider);
+  if (!found.has_envoy_ext_authz_grpc()) return std::nullopt;
+  network::ExtAuthz filter;
+  filter.set_stat_prefix(provider);
+  filter.set_transport_api_version(core::V3);
+  filter.set_failure_mode_allow(found.envoy_ext_authz_grpc().fail_open());
+  set_grpc(found.envoy_ext_authz_grpc(), *service, *filter.mutable_grpc_service());
+  set_condition("envoy.filters.network.rbac", provider, *filter.mutable_filter_enabled_metadata());
   return filter;
 }
 

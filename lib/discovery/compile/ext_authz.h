@@ -9,6 +9,7 @@
 
 #include "discovery/model.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
+#include "envoy/extensions/filters/network/ext_authz/v3/ext_authz.pb.h"
 
 namespace mesh::discovery {
 
@@ -27,6 +28,10 @@ const Service* provider_service(const Model& model, const std::string& provider)
 // The filter that asks the provider of what its policies match; nullopt as above.
 std::optional<envoy::extensions::filters::http::ext_authz::v3::ExtAuthz> compile_provider(
     const Model& model, const std::string& provider);
+
+// The same of connections; nullopt where the provider is asked over HTTP, too.
+std::optional<envoy::extensions::filters::network::ext_authz::v3::ExtAuthz>
+compile_connection_provider(const Model& model, const std::string& provider);
 
 // The services of the providers that are asked of calls to the node, some perhaps twice.
 std::vector<const Service*> asked_providers(const Model& model, const Node& node);

@@ -422,3 +422,54 @@ spec:
   // Nobody to ask: what the rules match is refused.
   CHECK(names(sample::kAll + custom("h", "opa", "/h")) == "envoy.filters.http.rbac/custom/opa");
 }
+
+TEST_CASE("authorization: CUSTOM on a port that does not speak HTTP", "[discovery]") {
+  const std::string mesh = R"(
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec:
+  extensionProviders:
+  - {name: a, envoyExtAuthzGrpc: {service: demo/ratings, port: 81, timeout: 2s, failOpen: true}}
+  - {name: b, envoyExtAuthzGrpc: {service: demo/ratings, port: 81}}
+  - {name: h, envoyExtAuthzHttp: {service: demo/ratings, port: 80}}
+)";
+  const auto custom = [](const std::string& provider) {
+    return policy("{action: CUSTOM, provider: {name: " + provider + "}, rules: [" +
+                      to("methods: [GET], ports: [\"6379\"]") + "]}",
+                  "name: ask-" + provider);
+  };
+  const auto chain = [&](const std::string& policies) {
+    const auto listener = inbound(sample::kAll + kTcp + mesh + policies, "store-1", "6379");
+    REQUIRE(listener->filter_chains[0].tcp != nullptr);
+    return listener->filter_chains[0];
+  };
+  const auto both = chain(custom("a") + custom("b") + policy("{}", "name: allow"));
+  CHECK(both.network_rbac.size() == 3);
+  REQUIRE(both.authorizers.size() == 2);
+  CHECK(both.authorizers[0].behind == 1);
+  CHECK(both.authorizers[1].behind == 2);
+  const authz::ExtAuthz& first = *both.authorizers[0].config;
+  CHECK(first.stat_prefix == "a");
+  CHECK(first.cluster == "outbound|81||ratings.demo.svc.cluster.local");
+  CHECK(first.timeout == std::chrono::seconds(2));
+  CHECK(first.failure_allows);
+  CHECK_FALSE(both.authorizers[1].config->failure_allows);
+  // What is asked of requests is left out; the ports are not.
+  const auto& rules = *both.network_rbac[0]->shadow;
+  authz::Connection connection;
+  connection.destination_port = 6379;
+  const authz::Decision found = rules.decide({.connection = connection});
+  REQUIRE(found.policy != authz::Decision::kNone);
+  CHECK(asks(first, {{both.network_rbac[0]->shadow_stat_prefix, rules.name(found.policy), false}}));
+  connection.destination_port = 80;
+  CHECK(rules.decide({.connection = connection}).policy == authz::Decision::kNone);
+
+  // One over HTTP is not asked about connections; without one they are refused.
+  CHECK(chain(custom("h")).network_rbac.empty());
+  const auto none = chain(custom("none"));
+  CHECK(none.authorizers.empty());
+  REQUIRE(none.network_rbac.size() == 1);
+  CHECK(none.network_rbac[0]->rules != nullptr);
+}

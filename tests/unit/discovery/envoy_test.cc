@@ -192,6 +192,24 @@ spec:
   rules:
   - matches: [{method: {service: a.B}}, {method: {type: RegularExpression, method: "Get.*"}}]
     backendRefs: [{name: ratings, port: 81}]
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec:
+  extensionProviders:
+  - {name: g, envoyExtAuthzGrpc: {service: demo/ratings, port: 81, failOpen: true}}
+  - {name: h, envoyExtAuthzHttp: {service: demo/ratings, port: 80, clearRouteCache: true}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask-g, namespace: demo}
+spec: {action: CUSTOM, provider: {name: g}, rules: [{to: [{operation: {methods: [GET]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask-h, namespace: demo}
+spec: {action: CUSTOM, provider: {name: h}, rules: [{}]}
 )";
 }
 
