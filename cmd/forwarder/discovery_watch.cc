@@ -97,7 +97,7 @@ void DiscoveryWatch::start(const bus::Node& node) {
     if (hosts_) hosts_->restore(loaded->hosts);
     apply();
   } else if (loaded.error().kind != Errc::NotFound) {
-    log::warning("no last good resources", {{"error", loaded.error().text}});
+    log::warning("starting without the last good resources", {{"error", loaded.error().text}});
   }
   watch(node);
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace mesh::ca {
@@ -13,6 +14,7 @@ namespace {
 // One line a leaf, after this one:
 //   UID GROUND RENEW-AT-MS CERTIFICATE-HEX NAME
 // The certificate says the rest itself. NAME comes last and may be empty.
+constexpr std::string_view kSomeHeading = "mesh-ledger ";
 constexpr std::string_view kHeading = "mesh-ledger 1";
 constexpr size_t kFileBytesMax = 64 * 1024 * 1024;
 constexpr size_t kNameBytesMax = 128;
@@ -66,18 +68,38 @@ Result<Ledger> Ledger::open(std::string path) {
   if (!bytes && bytes.error().kind == Errc::NotFound) return ledger;
   if (!bytes) return std::move(bytes).error();
   const auto lines = text::split(*bytes, '\n');
-  if (lines.front() != kHeading)
-    return Error{Errc::Invalid, ledger.path_ + ":1: expected \"" + std::string(kHeading) + "\""};
+  if (lines.front() != kHeading && lines.front().starts_with(kSomeHeading))
+    return Error{Errc::Invalid, ledger.path_ + ":1: expected \"" + std::string(kHeading) +
+                                    "\", got " + text::quoted(lines.front())};
+  std::string first;  // what is wrong with the first line that is
+  size_t bad = 0;
+  const auto wrong = [&](size_t i, std::string why) {
+    if (bad++ == 0) first = ledger.path_ + ":" + std::to_string(i + 1) + ": " + std::move(why);
+  };
+  if (lines.front() != kHeading) wrong(0, "expected \"" + std::string(kHeading) + "\"");
   // Every line ends in a newline, so the last piece is empty.
   for (size_t i = 1; i + 1 < lines.size(); ++i) {
     auto leaf = leaf_of(lines[i]);
-    if (!leaf) return std::move(leaf).error().during(ledger.path_ + ":" + std::to_string(i + 1));
+    if (!leaf) {
+      wrong(i, std::move(leaf).error().text);
+      continue;
+    }
     std::string key = leaf->certificate.key_fingerprint();
     ledger.leaves_.insert_or_assign(std::move(key), *std::move(leaf));
   }
-  if (!lines.back().empty())
-    return Error{Errc::Invalid, ledger.path_ + ": its last line is cut off"};
+  if (lines.size() > 1 && !lines.back().empty()) wrong(lines.size() - 1, "the line is cut off");
+  if (bad > 0) ledger.set_aside(*bytes, first, bad);
   return ledger;
+}
+
+void Ledger::set_aside(std::string_view bytes, const std::string& first, size_t lines) const {
+  const std::string aside = path_ + ".damaged";
+  const auto kept = file::write(aside, bytes, 0600);
+  log::error("state is damaged: the keys of these lines enrol anew, by a rule or a token",
+             {{"what", first},
+              {"lines", lines},
+              {"leaves", leaves_.size()},
+              {"kept", kept ? aside : kept.error().text}});
 }
 
 const Leaf* Ledger::find(std::string_view key_fingerprint) const {

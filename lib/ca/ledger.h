@@ -37,8 +37,9 @@ std::string printable_name(std::string_view name);
 
 class Ledger {
  public:
-  // Reads `path`; an absent file is an empty ledger. Errc::Invalid names the
-  // line that is wrong: a damaged ledger is shown, never dropped in silence.
+  // Reads `path`; an absent file is an empty ledger. Damaged lines are left out, and the file is
+  // kept beside it as PATH.damaged: the log says so, with the first line that is wrong.
+  // Errc::Invalid: it is of another version of the format.
   static Result<Ledger> open(std::string path);
 
   // By key fingerprint.
@@ -52,6 +53,8 @@ class Ledger {
 
  private:
   explicit Ledger(std::string path) : path_(std::move(path)) {}
+  void set_aside(std::string_view bytes, const std::string& first, size_t lines) const;
+
   std::string path_;
   std::map<std::string, Leaf, std::less<>> leaves_;
 };

@@ -1,6 +1,7 @@
 #include "client/cert_client.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -39,6 +40,13 @@ Result<std::vector<Certificate>> certificates_of(const Ders& ders) {
 Result<TrustBundle> bundle_of(const msg::Bundle& message) {
   MESH_TRY(auto roots, certificates_of(message.root_der()));
   return TrustBundle::make(message.trust_domain(), std::move(roots));
+}
+
+Result<std::vector<Certificate>> read_certificates(const std::string& path) {
+  MESH_TRY(const std::string pem, file::read(path, kPemBytesMax));
+  auto all = identity::certificates_from_pem(pem);
+  if (!all) return std::move(all).error().during(path);
+  return all;
 }
 
 bool same(const TrustBundle& a, const TrustBundle& b) {
@@ -109,7 +117,7 @@ CertClient::~CertClient() = default;
 Result<void> CertClient::start() {
   MESH_TRY_VOID(open_key());
   if (auto loaded = load(); !loaded && loaded.error().kind != Errc::NotFound)
-    log::warning("certificate on disk not used", {{"why", loaded.error().text}});
+    log::warning("certificate on disk not used: enrolling anew", {{"why", loaded.error().text}});
   tell();
   bus::Node node;
   node.id = options_.name;
@@ -121,11 +129,20 @@ Result<void> CertClient::start() {
   return {};
 }
 
+// A damaged key is as good as none: the workload enrols with another, as it did at first.
 Result<void> CertClient::open_key() {
-  auto key = identity::Key::load(path("svid.key"));
-  if (!key && key.error().kind == Errc::NotFound) {
+  const std::string file = path("svid.key");
+  auto key = identity::Key::load(file);
+  const Errc kind = key ? Errc::Internal : key.error().kind;
+  if (kind == Errc::Invalid || kind == Errc::TooBig) {
+    const std::string aside = file + ".damaged";
+    if (std::rename(file.c_str(), aside.c_str()) != 0) return std::move(key).error();
+    log::error("state is damaged: enrolling with a new key",
+               {{"what", key.error().text}, {"kept", aside}});
+  }
+  if (kind == Errc::Invalid || kind == Errc::TooBig || kind == Errc::NotFound) {
     key = identity::Key::generate();
-    if (key) MESH_TRY_VOID(key->save(path("svid.key")));
+    if (key) MESH_TRY_VOID(key->save(file));
   }
   if (!key) return std::move(key).error();
   key_ = *std::move(key);
@@ -135,10 +152,8 @@ Result<void> CertClient::open_key() {
 // What an earlier life left. Used only as a whole: a bundle without a chain
 // lets nobody in, a chain without a bundle trusts nobody.
 Result<void> CertClient::load() {
-  MESH_TRY(const std::string bundle_pem, file::read(path("bundle.crt"), kPemBytesMax));
-  MESH_TRY(const std::string chain_pem, file::read(path("svid.crt"), kPemBytesMax));
-  MESH_TRY(auto chain, identity::certificates_from_pem(chain_pem));
-  MESH_TRY(auto roots, identity::certificates_from_pem(bundle_pem));
+  MESH_TRY(auto roots, read_certificates(path("bundle.crt")));
+  MESH_TRY(auto chain, read_certificates(path("svid.crt")));
   MESH_TRY(Svid svid, checked(std::move(chain)));
   MESH_TRY(TrustBundle bundle,
            TrustBundle::make(std::string(svid.id().trust_domain()), std::move(roots)));

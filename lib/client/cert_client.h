@@ -51,8 +51,8 @@ class CertClient final : private Stub {
   ~CertClient();
 
   // Loads or makes the key, calls back with a chain from disk that still
-  // holds, and begins to enrol and watch. Errors are of the state directory
-  // alone: a key that others may read, a full disk.
+  // holds, and begins to enrol and watch. A damaged key is set aside for a new one. Errors are
+  // of the state directory alone: a key that others may read, a full disk.
   Result<void> start();
 
   // The identity in force; none before the first enrolment.

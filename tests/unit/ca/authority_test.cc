@@ -88,16 +88,60 @@ TEST_CASE("authority: what is wrong on disk is said, not repaired", "[ca]") {
     REQUIRE(file::write(dir.path + "/root.crt", "garbage", 0644));
     CHECK_FALSE(Authority::open(dir.path, {}, kNow));
   }
-  SECTION("a ledger cut off") {
-    REQUIRE(file::write(dir.path + "/ledger", "mesh-ledger 1\n1000 token", 0600));
-    CHECK_FALSE(Authority::open(dir.path, {}, kNow));
-  }
-  SECTION("a ledger line that is none") {
-    REQUIRE(file::write(dir.path + "/ledger", "mesh-ledger 1\n1000 token 5 zz x\n", 0600));
+  SECTION("a ledger of another version") {
+    REQUIRE(file::write(dir.path + "/ledger", "mesh-ledger 2\n", 0600));
     const auto opened = Authority::open(dir.path, {}, kNow);
     REQUIRE_FALSE(opened);
-    CHECK_THAT(opened.error().text, Catch::Contains("/ledger:2: "));
+    CHECK_THAT(opened.error().text, Catch::Contains("/ledger:1: "));
   }
+}
+
+TEST_CASE("authority: of a damaged ledger the whole lines are kept, and the file aside", "[ca]") {
+  const Directory dir;
+  Random random(1);
+  const Key key = *Key::generate(), other = *Key::generate();
+  {
+    auto authority = Authority::open(dir.path, {}, kNow);
+    REQUIRE(authority);
+    REQUIRE(authority->issue(key.public_key(), web(), holder(), kNow, random));
+  }
+  const std::string path = dir.path + "/ledger";
+  const std::string whole = *file::read(path, 1 << 20);
+  const std::string line = whole.substr(whole.find('\n') + 1);
+  std::string damaged;
+  bool kept = true;
+  SECTION("a line that is none before it") {
+    damaged = "mesh-ledger 1\n1000 token 5 zz x\n" + line;
+  }
+  SECTION("a line cut off behind it") { damaged = whole + line.substr(0, line.size() / 2); }
+  SECTION("a heading that is none") { damaged = "mesh-l\n" + line; }
+  SECTION("another line as its heading") { damaged = line + line; }
+  SECTION("rot") {
+    damaged = "rot\n";
+    kept = false;
+  }
+  SECTION("nothing at all") {
+    damaged = "";
+    kept = false;
+  }
+  SECTION("a flipped byte of the certificate") {
+    damaged = whole;
+    damaged[damaged.size() / 2] = 'x';
+    kept = false;
+  }
+  REQUIRE(file::write(path, damaged, 0600));
+  auto authority = Authority::open(dir.path, {}, kNow);
+  REQUIRE(authority);
+  CHECK((authority->find(key.fingerprint(), kNow) != nullptr) == kept);
+  CHECK(*file::read(path + ".damaged", 1 << 20) == damaged);
+  // What is signed from then on makes the ledger whole again.
+  REQUIRE(authority->issue(other.public_key(), web(), holder(), kNow, random));
+  REQUIRE(file::remove(path + ".damaged"));
+  const auto later = Authority::open(dir.path, {}, kNow);
+  REQUIRE(later);
+  CHECK((later->find(key.fingerprint(), kNow) != nullptr) == kept);
+  CHECK(later->find(other.fingerprint(), kNow) != nullptr);
+  CHECK_FALSE(file::read(path + ".damaged", 1 << 20));
 }
 
 TEST_CASE("authority: a leaf is remembered over a restart", "[ca]") {
