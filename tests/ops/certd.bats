@@ -113,6 +113,58 @@ token() {
   mesh cert request web --run-dir run -q
 }
 
+@test "certd: a damaged ledger costs the keys of its damaged lines, a damaged root stops the start" {
+  start
+  for name in a b c; do
+    token default/$name $name.token
+    mesh cert request $name --token-file $name.token --run-dir run -q
+  done
+  kill -KILL "$pid"
+  wait "$pid" || true
+  sed -i '3s/.*/rot/' state/certd/ledger
+  cp state/certd/ledger damaged
+  start
+  grep -q 'state is damaged.*/ledger:3: .*lines=1.*leaves=2.*/ledger.damaged' err
+  cmp damaged state/certd/ledger.damaged
+  [ "$(stat -c %a state/certd/ledger.damaged)" = 600 ]
+  [ "$(mesh cert list --run-dir run -o name | wc -l)" -eq 2 ]
+  # The others are known as before; the one needs another token.
+  known=0
+  for name in a b c; do
+    if mesh cert request $name --run-dir run -q; then
+      known=$((known + 1))
+    else
+      token default/$name again.token
+      mesh cert request $name --token-file again.token --run-dir run -q
+    fi
+  done
+  [ "$known" -eq 2 ]
+  [ "$(mesh cert list --run-dir run -o name | wc -l)" -eq 3 ]
+  kill "$pid"
+  wait "$pid"
+  rm state/certd/ledger.damaged
+  start
+  [ ! -e state/certd/ledger.damaged ]
+  kill "$pid"
+  wait "$pid"
+  pid=
+
+  # Who everybody trusts is never made anew by itself.
+  cp -a state/certd/ledger ledger
+  for file in root.crt root.key; do
+    cp -a state/certd/$file good
+    echo rot >state/certd/$file
+    run certd --user root --run-dir run --state-dir state --config-dir .
+    [ "$status" -eq 78 ]
+    [[ $output == *"state/certd/$file: "* ]]
+    [ "$(cat state/certd/$file)" = rot ]
+    cp -a good state/certd/$file
+  done
+  cmp ledger state/certd/ledger
+  start
+  [ "$(mesh cert list --run-dir run -o name | wc -l)" -eq 3 ]
+}
+
 # A second host's certd, below the root of the first; its pid in $joining.
 start_joining() {
   mkdir -p b

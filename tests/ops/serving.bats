@@ -261,3 +261,34 @@ PY
   wait "$load" || { cat "$dir/load.log"; return 1; }
   log_says load '^asked [1-9]'
 }
+
+@test "a forwarder with damaged state starts, says which file, and keeps the rest" {
+  echo "identities: [{uid: $(id -u), namespace: demo, service_account: web}]" \
+    >"$dir/etc/certd.yaml"
+  start_mesh
+  local state=$dir/state/forwarder file
+  [[ -f $state/resources ]] || state=$(dirname "$(find "$dir/state" -name svid.key | head -1)")
+  enrolled() { [[ -s $state/svid.crt && -s $state/bundle.crt && -s $state/resources ]]; }
+  until_true enrolled
+  for file in resources svid.crt bundle.crt svid.key; do
+    kill -TERM "$forwarder"
+    wait "$forwarder"
+    rm -rf "$dir/before"
+    cp -a "$state" "$dir/before"
+    : >"$dir/forwarder.log"
+    echo rot >"$state/$file"
+    start forwarder -c "$dir/web.yaml"
+    until_true quietly get a.example /
+    log_says forwarder "/$file: "
+    mended() { ! grep -qx rot "$state/$file" && enrolled; }
+    until_true mended
+    [[ $file != svid.key ]] || { log_says forwarder 'enrolling with a new key' && continue; }
+    cmp "$dir/before/svid.key" "$state/svid.key"
+  done
+  # The certificate is of the new key.
+  grep -qx rot "$state/svid.key.damaged"
+  of_key() {
+    cmp <(openssl x509 -in "$state/svid.crt" -noout -pubkey) <(openssl pkey -in "$state/svid.key" -pubout)
+  }
+  until_true of_key
+}

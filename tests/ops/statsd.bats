@@ -97,3 +97,20 @@ gone() { ! kill -0 "$pid" 2>/dev/null; }
   grep -q 'cannot be restored' "$dir/err"
   curl -sf "http://$page/ready"
 }
+
+@test "damaged totals are kept aside, and all else goes on" {
+  start
+  kill "$pid"
+  until_true gone
+  local rot
+  for rot in rot ''; do
+    printf '%s' "$rot" >"$dir/state/statsd/totals"
+    start
+    curl -sf "http://$page/ready"
+    kill "$pid"
+    until_true gone
+    [[ -n $rot ]] || continue
+    grep -q 'totals cannot be restored.*/totals: is no state of statsd.*/totals.bad' "$dir/err"
+    [ "$(cat "$dir/state/statsd/totals.bad")" = rot ]
+  done
+}
