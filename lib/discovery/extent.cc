@@ -35,11 +35,14 @@ class Reach {
       if (object != nullptr) add_host(object->spec.host(), object->ns);
   }
 
-  void add_routing(const Name& name) {
-    for (const auto* object :
-         {find(model_.objects().virtual_services, name), find(after_.virtual_services, name)}) {
-      if (object == nullptr) continue;
-      if (object->spec.hosts().empty()) change.extent.all = true;  // a delegate
+  // A delegate is in no list any more, but in the routes of those that name it.
+  void add_routing(const Name& name, std::string_view text) {
+    for (const Objects* objects : {&model_.objects(), &after_}) {
+      const auto* const object = find(objects->virtual_services, name);
+      if (object == nullptr) {
+        change.extent.all |= objects->places->has(text);
+        continue;
+      }
       for (const auto& host : object->spec.hosts()) add_host(host, object->ns);
     }
   }
@@ -87,7 +90,7 @@ Change change_of(const Model& model, const Objects& after,
   for (const auto& text : changed) {
     const Name name = name_of(text);
     if (name.kind == "VirtualService") {
-      reach.add_routing(name);
+      reach.add_routing(name, text);
     } else if (name.kind == "DestinationRule") {
       reach.add_rule(before.destination_rules, after.destination_rules, name);
     } else if (name.kind == "ServicePolicy") {

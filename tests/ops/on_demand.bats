@@ -49,8 +49,9 @@ start_mesh() {
 }
 
 serves() { [[ $(curl -s -o /dev/null -w '%{http_code}' -m 5 --unix-socket "$dir/out.sock" http://nobody/) == 404 ]]; }
-get() { curl -s -m 10 --unix-socket "$dir/out.sock" "http://$1/"; }
-status() { curl -s -o /dev/null -m 10 -w '%{http_code}' --unix-socket "$dir/out.sock" "http://$1/"; }
+url() { [[ $1 == */* ]] && echo "http://$1" || echo "http://$1/"; }
+get() { curl -s -m 10 --unix-socket "$dir/out.sock" "$(url "$1")"; }
+status() { curl -s -o /dev/null -m 10 -w '%{http_code}' --unix-socket "$dir/out.sock" "$(url "$1")"; }
 says() { [[ $(get "$1") == "$2" ]]; }
 node() { mesh proxy-status -o name | head -1; }
 holds() { mesh proxy-config clusters "$(node)" -o json | grep -q "|$1\""; }
@@ -309,6 +310,134 @@ YAML
   count_is mesh_forwarder_on_demand_waits_total "$waits"
   says svc-5 svc-5
   until_true lacks svc-3
+}
+
+# origin: answers with the host and path that it was asked for, and logs them.
+origin() {
+  cat >"$dir/origin.py" <<'PY'
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        text = (self.headers["host"] + self.path).encode()
+        print("asked", text.decode(), flush=True)
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print("port", server.server_address[1], flush=True)
+server.serve_forever()
+PY
+  launch origin python3 "$dir/origin.py"
+  until_true log_says origin '^port'
+}
+
+backend() {  # backend NAME HOST: a service of the origin
+  cat <<YAML
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: $1, namespace: default}
+spec:
+  hosts: ["$2"]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints: [{address: 127.0.0.1, ports: {http: $(sed -n 's/^port //p' "$dir/origin.log")}}]
+YAML
+}
+
+routing() {  # routing NAME SPEC
+  printf '%s\n' --- 'apiVersion: networking.istio.io/v1' 'kind: VirtualService' \
+    "metadata: {name: $1, namespace: default}" "spec: $2"
+}
+
+@test "a host whose routes stand in a delegate, and what changes in it" {
+  origin
+  {
+    backend api api.example
+    backend old old.example
+    backend new new.example
+    routing api '{hosts: [api.example], http: [{match: [{uri: {prefix: /shop}}], delegate: {name: shop, namespace: default}}]}'
+    routing shop '{http: [{route: [{destination: {host: old.example}}]}]}'
+  } >>"$dir/etc/config/mesh.yaml"
+  start_mesh
+  says api.example/shop api.example/shop
+  holds old.example
+  lacks new.example
+  # Beside what the delegate has there is nothing, and nobody waits for it anew.
+  local waits
+  waits=$(count mesh_forwarder_on_demand_waits_total)
+  [ "$(status api.example/)" = 404 ]
+  count_is mesh_forwarder_on_demand_waits_total "$waits"
+  routing shop '{http: [{route: [{destination: {host: new.example}}], rewrite: {uri: /new}}]}' |
+    mesh apply -f - --wait >/dev/null
+  says api.example/shop api.example/new
+  holds new.example
+  # A delegate is no host: nobody can ask for it.
+  [ "$(status shop)" = 404 ]
+  # Without it the root has no route, and is there still.
+  mesh delete vs/default/shop --wait >/dev/null
+  [ "$(status api.example/shop)" = 404 ]
+  routing shop '{http: [{route: [{destination: {host: old.example}}]}]}' |
+    mesh apply -f - --wait >/dev/null
+  says api.example/shop api.example/shop
+}
+
+@test "a host whose requests are mirrored: the first one is, too" {
+  origin
+  {
+    backend front front.example
+    backend shadow shadow.example
+    backend third third.example
+    routing front '{hosts: [front.example], http: [{route: [{destination: {host: front.example}}], mirrors: [{destination: {host: shadow.example}}]}]}'
+  } >>"$dir/etc/config/mesh.yaml"
+  start_mesh
+  says front.example/one front.example/one
+  until_true log_says origin '^asked front.example-shadow/one$'
+  holds shadow.example
+  lacks third.example
+  # The mirror's own host was not asked for by a request, and serves one at once.
+  count_is mesh_forwarder_on_demand_hosts 1
+  says shadow.example/ shadow.example/
+  routing front '{hosts: [front.example], http: [{route: [{destination: {host: front.example}}], mirrors: [{destination: {host: third.example}}]}]}' |
+    mesh apply -f - --wait >/dev/null
+  holds third.example
+  says front.example/two front.example/two
+  until_true log_says origin '^asked front.example-shadow/two$'
+}
+
+@test "hosts of a wildcard: each gets its answer, and the more exact one its own routes" {
+  origin
+  {
+    backend wild '*.wild.example'
+    backend exact exact.wild.example
+    routing exact '{hosts: [exact.wild.example], http: [{route: [{destination: {host: exact.wild.example}}], rewrite: {uri: /exact}}]}'
+    backend tame tame.example
+  } >>"$dir/etc/config/mesh.yaml"
+  start_mesh
+  local waits n
+  says a.wild.example/ a.wild.example/
+  # The wildcard came with what is more exact within it; no other of its hosts waits.
+  waits=$(count mesh_forwarder_on_demand_waits_total)
+  for n in b c.d exact; do
+    [[ $n == exact ]] || says "$n.wild.example/" "$n.wild.example/"
+    [[ $n != exact ]] || says "$n.wild.example/" "$n.wild.example/exact"
+  done
+  count_is mesh_forwarder_on_demand_waits_total "$waits"
+  lacks tame.example
+  # The suffix itself is none of them.
+  [ "$(status wild.example)" = 404 ]
+  says tame.example/ tame.example/
+  # Another more exact one comes, and is found at once.
+  {
+    backend late late.wild.example
+    routing late '{hosts: [late.wild.example], http: [{directResponse: {status: 200, body: {string: late}}}]}'
+  } | mesh apply -f - --wait >/dev/null
+  says late.wild.example/ late
+  says a.wild.example/ a.wild.example/
 }
 
 @test "settings that cannot be are refused" {

@@ -194,6 +194,27 @@ spec:
   accessLogging: [{disabled: true}]
 )";
     apply(yaml + logs, "Telemetry/demo/quiet");
+    apply(yaml, "Telemetry/demo/quiet");
+    // A delegate, which is in no list: it comes, changes, is none for a while, and goes.
+    const auto routing = [](const std::string& name, const std::string& spec) {
+      return "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
+             name + ", namespace: demo}\nspec: {" + spec + "}\n";
+    };
+    const std::string root =
+        yaml + routing("root",
+                       "hosts: [legacy.example.org], http: [{match: [{uri: {prefix: /a}}], "
+                       "delegate: {name: leaf}}]");
+    const auto http = [](const std::string& to) {
+      return "http: [{route: [{destination: {host: " + to + "}}]}]";
+    };
+    const std::string leaf = "VirtualService/demo/leaf";
+    apply(root, "VirtualService/demo/root");
+    apply(root + routing("leaf", http("reviews")), leaf);
+    apply(root + routing("leaf", http("web")), leaf);
+    apply(root + routing("leaf", "hosts: [web], " + http("web")), leaf);
+    apply(root + routing("leaf", http("web")), leaf);
+    apply(root, leaf);
+    apply(yaml, "VirtualService/demo/root");
   }
 }
 
