@@ -143,9 +143,12 @@ class Describer {
       for (const auto& [key, value] :
            std::map<std::string, std::string>(wanted.begin(), wanted.end()))
         labels += (labels.empty() ? "" : ",") + key + "=" + value;
-      add(out, origin_of("DestinationRule", rule.ns, rule.name),
-          "callers " + labels + " of " + rule.ns + ": " +
-              describe_policy(rule.spec.traffic_policy()));
+      const std::string who = "callers " + labels + " of " + rule.ns + ": ";
+      const std::string origin = origin_of("DestinationRule", rule.ns, rule.name);
+      add(out, origin, who + describe_policy(rule.spec.traffic_policy()));
+      for (int i = 0; i < rule.spec.subsets_size(); ++i)
+        add(out, origin + " subsets[" + std::to_string(i) + "]",
+            who + describe_subset(rule.spec.subsets(i)));
     }
     std::set<const void*> told;
     const auto policy = [&](const std::string& subset) {
