@@ -151,3 +151,49 @@ TEST_CASE("mesh: a DestinationRule's tunnel goes through its host", "[forwarder]
   REQUIRE(plain.send("ab\r\n\r\n"));
   CHECK(support::wait_for([&] { return asked.text() == "ab\r\n\r\n"; }));
 }
+
+TEST_CASE(
+    "mesh: a tunnel through a proxy under mutual TLS outlives certificates, and new ones come",
+    "[forwarder]") {
+  const uint32_t count = workers();
+  Asked asked;
+  TcpOrigin proxy(proxy_of({"HTTP/1.1 200 OK\r\n\r\n"}, asked));
+  const uint16_t db = support::unused_port(), egress = support::unused_port(),
+                 door = support::unused_port();
+  Mesh mesh(instance("web", "web-1", 9, "", ", serviceAccount: web") + service("db", "TCP", db) +
+            service("egress", "TCP", egress) +
+            instance("egress", "egress-1", door, "", ", serviceAccount: egress") +
+            object("Sidecar", "egress-1",
+                   "{workloadSelector: {labels: {app: egress}}, ingress: [{port: {number: " +
+                       std::to_string(door) + ", protocol: TCP, name: tcp}, defaultEndpoint: '" +
+                       "127.0.0.1:" + std::to_string(proxy.port()) + "'}]}") +
+            object("PeerAuthentication", "default", "{mtls: {mode: STRICT}}") +
+            object("DestinationRule", "egress",
+                   "{host: egress, subsets: [{name: to-db, trafficPolicy: {tunnel: {targetHost: "
+                   "db.example, targetPort: 5432}}}]}") +
+            object("VirtualService", "db",
+                   "{hosts: [db], tcp: [{route: [{destination: {host: egress, subset: to-db, port: "
+                   "{number: " +
+                       std::to_string(egress) + "}}}]}]}"));
+  mesh.start("egress-1", count);
+  mesh.start("web-1", {.workers = count, .outbound_tcp = "127.0.0.1"});
+  const auto echoes = [](Wire& wire, const std::string& text) {
+    return wire.send(text) && read_some(wire, text.size()) == text;
+  };
+  Wire first = connect_to("127.0.0.1", db);
+  REQUIRE(echoes(first, "first"));
+  for (int round = 0; round < 4; ++round) {
+    // One side, the other, and both at once.
+    if (round != 1) mesh.renew("egress-1");
+    if (round != 0) mesh.renew("web-1");
+    asked.set("");
+    Wire next = connect_to("127.0.0.1", db);
+    REQUIRE(echoes(next, "next"));
+    CHECK(asked.text() == "CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n");
+    REQUIRE(echoes(first, "still there"));
+  }
+  first.shutdown_write();
+  CHECK(first.read_all().empty());
+  CHECK_FALSE(first.was_reset());
+  CHECK(proxy.connections() == 5);
+}
