@@ -102,7 +102,10 @@ PROVIDERS = """{extensionProviders: [
     includeRequestBodyInCheck: {maxRequestBytes: 16, allowPartialMessage: true}}},
   {name: asked-anew, envoyExtAuthzHttp: {service: demo/asked, port: 80, clearRouteCache: true,
     includeRequestHeadersInCheck: [x-want, x-case], headersToUpstreamOnAllow: [x-user]}},
-  {name: asked-in-vain, envoyExtAuthzHttp: {service: demo/gone, port: 80}}]}"""
+  {name: asked-in-vain, envoyExtAuthzHttp: {service: demo/gone, port: 80}},
+  {name: asked-grpc, envoyExtAuthzGrpc: {service: demo/asked-grpc, port: 80, timeout: 5s}},
+  {name: gone-grpc, envoyExtAuthzGrpc: {service: demo/gone, port: 80, timeout: 5s}},
+  {name: gone-open, envoyExtAuthzGrpc: {service: demo/gone, port: 80, timeout: 5s, failOpen: true}}]}"""
 NETWORK, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 
 

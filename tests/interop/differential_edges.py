@@ -12,6 +12,13 @@ import ssl
 import subprocess
 import threading
 
+from concurrent import futures
+
+try:
+    import grpc
+except ImportError:
+    grpc = None
+
 from differential_cases import TO_V1, TO_V2, get
 from echo_server import unused_port
 
@@ -78,7 +85,27 @@ RELAYED = {
     "relay-not-ip": ("ALLOW", "from: [{source: {notIpBlocks: [127.0.0.0/8]}}], "),
     "relay-denied": ("DENY", "from: [{source: {notPrincipals: [cluster.local/ns/demo/sa/client]}}], "),
     "relay-http": ("ALLOW", "from: [{source: {requestPrincipals: ['*']}}], "),
+    "relay-asked-of-some": ("CUSTOM, provider: {name: asked-grpc}", "from: [{source: {notIpBlocks: [127.0.0.0/8]}}], "),
+    "relay-asked-in-vain": ("CUSTOM, provider: {name: gone-grpc}", ""),
+    "relay-asked-open": ("CUSTOM, provider: {name: gone-open}", ""),
 }
+if grpc:
+    RELAYED["relay-asked"] = ("CUSTOM, provider: {name: asked-grpc}", "")
+
+
+def authorizer():
+    """A server of Authorization.Check, and its port; null without grpcio. The client may connect, known by its
+    certificate, and nobody else."""
+    if not grpc:
+        return None, unused_port()
+    # CheckResponse.status with code 0, or 7.
+    check = grpc.unary_unary_rpc_method_handler(
+        lambda request, _: b"\x0a\x00" if b"/ns/demo/sa/client" in request else b"\x0a\x02\x08\x07")
+    service = grpc.method_handlers_generic_handler("envoy.service.auth.v3.Authorization", {"Check": check})
+    server = grpc.server(futures.ThreadPoolExecutor(4), handlers=(service,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
 
 
 class Teller:
@@ -140,6 +167,7 @@ class Edges:
         # The edge's own: where each instance listens, and the port of its service.
         self.relayed = {name: {which: unused_port() for which in SIDES} for name in RELAYED}
         self.called = {name: {which: unused_port() for which in SIDES} for name in RELAYED}
+        self.asked, self.asked_port = authorizer()
         self.tellers = {name: Teller(name) for name in ("v1", "v2", "application")}
 
     def certificates(self):
@@ -207,6 +235,10 @@ class Edges:
             if rules:
                 text += self.document("VirtualService", self.network, name,
                                       f"{{hosts: [{name}], {rules.replace('HOST', name).replace('PORT', str(port))}}}")
+        text += self.document("ServiceEntry", self.network, "asked-grpc",
+                              "{hosts: [asked-grpc], location: MESH_EXTERNAL, resolution: STATIC, ports: [{number: 80, "
+                              "name: grpc, protocol: GRPC}], endpoints: [{address: 127.0.0.1, "
+                              f"ports: {{grpc: {self.asked_port}}}}}]}}")
         for which in SIDES:
             text += self.instance(which)
         doors = ", ".join(f"'{port}'" for which in SIDES for port in self.servers[which].values())
@@ -214,7 +246,7 @@ class Edges:
         for name, (action, who) in RELAYED.items():
             ports = ", ".join(f"'{self.relayed[name][which]}'" for which in SIDES)
             rules = [f"{{{who}to: [{{operation: {{ports: [{ports}]}}}}]}}"]
-            if action == "DENY":  # what it does not deny is allowed
+            if action != "ALLOW":  # what it does not refuse is allowed
                 text += self.policy(name + "-rest", "ALLOW", [f"{{to: [{{operation: {{ports: [{ports}]}}}}]}}"])
             text += self.policy(name, action, rules)
         text += self.document("Telemetry", "telemetry.istio.io/v1", "edge",
