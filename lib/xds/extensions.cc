@@ -22,6 +22,7 @@
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
+#include "envoy/extensions/filters/network/ext_authz/v3/ext_authz.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
@@ -60,7 +61,7 @@ namespace ext = envoy::extensions;
 // and most forwarders meet few of these types. Naming a type also makes the linker keep it,
 // which otherwise drops a message that is only ever found by its name.
 const auto& known() {
-  static const std::array<const google::protobuf::Message*, 52> types = {
+  static const std::array<const google::protobuf::Message*, 53> types = {
       &envoy::config::route::v3::FilterConfig::default_instance(),
       &envoy::config::trace::v3::OpenTelemetryConfig::default_instance(),
       &ext::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
@@ -85,6 +86,7 @@ const auto& known() {
       &mesh::xds::v1::ProxyProtocol::default_instance(),
       &ext::filters::listener::tls_inspector::v3::TlsInspector::default_instance(),
       &ext::filters::network::connection_limit::v3::ConnectionLimit::default_instance(),
+      &ext::filters::network::ext_authz::v3::ExtAuthz::default_instance(),
       &ext::filters::network::http_connection_manager::v3::HttpConnectionManager::
           default_instance(),
       &ext::filters::network::local_ratelimit::v3::LocalRateLimit::default_instance(),

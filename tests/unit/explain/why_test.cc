@@ -267,7 +267,58 @@ spec:
     CHECK(why->outcome() == "FORWARDED");
     return text;
   };
-  CHECK(lines().find("  authorizer  outbound|80||web is asked over HTTP; what it") != std::string::npos);
+  CHECK(lines().find("  authorizer  outbound|80||web is asked over HTTP; what it") !=
+        std::string::npos);
   question.call.path = "/open";
   CHECK(lines().find("authorizer ") == std::string::npos);
+}
+
+TEST_CASE("why: who is asked about a connection is named", "[explain]") {
+  const auto asked = mesh_of(sample::kServices + sample::kWorkloads + R"(
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: store, namespace: demo}
+spec:
+  hosts: [store]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 6379, name: redis, protocol: TCP}]
+  workloadSelector: {labels: {app: store}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: store-1, namespace: demo}
+spec: {address: 127.0.0.1, labels: {app: store}, serviceAccount: store}
+---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec: {extensionProviders: [{name: opa, envoyExtAuthzGrpc: {service: demo/ratings, port: 81}}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: demo}
+spec:
+  selector: {matchLabels: {app: store}}
+  action: CUSTOM
+  provider: {name: opa}
+  rules: [{from: [{source: {notIpBlocks: [192.0.2.0/24]}}]}]
+)");
+  Question question = get("store");
+  question.from = "cluster.local/ns/demo/sa/web";
+  question.to = "store-1";
+  const std::string says =
+      "outbound|81||ratings.demo.svc.cluster.local is asked over gRPC, and what it says is not "
+      "known here; ";
+  question.call.source_ip = "127.0.0.9";
+  auto why = explain::why(asked, question);
+  REQUIRE(why);
+  REQUIRE(why->hops_size() == 1);
+  CHECK(why->hops(0).text().starts_with(says));
+  CHECK(why->hops(0).rules(0).action() == "CUSTOM");
+  question.call.source_ip = "192.0.2.1";
+  why = explain::why(asked, question);
+  REQUIRE(why);
+  CHECK(why->hops(0).text().find("is asked over gRPC") == std::string::npos);
 }
