@@ -308,7 +308,7 @@ std::vector<forward::admin::Number> AdsSource::numbers() const {
   counter("cluster_manager.cluster_added", clusters.added_static + clusters.added);
   counter("cluster_manager.cluster_modified", clusters.modified);
   counter("cluster_manager.cluster_removed", clusters.removed);
-  gauge("cluster_manager.warming_clusters", clusters.warming);
+  gauge("cluster_manager.warming_clusters", clusters.warming + forwarder_.warming_clusters());
   const auto& listeners = set_.counts(Type::Listener);
   counter("listener_manager.listener_added", listeners.added_static + listeners.added);
   counter("listener_manager.listener_modified", listeners.modified);

@@ -128,6 +128,7 @@ Result<void> Standalone::start(xds::Bootstrap bootstrap, std::vector<net::Inheri
       runtime_.stop("a successor serves");
     });
     MESH_TRY_VOID(takeover_->take(options_.must_take_over));
+    if (takeover_->took_over()) forwarder_.be_ready_first();
   }
   runtime_.set_drain_limit(options_.drain + std::chrono::seconds(1));
   if (!bootstrap.admin.empty()) MESH_TRY_VOID(admin_.listen(bootstrap.admin));

@@ -31,7 +31,9 @@ void AuthorizerCall::start(const authz::ExtAuthz& config, const authz::CheckRequ
   if (!config.grpc && request.head.is_connect()) return fail();
   cluster_ = cluster->cluster.get();
   make_head(request);
-  if (config.timeout > Duration::zero()) deadline_.arm(config.timeout);
+  // While the cluster gets ready nobody is slow.
+  const Duration more = cluster_->cold() ? upstream::Cluster::kColdMax : Duration::zero();
+  if (config.timeout > Duration::zero()) deadline_.arm(config.timeout + more);
   try_once();
 }
 

@@ -46,12 +46,6 @@ void AwaitedHosts::on_answer(const std::string& host, HostAnswer answer, Instant
   }
 }
 
-// Those that come meanwhile ask, and are told too.
-void AwaitedHosts::on_warming(const std::string& host) {
-  for (const Waiting& one : waiting_)
-    if (one.host == host) one.waiter->on_host_warming();
-}
-
 void AwaitedHosts::note_used(const std::string& virtual_host) {
   if (const uint64_t now = demand_->period(); std::exchange(period_, now) != now) used_.clear();
   if (used_.size() < Demand::kUsedMax && used_.insert(virtual_host).second)

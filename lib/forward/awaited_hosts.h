@@ -19,8 +19,6 @@ class HostWaiter {
  public:
   // Once, unless it was cancelled. May cancel others, and wait anew.
   virtual void on_host(HostAnswer answer) = 0;
-  // The host is there and gets ready: on_host() comes later than that of others may.
-  virtual void on_host_warming() = 0;
 
  protected:
   ~HostWaiter() = default;
@@ -45,7 +43,6 @@ class AwaitedHosts {
   void count(HostAnswer answer) { demand_->count(answer); }
 
   void on_answer(const std::string& host, HostAnswer answer, Instant now);
-  void on_warming(const std::string& host);
   // There are other hosts now: what nobody had is forgotten.
   void forget() { nobody_.clear(); }
 

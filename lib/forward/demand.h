@@ -33,9 +33,6 @@ std::string_view to_string(HostAnswer answer);
 
 class Demand {
  public:
-  // How long a request waits more where its host is there, and the host's clusters are not ready:
-  // longer than Forwarder::kWarmMax, which ends that.
-  static constexpr Duration kWarmingMax = std::chrono::seconds(6);
   static constexpr size_t kUsedMax = 10'000;
 
   struct Limits {

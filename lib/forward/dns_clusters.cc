@@ -72,21 +72,11 @@ void DnsClusters::set(const xds::Config& config) {
   ask_due();
 }
 
-bool DnsClusters::warm() const {
-  for (const auto& [name, cluster] : clusters_)
-    for (const auto& [host, state] : cluster.names)
-      if (!state.answered) return false;
-  return true;
-}
-
-void DnsClusters::stop_waiting() {
-  for (auto& [name, cluster] : clusters_)
-    for (auto& [host, state] : cluster.names) {
-      if (!state.answered)
-        log::warning("going on without the addresses of a name",
-                     {{"cluster", name}, {"name", host}});
-      state.answered = true;
-    }
+bool DnsClusters::resolved(const std::string& cluster) const {
+  const auto found = clusters_.find(cluster);
+  return found == clusters_.end() ||
+         std::all_of(found->second.names.begin(), found->second.names.end(),
+                     [](const auto& name) { return name.second.answered; });
 }
 
 DnsClusters::Assignment DnsClusters::assignment(const std::string& cluster) const {
@@ -121,12 +111,12 @@ void DnsClusters::on_answer(const std::string& cluster, const std::string& name,
   const auto host = found->second.names.find(name);
   // One that went and came again may be answered twice: no harm.
   if (host == found->second.names.end()) return;
-  const bool was_warm = warm();
+  const bool was_resolved = resolved(cluster);
   const Assignment before = found->second.assignment;
   take(found->second, name, host->second, std::move(answer));
   compose(found->second);
   ask_due();
-  if (found->second.assignment != before || was_warm != warm()) changed_();
+  if (found->second.assignment != before || was_resolved != resolved(cluster)) changed_();
 }
 
 void DnsClusters::take(Cluster& cluster, const std::string& host, Name& name,

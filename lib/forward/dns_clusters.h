@@ -1,8 +1,7 @@
 // DnsClusters: the names of STRICT_DNS and LOGICAL_DNS clusters, kept resolved.
 //
 // Each name is asked for anew by its cluster's dns_refresh_rate; after a failure
-// with a growing wait, while the addresses last known stay. A cluster that is new
-// is cold until each of its names was answered or failed once. Main thread.
+// with a growing wait, while the addresses last known stay. Main thread.
 // Source: Envoy, "Service discovery", and config.cluster.v3.Cluster.
 #pragma once
 
@@ -23,16 +22,15 @@ class DnsClusters {
  public:
   using Assignment = std::shared_ptr<const xds::ClusterLoadAssignment>;
 
-  // `changed`: an assignment is another, or everything came to be warm. Outside of set().
+  // `changed`: an assignment is another, or a cluster came to be resolved. Outside of set().
   DnsClusters(event::Loop& loop, std::function<void()> changed,
               net::Resolver::Lookup lookup = net::Resolver::system_lookup);
 
   // The clusters from now on; those that stay keep what they know.
   void set(const xds::Config& config);
 
-  bool warm() const;
-  // Those that are cold count as warm, with what they have.
-  void stop_waiting();
+  // Whether each of its names was answered or failed once; so it is with a cluster that has none.
+  bool resolved(const std::string& cluster) const;
 
   // Null for a cluster that has no names. The same pointer while nothing changed.
   Assignment assignment(const std::string& cluster) const;

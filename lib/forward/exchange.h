@@ -132,7 +132,6 @@ class Exchange final : private http::StreamHandler,
   bool await_host();
   bool goes_on_unasked(HostAnswer answer);  // false: answered
   void on_host(HostAnswer answer) override;
-  void on_host_warming() override;
   void note_use();  // of a host, where no cluster counts it
   void stop_awaiting();
   void on_await_timeout();

@@ -76,10 +76,6 @@ bool Exchange::goes_on_unasked(HostAnswer answer) {
   return false;
 }
 
-// Names are resolved and hosts checked for the first time: who waits for that is not refused
-// while it may still come.
-void Exchange::on_host_warming() { hold_.arm(Demand::kWarmingMax); }
-
 void Exchange::note_use() {
   if (!chain_->on_demand || !worker_.awaited_hosts().enabled()) return;
   if (const auto* const host = chain_->routes->find_host(head_->authority))

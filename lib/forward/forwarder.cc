@@ -11,10 +11,11 @@
 
 namespace mesh::forward {
 
-Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand)
+Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand,
+                     net::Resolver::Lookup lookup)
     : loop_(loop),
       local_(std::move(local)),
-      dns_(loop, [this] { rebuild_later(); }),
+      dns_(loop, [this] { rebuild_later(); }, std::move(lookup)),
       warm_timer_(loop, [this] { stop_warming(); }),
       rebuild_timer_(loop,
                      [this] {
@@ -25,10 +26,13 @@ Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> dem
       files_timer_(loop, [this] { look_at_files(); }),
       health_(loop,
               [this] {
-                if (cold_ && dns_.warm() && cold_clusters(*cold_, newest_).empty()) rebuild_later();
+                if (some_got_ready()) rebuild_later();
               }),
       demand_(std::move(demand)) {
   builder_.resolve_by([this](const std::string& cluster) { return dns_.assignment(cluster); });
+  builder_.wait_by([this](const upstream::ClusterSpec& next, const upstream::ClusterSpec* now) {
+    return warming_.ready(next, now, endpoints_known(next), loop_.now());
+  });
   const uint32_t count = std::clamp(local_.workers, 1U, kWorkersMax);
   for (uint32_t i = 0; i < count; ++i)
     workers_.push_back(std::make_unique<Worker>(i, *this, local_));
@@ -45,7 +49,6 @@ Forwarder::~Forwarder() {
 
 Result<void> Forwarder::apply(std::shared_ptr<const xds::Config> config) {
   const auto former = std::exchange(config_, std::move(config));
-  warmed_ = false;
   dns_.set(*config_);
   if (auto built = rebuild(); !built) {
     config_ = former;
@@ -66,43 +69,59 @@ Result<void> Forwarder::rebuild() {
   watch_files();
   MESH_TRY(auto snapshot, std::move(built));
   if (!builder_.left_out().empty()) retry_timer_.arm(kListenAgain);
-  if (!warmed_ && (!dns_.warm() || !cold_clusters(*snapshot, newest_).empty())) {
-    cold_ = std::move(snapshot);
-    health_.warm(*cold_, newest_);
-    if (!warm_timer_.armed()) warm_timer_.arm(kWarmMax);
+  warming_.keep_only(*config);
+  if (const auto next = warming_.next())
+    warm_timer_.arm(std::max(*next - loop_.now(), Duration::zero()));
+  else
+    warm_timer_.cancel();
+  if (ready_first_ && newest_ == nullptr && warming_clusters() > 0) {
+    first_ = std::move(snapshot);
+    health_.warm(*first_);
     return {};
   }
-  cold_.reset();
-  warmed_ = false;
-  warm_timer_.cancel();
+  first_.reset();
   newest_ = snapshot.get();
   for (const ListenerSpec& listener : newest_->listeners)
     if (listener.config->original_dst) own_connections_.watch();
   snapshots_.push_back({std::move(snapshot), workers_.size(), 0});
   health_.use(*newest_, config_->outlier_event_log);
   for (auto& worker : workers_) worker->apply(*newest_);
-  for (const std::string& host : std::exchange(found_, {})) answer_host(host, HostAnswer::Found);
   return {};
 }
 
+// Behind the configuration that was applied before.
 void Forwarder::answer_host(const std::string& host, HostAnswer answer) {
-  const bool warms = answer == HostAnswer::Found && cold_ != nullptr;
-  if (warms) found_.insert(host);
-  for (auto& worker : workers_)
-    warms ? worker->tell_warming(host) : worker->answer_host(host, answer);
+  for (auto& worker : workers_) worker->answer_host(host, answer);
 }
 
 void Forwarder::forget_unknown_hosts() {
   for (auto& worker : workers_) worker->forget_unknown_hosts();
 }
 
+bool Forwarder::endpoints_known(const upstream::ClusterSpec& cluster) const {
+  if (cluster.config->discovery == xds::Cluster::Discovery::Eds) return cluster.assignment != nullptr;
+  return dns_.resolved(cluster.name());
+}
+
+// A cluster is waited for no longer. Where that cannot be told by a configuration, none is.
 void Forwarder::stop_warming() {
-  dns_.stop_waiting();
-  if (cold_)
-    for (const std::string& cluster : cold_clusters(*cold_, newest_))
-      log::warning("going on before the first health check of all hosts", {{"cluster", cluster}});
-  warmed_ = true;
-  rebuild_later();
+  const auto rebuilt = rebuild();
+  if (rebuilt) return;
+  log::error("configuration refused", {{"error", rebuilt.error().text}});
+  for (auto& worker : workers_) worker->stop_warming();
+}
+
+// Of those that await their first checks.
+bool Forwarder::some_got_ready() const {
+  const Snapshot* const snapshot = first_ ? first_.get() : newest_;
+  if (snapshot == nullptr) return false;
+  const auto names = warming_.names();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    auto found = snapshot->coming.find(name);
+    if (found == snapshot->coming.end()) found = snapshot->clusters.find(name);
+    return found != snapshot->clusters.end() && endpoints_known(*found->second) &&
+           !upstream::awaits_first_check(*found->second);
+  });
 }
 
 // A listener that is closed for good is one that no configuration has.
@@ -199,6 +218,7 @@ void Forwarder::on_snapshot_in_force(size_t, const Snapshot& snapshot) {
     if (++held->in_force < workers_.size()) return;
     close_left_sockets(*held->snapshot);
     ready_ = true;
+    if (held->snapshot->holds_routes) return;  // not with all its routes
     generation_in_force_ = held->snapshot->generation;
     if (in_force_) in_force_(generation_in_force_);
   });
@@ -288,6 +308,7 @@ void Forwarder::collect(telemetry::Snapshot& into) const {
   filter::add_numbers(builder_.filters().ext_authzs(), into);
   builder_.admissions().add_numbers(into);
   if (demand_) demand_->add_numbers(into);
+  into.numbers[{"mesh_forwarder_warming_clusters", {}, true}] += warming_clusters();
   span_relay_.add_numbers(into);
   telemetry::NumberKey dropped;
   dropped.name = "mesh_forwarder_access_log_dropped_total";

@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +22,7 @@
 #include "forward/secrets.h"
 #include "forward/snapshot.h"
 #include "forward/span_relay.h"
+#include "forward/warming.h"
 #include "forward/worker.h"
 #include "telemetry/registry.h"
 #include "xds/values.h"
@@ -32,9 +32,6 @@ namespace mesh::forward {
 class Forwarder final : public Worker::Host {
  public:
   static constexpr uint32_t kWorkersMax = 64;
-  // How long a configuration waits for names that nobody has resolved yet, and for the
-  // first health checks of clusters that are new or changed.
-  static constexpr Duration kWarmMax = std::chrono::seconds(5);
   static constexpr Duration kListenAgain = std::chrono::seconds(1);
   static constexpr Duration kLookAtFiles = std::chrono::seconds(5);
   static constexpr int kLastAccepted = 4096;  // from the queue of a listener that closes
@@ -42,16 +39,21 @@ class Forwarder final : public Worker::Host {
   // Begins the workers' threads: signals are to be blocked in them only, so call
   // it on the main thread. `loop` is its loop and outlives us.
   // `demand`: who asks for hosts that requests name and the configuration does not have; null:
-  // nobody does.
-  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand = nullptr);
+  // nobody does. `lookup` resolves the names of clusters.
+  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand = nullptr,
+            net::Resolver::Lookup lookup = net::Resolver::system_lookup);
   // Ends the threads and closes what is open.
   ~Forwarder();
   Forwarder(const Forwarder&) = delete;
   Forwarder& operator=(const Forwarder&) = delete;
 
-  // Takes a configuration into use. An error names the resource, and everything
-  // stays as it was. on_in_force() tells when all workers use it.
+  // Takes a configuration into use at once: what leads to clusters that are not ready waits for
+  // these alone (Warming). An error names the resource, and everything stays as it was.
+  // on_in_force() tells when all workers use it, with all its routes.
   Result<void> apply(std::shared_ptr<const xds::Config> config);
+  // Another forwarder serves meanwhile: the first configuration is used once its clusters are
+  // ready.
+  void be_ready_first() { ready_first_ = true; }
 
   // A new identity: contexts are made anew, connections under the old one are
   // drained. Errors as apply().
@@ -63,7 +65,7 @@ class Forwarder final : public Worker::Host {
   void on_files_changed(std::function<void()> told) { files_changed_ = std::move(told); }
 
   // What became of a host that was asked for. One that is found is in the configuration last
-  // applied, and is told once that is in use; who waits is told where that has to get warm first.
+  // applied.
   void answer_host(const std::string& host, HostAnswer answer);
   // There may be other hosts: what nobody had is asked for anew.
   void forget_unknown_hosts();
@@ -124,6 +126,8 @@ class Forwarder final : public Worker::Host {
 
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
+  // Of it, clusters that are not used as they are configured, because they are not ready.
+  size_t warming_clusters() const { return warming_.names().size(); }
   const Local& local() const { return local_; }
   // A listener whose address another process has is no error for apply() from now on:
   // it is tried again until it can be bound, and named by listeners_left_out().
@@ -161,6 +165,8 @@ class Forwarder final : public Worker::Host {
   Result<void> rebuild();
   void rebuild_later();
   void stop_warming();
+  bool endpoints_known(const upstream::ClusterSpec& cluster) const;
+  bool some_got_ready() const;
   void retry_left_out();
   void watch_files();
   void look_at_files();
@@ -176,10 +182,9 @@ class Forwarder final : public Worker::Host {
   Secrets secrets_;
   SnapshotBuilder builder_;
   DnsClusters dns_;
-  // Built, and not used before the names of its clusters are resolved and their hosts
-  // were checked once; holds its sockets.
-  std::unique_ptr<const Snapshot> cold_;
-  bool warmed_ = false;  // the time for that is over
+  Warming warming_;
+  bool ready_first_ = false;
+  std::unique_ptr<const Snapshot> first_;  // not used before its clusters are ready
   event::Timer warm_timer_;
   event::Timer rebuild_timer_;
   event::Timer retry_timer_;  // of listeners that were left out
@@ -203,7 +208,6 @@ class Forwarder final : public Worker::Host {
   // A connection explains 32 KiB.
   event::MemoryTrimmer trimmer_{loop_, 16U << 20, [this] { return connections() * (32U << 10); }};
   const std::unique_ptr<Demand> demand_;  // before workers_
-  std::set<std::string> found_;           // hosts of a configuration that is not warm yet
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

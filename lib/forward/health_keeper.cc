@@ -34,25 +34,8 @@ void HealthKeeper::use(const Snapshot& snapshot, const std::string& event_log) {
     for (const upstream::EndpointSpec& e : cluster->endpoints) hosts.push_back(&e.shared->health);
     cluster->shared->outlier.set_hosts(std::move(hosts));
   }
-  checker_.use(&snapshot.clusters);
+  checker_.use(&snapshot.clusters, &snapshot.coming);
   arm();
-}
-
-void HealthKeeper::warm(const Snapshot& next, const Snapshot* now) {
-  checker_.use(now == nullptr ? nullptr : &now->clusters, &next.clusters);
-}
-
-std::vector<std::string> cold_clusters(const Snapshot& next, const Snapshot* now) {
-  std::vector<std::string> cold;
-  for (const auto& [name, cluster] : next.clusters) {
-    if (!upstream::awaits_first_check(*cluster)) continue;
-    if (now != nullptr)
-      if (const auto known = now->clusters.find(name);
-          known != now->clusters.end() && known->second->config == cluster->config)
-        continue;
-    cold.push_back(name);
-  }
-  return cold;
 }
 
 void HealthKeeper::on_ejection() {

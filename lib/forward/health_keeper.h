@@ -27,12 +27,11 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   HealthKeeper(event::Loop& loop, std::function<void()> checked);
   ~HealthKeeper();
 
-  // The configuration from now on. Before workers hear of it. `event_log`: a file for
-  // ejections and returns, or empty.
+  // The configuration from now on, and what is coming of it. Before workers hear of it.
+  // `event_log`: a file for ejections and returns, or empty.
   void use(const Snapshot& snapshot, const std::string& event_log);
-  // Checks the hosts of a configuration that is not used yet too, until the next use().
-  // `now` may be null: none is in use.
-  void warm(const Snapshot& next, const Snapshot* now);
+  // Only checks the hosts of a configuration that is not used yet, until the next use().
+  void warm(const Snapshot& next) { checker_.use(&next.clusters); }
   // A worker ejected a host, or an answer failed one at once: that is to be told, and its return to
   // be waited for.
   void on_ejection();
@@ -60,10 +59,5 @@ class HealthKeeper final : private upstream::HealthChecker::Owner {
   upstream::HealthChecker checker_;
   std::map<std::string, Kept, std::less<>> outliers_;  // clusters that have a policy
 };
-
-// The clusters of `next` that are cold: new, or configured otherwise than in `now` (null:
-// all are), with a host that no health check has looked at yet. Envoy warms a cluster so
-// before it takes it in use; hosts that come to one in use are not waited for.
-std::vector<std::string> cold_clusters(const Snapshot& next, const Snapshot* now);
 
 }  // namespace mesh::forward

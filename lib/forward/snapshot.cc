@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "forward/asked_claims.h"
 #include "forward/filter/rbac.h"
+#include "forward/held_routes.h"
 #include "forward/local_cluster.h"
 #include "route/on_demand.h"
 
@@ -49,6 +50,11 @@ Result<void> choose_metrics(const xds::Config& config, Snapshot& snapshot) {
   return {};
 }
 
+bool resolves_names(const xds::Cluster& config) {
+  return config.discovery == xds::Cluster::Discovery::StrictDns ||
+         config.discovery == xds::Cluster::Discovery::LogicalDns;
+}
+
 }  // namespace
 
 const ChainSpec* ListenerSpec::chain(const ConnectionFacts& facts) const {
@@ -77,19 +83,32 @@ const ListenerSpec* Snapshot::listener_at(const net::Address& address) const {
   return nullptr;
 }
 
+SnapshotBuilder::SnapshotBuilder() = default;
+SnapshotBuilder::~SnapshotBuilder() = default;
+
 Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config& config,
                                                                Secrets& secrets,
                                                                const Snapshot* previous) {
   auto snapshot = std::make_unique<Snapshot>();
-  snapshot->generation = config.generation;
-  if (secrets.svid() != nullptr) snapshot->principal = secrets.svid()->id().uri();
+  auto built = fill(*snapshot, config, secrets, previous);
+  held_.reset();
+  if (!built) return std::move(built).error();
+  prepared_.clear();
+  return std::unique_ptr<const Snapshot>(std::move(snapshot));
+}
+
+Result<void> SnapshotBuilder::fill(Snapshot& snapshot, const xds::Config& config, Secrets& secrets,
+                                   const Snapshot* previous) {
+  snapshot.generation = config.generation;
+  if (secrets.svid() != nullptr) snapshot.principal = secrets.svid()->id().uri();
+  bool any_cold = false;
   for (const auto& [name, value] : config.clusters) {
-    auto built = cluster(value, config, secrets, previous);
-    if (!built) return std::move(built).error();
-    snapshot->clusters[name] = *std::move(built);
+    MESH_TRY_VOID(add_cluster(value, config, secrets, previous, snapshot));
+    any_cold |= snapshot.clusters[name]->cold;
   }
+  if (any_cold && previous != nullptr) held_ = std::make_unique<HeldRoutes>(*previous, snapshot);
   left_out_.clear();
-  MESH_TRY_VOID(choose_metrics(config, *snapshot));
+  MESH_TRY_VOID(choose_metrics(config, snapshot));
   for (const auto& value : config.listeners) {
     auto built = listener(value, config, secrets);
     if (!built && tolerate_taken_ && built.error().kind == Errc::Unavailable) {
@@ -98,14 +117,14 @@ Result<std::unique_ptr<const Snapshot>> SnapshotBuilder::build(const xds::Config
     }
     if (!built) return std::move(built).error().during("listener " + value->name);
     const std::string address = built->address.to_string();
-    const bool fresh = snapshot->by_address.emplace(address, snapshot->listeners.size()).second;
+    const bool fresh = snapshot.by_address.emplace(address, snapshot.listeners.size()).second;
     if (!fresh && !value->bind_to_port)
       return Error{Errc::Invalid,
                    "listener " + value->name + ": another has the address " + address};
-    snapshot->listeners.push_back(*std::move(built));
+    snapshot.listeners.push_back(*std::move(built));
   }
-  prepared_.clear();
-  return std::unique_ptr<const Snapshot>(std::move(snapshot));
+  snapshot.holds_routes = held_ != nullptr && held_->any();
+  return {};
 }
 
 Result<void> SnapshotBuilder::prepare(const std::shared_ptr<const xds::Listener>& config,
@@ -115,25 +134,50 @@ Result<void> SnapshotBuilder::prepare(const std::shared_ptr<const xds::Listener>
   return {};
 }
 
-Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
-    const std::shared_ptr<const xds::Cluster>& config, const xds::Config& all, Secrets& secrets,
-    const Snapshot* previous) {
-  std::shared_ptr<const xds::ClusterLoadAssignment> assignment = config->load_assignment;
-  if (config->discovery == xds::Cluster::Discovery::StrictDns ||
-      config->discovery == xds::Cluster::Discovery::LogicalDns)
-    assignment = resolved_ ? resolved_(config->name) : nullptr;
-  if (config->discovery == xds::Cluster::Discovery::Eds && !assignment) {
-    const std::string& name =
-        config->eds_service_name.empty() ? config->name : config->eds_service_name;
-    if (const auto found = all.endpoints.find(name); found != all.endpoints.end())
-      assignment = found->second;
-  }
-  auto local = local_cluster_of(*config, all);
-  std::shared_ptr<const upstream::ClusterSpec> known;
+// Null where none is known.
+SnapshotBuilder::Assignment SnapshotBuilder::assignment(const xds::Cluster& config,
+                                                        const xds::Config& all) const {
+  if (resolves_names(config)) return resolved_ ? resolved_(config.name) : nullptr;
+  if (config.discovery != xds::Cluster::Discovery::Eds || config.load_assignment)
+    return config.load_assignment;
+  const auto found =
+      all.endpoints.find(config.eds_service_name.empty() ? config.name : config.eds_service_name);
+  return found == all.endpoints.end() ? nullptr : found->second;
+}
+
+Result<void> SnapshotBuilder::add_cluster(const std::shared_ptr<const xds::Cluster>& config,
+                                          const xds::Config& all, Secrets& secrets,
+                                          const Snapshot* previous, Snapshot& to) {
+  ClusterPtr now;
   if (previous != nullptr)
-    if (const auto found = previous->clusters.find(config->name);
-        found != previous->clusters.end() && found->second->config == config)
-      known = found->second;
+    if (const auto found = previous->clusters.find(config->name); found != previous->clusters.end())
+      now = found->second;
+  MESH_TRY(auto next, cluster(config, assignment(*config, all), all, secrets, now));
+  ClusterPtr& used = to.clusters[config->name];
+  if (!ready_ || ready_(*next, now.get())) {
+    used = std::move(next);
+    return {};
+  }
+  if (now == nullptr || now->cold) {
+    auto cold = std::make_shared<upstream::ClusterSpec>(*next);
+    cold->cold = true;
+    used = std::move(cold);
+    return {};
+  }
+  // As it was, with the endpoints of now: names are asked for as the new one has them.
+  auto endpoints = resolves_names(*now->config) ? now->assignment : assignment(*now->config, all);
+  if (endpoints == nullptr) endpoints = now->assignment;
+  auto kept = cluster(now->config, std::move(endpoints), all, secrets, now);
+  used = kept ? *std::move(kept) : now;
+  to.coming[config->name] = std::move(next);
+  return {};
+}
+
+Result<SnapshotBuilder::ClusterPtr> SnapshotBuilder::cluster(
+    const std::shared_ptr<const xds::Cluster>& config, Assignment assignment,
+    const xds::Config& all, Secrets& secrets, const ClusterPtr& now) {
+  auto local = local_cluster_of(*config, all);
+  const auto known = now != nullptr && now->config == config ? now : nullptr;
   std::shared_ptr<const tls::Context> tls;
   if (config->tls) {
     auto made = secrets.context(tls::Role::Client, *config->tls, all.secrets);
@@ -146,7 +190,7 @@ Result<std::shared_ptr<const upstream::ClusterSpec>> SnapshotBuilder::cluster(
       log::error("a cluster's TLS cannot be set up: connections to it fail",
                  {{"cluster", config->name}, {"error", made.error().text}});
   }
-  if (known && known->assignment == assignment && known->tls == tls &&
+  if (known && !known->cold && known->assignment == assignment && known->tls == tls &&
       same_callers(known->local, local))
     return known;
   return shared_.spec(config, std::move(assignment), std::move(tls), std::move(local));
@@ -202,6 +246,7 @@ Result<ChainSpec> SnapshotBuilder::chain(const xds::FilterChain& config,
   if (!spec.routes)
     if (const auto found = all.routes.find(config.route_config_name); found != all.routes.end())
       spec.routes = found->second;
+  if (held_ && spec.routes) spec.routes = held_->use(listener, config.name, spec.routes);
   spec.unknown = unknown_of(spec.routes.get());
   spec.on_demand = std::any_of(
       config.http_filters.begin(), config.http_filters.end(), [](const xds::HttpFilter& filter) {

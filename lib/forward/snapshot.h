@@ -79,6 +79,11 @@ class Snapshot {
   std::string principal;  // our own identity, empty while there is none
   std::vector<ListenerSpec> listeners;
   std::map<std::string, std::shared_ptr<const upstream::ClusterSpec>, std::less<>> clusters;
+  // Of clusters that were changed and are not ready, as they will be; `clusters` has them as they
+  // were.
+  std::map<std::string, std::shared_ptr<const upstream::ClusterSpec>, std::less<>> coming;
+  // Some virtual hosts are as they were: what they are now leads to a cluster that is cold.
+  bool holds_routes = false;
 
   // Of the listeners that report as destination [1], and as source [0]; null: as counted.
   std::shared_ptr<const telemetry::MetricChoices> metrics[2];
@@ -89,10 +94,14 @@ class Snapshot {
   std::map<std::string, size_t, std::less<>> by_address;  // in `listeners`
 };
 
+class HeldRoutes;
+
 // What building a snapshot draws on, and what outlives each: sockets, sinks,
 // shared upstream state. Main thread.
 class SnapshotBuilder {
  public:
+  SnapshotBuilder();
+  ~SnapshotBuilder();
   // Errors name the resource; sockets bound on the way are closed again and
   // nothing else has happened. `previous` may be null; what did not change is
   // taken from it.
@@ -108,6 +117,12 @@ class SnapshotBuilder {
   using Resolved =
       std::function<std::shared_ptr<const xds::ClusterLoadAssignment>(const std::string& cluster)>;
   void resolve_by(Resolved resolved) { resolved_ = std::move(resolved); }
+  // Whether a cluster may be used as it is configured; `now` is what is in use by its name, or
+  // null. One that may not is cold where it is new; else what is in use stays, with the endpoints
+  // of now. All may before this is called.
+  using Ready =
+      std::function<bool(const upstream::ClusterSpec& next, const upstream::ClusterSpec* now)>;
+  void wait_by(Ready ready) { ready_ = std::move(ready); }
 
   LogSinks& logs() { return sinks_; }
   const LogSinks& logs() const { return sinks_; }
@@ -128,13 +143,24 @@ class SnapshotBuilder {
                                 Secrets& secrets);
   Result<ChainSpec> chain(const xds::FilterChain& config, const std::string& listener,
                           const xds::Config& all, Secrets& secrets);
-  Result<std::shared_ptr<const upstream::ClusterSpec>> cluster(
-      const std::shared_ptr<const xds::Cluster>& config, const xds::Config& all, Secrets& secrets,
-      const Snapshot* previous);
+  using ClusterPtr = std::shared_ptr<const upstream::ClusterSpec>;
+  using Assignment = std::shared_ptr<const xds::ClusterLoadAssignment>;
+  Result<void> fill(Snapshot& snapshot, const xds::Config& config, Secrets& secrets,
+                    const Snapshot* previous);
+  Result<void> add_cluster(const std::shared_ptr<const xds::Cluster>& config,
+                           const xds::Config& all, Secrets& secrets, const Snapshot* previous,
+                           Snapshot& to);
+  // `now` may be null.
+  Result<ClusterPtr> cluster(const std::shared_ptr<const xds::Cluster>& config,
+                             Assignment assignment, const xds::Config& all, Secrets& secrets,
+                             const ClusterPtr& now);
+  Assignment assignment(const xds::Cluster& config, const xds::Config& all) const;
 
   net::ListenerSet sockets_;
   std::vector<std::shared_ptr<const net::ListenSocket>> prepared_;
   Resolved resolved_;
+  Ready ready_;
+  std::unique_ptr<HeldRoutes> held_;  // of a snapshot that is being built
   bool tolerate_taken_ = false;
   std::map<std::string, std::string> left_out_;
   LogSinks sinks_;

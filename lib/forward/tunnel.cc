@@ -42,6 +42,7 @@ Tunnel::Tunnel(Worker& worker, Connection& connection, transport::Transport& tra
 }
 
 Tunnel::~Tunnel() {
+  stop_awaiting();
   conclude();
   up_.attach(nullptr);
   attach(nullptr);
@@ -98,6 +99,7 @@ void Tunnel::connect() {
   if (ending_) return;
   View::Entry* const entry = connection_.view().find(target_->cluster);
   if (entry == nullptr) return give_up(Flag::NoClusterFound, "cluster_not_found");
+  if (entry->cluster->cold()) return await(*entry->cluster);
   ++attempts_;
   balance::PickContext context;
   context.tried = tried_;
@@ -121,6 +123,24 @@ void Tunnel::connect() {
   const upstream::TcpConnection::Client client{.source = connection_.remote_address(),
                                                .destination = connection_.local_address()};
   upstream_.start(*cluster, worker_.random(), context, &client, config_->tunnel_to);
+}
+
+void Tunnel::await(upstream::Cluster& cluster) {
+  if (!cluster.wait(*this, false)) return give_up(Flag::UpstreamOverflow, "upstream_overflow");
+  awaited_ = &cluster;
+  awaiting_ = &connection_.view();
+  awaiting_->retain();
+}
+
+void Tunnel::stop_awaiting() {
+  if (awaiting_ == nullptr) return;
+  awaited_->forget(*this);
+  std::exchange(awaiting_, nullptr)->release();
+}
+
+void Tunnel::on_cluster_ready() {
+  stop_awaiting();
+  connect();
 }
 
 void Tunnel::on_upstream_connected() {
@@ -162,6 +182,7 @@ void Tunnel::end(std::string_view why) {
   if (std::exchange(ending_, true)) return;
   conclude();
   stop_asking();
+  stop_awaiting();
   up_.attach(nullptr);
   upstream_.close();
   close(why);
@@ -187,6 +208,7 @@ void Tunnel::on_pipe_lost(upstream::PipeEnd& lost_end) {
   if (upstream_.connected()) return;
   ending_ = true;  // the client left while somebody was waited for
   stop_asking();
+  stop_awaiting();
   upstream_.close();
 }
 

@@ -28,6 +28,7 @@ class Tunnel final : public upstream::PipeEnd,
                      private upstream::PipeEnd::Owner,
                      private upstream::TcpConnection::Owner,
                      private ConnectionAuthorization::Owner,
+                     private upstream::ColdWaiter,
                      private event::Deadline::Owner,
                      private event::Loop::TurnEnd {
  public:
@@ -47,6 +48,8 @@ class Tunnel final : public upstream::PipeEnd,
 
  private:
   void connect();
+  void await(upstream::Cluster& cluster);
+  void stop_awaiting();
   telemetry::Scope& with_values(telemetry::Scope& scope,
                                 const std::vector<telemetry::TagValue>& wanted);
   void give_up(telemetry::Flags flags, std::string_view details);
@@ -64,6 +67,7 @@ class Tunnel final : public upstream::PipeEnd,
   void on_upstream_progress() override;
   void on_upstream_closed(std::string_view why) override;
   void on_ejected() override;
+  void on_cluster_ready() override;
   void on_deadline(event::Deadline&) override;
   void on_turn_end() override { connect(); }
 
@@ -75,6 +79,8 @@ class Tunnel final : public upstream::PipeEnd,
   event::Deadline deadline_;
   std::unique_ptr<ConnectionAuthorization> authorization_;  // while somebody is asked
   const xds::TcpProxy::Target* target_ = nullptr;
+  View* awaiting_ = nullptr;  // retained: the cluster that is waited for is its
+  upstream::Cluster* awaited_ = nullptr;
   telemetry::Scope* scope_ = nullptr;
   Instant start_;
   WallTime start_wall_;

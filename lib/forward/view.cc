@@ -1,5 +1,7 @@
 #include "forward/view.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/text.h"
 
@@ -7,18 +9,35 @@ namespace mesh::forward {
 
 View::View(const Snapshot& snapshot, upstream::EndpointTable& endpoints,
            telemetry::Registry& registry, const Local& local, Random& random, Owner& owner)
-    : snapshot_(snapshot), registry_(registry), local_(local), owner_(owner) {
+    : snapshot_(snapshot), registry_(registry), local_(local), random_(random), owner_(owner) {
   for (size_t side = 0; side < 2; ++side)
     if (const auto& metrics = snapshot.metrics[side]; metrics && !metrics->of_request.empty())
       tag_values_[side] = &metrics->of_request;
   clusters_.reserve(snapshot.clusters.size());
-  for (const auto& [name, spec] : snapshot.clusters)
-    clusters_[name].cluster = std::make_unique<upstream::Cluster>(spec, endpoints, random);
+  for (const auto& [name, spec] : snapshot.clusters) {
+    auto& cluster = clusters_[name].cluster;
+    cluster = std::make_unique<upstream::Cluster>(spec, endpoints, random);
+    if (cluster->cold()) cold_.push_back(cluster.get());
+  }
 }
 
 View::~View() {
   clusters_.clear();
   owner_.on_view_destroyed(snapshot_);
+}
+
+void View::warm_up(const Snapshot* now) {
+  for (upstream::Cluster* const cluster : std::exchange(cold_, {})) {
+    std::shared_ptr<const upstream::ClusterSpec> spec;
+    if (now != nullptr)
+      if (const auto found = now->clusters.find(cluster->spec().name());
+          found != now->clusters.end())
+        spec = found->second;
+    if (spec != nullptr && spec->cold)
+      cold_.push_back(cluster);
+    else
+      cluster->warm_up(std::move(spec), random_);
+  }
 }
 
 View::Entry* View::find(std::string_view cluster) {

@@ -52,6 +52,10 @@ class View {
   const Snapshot& snapshot() const { return snapshot_; }
   // Null where the configuration has no such cluster. No allocation.
   Entry* find(std::string_view cluster);
+  // Its cold clusters that are not cold in `now` are so here too, and those that are not there are
+  // cold no more: who waits for them goes on. `now` null: so it is with all. Retain the view
+  // meanwhile.
+  void warm_up(const Snapshot* now);
   // As find(), for what a route of the snapshot names; hashed for the first of requests only.
   Entry* find(const route::WeightedCluster& destination);
   telemetry::Scope& scope(Entry& entry, bool inbound);
@@ -76,8 +80,10 @@ class View {
   const Snapshot& snapshot_;
   telemetry::Registry& registry_;
   const Local& local_;
+  Random& random_;
   Owner& owner_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> clusters_;
+  std::vector<upstream::Cluster*> cold_;
   // Of the destinations asked for last, by their address.
   struct Known {
     const route::WeightedCluster* destination = nullptr;

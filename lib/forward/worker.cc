@@ -122,7 +122,23 @@ void Worker::use(const Snapshot& snapshot) {
   if (previous_ != nullptr) previous_->release();
   previous_ = former;
   if (previous_ != nullptr) previous_deadline_.arm(kPreviousKept);
+  warm_up(&snapshot);
   host_.on_snapshot_in_force(index_, snapshot);
+}
+
+// What waits in one view may end others with what it leads to.
+void Worker::warm_up(const Snapshot* now) {
+  for (size_t i = views_.size(); i-- > 0;) {
+    if (i >= views_.size()) continue;
+    View& view = *views_[i];
+    view.retain();
+    view.warm_up(now);
+    view.release();
+  }
+}
+
+void Worker::stop_warming() {
+  loop_.post([this] { warm_up(nullptr); });
 }
 
 // What waits at a listener that the new configuration lacks is served by the old one.
@@ -192,10 +208,6 @@ void Worker::answer_host(std::string host, HostAnswer answer) {
   loop_.post([this, host = std::move(host), answer] {
     awaited_hosts_.on_answer(host, answer, loop_.now());
   });
-}
-
-void Worker::tell_warming(std::string host) {
-  loop_.post([this, host = std::move(host)] { awaited_hosts_.on_warming(host); });
 }
 
 void Worker::forget_unknown_hosts() {

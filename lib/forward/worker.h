@@ -78,8 +78,9 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void adopt(std::string listener, UniqueFd fd);  // any thread
   // As Forwarder has them. Any thread.
   void answer_host(std::string host, HostAnswer answer);
-  void tell_warming(std::string host);
   void forget_unknown_hosts();
+  // Nobody waits any longer for clusters that are cold now. Any thread.
+  void stop_warming();
   // The newest facts of requests; `done` runs in the worker's thread. Any thread.
   void read_facts(size_t facts_max, std::function<void(std::vector<RequestFact>)> done);
   const telemetry::Registry& registry() const { return registry_; }
@@ -128,6 +129,7 @@ class Worker final : public Acceptor::Owner, public View::Owner, private event::
   void on_deadline(event::Deadline& deadline) override;
 
   void use(const Snapshot& snapshot);
+  void warm_up(const Snapshot* now);
   void update_acceptors(const Snapshot& snapshot);
   void accept_from_leaving(const Snapshot& next);
   bool refuses_connection() const;

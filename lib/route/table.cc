@@ -191,6 +191,7 @@ Table::~Table() = default;
 
 const std::string& Table::name() const { return index_->name; }
 const std::vector<VirtualHost>& Table::hosts() const { return index_->hosts; }
+const TableOptions& Table::options() const { return index_->options; }
 bool Table::looks_beyond_path() const { return index_->looks_beyond_path; }
 
 const VirtualHost* Table::find_host(std::string_view authority) const {

@@ -52,6 +52,7 @@ class Table {
   // what it took.
   const Route* find(const Request& request, SearchCost* cost = nullptr) const;
   const std::vector<VirtualHost>& hosts() const;
+  const TableOptions& options() const;
   // Whether a route asks for header fields, parameters or claims: what a filter can change.
   bool looks_beyond_path() const;
 

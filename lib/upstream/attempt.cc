@@ -15,7 +15,50 @@ constexpr uint16_t kNoAnswer = 0;
 constexpr uint16_t kTimeout = 1;
 }  // namespace
 
-Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr); }
+// A start that waits for its cluster.
+class Attempt::ColdStart final : public ColdWaiter {
+ public:
+  ColdStart(Attempt& attempt, Cluster& to, Random& chance, const balance::PickContext& context,
+            bool high_priority, http::BlockPool* connect_blocks)
+      : cluster(to),
+        high(high_priority),
+        attempt_(attempt),
+        random_(chance),
+        context_(context),
+        blocks_(connect_blocks) {}
+
+  void on_cluster_ready() override {
+    attempt_.stop_waiting();
+    if (blocks_ != nullptr) return attempt_.start_connect(cluster, random_, context_, *blocks_);
+    attempt_.start(cluster, random_, context_, high);
+  }
+
+  Cluster& cluster;
+  const bool high;
+
+ private:
+  Attempt& attempt_;
+  Random& random_;
+  const balance::PickContext& context_;
+  http::BlockPool* const blocks_;  // of a CONNECT that ends here; else null
+};
+
+Attempt::Attempt(event::Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
+
+Attempt::~Attempt() { MESH_CHECK(endpoint_ == nullptr && cold_ == nullptr); }
+
+void Attempt::wait(std::unique_ptr<ColdStart> start) {
+  host_ = balance::kNoHost;
+  cold_ = std::move(start);
+  if (cold_->cluster.wait(*cold_, cold_->high)) return;
+  stop_waiting();
+  owner_.on_attempt_failed(*this, {.failure = Failure::Overflow, .kind = Kind::Overflow});
+}
+
+void Attempt::stop_waiting() {
+  cold_->cluster.forget(*cold_);
+  loop_.retire(std::move(cold_));
+}
 
 void Attempt::reset() {
   MESH_CHECK(!active());
@@ -27,6 +70,8 @@ void Attempt::reset() {
 void Attempt::start_connect(Cluster& cluster, Random& random, const balance::PickContext& context,
                             http::BlockPool& blocks) {
   reset();
+  if (cluster.cold())
+    return wait(std::make_unique<ColdStart>(*this, cluster, random, context, false, &blocks));
   spec_ = &cluster.spec();
   http::StreamHandler& handler = *this;
   ConnectStream::Owner& owner = *this;
@@ -54,6 +99,8 @@ void Attempt::on_connect_failed(const AttemptFailure& failure) {
 void Attempt::start(Cluster& cluster, Random& random, const balance::PickContext& context,
                     bool high) {
   reset();
+  if (cluster.cold())
+    return wait(std::make_unique<ColdStart>(*this, cluster, random, context, high, nullptr));
   spec_ = &cluster.spec();
   host_ = cluster.pick(random, context, loop_.now());
   if (host_ == balance::kNoHost)
@@ -155,6 +202,7 @@ void Attempt::on_reset(http::ResetReason reason) {
 
 void Attempt::cancel(std::optional<uint16_t> status) {
   if (!active()) return;
+  if (cold_ != nullptr) return stop_waiting();
   if (status)
     judge(kTimeout);
   else if (!judged_ && endpoint_ != nullptr)

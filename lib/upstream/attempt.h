@@ -41,11 +41,12 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
     ~Owner() = default;
   };
 
-  Attempt(event::Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}  // outlive us
+  Attempt(event::Loop& loop, Owner& owner);  // outlive us
   ~Attempt();
 
-  // Picks a host, tried ones last, and asks for a connection. Every failure is
-  // reported, perhaps before this returns. `cluster` outlives the try.
+  // Picks a host, tried ones last, and asks for a connection; where the cluster is cold, once it
+  // is ready. Every failure is reported, perhaps before this returns. All but `high` outlive the
+  // try.
   // `high`: the route's priority is HIGH, which has limits of its own.
   void start(Cluster& cluster, Random& random, const balance::PickContext& context,
              bool high = false);
@@ -56,7 +57,7 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
                      http::BlockPool& blocks);
 
   // From start() to closed, failed, or given up.
-  bool active() const { return endpoint_ != nullptr || connect_ != nullptr; }
+  bool active() const { return endpoint_ != nullptr || connect_ != nullptr || cold_ != nullptr; }
   http::Stream* stream() { return stream_; }
   // The host last picked; kNoHost when there was none.
   balance::HostIndex host() const { return host_; }
@@ -100,6 +101,9 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
   void on_connect_failed(const AttemptFailure& failure) override;
   void on_ejected() override { owner_.on_ejected(); }
 
+  class ColdStart;
+  void wait(std::unique_ptr<ColdStart> start);
+  void stop_waiting();
   void reset();
   void judge(uint16_t status);
   void finish();
@@ -110,6 +114,7 @@ class Attempt final : private http::StreamHandler, private Waiter, private Conne
   Endpoint* endpoint_ = nullptr;  // retained while active
   Connection* connection_ = nullptr;
   std::unique_ptr<ConnectStream> connect_;  // in place of both
+  std::unique_ptr<ColdStart> cold_;         // before them: the cluster is waited for
   http::Stream* stream_ = nullptr;
   resilience::Permit permit_;
   std::string_view host_text_;

@@ -35,7 +35,21 @@ balance::Callers callers_of(const ClusterSpec& spec) {
 
 }  // namespace
 
+EndpointTable::EndpointTable(event::Loop& loop, http::BlockPool& blocks,
+                             telemetry::Registry& telemetry, Random& random, uint32_t worker)
+    : loop_(loop),
+      blocks_(blocks),
+      telemetry_(telemetry),
+      random_(random),
+      worker_(worker),
+      waiting_gauge_(&telemetry.number("mesh_forwarder_warming_requests_waiting", {}, true)) {}
+
 EndpointTable::~EndpointTable() = default;
+
+void EndpointTable::count_waiting(bool begins) {
+  waiting_ += begins ? size_t(1) : size_t(-1);
+  waiting_gauge_->set(waiting_);
+}
 
 Endpoint& EndpointTable::find(const ClusterSpec& cluster, const EndpointSpec& spec) {
   std::string key = cluster.name() + " " + spec.text;
@@ -59,13 +73,22 @@ void EndpointTable::on_unused(Endpoint& endpoint) {
 }
 
 Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random)
-    : spec_(std::move(spec)), telemetry_(table.telemetry()), seen_epoch_(spec_->shared->epoch()) {
-  counts_ = &spec_->shared->stats.of(table.worker());
+    : spec_(std::move(spec)),
+      table_(table),
+      cold_(spec_->cold),
+      counts_(&spec_->shared->stats.of(table.worker())),
+      telemetry_(table.telemetry()) {
+  take_hosts(random);
+  if (Variants::wanted(*spec_)) variants_ = std::make_unique<Variants>(spec_, table, random);
+}
+
+void Cluster::take_hosts(Random& random) {
+  seen_epoch_ = spec_->shared->epoch();
   std::vector<balance::Host> hosts;
   for (size_t i = 0; i < spec_->endpoints.size(); ++i) {
     const EndpointSpec& e = spec_->endpoints[i];
     const xds::Endpoint& config = spec_->assignment->endpoints[i];
-    Endpoint& endpoint = table.find(*spec_, e);
+    Endpoint& endpoint = table_.find(*spec_, e);
     endpoint.retain();
     endpoint.configure(spec_, i);
     endpoints_.push_back(&endpoint);
@@ -84,11 +107,53 @@ Cluster::Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, 
   balancer_ = std::make_unique<balance::Balancer>(config_of(*spec_, random.next()),
                                                   std::move(hosts), spec_->groups);
   if (spec_->local && spec_->assignment) balancer_->set_callers(callers_of(*spec_));
-  if (Variants::wanted(*spec_)) variants_ = std::make_unique<Variants>(spec_, table, random);
 }
 
 Cluster::~Cluster() {
+  MESH_CHECK(waiting_.empty());
   for (Endpoint* e : endpoints_) e->release();
+}
+
+bool Cluster::wait(ColdWaiter& waiter, bool high) {
+  MESH_CHECK(cold_);
+  const uint32_t most = spec_->limits(high).max_pending_requests;
+  if (most != UINT32_MAX)
+    waiter.pending_ = resilience::Permit::acquire(spec_->usage(high).pending, most);
+  if ((most != UINT32_MAX && !waiter.pending_) || waiting_.size() >= kColdWaitersMax) {
+    waiter.pending_.reset();
+    counts_->add(ClusterCount::RqPendingOverflow);
+    return false;
+  }
+  waiting_.push_back(&waiter);
+  table_.count_waiting(true);
+  return true;
+}
+
+void Cluster::forget(ColdWaiter& waiter) {
+  if (std::erase(waiting_, &waiter) == 0) return;
+  waiter.pending_.reset();
+  table_.count_waiting(false);
+}
+
+// Nothing was picked of a cold one, so nobody knows its hosts by their places.
+void Cluster::warm_up(std::shared_ptr<const ClusterSpec> now, Random& random) {
+  MESH_CHECK(cold_);
+  if (now == nullptr || Variants::wanted(*now) != (variants_ != nullptr)) {
+    auto same = std::make_shared<ClusterSpec>(*spec_);
+    same->cold = false;
+    now = std::move(same);
+  }
+  cold_ = false;
+  const auto former = std::exchange(spec_, std::move(now));
+  auto left = std::exchange(endpoints_, {});
+  take_hosts(random);
+  for (Endpoint* e : left) e->release();
+  if (variants_) variants_->warm_up(spec_);
+  while (!waiting_.empty()) {
+    ColdWaiter& next = *waiting_.front();
+    forget(next);
+    next.on_cluster_ready();
+  }
 }
 
 balance::HostIndex Cluster::pick(Random& random, const balance::PickContext& context, Instant now) {

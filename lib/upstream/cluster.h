@@ -24,8 +24,7 @@ class EndpointTable final : public Endpoint::Owner {
  public:
   // All outlive us.
   EndpointTable(event::Loop& loop, http::BlockPool& blocks, telemetry::Registry& telemetry,
-                Random& random, uint32_t worker)
-      : loop_(loop), blocks_(blocks), telemetry_(telemetry), random_(random), worker_(worker) {}
+                Random& random, uint32_t worker);
   ~EndpointTable();
 
   // The endpoint of that cluster and address, made where it is new.
@@ -39,6 +38,8 @@ class EndpointTable final : public Endpoint::Owner {
   OwnConnections* own_connections() override { return own_; }
   telemetry::Registry& telemetry() { return telemetry_; }
   size_t connection_count() const;
+  // Of this worker, requests and connections that wait for a cluster to get ready.
+  void count_waiting(bool begins);
 
  private:
   void on_unused(Endpoint& endpoint) override;
@@ -50,13 +51,35 @@ class EndpointTable final : public Endpoint::Owner {
   Random& random_;
   const uint32_t worker_;
   OwnConnections* own_ = nullptr;
+  telemetry::Counter* waiting_gauge_;
+  size_t waiting_ = 0;
   std::map<std::string, std::unique_ptr<Endpoint>, std::less<>> endpoints_;
 };
 
 class Variants;
 
+// A request, or a connection, that waits for a cluster to get ready. Cluster::forget() it before
+// it dies.
+class ColdWaiter {
+ public:
+  // It is ready, or is waited for no longer: pick. Once.
+  virtual void on_cluster_ready() = 0;
+
+ protected:
+  ~ColdWaiter() = default;
+
+ private:
+  friend class Cluster;
+  resilience::Permit pending_;
+};
+
 class Cluster {
  public:
+  // How long it is cold at most: whoever says so ends it.
+  static constexpr Duration kColdMax = std::chrono::seconds(5);
+  // Who waits for it in one worker.
+  static constexpr size_t kColdWaitersMax = 1000;
+
   // `table` outlives us.
   Cluster(std::shared_ptr<const ClusterSpec> spec, EndpointTable& table, Random& random);
   ~Cluster();
@@ -67,6 +90,16 @@ class Cluster {
   ClusterCounts& counts() { return *counts_; }
   const ClusterSpec& spec() const { return *spec_; }
   const std::shared_ptr<const ClusterSpec>& shared_spec() const { return spec_; }
+
+  // Its names are not resolved, or its hosts not checked, for the first time (Envoy: it is
+  // warming): wait(), and pick when that is over.
+  bool cold() const { return cold_; }
+  // False: too many wait, or are pending as its limits have it; it does not wait then.
+  bool wait(ColdWaiter& waiter, bool high);
+  void forget(ColdWaiter& waiter);
+  // It is ready as `now` has it, which is not cold; null: it went, and is used as it was. Calls
+  // all that wait, who may do anything but destroy us. Not where it is not cold.
+  void warm_up(std::shared_ptr<const ClusterSpec> now, Random& random);
 
   // Whom the next request goes to. balance::kNoHost: nobody (response flag UH).
   balance::HostIndex pick(Random& random, const balance::PickContext& context, Instant now);
@@ -90,9 +123,13 @@ class Cluster {
                                const balance::PickContext& context, Instant now);
   void refresh(Instant now);
   void export_stats();
+  void take_hosts(Random& random);
 
-  const std::shared_ptr<const ClusterSpec> spec_;
+  std::shared_ptr<const ClusterSpec> spec_;  // another one once, by warm_up()
+  EndpointTable& table_;
+  bool cold_;
   std::vector<Endpoint*> endpoints_;
+  std::vector<ColdWaiter*> waiting_;
   ClusterCounts* counts_;  // of the shared state
   std::unique_ptr<balance::Balancer> balancer_;
   telemetry::Registry& telemetry_;

@@ -108,6 +108,7 @@ struct ClusterSpec {
   // for HTTP/2 that.
   xds::UpstreamProtocol protocol = xds::UpstreamProtocol::Http1;
   bool variant = false;                       // see Variants
+  bool cold = false;                          // not ready: see Cluster::wait()
   std::vector<balance::Group> groups;         // of the assignment
   std::shared_ptr<const LocalCluster> local;  // for zone-aware routing; else null
   bool counts_shared = false;                 // bounded load: of all workers

@@ -210,10 +210,10 @@ void HealthChecker::check(const Clusters& clusters, std::set<Key>& wanted) {
   }
 }
 
-void HealthChecker::use(const Clusters* clusters, const Clusters* cold) {
+void HealthChecker::use(const Clusters* clusters, const Clusters* coming) {
   std::set<Key> wanted;
   if (clusters != nullptr) check(*clusters, wanted);
-  if (cold != nullptr) check(*cold, wanted);
+  if (coming != nullptr) check(*coming, wanted);
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     if (wanted.contains(it->first)) {
       ++it;

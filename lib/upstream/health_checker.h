@@ -44,9 +44,9 @@ class HealthChecker {
   ~HealthChecker();
 
   using Clusters = std::map<std::string, std::shared_ptr<const ClusterSpec>, std::less<>>;
-  // The clusters from now on, and those of a configuration that waits until its hosts
-  // are checked; null: none does. Not inside a call of ours.
-  void use(const Clusters* clusters, const Clusters* cold = nullptr);
+  // The clusters from now on, and those that wait until their hosts are checked; null: none
+  // does. Not inside a call of ours.
+  void use(const Clusters* clusters, const Clusters* coming = nullptr);
   // A worker may have failed a host at once: takes that over.
   void look();
 

@@ -94,6 +94,14 @@ std::shared_ptr<const ClusterSpec> Variants::make(const net::Address& destinatio
   return spec;
 }
 
+// A cluster of type ORIGINAL_DST is never cold: those there are differ by protocol alone.
+void Variants::warm_up(std::shared_ptr<const ClusterSpec> spec) {
+  spec_ = std::move(spec);
+  for (auto& [key, variant] : variants_)
+    variant->cluster.warm_up(
+        make({}, variant->cluster.spec().protocol == xds::UpstreamProtocol::Http2), random_);
+}
+
 void Variants::clean(Duration unused) {
   const Instant now = table_.loop().now();
   std::erase_if(variants_, [&](const auto& entry) {

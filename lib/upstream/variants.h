@@ -51,6 +51,9 @@ class Variants final : private event::Deadline::Owner {
   // not. Empty: there are too many destinations (OriginalHosts::kMost).
   Use find(const net::Address& destination, bool http2);
 
+  // The cluster was cold, and is ready as `spec` has it: so are its variants.
+  void warm_up(std::shared_ptr<const ClusterSpec> spec);
+
   size_t size() const { return variants_.size(); }
 
  private:
@@ -58,7 +61,7 @@ class Variants final : private event::Deadline::Owner {
   void clean(Duration unused);
   void on_deadline(event::Deadline&) override;
 
-  const std::shared_ptr<const ClusterSpec> spec_;
+  std::shared_ptr<const ClusterSpec> spec_;
   EndpointTable& table_;
   Random& random_;
   std::map<std::string, std::unique_ptr<Variant>, std::less<>> variants_;

@@ -13,9 +13,7 @@ struct Waiter final : HostWaiter {
     answers.push_back(answer);
     if (ends != nullptr) hosts->cancel(*ends);
   }
-  void on_host_warming() override { ++warmings; }
   std::vector<HostAnswer> answers;
-  int warmings = 0;
   AwaitedHosts* hosts = nullptr;
   Waiter* ends = nullptr;  // once we are answered
 };
@@ -97,16 +95,6 @@ TEST_CASE_METHOD(Fixture, "awaited hosts: who is answered may end another that w
   CHECK(b.answers.empty());
   CHECK(hosts.waiting() == 0);
   CHECK(number("mesh_forwarder_on_demand_requests_waiting") == 0);
-}
-
-TEST_CASE_METHOD(Fixture, "awaited hosts: who waits for one that gets warm is told, and waits on") {
-  CHECK_FALSE(hosts.wait(a, "reviews", now));
-  CHECK_FALSE(hosts.wait(b, "ratings", now));
-  hosts.on_warming("reviews");
-  CHECK((a.warmings == 1 && b.warmings == 0));
-  CHECK(hosts.waiting() == 2);
-  hosts.on_answer("reviews", HostAnswer::Found, now);
-  CHECK(a.answers == std::vector{HostAnswer::Found});
 }
 
 TEST_CASE_METHOD(Fixture, "awaited hosts: a virtual host that is used is told once a period") {
