@@ -12,10 +12,11 @@
 namespace mesh::forward {
 
 Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand,
-                     net::Resolver::Lookup lookup)
+                     WarmUp warm_up)
     : loop_(loop),
       local_(std::move(local)),
-      dns_(loop, [this] { rebuild_later(); }, std::move(lookup)),
+      dns_(loop, [this] { rebuild_later(); }, std::move(warm_up.lookup)),
+      warming_(warm_up.longest),
       warm_timer_(loop, [this] { stop_warming(); }),
       rebuild_timer_(loop,
                      [this] {
@@ -292,6 +293,7 @@ void Forwarder::on_drained(size_t) {
 
 void Forwarder::drain(Duration longest, std::function<void()> done) {
   drained_ = std::move(done);
+  closed_ = false;  // a later configuration opens none of them again
   for (auto& worker : workers_) worker->drain(longest);
 }
 

@@ -36,12 +36,19 @@ class Forwarder final : public Worker::Host {
   static constexpr Duration kLookAtFiles = std::chrono::seconds(5);
   static constexpr int kLastAccepted = 4096;  // from the queue of a listener that closes
 
+  // How clusters get ready.
+  struct WarmUp {
+    net::Resolver::Lookup lookup = net::Resolver::system_lookup;
+    Duration longest = upstream::Cluster::kColdMax;
+  };
+
   // Begins the workers' threads: signals are to be blocked in them only, so call
   // it on the main thread. `loop` is its loop and outlives us.
   // `demand`: who asks for hosts that requests name and the configuration does not have; null:
-  // nobody does. `lookup` resolves the names of clusters.
-  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand = nullptr,
-            net::Resolver::Lookup lookup = net::Resolver::system_lookup);
+  // nobody does.
+  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand = nullptr)
+      : Forwarder(loop, std::move(local), std::move(demand), WarmUp()) {}
+  Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand, WarmUp warm_up);
   // Ends the threads and closes what is open.
   ~Forwarder();
   Forwarder(const Forwarder&) = delete;

@@ -7,7 +7,6 @@
 
 namespace mesh::forward {
 
-using upstream::Cluster;
 using upstream::ClusterSpec;
 
 // What changes again while it is waited for gets no more time.
@@ -18,7 +17,7 @@ bool Warming::ready(const ClusterSpec& next, const ClusterSpec* now, bool known,
     return true;
   }
   const auto since = since_.try_emplace(next.name(), at).first;
-  if (at - since->second < Cluster::kColdMax) return false;
+  if (at - since->second < longest_) return false;
   log::warning("going on with a cluster that is not ready",
                {{"cluster", next.name()},
                 {"awaited", known ? "first health checks" : "endpoints"}});
@@ -33,7 +32,7 @@ void Warming::keep_only(const xds::Config& config) {
 std::optional<Instant> Warming::next() const {
   std::optional<Instant> first;
   for (const auto& [name, since] : since_)
-    if (const Instant end = since + Cluster::kColdMax; !first || end < *first) first = end;
+    if (const Instant end = since + longest_; !first || end < *first) first = end;
   return first;
 }
 

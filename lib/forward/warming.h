@@ -2,8 +2,8 @@
 //
 // A cluster that is new, or was changed, is ready when its endpoints are known (EDS has told them;
 // its names were answered, or failed, once) and each of them was checked once where it has health
-// checks; or when that has taken upstream::Cluster::kColdMax. Hosts that come to a cluster in use
-// are not waited for. Envoy: cluster warming. Main thread.
+// checks; or when that takes too long. Hosts that come to a cluster in use are not waited for.
+// Envoy: cluster warming. Main thread.
 #pragma once
 
 #include <map>
@@ -18,6 +18,8 @@ namespace mesh::forward {
 
 class Warming {
  public:
+  explicit Warming(Duration longest = upstream::Cluster::kColdMax) : longest_(longest) {}
+
   // Whether `next` may be used as it is. `now` is what is in use by its name, or null; `known`: its
   // endpoints are.
   bool ready(const upstream::ClusterSpec& next, const upstream::ClusterSpec* now, bool known,
@@ -30,6 +32,7 @@ class Warming {
   std::vector<std::string> names() const;
 
  private:
+  const Duration longest_;
   std::map<std::string, Instant, std::less<>> since_;
 };
 

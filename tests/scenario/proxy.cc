@@ -27,15 +27,16 @@ std::shared_ptr<const xds::Config> read(const support::TempDir& folder, const st
 
 uint32_t workers() { return GENERATE(from_range(std::begin(kWorkers), std::end(kWorkers))); }
 
-Proxy::Proxy(uint32_t workers) {
+Proxy::Proxy(uint32_t workers, forward::Forwarder::WarmUp warm_up) {
   forward::Local local;
   local.workers = workers;
   local.self.workload = "web-1";
-  forwarder_ = std::make_unique<forward::Forwarder>(loop_, local);
+  forwarder_ = std::make_unique<forward::Forwarder>(loop_, local, nullptr, std::move(warm_up));
   forwarder_->on_in_force([this](const std::string&) { ++in_force_; });
 }
 
-Proxy::Proxy(const std::string& bootstrap, uint32_t workers) : Proxy(workers) {
+Proxy::Proxy(const std::string& bootstrap, uint32_t workers, forward::Forwarder::WarmUp warm_up)
+    : Proxy(workers, std::move(warm_up)) {
   std::string error;
   const auto config = read(folder_, bootstrap, error);
   begin(config, error);

@@ -28,7 +28,7 @@ class Proxy {
   };
 
   // Throws where the bootstrap is refused.
-  Proxy(const std::string& bootstrap, uint32_t workers);
+  Proxy(const std::string& bootstrap, uint32_t workers, forward::Forwarder::WarmUp warm_up = {});
   // On resources that are decoded already, as one of a mesh.
   Proxy(const Config& config, const std::optional<Identity>& identity, uint32_t workers);
   ~Proxy();
@@ -45,7 +45,7 @@ class Proxy {
   uint64_t in_force() const { return in_force_; }
 
  private:
-  explicit Proxy(uint32_t workers);
+  explicit Proxy(uint32_t workers, forward::Forwarder::WarmUp warm_up = {});
   void begin(const Config& config, std::string error);
   std::string change(const std::function<Result<void>(forward::Forwarder&)>& what);
 
