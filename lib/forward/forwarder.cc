@@ -75,7 +75,8 @@ Result<void> Forwarder::rebuild() {
     warm_timer_.arm(std::max(*next - loop_.now(), Duration::zero()));
   else
     warm_timer_.cancel();
-  if (ready_first_ && newest_ == nullptr && warming_clusters() > 0) {
+  const bool serves = newest_ != nullptr && !newest_->listeners.empty();
+  if (ready_first_ && !serves && warming_clusters() > 0) {
     first_ = std::move(snapshot);
     health_.warm(*first_);
     return {};

@@ -58,8 +58,8 @@ class Forwarder final : public Worker::Host {
   // these alone (Warming). An error names the resource, and everything stays as it was.
   // on_in_force() tells when all workers use it, with all its routes.
   Result<void> apply(std::shared_ptr<const xds::Config> config);
-  // Another forwarder serves meanwhile: the first configuration is used once its clusters are
-  // ready.
+  // Another forwarder serves meanwhile: the first configuration that has listeners is used once its
+  // clusters are ready.
   void be_ready_first() { ready_first_ = true; }
 
   // A new identity: contexts are made anew, connections under the old one are
@@ -134,7 +134,7 @@ class Forwarder final : public Worker::Host {
   // The configuration last applied; null before the first.
   const Snapshot* snapshot() const { return snapshots_.empty() ? nullptr : newest_; }
   // Of it, clusters that are not used as they are configured, because they are not ready.
-  size_t warming_clusters() const { return warming_.names().size(); }
+  size_t warming_clusters() const { return warming_.size(); }
   const Local& local() const { return local_; }
   // A listener whose address another process has is no error for apply() from now on:
   // it is tried again until it can be bound, and named by listeners_left_out().

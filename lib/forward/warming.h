@@ -27,9 +27,10 @@ class Warming {
   // Of others nothing is known any more.
   void keep_only(const xds::Config& config);
 
-  // When the next of them is waited for no longer; nothing: there are none.
+  // When the first of those that are not ready is waited for no longer; nothing: there are none.
   std::optional<Instant> next() const;
   std::vector<std::string> names() const;
+  size_t size() const { return since_.size(); }
 
  private:
   const Duration longest_;

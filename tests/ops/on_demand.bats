@@ -271,14 +271,14 @@ YAML
   launch first curl -sS -m 10 --unix-socket "$dir/out.sock" http://slow/
   launch second curl -sS -m 10 --unix-socket "$dir/out.sock" http://slow/
   until_true log_says slow checked
-  until_true count_is mesh_forwarder_on_demand_requests_waiting 2
+  until_true count_is mesh_forwarder_warming_requests_waiting 2
   # Who is known goes on meanwhile; and who waits does so for longer than for discoveryd, which
   # the clock alone can tell.
   local started
   started=$(date +%s%N)
   late() { says svc-3 svc-3 && (($(date +%s%N) - started > 1200000000)); }
   until_true late
-  count_is mesh_forwarder_on_demand_requests_waiting 2
+  count_is mesh_forwarder_warming_requests_waiting 2
   touch "$dir/go"
   wait "$first" && wait "$second"
   log_says first warm

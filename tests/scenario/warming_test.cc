@@ -10,6 +10,7 @@
 #include "support/names.h"
 #include "support/tcp_peer.h"
 #include "support/wait.h"
+#include "xds/decode.h"
 
 using namespace mesh;
 using namespace mesh::scenario;
@@ -180,6 +181,37 @@ TEST_CASE("scenario: a request waits until the hosts of its cluster were checked
   slow.go = true;
   CHECK(client.read().body == "slow");
   CHECK(body(proxy, "slow") == "slow");
+}
+
+TEST_CASE("scenario: a request waits until the endpoints of its cluster are there", "[forwarder]") {
+  const uint32_t count = workers();
+  Origin a("a");
+  SlowToCheck slow("slow");
+  const support::TempDir folder;
+  const auto read = xds::read_bootstrap(folder.write(
+      "bootstrap.yaml", Mesh{.svc = a.port(),
+                             .sites = {{"slow", "slow"}},
+                             .backends = {{"slow", slow.origin.port(), "127.0.0.1",
+                                           health_checks()}}}
+                            .yaml()));
+  REQUIRE(read);
+  // As a control plane gives it: the endpoints come by themselves, and may come later.
+  auto without = std::make_shared<xds::Config>(read->config);
+  auto by_eds = std::make_shared<xds::Cluster>(*without->clusters["slow"]);
+  const auto endpoints = std::exchange(by_eds->load_assignment, nullptr);
+  by_eds->discovery = xds::Cluster::Discovery::Eds;
+  without->clusters["slow"] = by_eds;
+  auto with = std::make_shared<xds::Config>(*without);
+  with->endpoints["slow"] = endpoints;
+  Proxy proxy(Mesh{.svc = a.port()}.yaml(), count, patient());
+  REQUIRE(proxy.apply(without) == "");
+  Wire client = ask(proxy, "slow");
+  CHECK(waiting(proxy, 1));
+  REQUIRE(proxy.apply(with) == "");
+  REQUIRE(support::wait_for([&] { return slow.checks == 1; }));
+  CHECK(waiting(proxy, 1));
+  slow.go = true;
+  CHECK(client.read().body == "slow");
 }
 
 TEST_CASE("scenario: a first configuration serves at once what is ready", "[forwarder]") {
