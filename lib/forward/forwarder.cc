@@ -11,11 +11,11 @@
 
 namespace mesh::forward {
 
-Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand,
-                     WarmUp warm_up)
+Forwarder::Forwarder(event::Loop& loop, Local local, std::unique_ptr<Demand> demand, WarmUp warm_up)
     : loop_(loop),
       local_(std::move(local)),
-      dns_(loop, [this] { rebuild_later(); }, std::move(warm_up.lookup)),
+      dns_(
+          loop, [this] { rebuild_later(); }, std::move(warm_up.lookup)),
       warming_(warm_up.longest),
       warm_timer_(loop, [this] { stop_warming(); }),
       rebuild_timer_(loop,
@@ -101,7 +101,8 @@ void Forwarder::forget_unknown_hosts() {
 }
 
 bool Forwarder::endpoints_known(const upstream::ClusterSpec& cluster) const {
-  if (cluster.config->discovery == xds::Cluster::Discovery::Eds) return cluster.assignment != nullptr;
+  if (cluster.config->discovery == xds::Cluster::Discovery::Eds)
+    return cluster.assignment != nullptr;
   return dns_.resolved(cluster.name());
 }
 

@@ -32,8 +32,7 @@ class HeldRoutes {
   const Snapshot& former_;
   const Snapshot& next_;
   // What several chains share is made once.
-  std::map<std::pair<const route::Table*, const route::Table*>,
-           std::shared_ptr<const route::Table>>
+  std::map<std::pair<const route::Table*, const route::Table*>, std::shared_ptr<const route::Table>>
       made_;
   bool any_ = false;
 };

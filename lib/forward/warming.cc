@@ -18,9 +18,9 @@ bool Warming::ready(const ClusterSpec& next, const ClusterSpec* now, bool known,
   }
   const auto since = since_.try_emplace(next.name(), at).first;
   if (at - since->second < longest_) return false;
-  log::warning("going on with a cluster that is not ready",
-               {{"cluster", next.name()},
-                {"awaited", known ? "first health checks" : "endpoints"}});
+  log::warning(
+      "going on with a cluster that is not ready",
+      {{"cluster", next.name()}, {"awaited", known ? "first health checks" : "endpoints"}});
   since_.erase(since);
   return true;
 }

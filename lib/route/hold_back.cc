@@ -10,10 +10,9 @@ namespace {
 
 bool all_ready(const VirtualHost& host, const ReadyCluster& ready) {
   return std::all_of(host.routes.begin(), host.routes.end(), [&](const Route& route) {
-    return std::all_of(route.clusters.begin(), route.clusters.end(),
-                       [&](const WeightedCluster& to) {
-                         return !to.cluster_header.empty() || ready(to.cluster);
-                       });
+    return std::all_of(
+        route.clusters.begin(), route.clusters.end(),
+        [&](const WeightedCluster& to) { return !to.cluster_header.empty() || ready(to.cluster); });
   });
 }
 
@@ -35,7 +34,8 @@ std::shared_ptr<const Table> hold_back(const std::shared_ptr<const Table>& next,
   hosts.reserve(next->hosts().size());
   for (const VirtualHost& host : next->hosts()) {
     hosts.push_back(host);
-    if (const auto at = held.find(&host); at != held.end()) hosts.back().routes = at->second->routes;
+    if (const auto at = held.find(&host); at != held.end())
+      hosts.back().routes = at->second->routes;
   }
   // Limits of the whole may be passed: then nothing is held back.
   auto built = Table::build(next->name(), std::move(hosts), next->options());

@@ -97,9 +97,11 @@ std::shared_ptr<const ClusterSpec> Variants::make(const net::Address& destinatio
 // A cluster of type ORIGINAL_DST is never cold: those there are differ by protocol alone.
 void Variants::warm_up(std::shared_ptr<const ClusterSpec> spec) {
   spec_ = std::move(spec);
-  for (auto& [key, variant] : variants_)
-    variant->cluster.warm_up(
-        make({}, variant->cluster.spec().protocol == xds::UpstreamProtocol::Http2), random_);
+  for (auto& [key, variant] : variants_) {
+    Cluster& cluster = variant->cluster;
+    if (!cluster.cold()) continue;  // it was made just now, by one that went on
+    cluster.warm_up(make({}, cluster.spec().protocol == xds::UpstreamProtocol::Http2), random_);
+  }
 }
 
 void Variants::clean(Duration unused) {

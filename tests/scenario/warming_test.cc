@@ -31,8 +31,8 @@ struct Backend {
 std::string cluster(const Backend& to) {
   const bool literal = to.host == "127.0.0.1";
   return "  - name: " + to.name + "\n    type: " + (literal ? "STATIC" : "STRICT_DNS") +
-         "\n    connect_timeout: 2s" + to.more + "\n    load_assignment:\n      cluster_name: " +
-         to.name +
+         "\n    connect_timeout: 2s" + to.more +
+         "\n    load_assignment:\n      cluster_name: " + to.name +
          "\n      endpoints:\n      - lb_endpoints:\n        - endpoint: { address: { "
          "socket_address: { address: " +
          to.host + ", port_value: " + std::to_string(to.port) + " } } }\n";
@@ -168,10 +168,10 @@ TEST_CASE("scenario: a request waits until the hosts of its cluster were checked
   Origin a("a");
   SlowToCheck slow("slow");
   Proxy proxy(Mesh{.svc = a.port()}.yaml(), count, patient());
-  REQUIRE(proxy.apply(Mesh{.svc = a.port(),
-                           .sites = {{"slow", "slow"}},
-                           .backends = {{"slow", slow.origin.port(), "127.0.0.1",
-                                         health_checks() + protocol}}}
+  REQUIRE(proxy.apply(Mesh{
+              .svc = a.port(),
+              .sites = {{"slow", "slow"}},
+              .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks() + protocol}}}
                           .yaml()) == "");
   REQUIRE(support::wait_for([&] { return slow.checks == 1; }));
   Wire client = ask(proxy, "slow");
@@ -188,12 +188,12 @@ TEST_CASE("scenario: a request waits until the endpoints of its cluster are ther
   Origin a("a");
   SlowToCheck slow("slow");
   const support::TempDir folder;
-  const auto read = xds::read_bootstrap(folder.write(
-      "bootstrap.yaml", Mesh{.svc = a.port(),
-                             .sites = {{"slow", "slow"}},
-                             .backends = {{"slow", slow.origin.port(), "127.0.0.1",
-                                           health_checks()}}}
-                            .yaml()));
+  const auto read = xds::read_bootstrap(
+      folder.write("bootstrap.yaml",
+                   Mesh{.svc = a.port(),
+                        .sites = {{"slow", "slow"}},
+                        .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks()}}}
+                       .yaml()));
   REQUIRE(read);
   // As a control plane gives it: the endpoints come by themselves, and may come later.
   auto without = std::make_shared<xds::Config>(read->config);
@@ -231,8 +231,9 @@ TEST_CASE("scenario: a first configuration serves at once what is ready", "[forw
   CHECK(client.read().body == "slow");
 }
 
-TEST_CASE("scenario: a cluster that does not get ready delays nobody else, and its requests for so long",
-          "[forwarder]") {
+TEST_CASE(
+    "scenario: a cluster that does not get ready delays nobody else, and its requests for so long",
+    "[forwarder]") {
   const uint32_t count = workers();
   support::TempDir folder;
   Names names;
@@ -285,7 +286,8 @@ TEST_CASE("scenario: a route that moves to a cluster serves as before until that
   const uint32_t count = workers();
   Names names;
   Origin a("a"), b("b"), slow("slow");
-  Mesh mesh{.svc = a.port(), .sites = {{"moves", "b"}, {"goes", "b"}}, .backends = {{"b", b.port()}}};
+  Mesh mesh{
+      .svc = a.port(), .sites = {{"moves", "b"}, {"goes", "b"}}, .backends = {{"b", b.port()}}};
   Proxy proxy(mesh.yaml(), count, patient(names));
   mesh.sites = {{"moves", "slow"}, {"comes", "b"}};
   mesh.backends.push_back({"slow", slow.port(), "slow.test"});

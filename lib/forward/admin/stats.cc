@@ -70,7 +70,9 @@ std::vector<Stat> server_stats(const Forwarder& forwarder, const State& state, c
   if (snapshot == nullptr) return stats;
   add("cluster_manager", "active_clusters", snapshot->clusters.size());
   // Of a control plane's the host says it, with those that await their resources.
-  const auto said = [](const Stat& stat) { return stat.name == "cluster_manager.warming_clusters"; };
+  const auto said = [](const Stat& stat) {
+    return stat.name == "cluster_manager.warming_clusters";
+  };
   if (std::none_of(stats.begin(), stats.end(), said))
     add("cluster_manager", "warming_clusters", forwarder.warming_clusters());
   add("listener_manager", "total_listeners_active", snapshot->listeners.size());

@@ -26,7 +26,8 @@ struct Spec {
     for (const bool one : checked) {
       auto& endpoint = spec.endpoints.emplace_back();
       endpoint.shared = std::make_shared<SharedEndpoint>();
-      if (!one) endpoint.shared->check = SharedEndpoint::kFailedCheck | SharedEndpoint::kPendingCheck;
+      if (!one)
+        endpoint.shared->check = SharedEndpoint::kFailedCheck | SharedEndpoint::kPendingCheck;
     }
     spec.config = made;
     spec.assignment = assignment;

@@ -40,9 +40,7 @@ std::string leads(const Table& table, const std::string& authority) {
   return found->clusters.empty() ? "" : found->clusters.back().cluster;
 }
 
-bool ready(const std::string& cluster) {
-  return std::set<std::string>{"a", "b"}.contains(cluster);
-}
+bool ready(const std::string& cluster) { return std::set<std::string>{"a", "b"}.contains(cluster); }
 
 }  // namespace
 
@@ -77,8 +75,8 @@ TEST_CASE("hold back: other virtual hosts are as they are now", "[route]") {
       table({host("moves", {{"a"}}), host("changes", {{"a"}}), host("goes", {{"a"}})});
   auto moved = host("moves", {{"cold"}});
   moved.domains = {"moves", "also"};
-  const auto next = table({moved, host("changes", {{"b"}}), host("comes", {{"cold"}})},
-                          {.ignore_port = true});
+  const auto next =
+      table({moved, host("changes", {{"b"}}), host("comes", {{"cold"}})}, {.ignore_port = true});
   const auto held = route::hold_back(next, *former, ready);
   CHECK(leads(*held, "moves") == "a");
   CHECK(leads(*held, "also") == "a");
