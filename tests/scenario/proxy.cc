@@ -32,7 +32,10 @@ Proxy::Proxy(uint32_t workers, forward::Forwarder::WarmUp warm_up) {
   local.workers = workers;
   local.self.workload = "web-1";
   forwarder_ = std::make_unique<forward::Forwarder>(loop_, local, nullptr, std::move(warm_up));
-  forwarder_->on_in_force([this](const std::string&) { ++in_force_; });
+  forwarder_->on_in_force([this](const std::string& generation) {
+    if (!generation.empty()) generation_ = std::stoull(generation);
+    ++in_force_;
+  });
 }
 
 Proxy::Proxy(const std::string& bootstrap, uint32_t workers, forward::Forwarder::WarmUp warm_up)
@@ -53,13 +56,13 @@ Proxy::Proxy(const Config& config, const std::optional<Identity>& identity, uint
 
 void Proxy::begin(const Config& config, std::string error) {
   if (config && error.empty())
-    if (auto applied = forwarder_->apply(config); !applied) error = applied.error().text;
+    if (auto applied = forwarder_->apply(numbered(config)); !applied) error = applied.error().text;
   if (!error.empty()) {
     forwarder_.reset();
     throw std::runtime_error(error);
   }
   thread_ = std::thread([this] { loop_.run(); });
-  if (!support::wait_for([this] { return in_force_ == 1; }))
+  if (!support::wait_for([this] { return generation_ == 1; }))
     throw std::runtime_error("the configuration did not come in force");
 }
 
@@ -97,20 +100,31 @@ std::string Proxy::apply(const std::string& bootstrap) {
   return config ? apply(config) : error;
 }
 
+// What comes in force is told by its number: one that is in use already may do so anew.
+Proxy::Config Proxy::numbered(const Config& config) {
+  auto copy = std::make_shared<xds::Config>(*config);
+  copy->generation = std::to_string(++applied_);
+  return copy;
+}
+
 std::string Proxy::apply(const Config& config) {
-  return change([&](forward::Forwarder& f) { return f.apply(config); });
+  std::string error;
+  const Config next = numbered(config);
+  const uint64_t number = applied_;
+  run([&](forward::Forwarder& f) {
+    if (auto applied = f.apply(next); !applied) error = applied.error().text;
+  });
+  if (error.empty() && !support::wait_for([&] { return generation_ >= number; }))
+    error = "not in force in time";
+  return error;
 }
 
 std::string Proxy::identify(const Identity& identity) {
-  return change(
-      [&](forward::Forwarder& f) { return f.set_identity(identity.svid, identity.bundle); });
-}
-
-std::string Proxy::change(const std::function<Result<void>(forward::Forwarder&)>& what) {
   std::string error;
   const uint64_t before = in_force_;
   run([&](forward::Forwarder& f) {
-    if (auto changed = what(f); !changed) error = changed.error().text;
+    if (auto changed = f.set_identity(identity.svid, identity.bundle); !changed)
+      error = changed.error().text;
   });
   if (error.empty() && !support::wait_for([&] { return in_force_ > before; }))
     error = "not in force in time";

@@ -47,12 +47,14 @@ class Proxy {
  private:
   explicit Proxy(uint32_t workers, forward::Forwarder::WarmUp warm_up = {});
   void begin(const Config& config, std::string error);
-  std::string change(const std::function<Result<void>(forward::Forwarder&)>& what);
+  Config numbered(const Config& config);
 
   support::TempDir folder_;
   event::Loop loop_;
   std::unique_ptr<forward::Forwarder> forwarder_;
+  std::atomic<uint64_t> applied_{0};
   std::atomic<uint64_t> in_force_{0};
+  std::atomic<uint64_t> generation_{0};  // in force
   std::atomic<bool> drained_{false};
   std::thread thread_;
 };

@@ -39,7 +39,7 @@ std::string cluster(const Backend& to) {
 }
 
 // Host "H" goes to cluster C, for each {H, C} of `sites`; what has none goes to "svc".
-struct Mesh {
+struct Setup {
   uint16_t svc;
   std::vector<std::pair<std::string, std::string>> sites{};
   std::vector<Backend> backends{};
@@ -135,10 +135,10 @@ TEST_CASE("scenario: a request waits until the names of its cluster are resolved
   Names names;
   Origin a("a");
   Origin slow("slow");
-  Proxy proxy(Mesh{.svc = a.port()}.yaml(), count, patient(names));
-  REQUIRE(proxy.apply(Mesh{.svc = a.port(),
-                           .sites = {{"slow", "slow"}},
-                           .backends = {{"slow", slow.port(), "slow.test"}}}
+  Proxy proxy(Setup{.svc = a.port()}.yaml(), count, patient(names));
+  REQUIRE(proxy.apply(Setup{.svc = a.port(),
+                            .sites = {{"slow", "slow"}},
+                            .backends = {{"slow", slow.port(), "slow.test"}}}
                           .yaml()) == "");
   CHECK(warming(proxy, 1));
   Wire first = ask(proxy, "slow", "hello");
@@ -167,8 +167,8 @@ TEST_CASE("scenario: a request waits until the hosts of its cluster were checked
         use_downstream_protocol_config: { http_protocol_options: {}, http2_protocol_options: {} })");
   Origin a("a");
   SlowToCheck slow("slow");
-  Proxy proxy(Mesh{.svc = a.port()}.yaml(), count, patient());
-  REQUIRE(proxy.apply(Mesh{
+  Proxy proxy(Setup{.svc = a.port()}.yaml(), count, patient());
+  REQUIRE(proxy.apply(Setup{
               .svc = a.port(),
               .sites = {{"slow", "slow"}},
               .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks() + protocol}}}
@@ -190,9 +190,9 @@ TEST_CASE("scenario: a request waits until the endpoints of its cluster are ther
   const support::TempDir folder;
   const auto read = xds::read_bootstrap(
       folder.write("bootstrap.yaml",
-                   Mesh{.svc = a.port(),
-                        .sites = {{"slow", "slow"}},
-                        .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks()}}}
+                   Setup{.svc = a.port(),
+                         .sites = {{"slow", "slow"}},
+                         .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks()}}}
                        .yaml()));
   REQUIRE(read);
   // As a control plane gives it: the endpoints come by themselves, and may come later.
@@ -203,7 +203,7 @@ TEST_CASE("scenario: a request waits until the endpoints of its cluster are ther
   without->clusters["slow"] = by_eds;
   auto with = std::make_shared<xds::Config>(*without);
   with->endpoints["slow"] = endpoints;
-  Proxy proxy(Mesh{.svc = a.port()}.yaml(), count, patient());
+  Proxy proxy(Setup{.svc = a.port()}.yaml(), count, patient());
   REQUIRE(proxy.apply(without) == "");
   Wire client = ask(proxy, "slow");
   CHECK(waiting(proxy, 1));
@@ -219,9 +219,9 @@ TEST_CASE("scenario: a first configuration serves at once what is ready", "[forw
   Names names;
   Origin a("a");
   Origin slow("slow");
-  Proxy proxy(Mesh{.svc = a.port(),
-                   .sites = {{"slow", "slow"}},
-                   .backends = {{"slow", slow.port(), "slow.test"}}}
+  Proxy proxy(Setup{.svc = a.port(),
+                    .sites = {{"slow", "slow"}},
+                    .backends = {{"slow", slow.port(), "slow.test"}}}
                   .yaml(),
               count, patient(names));
   CHECK(body(proxy, "svc") == "a");
@@ -238,28 +238,28 @@ TEST_CASE(
   support::TempDir folder;
   Names names;
   Origin a("a"), b("b"), c("c");
-  Mesh mesh{.svc = a.port(),
-            .sites = {{"changes", "b"}, {"goes", "b"}},
-            .backends = {{"b", b.port()}},
-            .hcm = R"(
+  Setup setup{.svc = a.port(),
+              .sites = {{"changes", "b"}, {"goes", "b"}},
+              .backends = {{"b", b.port()}},
+              .hcm = R"(
           access_log:
           - name: file
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
               path: )" +
-                   folder.file("access") + R"(
+                     folder.file("access") + R"(
               log_format: { text_format_source: { inline_string: "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n" } })"};
-  Proxy proxy(mesh.yaml(), count, {.lookup = names.lookup()});
-  mesh.sites = {{"changes", "c"}, {"goes", "b"}, {"slow", "slow"}};
-  mesh.backends = {{"b", b.port()}, {"c", c.port()}, {"slow", a.port(), "never.test"}};
-  REQUIRE(proxy.apply(mesh.yaml()) == "");
+  Proxy proxy(setup.yaml(), count, {.lookup = names.lookup()});
+  setup.sites = {{"changes", "c"}, {"goes", "b"}, {"slow", "slow"}};
+  setup.backends = {{"b", b.port()}, {"c", c.port()}, {"slow", a.port(), "never.test"}};
+  REQUIRE(proxy.apply(setup.yaml()) == "");
   Wire client = ask(proxy, "slow");
   CHECK(body(proxy, "changes") == "c");
   CHECK(body(proxy, "goes") == "b");
   // A withdrawal, and another cluster that nobody answers for: it has its own time.
-  mesh.sites = {{"changes", "b"}, {"slow", "slow"}, {"slower", "slower"}};
-  mesh.backends.push_back({"slower", a.port(), "neither.test"});
-  REQUIRE(proxy.apply(mesh.yaml()) == "");
+  setup.sites = {{"changes", "b"}, {"slow", "slow"}, {"slower", "slower"}};
+  setup.backends.push_back({"slower", a.port(), "neither.test"});
+  REQUIRE(proxy.apply(setup.yaml()) == "");
   CHECK(body(proxy, "changes") == "b");
   CHECK(body(proxy, "goes") == "a");
   Wire other = ask(proxy, "slower");
@@ -286,13 +286,13 @@ TEST_CASE("scenario: a route that moves to a cluster serves as before until that
   const uint32_t count = workers();
   Names names;
   Origin a("a"), b("b"), slow("slow");
-  Mesh mesh{
+  Setup setup{
       .svc = a.port(), .sites = {{"moves", "b"}, {"goes", "b"}}, .backends = {{"b", b.port()}}};
-  Proxy proxy(mesh.yaml(), count, patient(names));
-  mesh.sites = {{"moves", "slow"}, {"comes", "b"}};
-  mesh.backends.push_back({"slow", slow.port(), "slow.test"});
+  Proxy proxy(setup.yaml(), count, patient(names));
+  setup.sites = {{"moves", "slow"}, {"comes", "b"}};
+  setup.backends.push_back({"slow", slow.port(), "slow.test"});
   std::string error = "none yet";
-  std::thread applying([&] { error = proxy.apply(mesh.yaml()); });
+  std::thread applying([&] { error = proxy.apply(setup.yaml()); });
   // All else is as the configuration says, which is not in force as a whole.
   CHECK(support::wait_for([&] { return body(proxy, "comes") == "b"; }));
   CHECK(body(proxy, "goes") == "a");
@@ -309,23 +309,23 @@ TEST_CASE("scenario: a cluster that changes serves as before until it is ready",
   const uint32_t count = workers();
   Names names;
   Origin a("a"), former("former"), fresh("fresh");
-  Mesh mesh{.svc = a.port(),
-            .sites = {{"svc-1", "one"}},
-            .backends = {{"one", former.port(), "one.test"}}};
+  Setup setup{.svc = a.port(),
+              .sites = {{"svc-1", "one"}},
+              .backends = {{"one", former.port(), "one.test"}}};
   names.answer("one.test");
-  Proxy proxy(mesh.yaml(), count, patient(names));
+  Proxy proxy(setup.yaml(), count, patient(names));
   CHECK(body(proxy, "svc-1") == "former");
-  mesh.backends = {{"one", fresh.port(), "other.test"}};
-  REQUIRE(proxy.apply(mesh.yaml()) == "");
+  setup.backends = {{"one", fresh.port(), "other.test"}};
+  REQUIRE(proxy.apply(setup.yaml()) == "");
   CHECK(warming(proxy, 1));
   for (int i = 0; i < 20; ++i) CHECK(body(proxy, "svc-1") == "former");
   CHECK(waiting(proxy, 0));
   names.answer("other.test");
   CHECK(support::wait_for([&] { return body(proxy, "svc-1") == "fresh"; }));
   // Taken away at once.
-  mesh.sites.clear();
-  mesh.backends.clear();
-  REQUIRE(proxy.apply(mesh.yaml()) == "");
+  setup.sites.clear();
+  setup.backends.clear();
+  REQUIRE(proxy.apply(setup.yaml()) == "");
   CHECK(body(proxy, "svc-1") == "a");
 }
 
@@ -333,9 +333,9 @@ TEST_CASE("scenario: who goes while a cluster gets ready is forgotten", "[forwar
   const uint32_t count = workers();
   Names names;
   Origin a("a"), slow("slow");
-  const Mesh with{.svc = a.port(),
-                  .sites = {{"slow", "slow"}},
-                  .backends = {{"slow", slow.port(), "slow.test"}}};
+  const Setup with{.svc = a.port(),
+                   .sites = {{"slow", "slow"}},
+                   .backends = {{"slow", slow.port(), "slow.test"}}};
   Proxy proxy(with.yaml(), count, patient(names));
   {
     Wire leaves = ask(proxy, "slow");
@@ -350,7 +350,7 @@ TEST_CASE("scenario: who goes while a cluster gets ready is forgotten", "[forwar
   SECTION("the cluster") {
     Wire client = ask(proxy, "slow");
     CHECK(waiting(proxy, 1));
-    REQUIRE(proxy.apply(Mesh{.svc = a.port()}.yaml()) == "");
+    REQUIRE(proxy.apply(Setup{.svc = a.port()}.yaml()) == "");
     CHECK(client.read().status == 503);
   }
   SECTION("the forwarder") {
@@ -363,9 +363,9 @@ TEST_CASE("scenario: a drain waits for requests that wait for a cluster", "[forw
   const uint32_t count = workers();
   Names names;
   Origin a("a"), slow("slow");
-  Proxy proxy(Mesh{.svc = a.port(),
-                   .sites = {{"slow", "slow"}},
-                   .backends = {{"slow", slow.port(), "slow.test"}}}
+  Proxy proxy(Setup{.svc = a.port(),
+                    .sites = {{"slow", "slow"}},
+                    .backends = {{"slow", slow.port(), "slow.test"}}}
                   .yaml(),
               count, patient(names));
   const uint16_t port = proxy.port();
@@ -418,9 +418,9 @@ TEST_CASE("scenario: a TCP connection waits until its cluster is ready", "[forwa
 TEST_CASE("scenario: so many requests wait for a cluster, and no more", "[forwarder]") {
   Names names;
   Origin a("a"), slow("slow");
-  Proxy proxy(Mesh{.svc = a.port(),
-                   .sites = {{"slow", "slow"}},
-                   .backends = {{"slow", slow.port(), "slow.test", R"(
+  Proxy proxy(Setup{.svc = a.port(),
+                    .sites = {{"slow", "slow"}},
+                    .backends = {{"slow", slow.port(), "slow.test", R"(
     circuit_breakers: { thresholds: [ { max_pending_requests: 2 } ] })"}}}
                   .yaml(),
               2, patient(names));
