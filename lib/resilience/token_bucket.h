@@ -31,14 +31,20 @@ struct TokenRate {
 
 class TokenBucket {
  public:
+  // The clocks of workers are those of their turns: one is behind another by so much. Who is
+  // must not be refused a token that the other found there; so one may come early by this, or
+  // by half the time between two where that is less. Never one more at once.
+  static constexpr int64_t kSkewMaxNs = 10'000'000;
+
   // Takes a token; false where there is none, and nothing changed.
   bool take(const TokenRate& rate, Instant now) {
     const int64_t at = now.time_since_epoch().count();
     const int64_t step = rate.step_ns();
+    const int64_t latest = at + std::min(kSkewMaxNs, step / 2);
     int64_t seen = empty_at_.load(std::memory_order_relaxed);
     for (;;) {
       const int64_t next = std::max(seen, at - rate.full_ns()) + step;
-      if (next > at) return false;
+      if (next > latest) return false;
       if (empty_at_.compare_exchange_weak(seen, next, std::memory_order_relaxed)) return true;
     }
   }
