@@ -172,7 +172,7 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
   start
   mesh apply -f <(policy a demo STRICT) >/dev/null
   cp "$dir/state/configd/history" "$dir/history"
-  mesh apply --for 2s -f <(policy a demo PERMISSIVE) >/dev/null
+  mesh apply --for 5s -f <(policy a demo PERMISSIVE) >/dev/null
   stop KILL
   cp "$dir/history" "$dir/state/configd/history"
   start
@@ -183,7 +183,7 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
 @test "what is edited by hand during a trial stays when it is taken back" {
   start
   mesh apply -f <(policy a demo STRICT) >/dev/null
-  mesh apply --for 2s -f <(policy a demo PERMISSIVE) >/dev/null
+  mesh apply --for 5s -f <(policy a demo PERMISSIVE) >/dev/null
   policy c demo3 STRICT >"$dir/config/c.yaml"
   until_true has PeerAuthentication/demo3/c
   until_true mode_is pa/demo/a STRICT
