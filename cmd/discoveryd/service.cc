@@ -95,6 +95,8 @@ Result<std::unique_ptr<Service>> Service::start(daemon::Runtime& runtime) {
     MESH_TRY_VOID(service->xds_->start());
   }
   MESH_TRY_VOID(service->start_sharing(runtime));
+  service->registry_.await_return(service->clock_.now());
+  service->arm_expiry();
   return service;
 }
 

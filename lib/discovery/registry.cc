@@ -15,6 +15,10 @@ constexpr size_t kNameMax = 253;
 constexpr size_t kPresencesMax = 100'000;
 constexpr size_t kMapMax = 64;
 constexpr size_t kTextMax = 1024;
+// Of forwarders that come back together: the longest pause between two, and so many start graces
+// for all of them.
+constexpr Duration kReturnPause = std::chrono::seconds(2);
+constexpr int kReturnGraces = 4;
 
 bool is_ip(const std::string& host) {
   in6_addr scratch;
@@ -107,13 +111,15 @@ bool Registry::remove(const Key& key) {
 }
 
 bool Registry::arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now) {
-  static_cast<void>(now);
   if (presences_.size() >= kPresencesMax && !presences_.contains(key)) return false;
   Presence& presence = presences_[key];
   bool changed = presence.absent || presence.draining != draining;
   ++presence.watches;
   presence.absent = false;
   presence.absent_at.reset();
+  if (std::exchange(presence.returning, false))
+    return_until_ = std::max(
+        return_until_, std::min(return_latest_, now + std::min(limits_.start_grace, kReturnPause)));
   presence.draining = draining;
   if (self) changed |= set_self(key, *std::move(self));
   if (changed || presence.watches == 1) ++revision_;
@@ -154,8 +160,9 @@ bool Registry::expire(Instant now) {
   bool changed = false;
   for (auto it = presences_.begin(); it != presences_.end(); ++it) {
     Presence& presence = it->second;
-    if (!presence.absent_at || *presence.absent_at > now) continue;
+    if (const auto at = absent_at(presence); !at || *at > now) continue;
     presence.absent_at.reset();
+    presence.returning = false;
     presence.absent = true;
     presence.draining = false;
     changed = true;
@@ -189,7 +196,7 @@ std::optional<Instant> Registry::next_expiry() const {
   const auto take = [&](const std::optional<Instant>& when) {
     if (when && (!next || *when < *next)) next = when;
   };
-  for (const auto& [key, presence] : presences_) take(presence.absent_at);
+  for (const auto& [key, presence] : presences_) take(absent_at(presence));
   for (const auto& [key, entry] : entries_) take(entry.until);
   return next;
 }
@@ -333,11 +340,17 @@ Result<void> Registry::restore(std::string_view bytes, Instant now) {
   for (const auto& from : saved.presences()) {
     Presence presence;
     presence.absent = from.absent();
-    if (!presence.absent) presence.absent_at = now + limits_.start_grace;
+    presence.returning = !presence.absent;
     presences_.insert_or_assign(Key{from.namespace_(), from.name()}, presence);
   }
   entries_ = std::move(entries);
+  await_return(now);
   return {};
+}
+
+void Registry::await_return(Instant now) {
+  return_until_ = now + limits_.start_grace;
+  return_latest_ = now + kReturnGraces * limits_.start_grace;
 }
 
 }  // namespace mesh::discovery

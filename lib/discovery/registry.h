@@ -9,7 +9,8 @@
 //
 // Pure: time is an argument. What must survive a restart is save()d; instances
 // that were present then stay so until the start grace is over, since their
-// forwarders need a moment to come back.
+// forwarders need a moment to come back; and while others still come back one after
+// the other, since we may be what is slow.
 #pragma once
 
 #include <map>
@@ -93,6 +94,8 @@ class Registry {
   // save() did not make: the registry is then as it was.
   std::string save(Instant now) const;
   Result<void> restore(std::string_view bytes, Instant now);
+  // Forwarders can come back from now on: the start grace begins.
+  void await_return(Instant now);
   // Changes whenever save() would: cheap to compare.
   uint64_t revision() const { return revision_; }
 
@@ -106,8 +109,12 @@ class Registry {
     size_t watches = 0;
     bool draining = false;
     bool absent = false;
-    std::optional<Instant> absent_at;  // when the grace ends
+    bool returning = false;            // was there before the restart, and is not back yet
+    std::optional<Instant> absent_at;  // when the grace ends, of one that is not returning
   };
+  std::optional<Instant> absent_at(const Presence& presence) const {
+    return presence.returning ? return_until_ : presence.absent_at;
+  }
   static Result<void> check(const Workload& workload);
   Workload as_it_is(const Key& key, const Entry& entry) const;
 
@@ -116,6 +123,8 @@ class Registry {
   std::map<Key, Entry> entries_;
   std::map<Key, Presence> presences_;
   std::map<Key, std::string> illnesses_;
+  Instant return_until_;  // of all who are returning
+  Instant return_latest_;
   uint64_t revision_ = 0;
 };
 

@@ -192,8 +192,49 @@ TEST_CASE("after a restart all are there, and have a moment to come back") {
   CHECK(after.workloads()[0].unconfirmed);
   CHECK(after.state(kKey) == State::Absent);
 
+  SECTION("the time to come back begins when it can be done") {
+    Registry late({.absence_grace = 2s, .start_grace = 30s});
+    REQUIRE(late.restore(saved, clock.now()));
+    late.await_return(clock.now() + 20s);
+    CHECK(late.next_expiry() == clock.now() + 30s);  // the lease
+    CHECK(late.expire(clock.now() + 30s));
+    CHECK(late.state(kKey) == State::Present);
+    CHECK(late.next_expiry() == clock.now() + 50s);
+  }
+
   Registry garbage({});
   CHECK(garbage.restore("\xff\xff", clock.now()).error().kind == Errc::Invalid);
+}
+
+TEST_CASE("after a restart nobody is given up while others still come back") {
+  ManualClock clock;
+  const Instant start = clock.now();
+  const auto key = [](int i) { return Registry::Key{"demo", "v" + std::to_string(i)}; };
+  Registry before({});
+  for (int i = 0; i < 100; ++i) before.arrive(key(i), {}, false, start);
+  Registry after({.absence_grace = 1s, .start_grace = 5s});
+  REQUIRE(after.restore(before.save(start), start));
+  // One a second: whoever waits for its turn stays, for four graces at most.
+  Instant now = start;
+  for (int i = 0; i < 19; ++i, now += 1s) {
+    after.arrive(key(i), {}, false, now);
+    CHECK_FALSE(after.expire(now));
+  }
+  CHECK(after.next_expiry() == start + 20s);
+  CHECK(after.expire(start + 20s));
+  CHECK(after.state(key(18)) == State::Present);
+  CHECK(after.state(key(19)) == State::Absent);
+  // Who came back and goes is away after the ordinary grace.
+  after.leave(key(0), start + 20s);
+  CHECK(after.next_expiry() == start + 21s);
+
+  // Once they stop coming, it is over after a moment.
+  Registry again({.absence_grace = 1s, .start_grace = 5s});
+  REQUIRE(again.restore(before.save(start), start));
+  again.arrive(key(0), {}, false, start + 4s);
+  CHECK(again.next_expiry() == start + 6s);
+  again.arrive(key(0), {}, false, start + 5s);  // another watch of the same
+  CHECK(again.next_expiry() == start + 6s);
 }
 
 }  // namespace
