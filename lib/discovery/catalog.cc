@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/text.h"
+#include "base/check.h"
 
 namespace mesh::discovery {
 namespace {
@@ -181,8 +181,20 @@ void Catalog::compile(Scope& scope) {
   std::stable_sort(clusters.begin(), clusters.end(), by_name);
   std::stable_sort(endpoints.begin(), endpoints.end(), by_name);
   listeners = listen(scope);
-  routes = shared(compile_routes(*model_, scope.node));
+  routes = compile_routes(scope, *built);
   scope.built = std::move(built);
+}
+
+// Out of what the units have, and into them what they have not.
+Catalog::Resources Catalog::compile_routes(const Scope& scope, const Built& built) {
+  const auto parts_of = [&](const Service& service) -> RouteParts& {
+    const auto unit = std::lower_bound(
+        built.units.begin(), built.units.end(), service.host,
+        [](const auto& one, const std::string& host) { return one->key.first < host; });
+    MESH_CHECK(unit != built.units.end() && (*unit)->key.first == service.host);
+    return (*unit)->routes;
+  };
+  return shared(discovery::compile_routes(*model_, scope.node, parts_of));
 }
 
 // Where connections are captured there are listeners of all services' ports: compiled for each set
@@ -291,9 +303,7 @@ void Catalog::set_model(std::shared_ptr<const Model> model, const Extent& extent
       it = views_.erase(it);
       continue;
     }
-    std::erase_if(view->units, [&](const auto& item) {
-      return extent.all || item.second.expired() || extent.hosts.contains(item.first.first);
-    });
+    drop(*view, extent);
     ++it;
   }
   for (auto& [key, entry] : entries_) {
@@ -303,6 +313,18 @@ void Catalog::set_model(std::shared_ptr<const Model> model, const Extent& extent
   drop_expired(scopes_);
   drop_expired(listenings_);
   drop_expired(shared_);
+}
+
+// What may be different of what the view has.
+void Catalog::drop(View& view, const Extent& extent) {
+  std::erase_if(view.units, [&](const auto& item) {
+    if (extent.all || extent.hosts.contains(item.first.first)) return true;
+    const auto unit = item.second.lock();
+    if (unit != nullptr)
+      std::erase_if(unit->routes,
+                    [&](const auto& part) { return part.second.depends_on(extent.hosts); });
+    return unit == nullptr;
+  });
 }
 
 // In place: the scopes that have the unit, and their members.

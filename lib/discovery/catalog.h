@@ -101,6 +101,7 @@ class Catalog {
     ServiceKey key;
     Resources clusters;
     Resources endpoints;
+    RouteParts routes;  // those that were asked for
     std::set<Scope*> scopes;
   };
   struct View {
@@ -144,6 +145,8 @@ class Catalog {
   std::shared_ptr<Unit> unit_of(View& view, const Service& service);
   void compile(Unit& unit, const View& view, const Service& service);
   void compile(Scope& scope);
+  Resources compile_routes(const Scope& scope, const Built& built);
+  void drop(View& view, const Extent& extent);
   Sets own_of(const Node& node);
   ResourcePtr shared(Resource resource);
   Resources shared(std::vector<Resource> resources);

@@ -62,9 +62,13 @@ void pack(const google::protobuf::Message& message, google::protobuf::Any& into)
 }
 
 Resource resource(std::string name, const google::protobuf::Message& message) {
-  auto body = std::make_shared<const std::string>(xds::serialize(message));
-  std::string version = text::to_hex(identity::sha256(*body)).substr(0, 16);
-  return {std::move(name), std::move(version), std::move(body)};
+  return resource(std::move(name), xds::serialize(message));
+}
+
+Resource resource(std::string name, std::string body) {
+  std::string version = text::to_hex(identity::sha256(body)).substr(0, 16);
+  return {std::move(name), std::move(version),
+          std::make_shared<const std::string>(std::move(body))};
 }
 
 void set(Duration duration, google::protobuf::Duration& into) {

@@ -18,6 +18,7 @@ namespace mesh::discovery {
 // Both of bytes that depend on the content alone (xds/serialize.h).
 void pack(const google::protobuf::Message& message, google::protobuf::Any& into);
 Resource resource(std::string name, const google::protobuf::Message& message);
+Resource resource(std::string name, std::string body);
 
 void set(Duration duration, google::protobuf::Duration& into);
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "discovery/compile/route_parts.h"
 #include "discovery/model.h"
 
 namespace mesh::discovery {
@@ -39,6 +40,10 @@ std::vector<Resource> compile_inbound_listeners(const Model& model, const Node& 
 // and for each host that only a VirtualService names; where it captures, PORT of each port. Those
 // of egress.h, and of gateways, "http.PORT" and "https.PORT.PORTNAME.GATEWAY.NAMESPACE".
 std::vector<Resource> compile_routes(const Model& model, const Node& node);
+// The same bytes from what is kept of services' virtual hosts, which is made where it is not
+// there or does not fit any more.
+std::vector<Resource> compile_routes(const Model& model, const Node& node,
+                                     const RoutePartsOf& kept);
 
 // "outbound|PORT|SUBSET|HOST" for each port and subset of each visible service,
 // "inbound|PORT||" for each port of the node's workload; where it captures, those of capture.h.

@@ -171,8 +171,11 @@ class Hosts {
       while (first != routes.end() && first + 1 != routes.end()) routes.RemoveLast();
       if (!routes.empty()) *config.add_virtual_hosts() = std::move(one);
     }
-    add_session_policies(model_, node_, config);
-    name_operations(model_, config);
+    const auto callable = model_.services_for(node_);
+    for (auto& host : *config.mutable_virtual_hosts()) {
+      add_session_policies(model_, node_, callable, host);
+      name_operations(model_, host);
+    }
     return resource(name, config);
   }
 

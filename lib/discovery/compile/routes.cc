@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <deque>
 #include <set>
+#include <unordered_set>
 
 #include "discovery/compile/build.h"
 #include "discovery/compile/capture.h"
@@ -11,6 +13,7 @@
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tracing.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "xds/serialize.h"
 
 namespace mesh::discovery {
 namespace {
@@ -19,6 +22,11 @@ namespace pb = envoy::config::route::v3;
 using VirtualService = Object<istio::VirtualService>;
 
 constexpr uint32_t kHttpPort = 80;
+
+// Fields of RouteConfiguration and of VirtualHost.
+constexpr uint32_t kName = 1;
+constexpr uint32_t kVirtualHosts = 2;
+constexpr uint32_t kDomains = 2;
 
 // What a route configuration is for.
 struct Scope {
@@ -30,18 +38,25 @@ struct Scope {
   std::string gateway{};  // NAMESPACE/NAME; empty: the calls of the node itself
 };
 
+// What is the same for all route configurations of a node.
+struct Caller {
+  const Model& model;
+  const Node& node;
+  std::vector<const Service*> callable{};  // services_for() it
+  RoutePartsOf parts_of{};
+};
+
 class Compiler {
  public:
-  Compiler(const Model& model, const Node& node, Scope scope)
-      : model_(model),
-        node_(node),
+  Compiler(const Caller& caller, Scope scope)
+      : caller_(caller),
+        model_(caller.model),
+        node_(caller.node),
         scope_(std::move(scope)),
         gateway_(scope_.gateway),
         port_(scope_.port) {}
 
   Resource compile() {
-    config_.set_name(scope_.name);
-    config_.mutable_validate_clusters()->set_value(false);
     const auto& services = scope_.services;
     // Hosts that are spelled out come before short forms of others.
     for (const auto* service : services)
@@ -49,9 +64,13 @@ class Compiler {
         if (may_be_http(port) && (port_ == 0 || port_ == port.number)) add_service(*service, port);
     if (scope_.own_hosts) add_bare_hosts();
     if (scope_.captured || egress_proxy(model_, node_)) add_unknown();
-    add_session_policies(model_, node_, config_);
-    name_operations(model_, config_);
-    return resource(config_.name(), config_);
+    std::string body;
+    append_field(kName, scope_.name, body);
+    body += hosts_;
+    pb::RouteConfiguration rest;
+    rest.mutable_validate_clusters()->set_value(false);
+    body += xds::serialize(rest);
+    return resource(scope_.name, std::move(body));
   }
 
   void add_routes(const VirtualService& object, uint32_t port, pb::VirtualHost& host) {
@@ -79,48 +98,101 @@ class Compiler {
   }
 
   void add_service(const Service& service, const Port& port) {
-    auto& host = *config_.add_virtual_hosts();
-    host.set_name(service.host + ":" + std::to_string(port.number));
+    const RoutePart& part = part_of(service, port.number);
     const auto http_ports = std::count_if(service.ports.begin(), service.ports.end(),
                                           [](const Port& p) { return may_be_http(p); });
     const bool bare = http_ports == 1 || port.number == kHttpPort || port_ != 0;
-    for (const auto& name : names_of(service)) add_domains(name, port.number, bare, host);
-    if (host.domains().empty()) {  // all are taken by others
-      config_.mutable_virtual_hosts()->RemoveLast();
-      return;
+    add_host(part.name, part.domains, bare, part.rest);
+  }
+
+  // Unless all of its domains are taken by others.
+  void add_host(const std::string& name, const std::vector<RoutePart::Domain>& domains, bool bare,
+                const std::string& rest) {
+    std::string host;
+    append_field(kName, name, host);
+    const size_t without = host.size();
+    for (const auto& domain : domains)
+      if ((bare || domain.with_port) && domains_.insert(domain.text).second)
+        append_field(kDomains, domain.text, host);
+    if (host.size() == without) return;
+    host += rest;
+    append_field(kVirtualHosts, host, hosts_);
+  }
+
+  // The same of one that is not kept.
+  void add_host(std::vector<RoutePart::Domain> domains, pb::VirtualHost host) {
+    const std::string name = host.name();
+    add_host(name, own_.emplace_back(std::move(domains)), true, rest_of(std::move(host)));
+  }
+
+  // What goes without saying, and then all but the name. The host has its routes.
+  std::string rest_of(pb::VirtualHost host) const {
+    add_session_policies(model_, node_, caller_.callable, host);
+    name_operations(model_, host);
+    host.clear_name();
+    return xds::serialize(host);
+  }
+
+  const RoutePart& part_of(const Service& service, uint32_t port) {
+    const auto [part, fresh] = caller_.parts_of(service).try_emplace(port);
+    if (fresh || !part->second.fits(service, caller_.callable))
+      part->second = make_part(service, port);
+    return part->second;
+  }
+
+  RoutePart make_part(const Service& service, uint32_t port) {
+    RoutePart part;
+    part.name = service.host + ":" + std::to_string(port);
+    for (const auto& name : names_of(service)) add_domains(name, port, part.domains);
+    part.addresses = service.addresses;
+    pb::VirtualHost host;
+    host.set_name(part.name);
+    leads_.clear();
+    set_routes(service, port, host);
+    part.rest = rest_of(std::move(host));
+    for (const auto* breaker : model_.circuit_breakers(service, node_.ns))
+      if (const auto& fallback = breaker->spec.fallback(); fallback.has_destination())
+        leads_.insert(model_.resolve(fallback.destination().host(), breaker->ns));
+    leads_.erase(service.host);
+    for (const auto& lead : leads_) {
+      const Service* const other = service_of(caller_.callable, lead);
+      part.leads.emplace_back(lead, other == nullptr ? std::string() : other->ns);
     }
+    return part;
+  }
+
+  void set_routes(const Service& service, uint32_t port, pb::VirtualHost& host) {
     host.set_include_request_attempt_count(true);  // as Istio
     if (const auto* policy = model_.service_policy(service, "", node_.ns);
         policy != nullptr && policy->spec.hedging().on_per_try_timeout())
       host.mutable_hedge_policy()->set_hedge_on_per_try_timeout(true);
     const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
     if (object != nullptr && !object->spec.http().empty()) {
-      add_routes(*object, port.number, host);
+      add_routes(*object, port, host);
     } else {
-      add_default(outbound_name(port.number, "", service.host), service.object, host);
+      add_default(outbound_name(port, "", service.host), service.object, host);
     }
-    set_circuit_breakers(model_, node_, service, port.number, host);
+    set_circuit_breakers(model_, node_, service, port, host);
   }
 
   // As Istio: requests to hosts that nobody has go where they were going, to the egress
   // proxy, or nowhere.
   void add_unknown() {
-    if (!domains_.insert("*").second) return;
     const bool any = allows_any(model_, node_);
-    auto& host = *config_.add_virtual_hosts();
+    pb::VirtualHost host;
     host.set_name(any ? "allow_any" : "block_all");
-    host.add_domains("*");
     host.set_include_request_attempt_count(true);
     auto& route = *host.add_routes();
     route.set_name(host.name());
     route.mutable_match()->set_prefix("/");
-    if (!any) {
+    if (any) {
+      route.mutable_route()->set_cluster(unknown_cluster(model_, node_));
+      route.mutable_route()->mutable_timeout();
+      route.mutable_route()->mutable_max_grpc_timeout();
+    } else {
       route.mutable_direct_response()->set_status(502);
-      return;
     }
-    route.mutable_route()->set_cluster(unknown_cluster(model_, node_));
-    route.mutable_route()->mutable_timeout();
-    route.mutable_route()->mutable_max_grpc_timeout();
+    add_host({{"*", false}}, std::move(host));
   }
 
   void add_bare_hosts() {
@@ -140,13 +212,12 @@ class Compiler {
       const std::string name = model_.resolve(pattern, object.ns);
       if (name.starts_with('*') || model_.find_service(name, object.ns) != nullptr) continue;
       if (node_.hosts != nullptr && !node_.hosts->contains(name)) continue;
-      auto& host = *config_.add_virtual_hosts();
+      pb::VirtualHost host;
       host.set_name(name + ":" + std::to_string(kHttpPort));
-      for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, true, host);
-      if (host.domains().empty())
-        config_.mutable_virtual_hosts()->RemoveLast();
-      else
-        add_routes(object, kHttpPort, host);
+      std::vector<RoutePart::Domain> domains;
+      for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, domains);
+      add_routes(object, kHttpPort, host);
+      add_host(std::move(domains), std::move(host));
     }
   }
 
@@ -171,13 +242,13 @@ class Compiler {
     return names;
   }
 
-  void add_domains(const std::string& name, uint32_t port, bool bare, pb::VirtualHost& host) {
+  static void add_domains(const std::string& name, uint32_t port,
+                          std::vector<RoutePart::Domain>& domains) {
     const std::string literal = name.find(':') == std::string::npos ? name : "[" + name + "]";
+    domains.push_back({literal, false});
     // Envoy's wildcard is a prefix or a suffix, never with a port behind it.
-    if (bare && domains_.insert(literal).second) host.add_domains(literal);
     if (literal.starts_with('*') && literal.size() == 1) return;
-    const std::string with_port = literal + ":" + std::to_string(port);
-    if (domains_.insert(with_port).second) host.add_domains(with_port);
+    domains.push_back({literal + ":" + std::to_string(port), true});
   }
 
   static void add_default(const std::string& cluster, const std::string& origin,
@@ -288,38 +359,49 @@ class Compiler {
   }
 
   std::string cluster_of(const istio::Destination& destination, const std::string& ns,
-                         uint32_t port) const {
+                         uint32_t port) {
+    leads_.insert(model_.resolve(destination.host(), ns));
     return destination_cluster(model_, destination, ns, port);
   }
 
+  const Caller& caller_;
   const Model& model_;
   const Node& node_;
   const Scope scope_;
   const std::string& gateway_;
   const uint32_t port_;
-  pb::RouteConfiguration config_;
-  std::set<std::string> domains_;  // of all virtual hosts: each is somebody's once
+  std::string hosts_;                               // virtual hosts, serialized
+  std::unordered_set<std::string_view> domains_;    // of them all: each is somebody's once
+  std::deque<std::vector<RoutePart::Domain>> own_;  // of those that are not kept
+  std::set<std::string> leads_;                     // hosts that the rules at hand name
 };
 
 }  // namespace
 
 void add_gateway_host_routes(const Model& model, const Node& node, const VirtualService& object,
                              uint32_t port, const std::string& gateway, pb::VirtualHost& host) {
-  Compiler(model, node, {.gateway = gateway}).add_routes(object, port, host);
+  Compiler({model, node}, {.gateway = gateway}).add_routes(object, port, host);
 }
 
 std::vector<Resource> compile_routes(const Model& model, const Node& node) {
+  std::map<const Service*, RouteParts> parts;
+  return compile_routes(model, node,
+                        [&](const Service& service) -> RouteParts& { return parts[&service]; });
+}
+
+std::vector<Resource> compile_routes(const Model& model, const Node& node,
+                                     const RoutePartsOf& kept) {
   std::vector<Resource> result;
+  const Caller caller{model, node, model.services_for(node), kept};
   const auto services = default_services(model, node);
+  const auto add = [&](Scope scope) {
+    result.push_back(Compiler(caller, std::move(scope)).compile());
+  };
   if (!node.outbound.empty() || !node.outbound_tcp.empty())
-    result.push_back(Compiler(model, node, {.services = services, .own_hosts = true}).compile());
+    add({.services = services, .own_hosts = true});
   for (auto& egress : egress_listeners(model, node))
     if (egress.http || !egress.declared)
-      result.push_back(
-          Compiler(
-              model, node,
-              {.name = egress.name, .services = std::move(egress.services), .port = egress.port})
-              .compile());
+      add({.name = egress.name, .services = std::move(egress.services), .port = egress.port});
   for (auto& one : compile_gateway_routes(model, node)) result.push_back(std::move(one));
   if (node.capture_outbound.address.empty()) return result;
   // On demand too: who is called is known only once a request came in.
@@ -329,13 +411,11 @@ std::vector<Resource> compile_routes(const Model& model, const Node& node) {
     for (const auto& port : service->ports)
       if (may_be_http(port)) ports.insert(port.number);
   for (const uint32_t port : ports)
-    result.push_back(Compiler(model, node,
-                              {.name = std::to_string(port),
-                               .services = services,
-                               .port = port,
-                               .own_hosts = port == kHttpPort,
-                               .captured = true})
-                         .compile());
+    add({.name = std::to_string(port),
+         .services = services,
+         .port = port,
+         .own_hosts = port == kHttpPort,
+         .captured = true});
   return result;
 }
 

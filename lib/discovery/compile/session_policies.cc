@@ -1,13 +1,13 @@
 #include "discovery/compile/session_policies.h"
 
 #include <charconv>
-#include <map>
 #include <optional>
 #include <set>
 
 #include "base/text.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/load_balancer.h"
+#include "discovery/compile/route_parts.h"
 #include "discovery/compile/traffic_policy.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
@@ -30,9 +30,8 @@ struct Target {
 
 class Sessions {
  public:
-  Sessions(const Model& model, const Node& node) : model_(model), node_(node) {
-    for (const auto* service : model.services_for(node)) services_[service->host] = service;
-  }
+  Sessions(const Model& model, const Node& node, const std::vector<const Service*>& callable)
+      : model_(model), node_(node), callable_(callable) {}
 
   void add(pb::Route& route) const {
     std::set<std::string> seen;
@@ -59,12 +58,12 @@ class Sessions {
   std::optional<Target> target_of(const std::string& cluster) const {
     const auto parts = text::split(cluster, '|');
     if (parts.size() != 4 || parts[0] != "outbound") return std::nullopt;
-    const auto service = services_.find(parts[3]);
+    const Service* const service = service_of(callable_, parts[3]);
     uint32_t port = 0;
     const auto [end, error] =
         std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), port);
-    if (service == services_.end() || error != std::errc{}) return std::nullopt;
-    return Target{service->second, port, std::string(parts[2])};
+    if (service == nullptr || error != std::errc{}) return std::nullopt;
+    return Target{service, port, std::string(parts[2])};
   }
 
   // Each destination's, once (Istio).
@@ -83,7 +82,7 @@ class Sessions {
 
   const Model& model_;
   const Node& node_;
-  std::map<std::string, const Service*, std::less<>> services_;
+  const std::vector<const Service*>& callable_;
 };
 
 }  // namespace
@@ -109,11 +108,11 @@ void set_session(const v1::ServicePolicy::StickySession& from, pb::Route& route)
   pack(config, (*route.mutable_typed_per_filter_config())[kSessionFilter]);
 }
 
-void add_session_policies(const Model& model, const Node& node, pb::RouteConfiguration& config) {
-  const Sessions sessions(model, node);
-  for (auto& host : *config.mutable_virtual_hosts())
-    for (auto& route : *host.mutable_routes())
-      if (route.has_route()) sessions.add(route);
+void add_session_policies(const Model& model, const Node& node,
+                          const std::vector<const Service*>& callable, pb::VirtualHost& host) {
+  const Sessions sessions(model, node, callable);
+  for (auto& route : *host.mutable_routes())
+    if (route.has_route()) sessions.add(route);
 }
 
 }  // namespace mesh::discovery

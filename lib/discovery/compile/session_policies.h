@@ -2,6 +2,8 @@
 // sessions. Inside of lib/discovery/compile only.
 #pragma once
 
+#include <vector>
+
 #include "discovery/model.h"
 #include "envoy/config/route/v3/route.pb.h"
 
@@ -11,9 +13,11 @@ namespace mesh::discovery {
 void set_session(const v1::ServicePolicy::StickySession& from,
                  envoy::config::route::v3::Route& route);
 
-// Of each route, by the clusters it names: once all routes are there.
+// Of each route, by the clusters it names: once all routes are there. `callable` are the
+// services_for() the node.
 void add_session_policies(const Model& model, const Node& node,
-                          envoy::config::route::v3::RouteConfiguration& config);
+                          const std::vector<const Service*>& callable,
+                          envoy::config::route::v3::VirtualHost& host);
 
 // The name of the filter of sticky sessions in a chain.
 inline constexpr const char* kSessionFilter = "envoy.filters.http.stateful_session";

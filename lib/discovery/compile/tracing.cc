@@ -198,14 +198,12 @@ std::string path_of(const envoy::config::route::v3::RouteMatch& match) {
 
 }  // namespace
 
-void name_operations(const Model& model, envoy::config::route::v3::RouteConfiguration& config) {
+void name_operations(const Model& model, envoy::config::route::v3::VirtualHost& host) {
   if (!anybody_takes_spans(model)) return;
-  for (auto& host : *config.mutable_virtual_hosts()) {
-    for (auto& route : *host.mutable_routes()) {
-      std::string name = destination_of(route.route().cluster());
-      if (name.empty()) name = host.name();
-      route.mutable_decorator()->set_operation(name + path_of(route.match()));
-    }
+  for (auto& route : *host.mutable_routes()) {
+    std::string name = destination_of(route.route().cluster());
+    if (name.empty()) name = host.name();
+    route.mutable_decorator()->set_operation(name + path_of(route.match()));
   }
 }
 

@@ -13,6 +13,6 @@ void add_tracing(const Model& model, const Node& node, Direction direction, Http
 
 // Names the spans of each route's requests as Istio does, HOST:PORT/PATH* by its cluster, or by
 // its virtual host; where MeshConfig has anybody who takes spans.
-void name_operations(const Model& model, envoy::config::route::v3::RouteConfiguration& config);
+void name_operations(const Model& model, envoy::config::route::v3::VirtualHost& host);
 
 }  // namespace mesh::discovery
