@@ -23,6 +23,7 @@ constexpr size_t kForwardersMax = 10'000;
 constexpr size_t kRejectionsMax = 100;
 constexpr size_t kHostBytesMax = 512;
 constexpr size_t kAskedMax = 100'000;  // hosts, of a watch
+constexpr size_t kAnswersMax = 4096;
 constexpr const char* kHostType = "type.googleapis.com/mesh.discoveryd.v1.Host";
 
 }  // namespace
@@ -401,13 +402,24 @@ void Publisher::tell_hosts(Forwarder& forwarder) {
         watcher->withdraw(name);
         continue;
       }
-      v1::Host message;
-      for (const auto& host : *hosts) message.add_services(host);
-      auto body = std::make_shared<const std::string>(message.SerializeAsString());
-      watcher->offer(name, text::to_hex(identity::sha256(*body)).substr(0, 16), body);
+      const Answer& is = answer(*hosts);
+      watcher->offer(name, is.version, is.body);
     }
     watcher->mark(model()->objects().generation);
   }
+}
+
+// After a change many are told the same again.
+const Publisher::Answer& Publisher::answer(const Hosts& services) {
+  if (answers_.size() >= kAnswersMax) answers_.clear();
+  const auto [answer, fresh] = answers_.try_emplace(services);
+  if (fresh) {
+    v1::Host message;
+    for (const auto& service : services) message.add_services(service);
+    auto body = std::make_shared<const std::string>(message.SerializeAsString());
+    answer->second = {text::to_hex(identity::sha256(*body)).substr(0, 16), std::move(body)};
+  }
+  return answer->second;
 }
 
 void Publisher::ask(Forwarder& forwarder) { catalog_.set_asked(forwarder, forwarder.asked()); }

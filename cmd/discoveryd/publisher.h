@@ -125,6 +125,12 @@ class Publisher {
   // Offers all of one type to one watch.
   void offer(Forwarder& forwarder, bus::Watcher& watcher, Type type);
   void answer_hosts(Forwarder& forwarder);
+  // What a host is answered with, by the services that it brings.
+  struct Answer {
+    std::string version;
+    std::shared_ptr<const std::string> body;
+  };
+  const Answer& answer(const discovery::Catalog::Hosts& services);
   void tell_hosts(Forwarder& forwarder);
   void ask(Forwarder& forwarder);
 
@@ -136,6 +142,7 @@ class Publisher {
   std::map<std::string, Forwarder> forwarders_;  // by node id
   std::map<bus::Watcher*, Forwarder*> by_watcher_;
   std::set<Forwarder*> changed_;
+  std::map<discovery::Catalog::Hosts, Answer> answers_;  // of late
 
  public:
   ~Publisher();
