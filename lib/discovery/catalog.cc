@@ -154,8 +154,11 @@ std::shared_ptr<Catalog::Scope> Catalog::scope_of(Entry& entry) {
   const auto [begin, end] = scopes_.equal_range(bucket);
   for (auto it = begin; it != end; ++it)
     if (auto scope = it->second.lock(); scope != nullptr && scope->chosen == chosen &&
-                                        same_but_hosts(scope->node, words, labels_matter))
+                                        same_but_hosts(scope->node, words, labels_matter)) {
+      // Those of before may choose something else by now.
+      scope->node.labels = std::move(words.labels);
       return scope;
+    }
   auto scope = std::make_shared<Scope>();
   scope->node = std::move(words);
   scope->chosen = std::move(chosen);

@@ -120,7 +120,7 @@ class Catalog {
     Resources listeners;
   };
   struct Scope {
-    Node node;           // of whoever came first, masked
+    Node node;           // of whoever came last, masked
     std::string chosen;  // by labels: Sidecar, gateways
     std::shared_ptr<View> view;
     std::shared_ptr<Listening> listening;

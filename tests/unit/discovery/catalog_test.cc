@@ -237,6 +237,30 @@ TEST_CASE("catalog: one endpoint's change is compiled once, however many have it
   for (const auto& member : members) CHECK(member.heard == 2);  // two ports
 }
 
+TEST_CASE("catalog: a Sidecar is its nodes', whoever was served alike before it came") {
+  const std::string sidecar = R"(
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: few, namespace: demo}
+spec: {workloadSelector: {labels: {app: few}}, egress: [{hosts: ["./web"]}]}
+)";
+  const std::vector<std::vector<std::string>> orders{{"few", "all"}, {"all", "few"}};
+  for (const auto& names : orders) {
+    auto model = build(sample::kAll);
+    Catalog catalog;
+    catalog.set_model(model, {.all = true});
+    std::vector<Member> members(names.size());
+    for (size_t i = 0; i < names.size(); ++i) catalog.set(members[i], sample::node(names[i]));
+    for (const auto& yaml : {sample::kAll + sidecar, sample::kAll}) {
+      model = build(yaml);
+      catalog.set_model(model, {.all = true});
+      for (size_t i = 0; i < names.size(); ++i)
+        CHECK(members[i].held == compiled(*model, sample::node(names[i])));
+    }
+  }
+}
+
 TEST_CASE("catalog: on demand a member has what it asked for and what that leads to") {
   auto model = build(sample::kAll + kSlow);
   Catalog catalog;

@@ -43,7 +43,7 @@ const std::vector<Choices> kObjects{
      "b",
      "demo",
      {entry("b", kOther), entry("b", kHttp), entry("b", kOther + ", " + kHttp),
-      entry("b", kOther, ", exportTo: [\".\"]"), entry("B2.example.org", kHttp)}},
+      entry("b", kOther, ", exportTo: [\".\"]"), entry("b2.example.org", kHttp)}},
     {kEntry,
      "c",
      "demo",
