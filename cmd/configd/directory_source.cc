@@ -83,8 +83,11 @@ Result<void> DirectorySource::perform(const std::vector<config::FileEdit>& edits
 
 void DirectorySource::edit(const config::Reading& from, const config::ObjectSet& to, Done done) {
   if (auto written = write(from, to); !written) return done(std::move(written).error());
-  // What is committed is what the files say, with their places.
-  auto after = read();
+  // What is committed is what the files say, with their places. Whatever else has become of
+  // others is a change after this.
+  std::vector<std::string> edited;
+  for (const config::FileEdit& edit : undo_) edited.push_back(edit.file);
+  auto after = reader_.read_again(edited);
   if (after && after->errors.empty() && config::diff(after->set, to).empty())
     return done(std::move(after));
   undo();

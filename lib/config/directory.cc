@@ -1,9 +1,12 @@
 #include "config/directory.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <cerrno>
+#include <memory>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -11,8 +14,6 @@
 
 namespace mesh::config {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Clocks of file systems are coarse, and some count in seconds.
 constexpr time_t kSettledSeconds = 3;
@@ -22,23 +23,31 @@ bool is_ours(const std::string& name) {
   return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
 }
 
-Result<std::vector<std::string>> list(const std::string& path) {
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+Result<Directory> open_directory(const std::string& path) {
+  Directory directory(::opendir(path.c_str()));
+  if (directory != nullptr) return directory;
+  const int error = errno;
+  return Error{error == ENOENT ? Errc::NotFound : Errc::System,
+               path + ": " + std::generic_category().message(error)};
+}
+
+// Of what may be files, in the order of their names.
+Result<std::vector<std::string>> list(DIR* directory, const std::string& path) {
   std::vector<std::string> names;
-  std::error_code error;
-  fs::directory_iterator it(path, error);
-  for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    std::error_code ignored;
-    if (!is_ours(name) || it->is_directory(ignored)) continue;
+  for (errno = 0; const dirent* const entry = ::readdir(directory); errno = 0) {
+    std::string name = entry->d_name;
+    if (entry->d_type == DT_DIR || !is_ours(name)) continue;
     if (names.size() == kDirectoryFilesMax)
       return Error{Errc::TooBig,
                    path + ": more than " + std::to_string(kDirectoryFilesMax) + " files"};
-    names.push_back(name);
+    names.push_back(std::move(name));
   }
-  if (error) {
-    const bool missing = error == std::errc::no_such_file_or_directory;
-    return Error{missing ? Errc::NotFound : Errc::System, path + ": " + error.message()};
-  }
+  if (errno != 0) return errno_error("read " + path);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -53,14 +62,14 @@ bool DirectoryReader::Stamp::operator==(const Stamp& other) const {
          same(modified, other.modified) && same(changed, other.changed);
 }
 
-// Null where the file went away.
-Result<Text> DirectoryReader::text_of(const std::string& name) {
-  const std::string file = path_ + "/" + name;
+// False where there is no such file, or not any more.
+Result<bool> DirectoryReader::look(int directory, const std::string& name, Seen& seen) const {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   struct stat status {};
   Stamp stamp;
-  if (::stat(file.c_str(), &status) == 0) {
+  if (::fstatat(directory, name.c_str(), &status, 0) == 0) {
+    if (S_ISDIR(status.st_mode)) return false;
     stamp = {.device = status.st_dev,
              .inode = status.st_ino,
              .size = status.st_size,
@@ -68,35 +77,67 @@ Result<Text> DirectoryReader::text_of(const std::string& name) {
              .changed = status.st_ctim};
     if (now.tv_sec - status.st_ctim.tv_sec < kSettledSeconds) stamp.size = -1;
   }
-  Seen& seen = seen_[name];
-  if (seen.text != nullptr && seen.stamp == stamp) return seen.text;
-  auto text = file::read(file, Limits{}.bytes_max);
+  if (seen.text != nullptr && seen.stamp == stamp) return true;
+  auto text = file::read(path_ + "/" + name, Limits{}.bytes_max);
   if (!text) {
-    seen_.erase(name);
-    if (text.error().kind == Errc::NotFound) return Text();
+    if (text.error().kind == Errc::NotFound) return false;
     return std::move(text).error();
   }
   seen.stamp = stamp;
   if (seen.text == nullptr || *seen.text != *text)
     seen.text = std::make_shared<const std::string>(*std::move(text));
-  return seen.text;
+  return true;
 }
 
 Result<Reading> DirectoryReader::read() {
-  MESH_TRY(const auto names, list(path_));
+  whole_ = false;
+  MESH_TRY(const Directory directory, open_directory(path_));
+  MESH_TRY(const auto names, list(directory.get(), path_));
+  auto seen = seen_.begin();
+  for (const std::string& name : names) {
+    while (seen != seen_.end() && seen->first < name) seen = seen_.erase(seen);
+    if (seen == seen_.end() || seen->first != name) seen = seen_.emplace_hint(seen, name, Seen{});
+    auto there = look(::dirfd(directory.get()), name, seen->second);
+    if (there && *there) {
+      ++seen;
+      continue;
+    }
+    seen = seen_.erase(seen);
+    if (!there) return std::move(there).error();
+  }
+  seen_.erase(seen, seen_.end());
+  whole_ = true;
+  return reading();
+}
+
+Result<Reading> DirectoryReader::read_again(const std::vector<std::string>& names) {
+  if (!whole_) return read();
+  MESH_TRY(const Directory directory, open_directory(path_));
+  for (const std::string& name : names) {
+    if (!is_ours(name)) continue;
+    auto there = look(::dirfd(directory.get()), name, seen_[name]);
+    if (there && *there) continue;
+    seen_.erase(name);
+    if (there) continue;
+    whole_ = false;
+    return std::move(there).error();
+  }
+  return reading();
+}
+
+Result<Reading> DirectoryReader::reading() {
+  if (seen_.size() > kDirectoryFilesMax)
+    return Error{Errc::TooBig,
+                 path_ + ": more than " + std::to_string(kDirectoryFilesMax) + " files"};
   std::map<std::string, Text> texts;
   size_t bytes = 0;
-  for (const std::string& name : names) {
-    MESH_TRY(Text text, text_of(name));
-    // A file that went away meanwhile is a file that is not there.
-    if (text == nullptr) continue;
-    bytes += text->size();
+  for (const auto& [name, seen] : seen_) {
+    bytes += seen.text->size();
     if (bytes > kDirectoryBytesMax)
       return Error{Errc::TooBig, path_ + ": over " + std::to_string(kDirectoryBytesMax) + " bytes"};
-    texts.emplace_hint(texts.end(), name, std::move(text));
+    texts.emplace_hint(texts.end(), name, seen.text);
   }
-  std::erase_if(seen_, [&](const auto& entry) { return !texts.contains(entry.first); });
-  return files_.read(texts);
+  return files_.read(std::move(texts));
 }
 
 Result<Reading> read_directory(const std::string& path, bool together) {

@@ -33,6 +33,8 @@ class DirectoryReader {
 
   // As read_directory(path, false).
   Result<Reading> read();
+  // The same, where of what read() gave last these files alone may be other ones.
+  Result<Reading> read_again(const std::vector<std::string>& names);
 
  private:
   // What a file is known by. Of one that was changed just before it was read, nothing is:
@@ -49,10 +51,12 @@ class DirectoryReader {
     Stamp stamp;
     Text text;
   };
-  Result<Text> text_of(const std::string& name);
+  Result<bool> look(int directory, const std::string& name, Seen& seen) const;
+  Result<Reading> reading();
 
   const std::string path_;
   std::map<std::string, Seen> seen_;
+  bool whole_ = false;  // all of the directory is in `seen_`
   Files files_;
 };
 

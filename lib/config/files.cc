@@ -19,38 +19,36 @@ void add_lines(Reading& reading, const Problems& problems) {
 
 }  // namespace
 
-Reading Files::read(const std::map<std::string, Text>& texts) {
-  std::vector<File*> changed;
-  for (auto file = files_.begin(); file != files_.end();) {
-    const auto now = texts.find(file->first);
-    const bool gone = now == texts.end();
-    if (!gone && (now->second == file->second.text || *now->second == *file->second.text)) {
-      ++file;
-      continue;
-    }
-    for (const ObjectRef& object : file->second.objects) set_.remove(name_of(*object));
-    if (gone) {
-      file = files_.erase(file);
-      continue;
-    }
-    file->second.text = nullptr;
-    ++file;
-  }
+Reading Files::read(std::map<std::string, Text> texts) {
+  std::vector<const File*> changed;
+  auto at = files_.begin();
+  const auto take_out = [this](const File& file) {
+    for (const ObjectRef& object : file.objects) set_.remove(name_of(*object));
+  };
+  const auto drop = [&] {
+    take_out(at->second);
+    at = files_.erase(at);
+  };
   for (const auto& [name, text] : texts) {
-    File& file = files_[name];
-    if (file.text != nullptr) continue;
+    while (at != files_.end() && at->first < name) drop();
+    if (at == files_.end() || at->first != name) at = files_.emplace_hint(at, name, File{});
+    File& file = at->second;
+    ++at;
+    if (file.text != nullptr && (text == file.text || *text == *file.text)) continue;
+    take_out(file);
     file.text = text;
     parse(name, file);
     changed.push_back(&file);
   }
+  while (at != files_.end()) drop();
   for (const File* const file : changed) whole_ = whole_ && put(*file);
   std::map<std::string, Problems> twice;
   if (!whole_) put_all(twice);
 
   Reading reading;
   reading.set = set_;
+  reading.texts = std::move(texts);
   for (const auto& [name, file] : files_) {
-    reading.texts.emplace_hint(reading.texts.end(), name, file.text);
     const auto more = twice.find(name);
     add_lines(reading, more == twice.end() ? file.problems : more->second);
   }

@@ -28,7 +28,7 @@ class Files {
  public:
   // The objects of these texts, by file name, and all that is wrong with each; an object
   // that is in two of them is an error. Texts that are not there any more are forgotten.
-  Reading read(const std::map<std::string, Text>& texts);
+  Reading read(std::map<std::string, Text> texts);
 
  private:
   struct File {

@@ -282,3 +282,35 @@ TEST_CASE("directory: read again, it says what it says now", "[config]") {
   std::filesystem::rename(dir.file(".next"), dir.file("a.yaml"));
   CHECK(read().set.generation() != second.set.generation());
 }
+
+TEST_CASE("directory: after an edit the files that it was about are looked at", "[config]") {
+  support::TempDir dir;
+  config::DirectoryReader reader(dir.path());
+  const auto alike = [&](const Result<config::Reading>& now) {
+    REQUIRE(now);
+    CHECK(listed(now->set) == listed(config::read_directory(dir.path(), false)->set));
+    CHECK(contents(now->texts) == contents(config::read_directory(dir.path(), false)->texts));
+  };
+  dir.write("a.yaml", entry("a"));
+  dir.write("b.yaml", entry("b"));
+  alike(reader.read_again({"a.yaml"}));  // nothing was read before
+  dir.write("a.yaml", entry("a", "address: 10.0.0.2"));
+  dir.write("c.yaml", entry("c"));
+  alike(reader.read_again({"a.yaml", "c.yaml"}));
+  std::filesystem::remove(dir.file("b.yaml"));
+  alike(reader.read_again({"b.yaml", "never.yaml"}));
+  std::filesystem::create_directory(dir.file("d.yaml"));
+  dir.write("notes.txt", "no object");
+  alike(reader.read_again({"d.yaml", "notes.txt", ".hidden.yaml"}));
+  alike(reader.read_again({}));
+  // What is not named is as it was, until all is read.
+  dir.write("c.yaml", entry("other"));
+  CHECK(reader.read_again({"a.yaml"})->set.find({"WorkloadEntry", "default", "c"}) != nullptr);
+  alike(reader.read());
+  // One that cannot be read: nothing is known any more.
+  std::filesystem::create_symlink(dir.file("e.yaml"), dir.file("e.yaml"));
+  CHECK_FALSE(reader.read_again({"e.yaml"}));
+  std::filesystem::remove(dir.file("e.yaml"));
+  dir.write("c.yaml", entry("c"));
+  alike(reader.read_again({}));
+}
