@@ -40,6 +40,7 @@ void Configuration::start() {
 }
 
 Result<void> Configuration::take(const config::ObjectSet& set, const std::string& from) {
+  if (served_ && config::identical(set, set_)) return {};
   const bool changed = !served_ || set.generation() != generation_;
   MESH_TRY_VOID(commit(set, {.how = from, .uid = {}}));
   if (changed)
@@ -74,12 +75,13 @@ void Configuration::change(Change change, Done done) {
   config::Source* const source = sources_.writable();
   if (source == nullptr) return done(Error{Errc::Refused, "no source can be written"});
   std::vector<std::string> errors;
-  const std::string to = sources_.with(*source, change.to, errors).generation();
+  const config::ObjectSet to = sources_.with(*source, change.to, errors);
   if (!errors.empty()) return done(Error{Errc::Invalid, errors.front()});
-  const bool trial = change.trial > Duration(0) && to != generation_;
+  const bool trial = change.trial > Duration(0) && to.generation() != generation_;
   if (trial) {
     store_.pin(generation_);
-    if (auto begun = trial_.begin(to, generation_, change.trial); !begun) return done(begun);
+    if (auto begun = trial_.begin(to.generation(), generation_, change.trial); !begun)
+      return done(begun);
   }
   busy_ = true;
   source->editor()->edit(change.before, change.to,
