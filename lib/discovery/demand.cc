@@ -78,6 +78,13 @@ class Gatherer {
     const std::string& ns = service != nullptr ? service->ns : node_.ns;
     if (const auto* routing = model_.virtual_service(host, ns, node_.ns))
       add_destinations(*routing);
+    if (service != nullptr) add_fallbacks(*service);
+  }
+
+  void add_fallbacks(const Service& service) {
+    for (const auto* breaker : model_.circuit_breakers(service, node_.ns))
+      if (const auto& fallback = breaker->spec.fallback(); fallback.has_destination())
+        add_host(model_.resolve(fallback.destination().host(), breaker->ns));
   }
 
   void add_destinations(const VirtualService& routing) {

@@ -440,6 +440,31 @@ routing() {  # routing NAME SPEC
   says a.wild.example/ a.wild.example/
 }
 
+@test "a host with a circuit breaker: where its fallback leads comes with it" {
+  origin
+  {
+    service broken | head -n 10
+    backend spare spare.example
+    cat <<'YAML'
+---
+apiVersion: mesh/v1
+kind: CircuitBreaker
+metadata: {name: broken, namespace: default}
+spec:
+  host: broken
+  thresholds: {errorPercent: 1}
+  minimumCalls: 1
+  openDuration: 60s
+  fallback: {destination: {host: spare.example}}
+YAML
+  } >>"$dir/etc/config/mesh.yaml"
+  start_mesh
+  # Nobody listens there: the breaker opens.
+  until_true says broken broken/
+  holds spare.example
+  lacks svc-4
+}
+
 @test "settings that cannot be are refused" {
   settings 'on_demand: {wait: 0s}'
   run "$build/forwarder" -n -c "$dir/web.yaml"

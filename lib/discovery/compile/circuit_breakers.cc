@@ -131,12 +131,16 @@ void set_circuit_breakers(const Model& model, const Node& node, const Service& s
   }
 }
 
+// Of all services that the node may see: forwarders that asked for different hosts share
+// their listeners.
 void add_outbound_filters(const Model& model, const Node& node, HttpManager& manager) {
-  const auto services = model.services_for(node);
-  const bool any = !model.objects().circuit_breakers.empty() &&
-                   std::any_of(services.begin(), services.end(), [&](const Service* service) {
-                     return !model.circuit_breakers(*service, node.ns).empty();
-                   });
+  if (model.objects().circuit_breakers.empty()) return;
+  Node whole = node;
+  whole.hosts = nullptr;
+  const auto services = model.services_for(whole);
+  const bool any = std::any_of(services.begin(), services.end(), [&](const Service* service) {
+    return !model.circuit_breakers(*service, node.ns).empty();
+  });
   if (!any) return;
   auto& filter = *manager.add_http_filters();
   filter.set_name(kName);

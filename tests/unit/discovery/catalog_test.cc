@@ -294,6 +294,36 @@ TEST_CASE("catalog: on demand a member has what it asked for and what that leads
   catalog.leave(other);
 }
 
+TEST_CASE("catalog: a circuit breaker holds for a host that is asked for later, too") {
+  const std::string breaker = R"(
+---
+apiVersion: mesh/v1
+kind: CircuitBreaker
+metadata: {name: reviews, namespace: demo}
+spec: {host: reviews, thresholds: {errorPercent: 50}}
+)";
+  auto model = build(sample::kAll + breaker);
+  Catalog catalog;
+  catalog.set_model(model, {.all = true});
+  Member first, second;
+  const Node node = sample::node("client");
+  // Who asked for another host is compiled for first; listeners are shared.
+  catalog.set(first, node, Catalog::Hosts{"web"});
+  catalog.set(second, node, Catalog::Hosts{});
+  catalog.set_asked(second, Catalog::Hosts{"reviews"});
+  for (const auto& [member, host] : {std::pair{&first, "web"}, std::pair{&second, "reviews"}}) {
+    Node now = node;
+    now.hosts = demand_of(*model, node, {host}).hosts;
+    CHECK(member->held == compiled(*model, now));
+  }
+  const auto without = build(sample::kAll);
+  Node same = node;
+  same.hosts = demand_of(*without, node, {"reviews"}).hosts;
+  CHECK(second.held[size_t(Type::Listener)] != compiled(*without, same)[size_t(Type::Listener)]);
+  catalog.leave(first);
+  catalog.leave(second);
+}
+
 TEST_CASE("catalog: an arrival on demand compiles what it asks for, and nothing else") {
   auto model = build(sample::kAll);
   Catalog catalog;

@@ -32,6 +32,12 @@ std::string routes(const std::string& name, const std::string& spec) {
          name + ", namespace: demo}\nspec: " + spec + "\n";
 }
 
+std::string breaker(const std::string& host, const std::string& fallback) {
+  return "\n---\napiVersion: mesh/v1\nkind: CircuitBreaker\nmetadata: {name: " + host +
+         ", namespace: demo}\nspec: {host: " + host +
+         ", thresholds: {errorPercent: 50}, fallback: {destination: {host: " + fallback + "}}}\n";
+}
+
 std::string sidecar(const std::string& egress) {
   return "\n---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s, namespace: "
          "demo}\nspec: {egress: [" +
@@ -66,6 +72,11 @@ TEST_CASE("demand: what comes with a host") {
                   "{hosts: [a.example], http: [{route: [{destination: {host: a.example}}], mirror: "
                   "{host: b.example}}, {route: [{destination: {host: a.example}}], mirrors: "
                   "[{destination: {host: c.example}}]}]}"),
+       "a.example",
+       {"a.example", "b.example", "c.example"}},
+      {"where the fallback of its circuit breaker leads",
+       http("a.example") + http("b.example") + http("c.example") +
+           breaker("a.example", "b.example") + breaker("b.example", "c.example"),
        "a.example",
        {"a.example", "b.example", "c.example"}},
       {"a delegate's destinations",
