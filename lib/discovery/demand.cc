@@ -4,6 +4,7 @@
 
 #include "base/host_port.h"
 #include "base/text.h"
+#include "discovery/compile/callers.h"
 #include "discovery/compile/capture.h"
 #include "discovery/compile/ext_authz.h"
 #include "discovery/compile/gateway.h"
@@ -44,10 +45,12 @@ class Gatherer {
     return false;
   }
 
-  // Services where they are told apart by port; and what is named beforehand: by the egress
-  // of the node's Sidecar, as egress proxy, by policies that let a provider decide, and by
-  // routes of gateways that select it.
+  // Services where they are told apart by port; the node's own where calls may be weighed against
+  // its instances; and what is named beforehand: by the egress of the node's Sidecar, as egress
+  // proxy, by policies that let a provider decide, and by routes of gateways that select it.
   void add_unasked() {
+    if (model_.heeds().workload)
+      if (const auto* const own = calling_service(model_, node_)) add_host(own->host);
     for (const auto* service : asked_providers(model_, node_)) add_host(service->host);
     if (listens_by_port(node_))
       for (const auto* service : model_.services_for(node_))

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "discovery/compile/build.h"
+#include "discovery/compile/callers.h"
 #include "discovery/compile/capture.h"
 #include "discovery/compile/client_tls.h"
 #include "discovery/compile/credential.h"
@@ -283,22 +284,13 @@ istio::TrafficPolicy inbound_policy(const Model& model, const Node& node, const 
   return policy;
 }
 
-// Zone-aware routing weighs endpoints against callers: where the node is, and the first
-// service that it is an instance of.
 void set_caller(const Model& model, const Node& node, pb::Cluster& cluster) {
-  const Workload* const workload = model.workload_of(node);
-  const std::string locality = model.locality(node);
-  if (workload == nullptr || locality.empty()) return;
-  for (const auto* service : model.services_for(node)) {
-    const auto& all = service->workloads;
-    if (service->ports.empty() || std::find(all.begin(), all.end(), workload) == all.end())
-      continue;
-    auto& mesh = (*cluster.mutable_metadata()->mutable_filter_metadata())["mesh"];
-    auto& caller = *(*mesh.mutable_fields())["caller"].mutable_struct_value()->mutable_fields();
-    caller["locality"].set_string_value(locality);
-    caller["cluster"].set_string_value(outbound_name(service->ports[0].number, "", service->host));
-    return;
-  }
+  const Service* const service = calling_service(model, node);
+  if (service == nullptr) return;
+  auto& mesh = (*cluster.mutable_metadata()->mutable_filter_metadata())["mesh"];
+  auto& caller = *(*mesh.mutable_fields())["caller"].mutable_struct_value()->mutable_fields();
+  caller["locality"].set_string_value(model.locality(node));
+  caller["cluster"].set_string_value(outbound_name(service->ports[0].number, "", service->host));
 }
 
 // The refresh rate is Istio's. Its family is that of the proxy's own address; here the one

@@ -147,6 +147,23 @@ TEST_CASE("demand: what comes with a host") {
   }
 }
 
+TEST_CASE("demand: a node's own service comes where calls are weighed against its instances") {
+  const auto hosts = [](const std::string& workload, const std::string& policy) {
+    const auto model = build(sample::kAll +
+                             "\n---\napiVersion: networking.istio.io/v1\nkind: "
+                             "DestinationRule\nmetadata: {name: web, namespace: demo}\nspec: "
+                             "{host: web, trafficPolicy: {" +
+                             policy + "}}\n");
+    return *demand_of(*model, sample::node(workload), {"legacy.example.org"}).hosts;
+  };
+  const std::string zones = "loadBalancer: {zoneAwareLbSetting: {minClusterSize: 2}}";
+  const std::string ratings = "ratings.demo.svc.cluster.local";
+  CHECK(hosts("ratings-1", zones).contains(ratings));
+  CHECK_FALSE(hosts("ratings-1", "loadBalancer: {simple: RANDOM}").contains(ratings));
+  // Nobody knows where this one is.
+  CHECK(hosts("web-1", zones) == Hosts{"legacy.example.org"});
+}
+
 TEST_CASE("demand: what a change of a host may bring") {
   const auto model = build(http("*.wide.example") + http("reviews.demo.svc.cluster.local"));
   const Demand demand =
