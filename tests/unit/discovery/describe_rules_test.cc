@@ -78,6 +78,6 @@ TEST_CASE("describe: a tunnel is said where its rule or subset is, and the route
         Lines{"DestinationRule/demo/web: through a proxy to db.example:5432",
               "DestinationRule/demo/web subsets[0]: subset other: all instances; through a proxy "
               "to other.example:443"});
-  CHECK(lines(reply.routing()) == Lines{"VirtualService/demo/web tls[0]: TLS -> web subset other",
-                                        "VirtualService/demo/web tcp[0]: TCP -> web subset other"});
+  CHECK(lines(reply.routing()) == Lines{"VirtualService/demo/web tls[0]: TLS -> web/other",
+                                        "VirtualService/demo/web tcp[0]: TCP -> web/other"});
 }
