@@ -289,7 +289,7 @@ spec:
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: {name: store-1, namespace: demo}
-spec: {address: 127.0.0.1, labels: {app: store}, serviceAccount: store}
+spec: {address: 10.0.0.8, labels: {app: store}, serviceAccount: store}
 ---
 apiVersion: mesh/v1
 kind: MeshConfig
