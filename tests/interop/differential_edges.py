@@ -292,9 +292,10 @@ class Edges:
         for name, (_, sent) in CONNECTIONS.items():
             for i, data in enumerate(sent):
                 yield name, f"{i}", {which: (ADDRESS[which], self.ports[name]) for which in SIDES}, data
+        # As long as the head of a TLS record: of less a proxy waits for more, to tell clear text from TLS.
         for name, ports in self.relayed.items():
-            yield name, "clear", {which: ("127.0.0.1", ports[which]) for which in SIDES}, b"a\n"
-            yield name, "tls", {which: (CALLER, self.called[name][which]) for which in SIDES}, b"a\n"
+            yield name, "clear", {which: ("127.0.0.1", ports[which]) for which in SIDES}, b"hello\n"
+            yield name, "tls", {which: (CALLER, self.called[name][which]) for which in SIDES}, b"hello\n"
 
 
 def difference(places, data):
