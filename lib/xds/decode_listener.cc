@@ -117,8 +117,9 @@ Result<void> decode_filter(const pb::Filter& filter, const std::string& at, Filt
   const auto& config = filter.typed_config();
   if (config.Is<HttpConnectionManager>()) {
     if (!into.authorizers.empty())
-      return refuse(at, "envoy.filters.network.ext_authz is not supported before HTTP; use "
-                        "envoy.filters.http.ext_authz");
+      return refuse(at,
+                    "envoy.filters.network.ext_authz is not supported before HTTP; use "
+                    "envoy.filters.http.ext_authz");
     MESH_TRY(const auto manager, unpack<HttpConnectionManager>(config, path));
     return decode_manager(manager, path, into);
   }

@@ -128,6 +128,27 @@ spec:
 )";
 }
 
+// Who is asked of requests, and of connections.
+const std::string kAsked = R"(---
+apiVersion: mesh/v1
+kind: MeshConfig
+metadata: {name: m, namespace: istio-system}
+spec:
+  extensionProviders:
+  - {name: g, envoyExtAuthzGrpc: {service: demo/ratings, port: 81, failOpen: true}}
+  - {name: h, envoyExtAuthzHttp: {service: demo/ratings, port: 80, clearRouteCache: true}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask-g, namespace: demo}
+spec: {action: CUSTOM, provider: {name: g}, rules: [{to: [{operation: {methods: [GET]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask-h, namespace: demo}
+spec: {action: CUSTOM, provider: {name: h}, rules: [{}]}
+)";
+
 // Of the node edge-1, with an HTTPRoute and a GRPCRoute of all that these may say.
 std::string gateways(const std::string& dir) {
   const std::string files = "serverCertificate: " + dir + "/cert.pem, privateKey: " + dir +
@@ -192,25 +213,7 @@ spec:
   rules:
   - matches: [{method: {service: a.B}}, {method: {type: RegularExpression, method: "Get.*"}}]
     backendRefs: [{name: ratings, port: 81}]
----
-apiVersion: mesh/v1
-kind: MeshConfig
-metadata: {name: m, namespace: istio-system}
-spec:
-  extensionProviders:
-  - {name: g, envoyExtAuthzGrpc: {service: demo/ratings, port: 81, failOpen: true}}
-  - {name: h, envoyExtAuthzHttp: {service: demo/ratings, port: 80, clearRouteCache: true}}
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: ask-g, namespace: demo}
-spec: {action: CUSTOM, provider: {name: g}, rules: [{to: [{operation: {methods: [GET]}}]}]}
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: ask-h, namespace: demo}
-spec: {action: CUSTOM, provider: {name: h}, rules: [{}]}
-)";
+)" + kAsked;
 }
 
 // Of the node ratings-1: who may call it with all that policies ask, and what is logged.
