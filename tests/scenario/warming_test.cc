@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "scenario/proxy.h"
+#include "scenario/standalone.h"
 #include "support/http_peer.h"
 #include "support/names.h"
 #include "support/tcp_peer.h"
@@ -433,4 +434,33 @@ TEST_CASE("scenario: so many requests wait for a cluster, and no more", "[forwar
   names.answer("slow.test");
   CHECK(first.read().body == "slow");
   CHECK(second.read().body == "slow");
+}
+
+TEST_CASE("scenario: a successor serves once its clusters are ready, the former until then",
+          "[forwarder]") {
+  const support::TempDir folder;
+  Origin a("a");
+  SlowToCheck slow("slow");
+  slow.go = true;
+  Standalone alone(
+      Setup{.svc = a.port(),
+            .sites = {{"slow", "slow"}},
+            .backends = {{"slow", slow.origin.port(), "127.0.0.1", health_checks()}}}
+          .yaml(),
+      {"--concurrency", "2", "--takeover", folder.file("next"), "--drain-time-s", "20"});
+  const uint16_t port = alone.port();
+  REQUIRE(support::wait_for([&] { return support::get(port, "/", "slow").body == "slow"; }));
+  slow.go = false;
+  const int before = slow.checks;
+  int served = 0;
+  std::thread meanwhile([&] {
+    support::wait_for([&] { return slow.checks > before; });
+    for (int i = 0; i < 10; ++i) served += support::get(port, "/", "slow").body == "slow" ? 1 : 0;
+    slow.go = true;
+  });
+  const auto former = alone.succeed();
+  meanwhile.join();
+  CHECK(served == 10);
+  for (int i = 0; i < 10; ++i) CHECK(support::get(port, "/", "slow").body == "slow");
+  CHECK(former->wait_exit(std::chrono::seconds(20)) == 0);
 }
