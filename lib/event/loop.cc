@@ -158,6 +158,11 @@ void Loop::on_deadline(Deadline&) {
   for (size_t i = soon_.size(); i-- > 0;) {
     Watch& watch = *soon_[i];
     if (!std::exchange(watch.soon_seen_, true)) continue;
+    if (watch.started()) {
+      watch.forget_soon();
+      watch.again(true, false);
+      continue;
+    }
     if (const int fd = watch.soon_fd_; !watch.start(fd)) watch.start_soon(fd);
   }
   if (!soon_.empty()) soon_deadline_.arm(kSoon);

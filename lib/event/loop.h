@@ -30,7 +30,8 @@ class Watch;
 class Loop : private Deadline::Owner {
  public:
   using Task = std::function<void()>;
-  // Until Watch::start_soon() has asked the kernel: at least this, less than twice of it.
+  // Until Watch::start_soon() has asked the kernel, and again_soon() calls: at least this, less
+  // than twice of it.
   static constexpr Duration kSoon = std::chrono::milliseconds(20);
 
   // Aborts when the kernel has no epoll descriptor for us: before the first
@@ -108,7 +109,7 @@ class Loop : private Deadline::Owner {
   void run_ready();
   void run_posted();
   void run_turn_end();
-  void on_deadline(Deadline& deadline) override;  // of what is to be watched soon
+  void on_deadline(Deadline& deadline) override;  // of soon_
 
   event_base* base_;
   ::event* tick_;  // the one libevent timer: the wheel's next deadline
@@ -127,7 +128,7 @@ class Loop : private Deadline::Owner {
   std::vector<Task> deferred_;
   std::vector<TurnEnd*> turn_end_;
   std::vector<std::unique_ptr<void, Retired>> retired_;
-  std::vector<Watch*> soon_;  // asked for by start_soon()
+  std::vector<Watch*> soon_;  // by start_soon() and again_soon()
   Deadline soon_deadline_{wheel_, *this};
 };
 

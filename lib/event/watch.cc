@@ -26,8 +26,16 @@ Result<void> Watch::start(int fd, Interest interest) {
 
 void Watch::start_soon(int fd) {
   MESH_CHECK(event_ == nullptr);
-  if (soon_slot_ != kNotSoon) return;
   soon_fd_ = fd;
+  soon();
+}
+
+void Watch::again_soon() {
+  if (event_ != nullptr) soon();
+}
+
+void Watch::soon() {
+  if (soon_slot_ != kNotSoon) return;
   soon_seen_ = false;
   soon_slot_ = uint32_t(loop_.soon_.size());
   loop_.soon_.push_back(this);

@@ -54,18 +54,25 @@ class Watch {
   // kernel had said so.
   void again(bool readable, bool writable);
 
+  // As again(true, false), but once after Loop::kSoon, however often it is asked for until
+  // then: for who takes a short read for the end of what is there. A reset that came with
+  // those bytes is not hung_up() (libevent reports an error as readable and writable), and
+  // has no edge of its own. Only while started().
+  void again_soon();
+
  private:
   friend class Loop;
   static constexpr uint32_t kNotSoon = UINT32_MAX;
   static void on_event(int fd, short what, void* self);
   void dispatch();
+  void soon();
   void forget_soon();
 
   Loop& loop_;
   Handler& handler_;
   ::event* event_ = nullptr;
   int soon_fd_ = -1;
-  uint32_t soon_slot_ = kNotSoon;  // in the loop's list of those to be started
+  uint32_t soon_slot_ = kNotSoon;  // in the loop's list
   bool soon_seen_ = false;         // it was there at the last look already
   bool readable_ = false;
   bool writable_ = false;

@@ -165,7 +165,10 @@ bool Transport::read_once(size_t& share) {
     if (state_ == State::Open) close_after_flush(true, result.error().text);
     return false;
   }
-  if (io.drained && !watch_.hung_up() && !codec_->midway()) readable_ = false;
+  if (io.drained && !watch_.hung_up() && !codec_->midway()) {
+    readable_ = false;
+    if (codec_->half_open()) watch_.again_soon();  // no answer tells us of a reset
+  }
   if (io.bytes >= share) {
     if (readable_ && state_ == State::Open) watch_.again(true, false);
     return false;

@@ -195,7 +195,7 @@ PY
   start_mesh
   name=$(node)
   kill -STOP "$forwarder"
-  run mesh apply --wait --timeout 700ms -f <(routes '[{route: [{destination: {host: b.example}}]}]')
+  run mesh apply --wait --timeout 3s -f <(routes '[{route: [{destination: {host: b.example}}]}]')
   kill -CONT "$forwarder"
   [ "$status" -eq 75 ]
   [[ $output == *"$name: has $(mesh history -o name | sed -n 2p) in force"* ]]

@@ -126,19 +126,20 @@ TEST_CASE("tcp: a reset passes as a reset, both ways, and the log tells whose") 
   const support::TempDir folder;
   const std::string log = folder.file("tcp.log");
   SECTION("of the client") {
+    std::atomic<bool> began{false};
     std::atomic<bool> reset{false};
     std::atomic<bool> over{false};
     TcpOrigin witness([&](Wire& wire) {
       char bytes[100];
       ssize_t n;
-      while ((n = ::recv(wire.fd(), bytes, sizeof bytes, 0)) > 0) continue;
+      while ((n = ::recv(wire.fd(), bytes, sizeof bytes, 0)) > 0) began = true;
       reset = n < 0 && errno == ECONNRESET;
       over = true;
     });
     Proxy proxy(TcpFront{.clusters = {{"svc", at(witness.port())}}, .log = log}.yaml(), 1);
     Wire client = connect_to("127.0.0.1", proxy.port());
     REQUIRE(client.send("hello"));
-    CHECK(support::wait_for([&] { return witness.connections() == 1; }));
+    CHECK(support::wait_for([&] { return began.load(); }));
     client.reset();
     CHECK(support::wait_for([&] { return over.load(); }));
     CHECK(reset);
@@ -156,6 +157,30 @@ TEST_CASE("tcp: a reset passes as a reset, both ways, and the log tells whose") 
     CHECK(client.was_reset());
     CHECK(support::wait_for([&] { return lines_of(log).starts_with("UC 5 0 svc "); }));
   }
+}
+
+TEST_CASE("tcp: a reset that comes with the last bytes is met though nobody answers") {
+  constexpr size_t kClients = 200;
+  std::atomic<size_t> begun{0}, ended{0};
+  TcpOrigin witness([&](Wire& wire) {
+    char bytes[100];
+    if (::recv(wire.fd(), bytes, sizeof bytes, 0) > 0) ++begun;
+    while (::recv(wire.fd(), bytes, sizeof bytes, 0) > 0) continue;
+    ++ended;
+  });
+  Proxy proxy(TcpFront{.clusters = {{"svc", at(witness.port())}}}.yaml(), 1);
+  std::vector<Wire> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(connect_to("127.0.0.1", proxy.port()));
+    REQUIRE(clients.back().send("hello"));
+  }
+  CHECK(support::wait_for([&] { return begun == kClients; }));
+  // The worker is busy with one while others say their last.
+  for (Wire& client : clients) {
+    client.send("last");
+    client.reset();
+  }
+  CHECK(support::wait_for([&] { return ended == kClients; }));
 }
 
 TEST_CASE("tcp: a large transfer against a slow reader stays bounded and whole") {

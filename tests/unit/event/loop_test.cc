@@ -304,3 +304,27 @@ TEST_CASE("watch: one that was to start soon starts at once where it is asked to
   waiting.watch.stop();
   REQUIRE(waiting.watch.start(other.in.get(), Watch::Interest::Read));
 }
+
+TEST_CASE("watch: again_soon() calls a moment later, once, where no edge would", "[event]") {
+  Loop loop;
+  Pipe pipe;
+  Handler handler(loop);
+  handler.watch.again_soon();  // not started: an edge will tell
+  REQUIRE(handler.watch.start(pipe.in.get(), Watch::Interest::Read));
+  pipe.write();
+  REQUIRE(run_until(loop, [&] { return handler.calls == 1; }));
+  const Instant before = std::chrono::steady_clock::now();
+  handler.watch.again_soon();
+  handler.watch.again_soon();
+  REQUIRE(run_until(loop, [&] { return handler.calls == 2; }));
+  CHECK(std::chrono::steady_clock::now() - before >= Loop::kSoon);
+  Timer later(loop, [&] { loop.stop(); });
+  later.arm(3 * Loop::kSoon);
+  loop.run();
+  CHECK(handler.calls == 2);
+  handler.watch.again_soon();
+  handler.watch.stop();  // forgets it
+  later.arm(3 * Loop::kSoon);
+  loop.run();
+  CHECK(handler.calls == 2);
+}
