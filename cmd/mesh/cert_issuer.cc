@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "cmd/mesh/ask.h"
 #include "cmd/mesh/cert.h"
-#include "cmd/mesh/files.h"
 #include "identity/csr.h"
 #include "identity/key.h"
 
@@ -59,7 +58,9 @@ Result<Signed> sign_by_certd(const cli::Context& context, const identity::Csr& c
 
 }  // namespace
 
-Result<std::string> read_pem(const std::string& path) { return read_input(path, kPemBytesMax); }
+Result<std::string> read_pem(const std::string& path) {
+  return file::read_input(path, kPemBytesMax);
+}
 
 Result<std::vector<Certificate>> certificates_of(
     const google::protobuf::RepeatedPtrField<std::string>& ders) {

@@ -14,9 +14,6 @@ struct InputFile {
   std::string text;
 };
 
-// A file, or stdin for "-". Errc::TooBig over the limit.
-Result<std::string> read_input(const std::string& path, size_t bytes_max);
-
 // Each path is a file, a directory (its .yaml, .yml and .json files, in the
 // order of their names), or "-". Errc::NotFound, Errc::TooBig (4 MiB a file),
 // Errc::Invalid for a directory without such files or "-" twice.

@@ -26,7 +26,7 @@ constexpr size_t kSnapshotBytesMax = 1U << 30;
 constexpr int kSourcesMax = 100;  // forwarders that are asked to find one by identity
 
 Result<Snapshot> read_snapshot(const std::string& path) {
-  MESH_TRY(const std::string text, file::read(path, kSnapshotBytesMax));
+  MESH_TRY(const std::string text, file::read_input(path, kSnapshotBytesMax));
   Snapshot snapshot;
   if (const auto parsed = google::protobuf::util::JsonStringToMessage(text, &snapshot);
       !parsed.ok())

@@ -13,8 +13,9 @@
 namespace mesh::file {
 namespace {
 
-Result<UniqueFd> open_to_read(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+// `flags`: O_NONBLOCK where a pipe that nobody writes must not hold us.
+Result<UniqueFd> open_to_read(const std::string& path, int flags) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | flags));
   if (fd) return fd;
   Error error = errno_error("open " + path);
   if (errno == ENOENT) error.kind = Errc::NotFound;
@@ -48,12 +49,18 @@ Result<void> sync_directory_of(const std::string& path) {
 }  // namespace
 
 Result<std::string> read(const std::string& path, size_t bytes_max) {
-  MESH_TRY(const UniqueFd fd, open_to_read(path));
+  MESH_TRY(const UniqueFd fd, open_to_read(path, O_NONBLOCK));
+  return read_all(fd.get(), path, bytes_max);
+}
+
+Result<std::string> read_input(const std::string& path, size_t bytes_max) {
+  if (path == "-") return read_all(STDIN_FILENO, "stdin", bytes_max);
+  MESH_TRY(const UniqueFd fd, open_to_read(path, 0));
   return read_all(fd.get(), path, bytes_max);
 }
 
 Result<std::string> read_secret(const std::string& path, size_t bytes_max, bool group) {
-  MESH_TRY(const UniqueFd fd, open_to_read(path));
+  MESH_TRY(const UniqueFd fd, open_to_read(path, O_NONBLOCK));
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return errno_error("stat " + path);
   if (!S_ISREG(status.st_mode)) return Error{Errc::Refused, path + " is not a regular file"};

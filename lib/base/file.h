@@ -14,7 +14,11 @@ namespace mesh::file {
 // `bytes_max`, Errc::System otherwise; the text names the path.
 Result<std::string> read(const std::string& path, size_t bytes_max);
 
-// The same for a secret: refuses (Errc::Refused) what is not a regular file,
+// The same for what a command line names: a pipe (`-f <(...)`) is read to its end however long
+// its writer takes, and "-" is standard input.
+Result<std::string> read_input(const std::string& path, size_t bytes_max);
+
+// As read(), for a secret: refuses (Errc::Refused) what is not a regular file,
 // belongs to neither us nor root, or has a mode looser than 0600. Checked on
 // the open file, so it cannot be exchanged in between.
 // With `group`, our group may read it too (0640).

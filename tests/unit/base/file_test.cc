@@ -2,8 +2,13 @@
 
 #include "base/file.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "base/file_batch.h"
 
@@ -40,6 +45,22 @@ TEST_CASE("file: what is written is read, with the mode asked for", "[base]") {
   CHECK(*file::read(path, 3) == "two");
   CHECK(mode_of(path) == std::filesystem::perms(0600));
   CHECK(directory.entries() == 1);
+}
+
+TEST_CASE("file: a pipe is read to its end, however long its writer takes", "[base]") {
+  const Directory directory;
+  const std::string path = directory.path + "/pipe";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  std::thread writer([&] {
+    std::ofstream pipe(path);
+    for (const char* piece : {"slow", "ly"}) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      pipe << piece << std::flush;
+    }
+  });
+  CHECK(*file::read_input(path, 6) == "slowly");
+  writer.join();
+  CHECK(file::read_input(directory.path + "/none", 9).error().kind == Errc::NotFound);
 }
 
 TEST_CASE("file: absent, too big and unreadable are told apart", "[base]") {
