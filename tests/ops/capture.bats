@@ -48,7 +48,8 @@ there() { ip netns exec "$peer" "$@"; }  # the rest of the world
 # within NAMESPACE LOG COMMAND...: in the background; not by the functions above, which would
 # stand between us and its pid.
 within() {
-  ip netns exec "$1" "${@:3}" >"$dir/$2" 2>&1 3>&- &
+  : >"$dir/$2"
+  ip netns exec "$1" "${@:3}" >>"$dir/$2" 2>&1 3>&- &
   pids+=("$!")
 }
 as_app() { here setpriv --reuid=4242 --clear-groups "$@"; }

@@ -13,7 +13,8 @@ teardown() {
 
 # Starts certd and waits until it is ready, at most 10 s.
 start() {
-  certd --user root --run-dir run --state-dir state --config-dir . "$@" 2>err 3>&- &
+  : >err  # what an earlier one said must not be taken for its word
+  certd --user root --run-dir run --state-dir state --config-dir . "$@" 2>>err 3>&- &
   pid=$!
   local deadline=$((SECONDS + 10))
   until grep -q ready err; do
@@ -169,7 +170,8 @@ token() {
 start_joining() {
   mkdir -p b
   echo "authority: intermediate" >b/certd.yaml
-  certd --user root --run-dir b/run --state-dir b/state --config-dir b 2>b/err 3>&- &
+  : >b/err
+  certd --user root --run-dir b/run --state-dir b/state --config-dir b 2>>b/err 3>&- &
   joining=$!
   local deadline=$((SECONDS + 10))
   until grep -q ready b/err; do

@@ -53,7 +53,8 @@ launch() {
 start() { launch "$1" "$build/$1" "${@:2}"; }
 # mesh_up: the whole mesh of $dir, until it is ready.
 mesh_up() {
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
+  : >"$dir/out"  # an earlier one's "ready" must not be taken for its word
+  "$build/mesh" up "$dir" >>"$dir/out" 2>"$dir/err" 3>&- &
   pids+=("$!")
   until_true grep -qx ready "$dir/out"
 }

@@ -27,7 +27,8 @@ until_true() {
 }
 
 start() {
-  "$bin/mesh" up "$dir" "$@" >"$dir/out" 2>"$dir/err" 3>&- &
+  : >"$dir/out"  # an earlier one's "ready" must not be taken for its word
+  "$bin/mesh" up "$dir" "$@" >>"$dir/out" 2>"$dir/err" 3>&- &
   up=$!
 }
 

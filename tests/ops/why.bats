@@ -32,7 +32,8 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_foreve
       "${!app}" "$n" >/dev/null 2>&1 3>&- &
     echo $! >>"$dir/pids"
   done
-  "$build/mesh" up "$dir" >"$dir/out" 2>"$dir/err" 3>&- &
+  : >"$dir/out"  # an earlier one's "ready" must not be taken for its word
+  "$build/mesh" up "$dir" >>"$dir/out" 2>"$dir/err" 3>&- &
   echo $! >"$dir/up"
   until_true grep -qx ready "$dir/out"
   export MESH_RUN_DIR=$dir/run
