@@ -38,6 +38,12 @@ std::string describe_match(const istio::HTTPMatchRequest& match) {
   for (const auto& [key, value] : std::map<std::string, std::string>(match.source_labels().begin(),
                                                                      match.source_labels().end()))
     parts.push_back("from " + key + "=" + value);
+  if (!match.source_namespace().empty())
+    parts.push_back("from namespace " + match.source_namespace());
+  if (!match.gateways().empty())
+    parts.push_back("at " + text::join(std::vector<std::string>(match.gateways().begin(),
+                                                                match.gateways().end()),
+                                       " or "));
   return parts.empty() ? "all" : text::join(parts, " and ");
 }
 

@@ -156,3 +156,33 @@ TEST_CASE("mesh: an abort with a gRPC status answers gRPC, and its retries see i
   });
   CHECK(retries > 5);
 }
+
+TEST_CASE("mesh: who is in none of a VirtualService's routes calls the service itself",
+          "[forwarder]") {
+  Origin reviews("reviews");
+  const std::string services =
+      kWeb + service("reviews") + instance("reviews", "reviews-1", reviews.port());
+  const auto fault = [](const std::string& match, const std::string& share) {
+    return routes("{match: [{" + match + "}], fault: {abort: {httpStatus: 555" + share +
+                  "}}, route: [{destination: {host: reviews}}]}");
+  };
+  const std::string always = ", percentage: {value: 100}";
+  struct Row {
+    std::string routes;
+    const char* answer;
+  };
+  const Row rows[] = {
+      {fault("sourceLabels: {app: client}", always), "reviews"},
+      {fault("sourceLabels: {app: web}", always), "555"},
+      {fault("sourceLabels: {app: web}", ""), "reviews"},  // of none where no share is said
+      {fault("port: 81", always), "reviews"},
+      {fault("uri: {prefix: /other}", always), "404"},
+  };
+  Mesh mesh(services);
+  Proxy& web = mesh.start("web-1");
+  for (const Row& row : rows) {
+    CAPTURE(row.routes);
+    mesh.apply(services + row.routes);
+    CHECK(answers(web.port("outbound"), "reviews", 3) == Answers{{row.answer, 3}});
+  }
+}

@@ -82,6 +82,7 @@ class Analyzer {
   template <class Routes>
   void destinations(const v1::Object& object, const Routes& routes, const std::string& at);
   void http(const v1::Object& object, const HTTPRoute& route, const std::string& path);
+  void fault(const v1::Object& object, const HTTPRoute& route, const std::string& path);
   void delegate(const v1::Object& object, const HTTPRoute& route, const std::string& path);
   void reachable(const v1::Object& object, const VirtualService& service);
   void protocols(const v1::Object& object, const VirtualService& service);

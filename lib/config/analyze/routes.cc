@@ -62,11 +62,21 @@ void Analyzer::destinations(const v1::Object& object, const Routes& routes, cons
 
 void Analyzer::http(const v1::Object& object, const HTTPRoute& route, const std::string& path) {
   delegate(object, route, path + ".delegate");
+  fault(object, route, path + ".fault");
   destinations(object, route.route(), path);
   if (route.has_mirror()) destination(object, route.mirror(), path + ".mirror");
   for (int i = 0; i < route.mirrors_size(); ++i)
     destination(object, route.mirrors(i).destination(),
                 at_index(path + ".mirrors", i) + ".destination");
+}
+
+// As Istio has it: a share that is not said is none.
+void Analyzer::fault(const v1::Object& object, const HTTPRoute& route, const std::string& path) {
+  const auto& delay = route.fault().delay();
+  if (route.fault().has_delay() && !delay.has_percentage() && delay.percent() == 0)
+    find("M210", object, path + ".delay", "delays no request: percentage is not there");
+  if (route.fault().has_abort() && !route.fault().abort().has_percentage())
+    find("M210", object, path + ".abort", "aborts no request: percentage is not there");
 }
 
 void Analyzer::add_delegates(const v1::Object& object) {

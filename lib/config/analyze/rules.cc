@@ -34,6 +34,8 @@ std::span<const Rule> rules() {
       Rule{"M208", "WrongProtocol", kWarning, false,
            "the service has no port of the routes' protocol"},
       Rule{"M209", "MissingFile", kWarning, false, "a file is not on this host"},
+      Rule{"M210", "NoPercentage", kWarning, false,
+           "a fault without a percentage meets no request"},
   };
   return kRules;
 }

@@ -22,7 +22,8 @@ bool takes_all(const envoy::config::route::v3::RouteMatch& match);
 void set_default_retries(envoy::config::route::v3::RouteAction& action);
 void set_retries(const istio::HTTPRetry& retries, envoy::config::route::v3::RouteAction& action);
 
-// HTTPFault as the route's typed_per_filter_config.
+// HTTPFault as the route's typed_per_filter_config. Without a percentage it meets no request
+// (Istio, HTTPFaultInjection).
 void set_fault(const istio::HTTPFaultInjection& fault, envoy::config::route::v3::Route& route);
 
 // Header edits; "host" and ":authority" set become a rewrite of the host. Values keep
@@ -38,8 +39,8 @@ void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port,
 // CorsPolicy as the route's typed_per_filter_config.
 void set_cors(const istio::CorsPolicy& policy, envoy::config::route::v3::Route& route);
 
-// A share of the requests; all where it is not said.
-void set_share(bool has, double percent, envoy::type::v3::FractionalPercent& into);
+// A share of the requests.
+void set_share(double percent, envoy::type::v3::FractionalPercent& into);
 
 void set_text(const istio::StringMatch& match, envoy::type::matcher::v3::StringMatcher& into);
 

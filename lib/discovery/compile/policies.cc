@@ -96,8 +96,7 @@ std::string set_edits(const istio::Headers& headers, Message& into) {
 
 }  // namespace
 
-void set_share(bool has, double percent, FractionalPercent& into) {
-  if (!has) percent = 100;  // Istio: a fault without a percentage meets every request
+void set_share(double percent, FractionalPercent& into) {
   into.set_numerator(uint32_t(std::clamp(percent, 0.0, 100.0) * 10'000 + 0.5));
   into.set_denominator(FractionalPercent::MILLION);
 }
@@ -127,8 +126,7 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
   if (fault.has_delay()) {
     const auto& delay = fault.delay();
     *filter.mutable_delay()->mutable_fixed_delay() = delay.fixed_delay();
-    set_share(delay.has_percentage() || delay.percent() != 0,
-              delay.has_percentage() ? delay.percentage().value() : delay.percent(),
+    set_share(delay.has_percentage() ? delay.percentage().value() : delay.percent(),
               *filter.mutable_delay()->mutable_percentage());
   }
   if (fault.has_abort()) {
@@ -137,8 +135,7 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
       filter.mutable_abort()->set_grpc_status(config::grpc_status(abort.grpc_status()).value_or(2));
     else
       filter.mutable_abort()->set_http_status(uint32_t(abort.http_status()));
-    set_share(abort.has_percentage(), abort.percentage().value(),
-              *filter.mutable_abort()->mutable_percentage());
+    set_share(abort.percentage().value(), *filter.mutable_abort()->mutable_percentage());
   }
   pack(filter, (*route.mutable_typed_per_filter_config())["envoy.filters.http.fault"]);
 }
@@ -190,7 +187,7 @@ void set_cors(const istio::CorsPolicy& policy, pb::Route& route) {
   if (policy.unmatched_preflights() != istio::CorsPolicy::UNSPECIFIED)
     cors.mutable_forward_not_matching_preflights()->set_value(policy.unmatched_preflights() ==
                                                               istio::CorsPolicy::FORWARD);
-  set_share(false, 0, *cors.mutable_filter_enabled()->mutable_default_value());
+  set_share(100, *cors.mutable_filter_enabled()->mutable_default_value());
   pack(cors, (*route.mutable_typed_per_filter_config())["envoy.filters.http.cors"]);
 }
 

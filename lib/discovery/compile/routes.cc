@@ -167,11 +167,10 @@ class Compiler {
         policy != nullptr && policy->spec.hedging().on_per_try_timeout())
       host.mutable_hedge_policy()->set_hedge_on_per_try_timeout(true);
     const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
-    if (object != nullptr && !object->spec.http().empty()) {
-      add_routes(*object, port, host);
-    } else {
+    if (object != nullptr) add_routes(*object, port, host);
+    // Istio: a service is called as it stands also where no route is for this caller and port.
+    if (host.routes().empty())
       add_default(outbound_name(port, "", service.host), service.object, host);
-    }
     set_circuit_breakers(model_, node_, service, port, host);
   }
 
@@ -217,6 +216,7 @@ class Compiler {
       std::vector<RoutePart::Domain> domains;
       for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, domains);
       add_routes(object, kHttpPort, host);
+      if (host.routes().empty()) continue;  // none is for this caller
       add_host(std::move(domains), std::move(host));
     }
   }
@@ -347,7 +347,7 @@ class Compiler {
       if (has_share && share.value() <= 0) return;
       auto& policy = *into.add_request_mirror_policies();
       policy.set_cluster(cluster_of(to, object.ns, port));
-      set_share(has_share, share.value(),
+      set_share(has_share ? share.value() : 100,
                 *policy.mutable_runtime_fraction()->mutable_default_value());
     };
     istio::Percent share = http.mirror_percentage();

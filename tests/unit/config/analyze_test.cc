@@ -68,6 +68,27 @@ TEST_CASE("analyze: references", "[config]") {
   });
 }
 
+TEST_CASE("analyze: a fault that meets no request", "[config]") {
+  const auto fault = [](const std::string& what) {
+    return kWeb + service("{fault: {" + what + "}, " + kTo + "}");
+  };
+  check({
+      {"shares of both",
+       fault("delay: {fixedDelay: 1s, percentage: {value: 5}}, abort: {httpStatus: 503, "
+             "percentage: {value: 5}}"),
+       {}},
+      {"the old form", fault("delay: {fixedDelay: 1s, percent: 5}"), {}},
+      {"one that is switched off",
+       fault("delay: {fixedDelay: 1s, percentage: {value: 0}}, abort: {httpStatus: 503, "
+             "percentage: {value: 0}}"),
+       {}},
+      {"no share",
+       fault("delay: {fixedDelay: 1s}, abort: {httpStatus: 503}"),
+       {"M210 spec.http[0].fault.delay: delays no request: percentage is not there",
+        "M210 spec.http[0].fault.abort: aborts no request: percentage is not there"}},
+  });
+}
+
 TEST_CASE("analyze: routes of the Gateway API", "[config]") {
   const auto route = [](const std::string& parent,
                         const std::string& backend = "name: web, port: 80",

@@ -308,6 +308,22 @@ TEST_CASE("gateway api: routes of a service, for all callers or for those of a n
         {{call("/r/x"), "204"}});
 }
 
+TEST_CASE("gateway api: routes of one port of a service leave the others as they are") {
+  const auto table =
+      inside(api("HTTPRoute", "a",
+                 "  parentRefs: [{kind: Service, group: \"\", name: ratings, port: 80}]\n  rules:\n"
+                 "  - {matches: [{path: {value: /r}}], backendRefs: [{name: web, port: 80}]}\n"),
+             "demo");
+  const auto call = [](const std::string& path, const std::string& authority) {
+    Call one{path};
+    one.authority = authority;
+    return one;
+  };
+  check(*table, {{call("/r/x", "ratings"), "80||web /r/x"},
+                 {call("/x", "ratings"), "none"},
+                 {call("/x", "ratings:81"), "81||ratings.demo.svc.cluster.local /x"}});
+}
+
 TEST_CASE("gateway api: sessions by cookie or header, of each rule") {
   const auto session = [](const std::string& persistence, const std::string& kind = "HTTPRoute") {
     const auto table =

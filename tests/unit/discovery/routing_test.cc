@@ -2,6 +2,7 @@
 // destination, matches by caller, delegates. mesh-routing(7).
 #include <catch2/catch.hpp>
 
+#include "route/fault_rules.h"
 #include "route/request_policy.h"
 #include "route/rewrite.h"
 #include "unit/discovery/sample.h"
@@ -100,6 +101,73 @@ TEST_CASE("routing: a match for other callers, or for gateways, is left out") {
   Node third = plain;
   third.ns = "third";
   CHECK(find(*table(yaml, third), "/", "ratings.demo.svc.cluster.local").direct_status == 205);
+}
+
+TEST_CASE("routing: a service none of whose routes is for the caller is called as without them") {
+  const std::string ratings = "ratings.demo.svc.cluster.local";
+  const std::string fault =
+      "fault: {abort: {httpStatus: 555, percentage: {value: 100}}}, route: [{destination: {host: "
+      "ratings}}]";
+  struct Row {
+    const char* match;
+    const char* authority;
+    const char* cluster;  // of the default route; empty: another one takes it, or none
+  };
+  const Row rows[] = {
+      {"sourceLabels: {app: client}", "ratings", "outbound|80||ratings.demo.svc.cluster.local"},
+      {"sourceLabels: {app: web}", "ratings", ""},
+      {"sourceNamespace: other", "ratings", "outbound|80||ratings.demo.svc.cluster.local"},
+      {"port: 80", "ratings", ""},
+      {"port: 80", "ratings:81", "outbound|81||ratings.demo.svc.cluster.local"},
+      {"gateways: [istio-system/gw]", "ratings", "outbound|80||ratings.demo.svc.cluster.local"},
+      {"gateways: [istio-system/gw, mesh]", "ratings", ""},
+      {"uri: {prefix: /other}", "ratings", ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.match, row.authority);
+    const auto routes = table(
+        virtual_service("ratings", "{hosts: [" + ratings +
+                                       "], gateways: [mesh, istio-system/gw], http: [{match: [{" +
+                                       row.match + "}], " + fault + "}]}"));
+    const auto* const found =
+        routes->find({.authority = row.authority, .method = "GET", .scheme = "http", .path = "/"});
+    const bool is_default = found != nullptr && found->name == "default";
+    CHECK((is_default ? found->clusters.at(0).cluster : "") == row.cluster);
+    if (is_default) CHECK(found->retry);
+  }
+  // A host that is nobody's but the VirtualService's is unknown to who has no route there.
+  const std::string bare =
+      "{hosts: [bare.example.org], http: [{match: [{sourceNamespace: other}], "
+      "directResponse: {status: 201}}]}";
+  CHECK(
+      table(virtual_service("bare", bare))
+          ->find(
+              {.authority = "bare.example.org", .method = "GET", .scheme = "http", .path = "/"}) ==
+      nullptr);
+}
+
+TEST_CASE("routing: a fault has the share that it says, and without one none") {
+  struct Row {
+    const char* fault;
+    uint32_t delay, abort;  // of a million
+  };
+  const Row rows[] = {
+      {"delay: {fixedDelay: 1s}, abort: {httpStatus: 503}", 0, 0},
+      {"delay: {fixedDelay: 1s, percent: 3}", 30'000, 0},
+      {"delay: {fixedDelay: 1s, percentage: {value: 0.5}}", 5'000, 0},
+      {"abort: {httpStatus: 503, percentage: {}}", 0, 0},
+      {"abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}", 0, 1'000'000},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.fault);
+    const auto routes = table(
+        virtual_service("ratings", "{hosts: [ratings], http: [{fault: {" + std::string(row.fault) +
+                                       "}, route: [{destination: {host: ratings}}]}]}"));
+    const auto* const rules = route::value_in<route::FaultRules>(find(*routes, "/").filters.get());
+    REQUIRE(rules != nullptr);
+    CHECK(rules->policy.delay_share.per_million == row.delay);
+    CHECK(rules->policy.abort_share.per_million == row.abort);
+  }
 }
 
 TEST_CASE("routing: a delegate's routes stand in the place of those that name it") {
