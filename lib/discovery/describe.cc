@@ -127,11 +127,9 @@ class Describer {
   void policies(const Service& service) {
     auto& out = *reply_.mutable_policies();
     if (const auto* const rule = model_.destination_rule(service, service.ns, {})) {
-      const std::string origin = origin_of("DestinationRule", rule->ns, rule->name);
-      add(out, origin, describe_policy(rule->spec.traffic_policy()));
+      add(out, origin_of(*rule), describe_policy(rule->spec.traffic_policy()));
       for (int i = 0; i < rule->spec.subsets_size(); ++i)
-        add(out, origin + " subsets[" + std::to_string(i) + "]",
-            describe_subset(rule->spec.subsets(i)));
+        add(out, origin_of_subset(*rule, i), describe_subset(rule->spec.subsets(i)));
     }
     // Each for some of the callers, in the place of the above.
     for (const auto& rule : model_.objects().destination_rules) {
@@ -144,11 +142,9 @@ class Describer {
            std::map<std::string, std::string>(wanted.begin(), wanted.end()))
         labels += (labels.empty() ? "" : ",") + key + "=" + value;
       const std::string who = "callers " + labels + " of " + rule.ns + ": ";
-      const std::string origin = origin_of("DestinationRule", rule.ns, rule.name);
-      add(out, origin, who + describe_policy(rule.spec.traffic_policy()));
+      add(out, origin_of(rule), who + describe_policy(rule.spec.traffic_policy()));
       for (int i = 0; i < rule.spec.subsets_size(); ++i)
-        add(out, origin + " subsets[" + std::to_string(i) + "]",
-            who + describe_subset(rule.spec.subsets(i)));
+        add(out, origin_of_subset(rule, i), who + describe_subset(rule.spec.subsets(i)));
     }
     std::set<const void*> told;
     const auto policy = [&](const std::string& subset) {

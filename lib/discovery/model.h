@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "discovery/host_index.h"
+#include "discovery/merged_rules.h"
 #include "discovery/objects.h"
 #include "discovery/workload.h"
 
@@ -169,9 +170,11 @@ class Model {
   std::string resolve(const std::string& host, const std::string& ns) const;
   const Service* find_service(std::string_view host, std::string_view ns) const;
 
-  // The rule for calls of a workload of `ns` with these labels to the service: of the
-  // caller's namespace, then the service's, then the root's; in each the most exact host, and
-  // of that, one that selects the caller. Null: none.
+  // The rule for calls of a workload of `ns` with these labels to the service, merged
+  // with those of its host: of the caller's namespace, then the service's, then the root's; in
+  // each the most exact host, and of that, one that selects the caller. To callers of the root
+  // namespace its rules are for the whole mesh, but those that are for it alone (Istio). Null:
+  // none.
   const Object<istio::DestinationRule>* destination_rule(const Service& service,
                                                          const std::string& ns,
                                                          const Labels& labels) const;
@@ -238,6 +241,8 @@ class Model {
   void add_service(const Object<istio::ServiceEntry>& entry, const std::string& host);
   void index_services();
   void index_rules();
+  // Whose policies for a service hold for calls of `ns`, the first before the next.
+  std::vector<std::string_view> nearest(const std::string& ns, const Service& service) const;
   std::vector<size_t> places_of(const std::string& ns, const Labels& labels) const;
   bool may_call(const Service& service, const Node& node,
                 const Object<istio::Sidecar>* scope) const;
@@ -252,7 +257,8 @@ class Model {
   std::map<std::string, std::vector<size_t>> selectors_;
   std::map<std::string, std::vector<size_t>, std::less<>> by_address_;
   HostIndex virtual_services_;
-  HostIndex destination_rules_;
+  std::vector<DestinationRuleRef> rules_;  // merged
+  HostIndex destination_rules_;            // of `rules_`
   HostIndex service_policies_;
   HostIndex circuit_breakers_;
   HostIndex rate_limits_;

@@ -14,6 +14,15 @@ void index_by_host(const Model& model, const Policies& policies, HostIndex& inde
     index.add(model.resolve(policies[place].spec.host(), policies[place].ns), place);
 }
 
+// Whether the rule is for its own namespace, and no other.
+bool is_private(const Object<istio::DestinationRule>& rule) {
+  const auto& to = rule.spec.export_to();
+  return rule.spec.has_workload_selector() ||
+         (!to.empty() && std::all_of(to.begin(), to.end(), [&](const std::string& ns) {
+           return ns == "." || ns == rule.ns;
+         }));
+}
+
 // Whether a policy of the rule, or of a port, asks it.
 template <class Asks>
 bool any_policy(const istio::DestinationRule& rule, const Asks& asks) {
@@ -50,7 +59,11 @@ void Model::index_rules() {
     };
     heeds_.labels |= asks(spec.http()) || asks(spec.tcp()) || asks(spec.tls());
   }
-  index_by_host(*this, objects_->destination_rules, destination_rules_);
+  rules_ = merged_rules(objects_,
+                        [this](const auto& host, const auto& ns) { return resolve(host, ns); });
+  destination_rules_.clear();
+  for (size_t place = 0; place < rules_.size(); ++place)
+    destination_rules_.add(resolve(rules_[place]->spec.host(), rules_[place]->ns), place);
   index_by_host(*this, objects_->service_policies, service_policies_);
   index_by_host(*this, objects_->circuit_breakers, circuit_breakers_);
   index_by_host(*this, objects_->rate_limits, rate_limits_);
@@ -87,8 +100,9 @@ const Object<istio::DestinationRule>* Model::destination_rule(const Service& ser
   const Object<istio::DestinationRule>* best = nullptr;
   std::tuple<int, size_t, bool> best_rank{0, 0, false};
   destination_rules_.each(service.host, [&](size_t place) {
-    const auto& rule = objects_->destination_rules[place];
-    const int nearness = rule.ns == ns                        ? 3
+    const auto& rule = *rules_[place];
+    const bool own = rule.ns == ns && (ns != options_.root_namespace || is_private(rule));
+    const int nearness = own                                  ? 3
                          : rule.ns == service.ns              ? 2
                          : rule.ns == options_.root_namespace ? 1
                                                               : 0;
@@ -99,23 +113,31 @@ const Object<istio::DestinationRule>* Model::destination_rule(const Service& ser
       return;
     const std::tuple rank{nearness, host_match(resolve(rule.spec.host(), rule.ns), service.host),
                           selective};
-    if (std::get<1>(rank) == 0 || rank <= best_rank) return;
+    if (std::get<1>(rank) == 0 || rank < best_rank) return;
+    // Of those that select the caller the first, of the others the last (Istio).
+    if (rank == best_rank && selective) return;
     best = &rule;
     best_rank = rank;
   });
   return best;
 }
 
+std::vector<std::string_view> Model::nearest(const std::string& ns, const Service& service) const {
+  const std::string_view root = options_.root_namespace;
+  if (ns == root) return {service.ns, root};
+  return {ns, service.ns, root};
+}
+
 const Object<v1::ServicePolicy>* Model::service_policy(const Service& service,
                                                        const std::string& subset,
                                                        const std::string& ns) const {
   if (objects_->service_policies.empty()) return nullptr;
-  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+  for (const std::string_view from : nearest(ns, service)) {
     const Object<v1::ServicePolicy>* own = nullptr;
     const Object<v1::ServicePolicy>* whole = nullptr;
     service_policies_.each(service.host, [&](size_t place) {
       const auto& policy = objects_->service_policies[place];
-      if (policy.ns != *from || resolve(policy.spec.host(), policy.ns) != service.host) return;
+      if (policy.ns != from || resolve(policy.spec.host(), policy.ns) != service.host) return;
       if (own == nullptr && policy.spec.subset() == subset) own = &policy;
       if (policy.spec.subset().empty()) whole = &policy;
     });
@@ -129,10 +151,10 @@ std::vector<const Object<v1::CircuitBreaker>*> Model::circuit_breakers(
     const Service& service, const std::string& ns) const {
   std::vector<const Object<v1::CircuitBreaker>*> found;
   if (objects_->circuit_breakers.empty()) return found;
-  for (const auto* from : {&ns, &service.ns, &options_.root_namespace}) {
+  for (const std::string_view from : nearest(ns, service)) {
     circuit_breakers_.each(service.host, [&](size_t place) {
       const auto& breaker = objects_->circuit_breakers[place];
-      if (breaker.ns == *from && resolve(breaker.spec.host(), breaker.ns) == service.host)
+      if (breaker.ns == from && resolve(breaker.spec.host(), breaker.ns) == service.host)
         found.push_back(&breaker);
     });
     if (!found.empty()) break;

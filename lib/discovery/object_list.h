@@ -38,7 +38,7 @@ struct Object {
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   Spec spec;
-  std::vector<RuleOrigin> origins = {};  // of spec.http[]; empty: its own
+  std::vector<RuleOrigin> origins = {};  // of spec.http[], or spec.subsets[]; empty: its own
 };
 
 template <class Spec>

@@ -10,6 +10,7 @@
 
 #include "config/analyze/analyze.h"
 #include "config/analyze/index.h"
+#include "istio/networking/v1alpha3/destination_rule.pb.h"
 #include "istio/networking/v1alpha3/gateway.pb.h"
 #include "istio/networking/v1alpha3/virtual_service.pb.h"
 #include "istio/security/v1beta1/authorization_policy.pb.h"
@@ -33,6 +34,7 @@ class Analyzer {
   using Gateway = ::istio::networking::v1alpha3::Gateway;
   using Server = ::istio::networking::v1alpha3::Server;
   using Destination = ::istio::networking::v1alpha3::Destination;
+  using DestinationRule = ::istio::networking::v1alpha3::DestinationRule;
   using Message = google::protobuf::Message;
 
   // What was found at one object, and what it depends on.
@@ -144,6 +146,7 @@ class Analyzer {
   void scope(const v1::Object& object, const Message& spec);
   void egress_proxy(const v1::Object& object, const Message& spec);
   void destination_rule(const v1::Object& object);
+  void merged(const v1::Object& object, const DestinationRule& rule);
   template <class Policy>
   void credential(const v1::Object& object, const Policy& policy, const std::string& path);
   void service_entry(const v1::Object& object);

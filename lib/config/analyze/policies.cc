@@ -146,15 +146,34 @@ void Analyzer::destination_rule(const v1::Object& object) {
     credential(object, rule.subsets(i).traffic_policy(),
                at_index("spec.subsets", i) + ".trafficPolicy");
   known_host(object, "spec.host", rule.host());
-  only("M207", object, "spec.host", "host " + rule.host() + ", and is used in its place",
-       object.namespace_() + rule.host() +
-           text_of(labels_of(rule.workload_selector().match_labels())));
+  merged(object, rule);
   if (index_.find_service(rule.host(), object.namespace_()) == nullptr) return;
   for (int i = 0; i < rule.subsets_size(); ++i) {
     const auto labels = labels_of(rule.subsets(i).labels());
     if (!index_.selects("", labels))
       find("M202", object, at_index("spec.subsets", i) + ".labels",
            "no workload has the labels " + text_of(labels) + ", unless it registers itself");
+  }
+}
+
+// Rules that are one for discoveryd (discovery/merged_rules.h), but for these parts.
+void Analyzer::merged(const v1::Object& object, const networking::DestinationRule& rule) {
+  std::set<std::string> export_to;
+  for (const auto& to : rule.export_to()) export_to.insert(to == "." ? object.namespace_() : to);
+  if (export_to.empty() || export_to.contains("*")) export_to = {"*"};
+  if (rule.has_workload_selector())
+    export_to = {"=" + text_of(labels_of(rule.workload_selector().match_labels()))};
+  std::string key = object.namespace_() + "\n" + text::to_lower(rule.host()) + "\n";
+  for (const auto& to : export_to) key += to + ",";
+  if (rule.has_traffic_policy())
+    only("M207", object, "spec.trafficPolicy",
+         "host " + rule.host() + ", and its trafficPolicy is used", key);
+  std::set<std::string> names;
+  for (int i = 0; i < rule.subsets_size(); ++i) {
+    const std::string& name = rule.subsets(i).name();
+    if (names.insert(name).second)
+      only("M207", object, at_index("spec.subsets", i),
+           "subset " + name + " of " + rule.host() + ", and is used", key + "\n" + name);
   }
 }
 

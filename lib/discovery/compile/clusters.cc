@@ -406,8 +406,7 @@ std::vector<Resource> compile_service_clusters(const Model& model, const Service
                                                const Node& node) {
   std::vector<Resource> result;
   const auto* rule = model.destination_rule(service, node);
-  const std::string origin =
-      rule == nullptr ? "" : origin_of("DestinationRule", rule->ns, rule->name);
+  const std::string origin = rule == nullptr ? "" : origin_of(*rule);
   for (const auto& port : service.ports) {
     result.push_back(outbound_cluster(model, node, service, port, "",
                                       policy_for(rule, nullptr, port.number), origin,
@@ -415,10 +414,9 @@ std::vector<Resource> compile_service_clusters(const Model& model, const Service
     if (rule == nullptr) continue;
     for (int i = 0; i < rule->spec.subsets_size(); ++i) {
       const auto& subset = rule->spec.subsets(i);
-      result.push_back(outbound_cluster(model, node, service, port, subset.name(),
-                                        policy_for(rule, &subset, port.number),
-                                        origin + " subsets[" + std::to_string(i) + "]",
-                                        model.service_policy(service, subset.name(), node.ns)));
+      result.push_back(outbound_cluster(
+          model, node, service, port, subset.name(), policy_for(rule, &subset, port.number),
+          origin_of_subset(*rule, i), model.service_policy(service, subset.name(), node.ns)));
     }
   }
   return result;

@@ -12,11 +12,17 @@ void overlay(const Policy& from, istio::TrafficPolicy& to) {
 }
 
 void overlay(const istio::TrafficPolicy& from, uint32_t port, istio::TrafficPolicy& to) {
+  for (const auto& settings : from.port_level_settings()) {
+    if (settings.port().number() != port) continue;
+    to.clear_load_balancer();
+    to.clear_connection_pool();
+    to.clear_outlier_detection();
+    to.clear_tls();
+    return overlay(settings, to);
+  }
   overlay(from, to);
   if (from.has_retry_budget()) *to.mutable_retry_budget() = from.retry_budget();
   if (from.has_proxy_protocol()) *to.mutable_proxy_protocol() = from.proxy_protocol();
-  for (const auto& settings : from.port_level_settings())
-    if (settings.port().number() == port) overlay(settings, to);
 }
 
 }  // namespace

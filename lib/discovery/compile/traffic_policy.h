@@ -6,9 +6,11 @@
 
 namespace mesh::discovery {
 
-// The rule's policy, its settings for the port above it, and above both the
-// subset's and the subset's for the port. A narrower member replaces the wider
-// one as a whole (Istio, "DestinationRule": port-level settings and subsets).
+// The rule's policy, and above it the subset's: a member of the subset's replaces the rule's
+// as a whole. Of each the settings for the port stand in the place of the policy, if there are
+// any: what they leave out has its default. A subset's settings for a port leave the rule's
+// proxyProtocol and retryBudget as they are, which they cannot say (Istio,
+// MergeSubsetTrafficPolicy()).
 istio::TrafficPolicy policy_for(const Object<istio::DestinationRule>* rule,
                                 const istio::Subset* subset, uint32_t port);
 

@@ -161,10 +161,30 @@ TEST_CASE("analyze: two for one", "[config]") {
        {"M109 : another one is for the namespace without a selector: PeerAuthentication default/a "
         "(f.yaml:2:1)"}},
       {"DestinationRules",
-       kWeb + object("DestinationRule", "a", "host: web") +
-           object("DestinationRule", "b", "host: web"),
-       {"M207 spec.host: another one is for host web, and is used in its place: DestinationRule "
-        "default/a (f.yaml:12:1)"}},
+       kWeb +
+           object("DestinationRule", "a",
+                  "host: web, trafficPolicy: {tls: {mode: DISABLE}}, subsets: [{name: v1}]") +
+           object("DestinationRule", "b", "host: web, subsets: [{name: v1}, {name: v2}]") +
+           object("DestinationRule", "c",
+                  "host: web, trafficPolicy: {tls: {mode: DISABLE}}, subsets: [{name: v3}]"),
+       {"M207 spec.subsets[0]: another one is for subset v1 of web, and is used: DestinationRule "
+        "default/a (f.yaml:12:1)",
+        "M207 spec.trafficPolicy: another one is for host web, and its trafficPolicy is used: "
+        "DestinationRule default/a (f.yaml:12:1)"}},
+      {"DestinationRules that are not merged",
+       kWeb + object("DestinationRule", "a", "host: web, trafficPolicy: {tls: {mode: DISABLE}}") +
+           object("DestinationRule", "b",
+                  "host: web, trafficPolicy: {tls: {mode: DISABLE}}, exportTo: [\".\"]") +
+           object("DestinationRule", "c",
+                  "host: web, trafficPolicy: {tls: {mode: DISABLE}}, workloadSelector: "
+                  "{matchLabels: {app: x}}"),
+       {"M202 spec.workloadSelector: no workload of namespace default has the labels app=x, unless "
+        "it registers itself"}},
+      {"a subset of a DestinationRule that is merged",
+       kWeb + service("route: [{destination: {host: web, subset: v2}}]", "a") +
+           object("DestinationRule", "a", "host: web, subsets: [{name: v1}]") +
+           object("DestinationRule", "b", "host: web, subsets: [{name: v2}]"),
+       {}},
   });
 }
 
