@@ -23,6 +23,16 @@ std::string identity_of(const std::string& name) {
   return name.find("/ns/") != std::string::npos ? std::string(kSpiffe) + name : std::string();
 }
 
+// The ALPN of a connection for requests: as upstream::Connection::start().
+std::vector<std::string> offered(const xds::Cluster& cluster) {
+  if (!cluster.tls->alpn.empty()) return cluster.tls->alpn;
+  switch (cluster.protocol) {
+    case xds::UpstreamProtocol::Auto: return {"h2", "http/1.1"};
+    case xds::UpstreamProtocol::Http2: return {"h2"};
+    default: return {"http/1.1"};
+  }
+}
+
 std::string names_of(const std::vector<const Forwarder*>& forwarders) {
   std::vector<std::string> names;
   for (const Forwarder* const one : forwarders) names.push_back(one->node());
@@ -139,7 +149,7 @@ class Teller {
           call.principal = from.forwarder().identity();
           if (cluster != from.config().clusters.end() && cluster->second->tls) {
             call.server_name = cluster->second->tls->sni;
-            call.alpn = cluster->second->tls->alpn;
+            call.alpn = offered(*cluster->second);
           }
         }
         MESH_TRY(const Held held, Held::decode(snapshot_, *at));

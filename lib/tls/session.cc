@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.h"
 #include "identity/openssl.h"
 #include "tls/hooks.h"
 
@@ -94,7 +95,8 @@ Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const Context> co
   if (!name.empty() && SSL_set_tlsext_host_name(ssl, name.c_str()) != 1)
     return openssl::error(Errc::Invalid, "SNI \"" + name + "\"");
   std::string wire = shared.alpn_wire_;
-  if (wire.empty() && !alpn.empty()) wire.append(1, char(alpn.size())).append(alpn);
+  if (wire.empty() && !alpn.empty())
+    for (const auto one : text::split(alpn, ',')) wire.append(1, char(one.size())).append(one);
   // Returns 0 for success, unlike its neighbours.
   if (!wire.empty() &&
       SSL_set_alpn_protos(ssl, openssl::bytes_of(wire), unsigned(wire.size())) != 0)

@@ -40,7 +40,7 @@ class Session {
  public:
   // Borrows `fd`: a connected, non-blocking stream socket that outlives us.
   // `sni` instead of the context's name, for a client; may be empty. `alpn` is what a client
-  // offers where the context says nothing: one name, or empty.
+  // offers where the context says nothing: names with commas, the preferred first, or empty.
   // Errc::Internal when OpenSSL has no memory.
   static Result<std::unique_ptr<Session>> make(std::shared_ptr<const Context> context, int fd,
                                                std::string_view sni = {},

@@ -37,9 +37,11 @@ Result<void> Connection::start(const ClusterSpec& cluster, const EndpointSpec& s
   prefer_http2_ = cluster.protocol == xds::UpstreamProtocol::Http2;
   std::unique_ptr<net::Stream> stream;
   if (spec.tls) {
-    // As Envoy: a context without ALPN offers the protocol of the pool.
-    MESH_TRY(stream, transport::TlsStream::make(cluster.tls, std::move(fd), config.tls->sni,
-                                                prefer_http2_ ? "h2" : "http/1.1"));
+    // As Envoy: a context without ALPN offers the protocols of the pool.
+    const bool either = cluster.protocol == xds::UpstreamProtocol::Auto;
+    MESH_TRY(stream, transport::TlsStream::make(
+                         cluster.tls, std::move(fd), config.tls->sni,
+                         either ? "h2,http/1.1" : (prefer_http2_ ? "h2" : "http/1.1")));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }

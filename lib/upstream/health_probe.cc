@@ -105,8 +105,8 @@ Result<void> HealthProbe::connect() {
   MESH_TRY(UniqueFd fd, net::connect(to, cluster_->connects_from()));
   std::unique_ptr<net::Stream> stream;
   if (host.tls) {
-    MESH_TRY(stream,
-             transport::TlsStream::make(cluster_->tls, std::move(fd), cluster_->config->tls->sni));
+    MESH_TRY(stream, transport::TlsStream::make(cluster_->tls, std::move(fd),
+                                                cluster_->config->tls->sni, http2() ? "h2" : ""));
   } else {
     stream = std::make_unique<net::PlainStream>(std::move(fd));
   }
@@ -123,8 +123,7 @@ void HealthProbe::on_established() {
     return;
   }
   const std::string_view alpn = transport_->stream().alpn();
-  const bool http2 = alpn.empty() ? policy().http2 || policy().kind == Kind::Grpc : alpn == "h2";
-  if (http2)
+  if (alpn.empty() ? http2() : alpn == "h2")
     codec_ = std::make_unique<http2::ClientCodec>(*transport_);
   else
     codec_ = std::make_unique<http1::ClientCodec>(*transport_);

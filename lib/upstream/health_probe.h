@@ -44,6 +44,8 @@ class HealthProbe final : private Transport::Owner,
 
  private:
   const xds::HealthCheck& policy() const { return cluster_->config->health_checks.front(); }
+  // Where ALPN does not say it.
+  bool http2() const { return policy().http2 || policy().kind == xds::HealthCheck::Kind::Grpc; }
   const xds::Endpoint& endpoint() const { return cluster_->assignment->endpoints[host_]; }
   Result<void> connect();
   Result<net::Address> address() const;

@@ -326,6 +326,98 @@ YAML
   ! passes b.example
 }
 
+@test "a gateway in the root namespace: subsets of a service of the mesh, and bytes relayed to it" {
+  local inbound
+  inbound=$(free_port)
+  sed -i 's/^namespace: .*/namespace: istio-system/' "$dir/forwarders/edge.yaml"
+  printf '%s\n' 'workload: ratings-1' 'namespace: demo' 'service_account: ratings' \
+    'labels: {app: ratings}' 'concurrency: 1' >"$dir/forwarders/ratings-1.yaml"
+  cat >"$dir/config/mesh.yaml" <<YAML
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ratings, namespace: demo}
+spec:
+  hosts: [ratings.demo.svc.cluster.local]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  workloadSelector: {labels: {app: ratings}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: ratings-1, namespace: demo}
+spec: {address: 127.0.0.1, ports: {http: $inbound}, labels: {app: ratings}, serviceAccount: ratings}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: ratings-1, namespace: demo}
+spec:
+  workloadSelector: {labels: {app: ratings}}
+  ingress: [{port: {number: $inbound, protocol: HTTP, name: http}, defaultEndpoint: "127.0.0.1:$origin"}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: demo}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: default, namespace: istio-system}
+spec: {host: "*.local", trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings-a, namespace: demo}
+spec: {host: ratings, subsets: [{name: v1, labels: {app: ratings}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings-b, namespace: demo}
+spec: {host: ratings, subsets: [{name: v2, labels: {app: ratings}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: door, namespace: istio-system}
+spec:
+  selector: {app: edge}
+  servers:
+  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}
+  - {port: {number: $other, name: tcp, protocol: TCP}, hosts: ['*'], bind: 127.0.0.1}
+  - port: {number: $https, name: tls, protocol: TLS}
+    hosts: ['*']
+    bind: 127.0.0.1
+    tls: {mode: SIMPLE, serverCertificate: $dir/server.pem, privateKey: $dir/server.key}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings, namespace: istio-system}
+spec:
+  hosts: [a.example]
+  gateways: [door]
+  http:
+  - match: [{uri: {prefix: /index}}]
+    route: [{destination: {host: ratings.demo.svc.cluster.local, subset: v1}}]
+  - route: [{destination: {host: ratings.demo.svc.cluster.local, subset: v2}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bytes, namespace: istio-system}
+spec:
+  hosts: ['*']
+  gateways: [door]
+  tcp: [{route: [{destination: {host: ratings.demo.svc.cluster.local, port: {number: 80}}}]}]
+YAML
+  mesh_up
+  until_true answers 200 a.example "$http" /index.html
+  answers 200 a.example "$http" /
+  # What was relayed arrives as it was sent.
+  until_true answers 200 a.example "$other" /index.html --http1.1
+  [ "$(cat "$dir/body")" = 'hello from the origin' ]
+  answers 200 a.example "$other" /index.html --http2-prior-knowledge
+  answers 200 a.example "$https" /index.html --http1.1
+  [ "$(cat "$dir/body")" = 'hello from the origin' ]
+}
+
 @test "policies about a gateway hold for its clients" {
   objects "  - {port: {number: $http, name: http, protocol: HTTP}, hosts: [a.example], bind: 127.0.0.1}
   - {port: {number: $other, name: tcp, protocol: TCP}, hosts: ['*'], bind: 127.0.0.1}"

@@ -18,7 +18,10 @@ namespace {
 constexpr const char* kWeb = "spiffe://cluster.local/ns/default/sa/web";
 constexpr const char* kReviews = "spiffe://cluster.local/ns/default/sa/reviews";
 
-std::string tls_context(const std::string& kind, const std::string& peer) {
+// Whose cluster speaks either, as the peer likes; then its TLS says nothing of protocols.
+const std::string kEither = "auto";
+
+std::string tls_context(const std::string& kind, const std::string& peer, bool alpn = true) {
   const bool server = kind == "Downstream";
   return R"(
       name: envoy.transport_sockets.tls
@@ -28,7 +31,8 @@ std::string tls_context(const std::string& kind, const std::string& peer) {
         )" +
          (server ? "require_client_certificate: true" : "sni: reviews") + R"(
         common_tls_context:
-          alpn_protocols: ["h2", "http/1.1"]
+          alpn_protocols: )" +
+         (alpn ? R"(["h2", "http/1.1"])" : "[]") + R"(
           tls_params: { tls_minimum_protocol_version: TLSv1_3 }
           tls_certificate_sds_secret_configs: [ { name: own } ]
           combined_validation_context:
@@ -92,14 +96,15 @@ std::string inbound(uint16_t app, bool permissive, const std::string& secrets) {
 std::string outbound(uint16_t peer, const std::string& expected, const std::string& protocol,
                      const std::string& secrets, const std::string& more = "") {
   std::string tls;
-  for (const char c : tls_context("Upstream", expected)) tls += c;
-  return Front{.endpoints = ports({peer}),
-               .cluster = R"(
+  for (const char c : tls_context("Upstream", expected, protocol != kEither)) tls += c;
+  const std::string speaks =
+      protocol == kEither ? "auto_config: { http_protocol_options: {}, http2_protocol_options: {} }"
+                          : "explicit_http_config: { " + protocol + ": {} }";
+  return Front{.endpoints = ports({peer}), .cluster = R"(
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: { )" +
-                          protocol + R"(: {} })" + more + R"(
+        )" + speaks + more + R"(
     transport_socket:)" + tls}
              .yaml() +
          secrets;
@@ -109,7 +114,7 @@ std::string outbound(uint16_t peer, const std::string& expected, const std::stri
 
 TEST_CASE("scenario: a pair under mutual TLS", "[forwarder]") {
   const uint32_t count = workers();
-  const std::string protocol = GENERATE("http2_protocol_options", "http_protocol_options");
+  const std::string protocol = GENERATE("http2_protocol_options", "http_protocol_options", "auto");
   const Authority ca("ca");
   Origin app("app");
   app.handle([](const Message& request, Wire& wire) {
@@ -142,7 +147,7 @@ TEST_CASE("scenario: a pair under mutual TLS", "[forwarder]") {
     });
   for (auto& thread : threads) thread.join();
   CHECK(good == 200);
-  if (protocol == "http2_protocol_options") CHECK(server.connections() <= count);
+  if (protocol != "http_protocol_options") CHECK(server.connections() <= count);
 }
 
 TEST_CASE("scenario: who called is told by its certificate, and by nothing else", "[forwarder]") {

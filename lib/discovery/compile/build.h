@@ -55,9 +55,11 @@ std::string inbound_name(const InboundPort& port);  // of the cluster
 std::string destination_cluster(const Model& model, const istio::Destination& destination,
                                 const std::string& ns, uint32_t port);
 
-// TLS towards a peer of the mesh: our certificate, the bundle, ALPN and names.
-void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni, bool http,
-                  bool http2_only, envoy::config::core::v3::TransportSocket& into);
+// TLS towards a peer of the mesh: our certificate, the bundle and names. Without ALPN each
+// connection offers what it is for: requests their protocol (Envoy, and our own forwarder),
+// relayed bytes nothing, as nobody knows what they are.
+void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni,
+                  envoy::config::core::v3::TransportSocket& into);
 void set_own_tls(std::string_view trust_domain, bool http,
                  envoy::config::core::v3::TransportSocket& into);
 void set_raw_buffer(envoy::config::core::v3::TransportSocket& into);

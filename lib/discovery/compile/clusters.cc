@@ -228,18 +228,12 @@ void set_security(const Model& model, const Node& node, const Service& service, 
                           *cluster.mutable_transport_socket());
   }
   const auto names = identities_of(model, service, policy);
-  const bool http = may_be_http(port);
-  const auto set = [&](envoy::config::core::v3::TransportSocket& socket) {
-    // Where the protocol is settled, each connection offers what it speaks: requests their
-    // protocol, and bytes of a port that is not declared nothing.
-    set_peer_tls(names, sni, http && (protocol == Http::Alpn || protocol == Http::Http2),
-                 protocol == Http::Http2, socket);
-  };
-  if (security == Security::Tls) return set(*cluster.mutable_transport_socket());
+  if (security == Security::Tls)
+    return set_peer_tls(names, sni, *cluster.mutable_transport_socket());
   auto& tls = *cluster.add_transport_socket_matches();
   tls.set_name("tlsMode-istio");
   (*tls.mutable_match()->mutable_fields())["tlsMode"].set_string_value("istio");
-  set(*tls.mutable_transport_socket());
+  set_peer_tls(names, sni, *tls.mutable_transport_socket());
   auto& plain = *cluster.add_transport_socket_matches();
   plain.set_name("tlsMode-disabled");
   plain.mutable_match();

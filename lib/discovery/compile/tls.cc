@@ -29,8 +29,8 @@ tls::CertificateValidationContext& set_common(tls::CommonTlsContext& common) {
 
 }  // namespace
 
-void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni, bool http,
-                  bool http2_only, core::TransportSocket& into) {
+void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view sni,
+                  core::TransportSocket& into) {
   tls::UpstreamTlsContext context;
   auto& common = *context.mutable_common_tls_context();
   auto& validation = set_common(common);
@@ -38,10 +38,6 @@ void set_peer_tls(const std::vector<std::string>& exact_uris, std::string_view s
     auto& name = *validation.add_match_typed_subject_alt_names();
     name.set_san_type(tls::SubjectAltNameMatcher::URI);
     name.mutable_matcher()->set_exact(uri);
-  }
-  if (http) {
-    common.add_alpn_protocols("h2");
-    if (!http2_only) common.add_alpn_protocols("http/1.1");
   }
   context.set_sni(std::string(sni));
   into.set_name("envoy.transport_sockets.tls");

@@ -91,7 +91,7 @@ TEST_CASE("a cluster without a rule has Istio's defaults") {
   CHECK_FALSE(web->tls_by_endpoint);
   CHECK(web->tls->subject_alt_uris ==
         std::vector<std::string>{"spiffe://cluster.local/ns/demo/sa/web"});
-  CHECK(web->tls->alpn == std::vector<std::string>{"h2", "http/1.1"});
+  CHECK(web->tls->alpn.empty());
   CHECK(web->tls->sni == "outbound_.80_._.web");
   CHECK(web->tls->tls_minimum == xds::TlsVersion::Tls13);
 }

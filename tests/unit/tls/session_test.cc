@@ -22,12 +22,12 @@ struct Pair {
   std::unique_ptr<Session> client, server;
 
   Pair(std::shared_ptr<const Context> client_context, std::shared_ptr<const Context> server_context,
-       std::string_view sni = {}) {
+       std::string_view sni = {}, std::string_view alpn = {}) {
     int fds[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     client_fd = UniqueFd(fds[0]);
     server_fd = UniqueFd(fds[1]);
-    client = *Session::make(std::move(client_context), fds[0], sni);
+    client = *Session::make(std::move(client_context), fds[0], sni, alpn);
     server = *Session::make(std::move(server_context), fds[1]);
   }
 
@@ -88,6 +88,31 @@ TEST_CASE("tls: both sides are known, TLS 1.3, ALPN agreed", "[tls]") {
   CHECK(pair.server->sni() == "outbound_.80_._.reviews");
   REQUIRE(pair.server->peer_certificate());
   CHECK(pair.server->peer_certificate()->spiffe_id()->workload()->service_account == "web");
+}
+
+TEST_CASE("tls: a client offers what its user says where its context says nothing", "[tls]") {
+  const Ca ca;
+  tls::Options both, http1;
+  both.alpn = {"h2", "http/1.1"};
+  http1.alpn = {"http/1.1"};
+  struct Row {
+    tls::Options client, server;
+    const char* offered;
+    const char* agreed;
+  };
+  const Row rows[] = {
+      {{}, both, "h2,http/1.1", "h2"},    {{}, http1, "h2,http/1.1", "http/1.1"},
+      {{}, both, "http/1.1", "http/1.1"}, {{}, both, "", ""},
+      {http1, both, "h2", "http/1.1"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.offered);
+    Pair pair(ca.context(Role::Client, ca.svid("web"), row.client),
+              ca.context(Role::Server, ca.svid("reviews"), row.server), {}, row.offered);
+    pair.shake();
+    REQUIRE(pair.good());
+    CHECK(pair.server->alpn() == row.agreed);
+  }
 }
 
 TEST_CASE("tls: without a common protocol the server goes on without one", "[tls]") {
