@@ -128,12 +128,14 @@ bool check_lists(const std::array<List, N>& lists, const std::string& path, Chec
   return any;
 }
 
-// What a rule says that connections without HTTP can be asked about.
+// What a rule asks, as far as it matters to connections without HTTP: questions of HTTP are
+// left out for these.
 struct Uses {
-  bool from = false;
-  bool to = false;
-  bool tcp_from = false;
-  bool tcp_to = false;
+  bool http = false;            // there are such questions
+  bool any_source = false;      // an alternative of `from` asks nothing else
+  bool any_operation = false;   // one of `to` does
+  bool when_source = false;     // conditions that are asked of connections, by who calls
+  bool when_operation = false;  // and by what is called
 };
 
 void check_source(const security::Source& s, const std::string& path, Checker& checker,
@@ -162,10 +164,19 @@ void check_source(const security::Source& s, const std::string& path, Checker& c
   checker.expect(!named || !accounts, path,
                  "serviceAccounts name their namespace: not together with principals or "
                  "namespaces");
-  uses.from = true;
-  for (const List& list : lists)
-    uses.tcp_from |= !list.values.empty() && std::string_view(list.name) != "requestPrincipals" &&
-                     std::string_view(list.name) != "notRequestPrincipals";
+  const auto is_token = [](const List& list) {
+    const std::string_view name = list.name;
+    return name == "requestPrincipals" || name == "notRequestPrincipals";
+  };
+  bool any = true;
+  for (const List& list : lists) {
+    if (list.values.empty()) continue;
+    if (is_token(list))
+      uses.http = true;
+    else
+      any = false;
+  }
+  uses.any_source |= any;
 }
 
 void check_operation(const security::Operation& o, const std::string& path, Checker& checker,
@@ -181,8 +192,10 @@ void check_operation(const security::Operation& o, const std::string& path, Chec
       {"notPaths", o.not_paths(), Form::Path},
   }};
   checker.expect(check_lists(lists, path, checker), path, "expected at least one field");
-  uses.to = true;
-  uses.tcp_to |= o.ports_size() + o.not_ports_size() > 0;
+  uses.any_operation |= o.ports_size() + o.not_ports_size() == 0;
+  uses.http |= o.hosts_size() + o.not_hosts_size() + o.methods_size() + o.not_methods_size() +
+                   o.paths_size() + o.not_paths_size() >
+               0;
 }
 
 struct Key {
@@ -295,6 +308,18 @@ void check_custom(const AuthorizationPolicy& policy, Checker& checker) {
     check_custom_rule(policy.rules(i), at_index("spec.rules", i), checker);
 }
 
+// A DENY rule denies more on ports that do not speak HTTP, unless it names its ports.
+void warn_of_connections(const security::Rule& rule, const Uses& uses, const std::string& path,
+                         Checker& checker) {
+  const bool any_operation = (uses.any_operation || rule.to().empty()) && !uses.when_operation;
+  if (!uses.http || !any_operation) return;
+  const bool any_source = (uses.any_source || rule.from().empty()) && !uses.when_source;
+  checker.warn(path, any_source ? "denies every connection to ports that do not speak HTTP, for it "
+                                  "asks for nothing else; name the ports"
+                                : "denies every connection of these sources to ports that do not "
+                                  "speak HTTP, whatever else it asks for; name the ports");
+}
+
 void check_rule(const security::Rule& rule, AuthorizationPolicy::Action action,
                 const std::string& path, Checker& checker) {
   Uses uses;
@@ -308,13 +333,16 @@ void check_rule(const security::Rule& rule, AuthorizationPolicy::Action action,
     if (checker.expect(rule.to(i).has_operation(), at, "expected operation"))
       check_operation(rule.to(i).operation(), at + ".operation", checker, uses);
   }
-  for (int i = 0; i < rule.when_size(); ++i)
+  for (int i = 0; i < rule.when_size(); ++i) {
     check_condition(rule.when(i), at_index(path + ".when", i), checker);
-  const bool http_alone = (uses.from && !uses.to && !uses.tcp_from) || (uses.to && !uses.tcp_to);
-  if (http_alone && action == AuthorizationPolicy::DENY)
-    checker.warn(path,
-                 "denies every connection to ports that do not speak HTTP, for it asks for "
-                 "nothing else; name the ports");
+    const std::string& key = rule.when(i).key();
+    const bool operation = key.starts_with("destination.") || key.starts_with("connection.");
+    if (key.starts_with("request."))
+      uses.http = true;
+    else
+      (operation ? uses.when_operation : uses.when_source) = true;
+  }
+  if (action == AuthorizationPolicy::DENY) warn_of_connections(rule, uses, path, checker);
 }
 
 }  // namespace

@@ -25,6 +25,52 @@ std::string when(const std::string& key, const std::string& values) {
 
 }  // namespace
 
+TEST_CASE("object: AuthorizationPolicy, what DENY does to connections without HTTP", "[config]") {
+  const std::string every =
+      "spec.rules[0]: denies every connection to ports that do not speak HTTP, for it asks for "
+      "nothing else; name the ports";
+  const std::string theirs =
+      "spec.rules[0]: denies every connection of these sources to ports that do not speak HTTP, "
+      "whatever else it asks for; name the ports";
+  const std::string paths = "to: [{operation: {paths: [/x]}}]";
+  const auto from = [](const std::string& s) { return "from: [{source: {" + s + "}}], "; };
+  struct {
+    const char* because;
+    std::string rule;
+    std::string want;
+  } rows[] = {
+      {"paths alone", paths, every},
+      {"tokens alone", "from: [{source: {requestPrincipals: [a/b]}}]", every},
+      {"headers alone", "when: [{key: \"request.headers[a]\", values: [b]}]", every},
+      {"a principal and paths", from("principals: [a/ns/b/sa/c]") + paths, theirs},
+      {"all but a principal", from("notPrincipals: [a/ns/b/sa/c]") + paths, theirs},
+      {"a namespace by condition", paths + ", when: [{key: source.namespace, values: [a]}]",
+       theirs},
+      {"a principal, or a token",
+       "from: [{source: {principals: [a]}}, {source: {requestPrincipals: [b]}}], " + paths, every},
+      {"a principal with a token", from("principals: [a], requestPrincipals: [b]") + paths, theirs},
+      {"ports", "to: [{operation: {paths: [/x], ports: [\"80\"]}}]", ""},
+      {"a port by condition", paths + ", when: [{key: destination.port, values: [\"80\"]}]", ""},
+      {"ports of one operation, and not of another",
+       "to: [{operation: {paths: [/x], ports: [\"80\"]}}, {operation: {paths: [/y]}}]", every},
+      {"a principal alone", "from: [{source: {principals: [a]}}]", ""},
+      {"everything", "", ""},
+  };
+  for (const auto& row : rows) {
+    INFO(row.because);
+    config::Problems problems("f.yaml");
+    std::vector<config::v1::Object> objects;
+    config::read_objects(testing::object_text("security.istio.io/v1", "AuthorizationPolicy",
+                                              "action: DENY, rules: [{" + row.rule + "}]"),
+                         problems, objects);
+    CHECK(problems.lines().empty());
+    std::string warned;
+    for (const std::string& line : problems.warnings())
+      warned += line.substr(line.find("default/x: ") + 11);
+    CHECK(warned == row.want);
+  }
+}
+
 TEST_CASE("object: AuthorizationPolicy", "[config]") {
   const Row rows[] = {
       {"allow nothing", "", ""},
