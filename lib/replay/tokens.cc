@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "route/cors.h"
 #include "route/match.h"
 
 namespace mesh::replay {
@@ -41,11 +42,6 @@ bool passes_without(const xds::JwtRequirement& wanted) {
   return false;
 }
 
-bool is_preflight(const route::Request& request) {
-  return request.method == "OPTIONS" && request.fields->get("origin") &&
-         request.fields->get("access-control-request-method");
-}
-
 void clean(const xds::JwtAuthn& filter, http::Fields& fields) {
   for (const auto& provider : filter.providers) {
     if (!provider.payload_header.empty()) fields.remove(provider.payload_header);
@@ -75,7 +71,7 @@ void insert(json::Value& object, std::span<const std::string> path, const json::
 std::string Tokens::judge(const xds::JwtAuthn& filter, const route::Request& request,
                           http::Fields& fields) {
   clean(filter, fields);
-  if (filter.bypass_cors_preflight && is_preflight(request)) return {};
+  if (filter.bypass_cors_preflight && route::is_preflight(request)) return {};
   const auto [path, query] = route::split_query(request.path);
   const auto rule = std::find_if(filter.rules.begin(), filter.rules.end(),
                                  [&, path = path, query = query](const xds::JwtRule& one) {

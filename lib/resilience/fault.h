@@ -33,7 +33,21 @@ struct FaultRequest {
   std::optional<uint32_t> abort_percent = std::nullopt;
 };
 
-Fault decide_fault(const FaultPolicy& policy, Random& random, const FaultRequest& asked = {});
+// What may become of a request, and of which share; what never does has a share of none.
+struct FaultOdds {
+  Fraction delay_share{};
+  Duration delay{0};
+  Fraction abort_share{};
+  uint16_t http_status = 0;  // as of Fault
+  std::optional<uint8_t> grpc_status{};
+
+  explicit operator bool() const {
+    return delay_share.per_million > 0 || abort_share.per_million > 0;
+  }
+};
+FaultOdds fault_odds(const FaultPolicy& policy, const FaultRequest& asked = {});
+
+Fault decide_fault(const FaultOdds& odds, Random& random);
 
 // True with the share's probability; exact for 0 and for 1000000.
 bool holds(Fraction share, Random& random);

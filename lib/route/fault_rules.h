@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "resilience/policy.h"
+#include "resilience/fault.h"
 #include "route/route.h"
 
 namespace mesh::route {
@@ -18,5 +18,11 @@ struct FaultRules {
   std::string upstream_cluster = {};        // where it is named: only requests to it
   std::optional<uint32_t> max_active = {};  // requests under a fault at once
 };
+
+// What each try of `request`, which took `route`, may meet; nothing where the fault is not
+// for it. Fields by which the request asks for a fault are looked at where the policy says so
+// (Envoy, "Controlling fault injection via HTTP headers"). Pure; no allocation.
+resilience::FaultOdds fault_odds(const FaultRules& rules, const Request& request,
+                                 const Route& route);
 
 }  // namespace mesh::route

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "resilience/fault.h"
+#include "route/cors.h"
 
 namespace mesh::forward::filter {
 namespace {
@@ -23,26 +24,19 @@ std::shared_ptr<const Filter> Cors::make(std::shared_ptr<const route::FilterConf
   return std::make_shared<const Cors>(std::move(config), *policy);
 }
 
-bool Cors::allowed(std::string_view origin) const {
-  for (const route::TextMatch& match : policy_.allow_origins)
-    if (holds(match, "*") || holds(match, origin)) return true;
-  return false;
-}
-
 Verdict Cors::on_request(Context& context, Slot& slot) const {
   if (policy_.enabled && !resilience::holds(*policy_.enabled, context.random)) return {};
   const http::Fields& fields = context.head.fields;
   const auto origin = fields.get("origin");
   if (!origin || origin->empty()) return {};
-  const bool good = allowed(*origin);
-  if (good) slot = {reinterpret_cast<uintptr_t>(origin->data()), origin->size()};
+  const route::TextMatch* const good = route::granted_by(policy_, *origin);
+  if (good != nullptr) slot = {reinterpret_cast<uintptr_t>(origin->data()), origin->size()};
 
-  if (context.head.method != "OPTIONS") return {};
-  const auto method = fields.get("access-control-request-method");
-  if (!method || method->empty()) return {};
-  if (!good && policy_.forward_not_matching_preflights.value_or(true)) return {};
+  if (!route::is_preflight({.method = context.head.method, .fields = &fields}) ||
+      !route::answers_preflight(policy_, good))
+    return {};
   http::Fields& answer = context.answer;
-  if (good) answer.set("access-control-allow-origin", *origin);
+  if (good != nullptr) answer.set("access-control-allow-origin", *origin);
   if (policy_.allow_credentials.value_or(false))
     answer.set("access-control-allow-credentials", "true");
   grant(answer, "access-control-allow-methods", policy_.allow_methods, fields,

@@ -24,8 +24,6 @@ class Cors final : public Filter {
   void on_response(Context& context, Slot& slot, http::ResponseHead& head) const override;
 
  private:
-  bool allowed(std::string_view origin) const;
-
   const std::shared_ptr<const route::FilterConfig> config_;  // what policy_ is in
   const route::CorsPolicy& policy_;
 };

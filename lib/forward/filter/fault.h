@@ -24,8 +24,6 @@ class Fault final : public Filter {
   void on_end(const End& end, Instant now, Slot& slot) const override;
 
  private:
-  bool is_for(const Context& context) const;
-
   const std::shared_ptr<const route::FilterConfig> config_;  // what rules_ is in
   const route::FaultRules& rules_;
   // Requests that are under a fault, of all workers; counted where there is a limit. As

@@ -5,6 +5,7 @@
 #include "base/base64_url.h"
 #include "base/text.h"
 #include "http/cookie.h"
+#include "route/cors.h"
 #include "route/match.h"
 
 namespace mesh::forward::filter {
@@ -29,11 +30,6 @@ std::string_view details_of(JwtStatus status) {
     return made;
   }();
   return texts[size_t(status)];
-}
-
-bool is_preflight(const http::RequestHead& head) {
-  return head.method == "OPTIONS" && head.fields.get("origin") &&
-         head.fields.get("access-control-request-method");
 }
 
 // The token behind the prefix; nullopt: the field has none.
@@ -289,15 +285,15 @@ Verdict JwtAuthnFilter::on_request(Context& context, Slot&) const {
   http::RequestHead& head = context.head;
   // What was made up has perhaps chosen the route.
   const bool cleaned = clean(head.fields) && (hooks & kReroute) != 0;
-  if (config_->bypass_cors_preflight && is_preflight(head)) {
-    counts_->counts.add(JwtCounts::PreflightBypassed);
-    return {.reroute = cleaned};
-  }
   const route::Request request{.authority = head.authority,
                                .method = head.method,
                                .scheme = head.scheme,
                                .path = head.path,
                                .fields = &head.fields};
+  if (config_->bypass_cors_preflight && route::is_preflight(request)) {
+    counts_->counts.add(JwtCounts::PreflightBypassed);
+    return {.reroute = cleaned};
+  }
   const auto [path, query] = route::split_query(head.path);
   const xds::JwtRule* found = nullptr;
   for (const xds::JwtRule& rule : config_->rules)

@@ -21,7 +21,7 @@ TEST_CASE("fault: delay and abort are drawn apart", "[resilience]") {
   int aborted = 0;
   int both = 0;
   for (int i = 0; i < 100000; ++i) {
-    const Fault fault = decide_fault(policy, random);
+    const Fault fault = decide_fault(fault_odds(policy), random);
     delayed += fault.delay == seconds(1);
     aborted += fault.abort && fault.http_status == 503;
     both += fault.abort && fault.delay > Duration::zero();
@@ -37,7 +37,7 @@ TEST_CASE("fault: none and all are exact", "[resilience]") {
     REQUIRE_FALSE(holds({0}, random));
     REQUIRE(holds({1'000'000}, random));
   }
-  CHECK_FALSE(decide_fault({}, random));
+  CHECK_FALSE(decide_fault(fault_odds({}), random));
 }
 
 TEST_CASE("fault: a gRPC abort is an answer with a status of its own", "[resilience]") {
@@ -45,7 +45,7 @@ TEST_CASE("fault: a gRPC abort is an answer with a status of its own", "[resilie
   policy.abort_share = {1'000'000};
   policy.abort_grpc_status = uint8_t(14);
   Random random(1);
-  const Fault fault = decide_fault(policy, random);
+  const Fault fault = decide_fault(fault_odds(policy), random);
   CHECK(fault.abort);
   CHECK(fault.http_status == 200);
   CHECK(fault.grpc_status == uint8_t(14));
