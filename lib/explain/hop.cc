@@ -6,15 +6,18 @@
 #include "base/text.h"
 #include "explain/access.h"
 #include "explain/destination.h"
+#include "explain/fault.h"
 #include "explain/settings.h"
 #include "forward/chain_match.h"
 #include "http/path.h"
 #include "net/address.h"
+#include "route/cors.h"
 #include "route/explain.h"
 #include "route/on_demand.h"
 #include "route/redirect.h"
 #include "route/rewrite.h"
 #include "telemetry/access_log.h"
+#include "xds/filter_in_force.h"
 
 namespace mesh::explain {
 namespace {
@@ -230,15 +233,9 @@ class Walk {
     std::vector<authz::ShadowVerdict> found;
     const authz::Request request{.connection = facts_, .http = &request_, .remote = facts_.remote};
     for (const xds::HttpFilter& filter : chain_->http_filters) {
-      bool disabled = filter.disabled;
-      const route::FilterConfig* config = filter.config.get();
-      if (route_ != nullptr && route_->filters)
-        for (const route::FilterOverride& o : *route_->filters)
-          if (o.name == filter.name) {
-            disabled = o.disabled;
-            if (o.config) config = o.config.get();
-          }
-      if (disabled) continue;
+      const route::FilterConfig* const config = xds::filter_in_force(filter, route_);
+      const auto* const cors = route::value_of<route::CorsPolicy>(config);
+      if (cors != nullptr && route_ != nullptr && answers_preflight(*cors)) return false;
       const auto* const authorizer = route::value_of<authz::ExtAuthz>(config);
       if (authorizer != nullptr && route_ != nullptr) tell_authorizer(*authorizer, found, hop());
       const auto* const rbac = route::value_of<authz::Rbac>(config);
@@ -249,6 +246,31 @@ class Walk {
         hop().virtual_host().empty() ? "no virtual host has " + text::quoted(call_.authority)
                                      : "no route of " + hop().virtual_host() + " holds");
     return false;
+  }
+
+  // As filter::Cors: a preflight may be answered here.
+  bool answers_preflight(const route::CorsPolicy& policy) {
+    if (!route::is_preflight(request_)) return false;
+    const uint32_t share = policy.enabled ? policy.enabled->per_million : 1'000'000;
+    if (share == 0) return false;
+    const std::string origin(fields_.get("origin").value_or(std::string_view()));
+    const route::TextMatch* const granted = route::granted_by(policy, origin);
+    const bool answers = route::answers_preflight(policy, granted);
+    if (!answers && policy.allow_origins.empty()) return false;
+    auto& setting = *hop().mutable_route()->add_settings();
+    setting.set_name("cors");
+    setting.set_value("origin " + text::quoted(origin) +
+                      (granted != nullptr ? " is allowed by " + route::pattern_text(*granted)
+                                          : " is not allowed"));
+    *setting.mutable_origin() = route_origin(place_.route);
+    if (!answers) return false;
+    if (share < 1'000'000)
+      unknown_.push_back(
+          held_.forwarder().node() +
+          ": CORS holds for a share of the requests; the answer is that of one drawn");
+    end(hop(), kAnswered, 200, "cors_response",
+        "the forwarder answers the preflight: " + setting.value());
+    return true;
   }
 
   // As Exchange::find_target().
@@ -303,13 +325,25 @@ class Walk {
   }
 
   // The destinations are known: whether one of them can be reached.
-  void conclude(const std::string& before) {
+  void conclude(std::string before) {
     const auto& all = hop().destinations();
+    const bool missing =
+        std::all_of(all.begin(), all.end(), [](const v1::Destination& to) { return to.missing(); });
+    if (route_ != nullptr && !missing) {
+      // Each try looks at the head as it goes on.
+      const Call& sent = out_.onward.front();
+      const http::Fields fields = fields_of(sent);
+      const FaultWords fault =
+          add_fault(held_, place_, *route_, *chain_, request_of(sent, fields), hop());
+      if (!fault.unknown.empty())
+        unknown_.push_back(held_.forwarder().node() + ": " + fault.unknown);
+      if (fault.status != 0)
+        return end(hop(), kFailed, fault.status, fault.details, before + fault.text);
+      if (!fault.text.empty()) before += fault.text + "; ";
+    }
     const auto usable = [](const v1::Destination& to) { return to.usable(); };
     if (std::any_of(all.begin(), all.end(), usable))
       return end(hop(), kForwarded, 0, {}, before + destinations_text(hop()));
-    const bool missing =
-        std::all_of(all.begin(), all.end(), [](const v1::Destination& to) { return to.missing(); });
     if (missing)
       return end(hop(), kFailed, route_ == nullptr ? 503 : route_->cluster_not_found_status,
                  "cluster_not_found", before + "the forwarder has no such cluster");

@@ -4,9 +4,9 @@
 #include <array>
 
 #include "base/text.h"
+#include "explain/fault.h"
 #include "forward/request_options.h"
 #include "route/explain.h"
-#include "route/fault_rules.h"
 
 namespace mesh::explain {
 namespace {
@@ -93,24 +93,6 @@ class Adder {
   const RoutePlace& place_;
   v1::Route& into_;
 };
-
-// Of the route's own override, or of the chain where there is none.
-const route::FaultRules* faults_of(const route::Route& route, const xds::FilterChain& chain) {
-  for (const xds::HttpFilter& filter : chain.http_filters) {
-    if (route::value_of<route::FaultRules>(filter.config.get()) == nullptr) continue;
-    bool disabled = filter.disabled;
-    const route::FilterConfig* config = filter.config.get();
-    if (route.filters)
-      for (const route::FilterOverride& o : *route.filters)
-        if (o.name == filter.name) {
-          disabled = o.disabled;
-          if (o.config) config = o.config.get();
-        }
-    const auto* const rules = route::value_of<route::FaultRules>(config);
-    if (!disabled && rules != nullptr && rules->policy != resilience::FaultPolicy{}) return rules;
-  }
-  return nullptr;
-}
 
 }  // namespace
 

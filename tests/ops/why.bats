@@ -81,6 +81,12 @@ spec:
     - headers: {end-user: {exact: jason}}
     route: [{destination: {host: reviews, subset: v2}}]
     timeout: 3s
+  - match: [{uri: {prefix: /broken/}}]
+    route: [{destination: {host: reviews, subset: v1}}]
+    fault: {abort: {httpStatus: 500, percentage: {value: 100}}}
+  - match: [{uri: {prefix: /pages/}}]
+    route: [{destination: {host: reviews, subset: v1}}]
+    corsPolicy: {allowOrigins: [{prefix: "https://shop."}], allowMethods: [GET]}
   - route: [{destination: {host: reviews, subset: v1}}]
 ---
 apiVersion: networking.istio.io/v1
@@ -154,6 +160,10 @@ until_true() {
 mesh() { "$build/mesh" "$@"; }
 # ask ARGUMENT...: a request from the client; its body or its status.
 ask() { curl -s -m 10 -H 'host: reviews' "$@" "http://127.0.0.1:$out/reviews/1"; }
+# status_of PATH ARGUMENT...: that the client gets.
+status_of() {
+  curl -s -m 10 -o "$dir/body" -w '%{http_code}' -H 'host: reviews' "${@:2}" "http://127.0.0.1:$out$1"
+}
 works() { [ "$(ask)" = v1 ] && [ "$(ask -H 'end-user: jason')" = v2 ]; }
 fits() { ! grep -nE '.{81}' <<<"$1"; }
 line_of() { grep -n -e "$1" "$dir/config/shop.yaml" | head -1 | cut -d: -f1; }
@@ -247,6 +257,33 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [[ $output == *"CUSTOM: no match"* && $output != *"is asked over"* ]]
 }
 
+@test "why: a fault that every request meets is the answer" {
+  run mesh why GET http://reviews/broken/1 --from client
+  [ "$status" -eq 1 ]
+  [[ $output == *"FAILED 500: 100% of such requests: 500 by fault"* ]]
+  [[ $output == *"FAILED 500 fault_filter_abort"* ]]
+  [ "$(status_of /broken/1)" = 500 ]
+  json=$(mesh why GET reviews/broken/1 --from client -o json) || true
+  [ "$(field 'd["hops"][0]["fault"]["failed_percent"]' <<<"$json")" = 100 ]
+}
+
+@test "why: a preflight that the forwarder answers, and those that it does not" {
+  local origin
+  for origin in https://shop.example https://other.example; do
+    run mesh why OPTIONS reviews/pages/1 -H "origin: $origin" \
+      -H 'access-control-request-method: GET' --from client
+    [ "$status" -eq 0 ]
+    if [ "$origin" = https://shop.example ]; then
+      [[ $output == *"ANSWERED 200: "*'is allowed by "https://shop.*"'*"ANSWERED 200 cors_response"* ]]
+      [ "$(status_of /pages/1 -X OPTIONS -H "origin: $origin" -H 'access-control-request-method: GET')" = 200 ]
+    else
+      [[ $output == *"FORWARDED"*"is not allowed"* ]]
+      # The application has no such method.
+      [ "$(status_of /pages/1 -X OPTIONS -H "origin: $origin" -H 'access-control-request-method: GET')" = 501 ]
+    fi
+  done
+}
+
 @test "why: no route; and a question that is none" {
   run mesh why GET http://nowhere.test/ --from client
   [ "$status" -eq 1 ]
@@ -273,7 +310,7 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
 @test "snapshot: why says the same of it as of the mesh, with nothing running" {
   mesh snapshot >"$dir/mesh.json"
   for words in "GET reviews/reviews/1" "POST reviews/x -H end-user:jason" "GET reviews/asked/1" \
-    "GET nowhere.test/"; do
+    "GET reviews/broken/1" "GET nowhere.test/"; do
     # shellcheck disable=SC2086
     mesh why $words --from client -o json >"$dir/live.json" || true
     # shellcheck disable=SC2086

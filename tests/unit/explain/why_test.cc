@@ -322,3 +322,99 @@ spec:
   REQUIRE(why);
   CHECK(why->hops(0).text().find("is asked over gRPC") == std::string::npos);
 }
+
+namespace {
+
+// One VirtualService for reviews, its rule as given.
+snapshot::v1::Snapshot routed(const std::string& rule) {
+  return mesh_of(sample::kServices + sample::kWorkloads +
+                 "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+                 "metadata: {name: reviews, namespace: demo}\nspec:\n  hosts: [reviews]\n"
+                 "  http:\n  - route: [{destination: {host: reviews}}]\n" +
+                 rule + "\n");
+}
+
+}  // namespace
+
+TEST_CASE("why: a fault that every such request meets is the answer", "[explain]") {
+  struct Row {
+    const char* because;
+    std::string rule;
+    const char* outcome;
+    uint32_t status;
+    const char* details;
+    const char* text;  // how it begins
+  };
+  const std::string no_retries = "    retries: {attempts: 0}\n";
+  const Row rows[] = {
+      {"an abort of all", "    fault: {abort: {httpStatus: 500, percentage: {value: 100}}}",
+       "FAILED", 500, "fault_filter_abort", "100% of such requests: 500 by fault"},
+      {"an abort of some",
+       no_retries + "    fault: {abort: {httpStatus: 503, percentage: {value: 50}}}", "FORWARDED",
+       0, "", "50% of such requests: 503 by fault; to reviews, 3 endpoints"},
+      {"an abort of some tries, which are tried again",
+       "    retries: {attempts: 1, retryOn: 5xx}\n"
+       "    fault: {abort: {httpStatus: 503, percentage: {value: 50}}}",
+       "FORWARDED", 0, "", "25% of such requests: 503 by fault (50% of their tries); to reviews"},
+      {"an abort of none", "    fault: {abort: {httpStatus: 503, percentage: {value: 0}}}",
+       "FORWARDED", 0, "", "to reviews"},
+      {"an abort by gRPC status",
+       "    fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}", "FAILED", 200,
+       "fault_filter_abort", "100% of such requests: 200, gRPC status 14 by fault"},
+      {"a delay", "    fault: {delay: {fixedDelay: 3s, percentage: {value: 100}}}", "FORWARDED", 0,
+       "", "100% of tries: delayed 3s by fault; to reviews"},
+      {"a delay past the timeout",
+       "    timeout: 2s\n    fault: {delay: {fixedDelay: 3s, percentage: {value: 100}}}", "FAILED",
+       504, "response_timeout", "100% of tries: delayed 3s by fault, past their timeout"},
+      {"a delay past the timeout of each try",
+       "    retries: {attempts: 2, perTryTimeout: 1s, retryOn: 5xx}\n"
+       "    fault: {delay: {fixedDelay: 3s, percentage: {value: 100}}}",
+       "FAILED", 504, "upstream_per_try_timeout", "100% of tries: delayed 3s"},
+      {"a delay of some, and an abort of all",
+       "    fault: {delay: {fixedDelay: 1s, percentage: {value: 10}}, abort: {httpStatus: 418, "
+       "percentage: {value: 100}}}",
+       "FAILED", 418, "fault_filter_abort",
+       "10% of tries: delayed 1s by fault; 100% of such requests: 418 by fault"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.because);
+    const auto why = explain::why(routed(row.rule), get("reviews"));
+    REQUIRE(why);
+    INFO(explain::to_text(*why));
+    CHECK(why->outcome() == row.outcome);
+    CHECK(why->status() == row.status);
+    CHECK(why->details() == row.details);
+    CHECK_THAT(why->text(), Catch::StartsWith(row.text));
+    const auto& hop = why->hops(0);
+    CHECK(hop.has_fault() == (hop.text().find("by fault") != std::string::npos));
+    if (hop.has_fault())
+      CHECK(hop.fault().origin().origin() == "VirtualService/demo/reviews http[0].fault");
+  }
+}
+
+TEST_CASE("why: preflights are answered where the browser's origin is allowed", "[explain]") {
+  const auto asked = [](const std::string& policy, const std::string& origin,
+                        const std::string& method) {
+    Question question = get("reviews");
+    question.call.method = method;
+    question.call.headers = {{"origin", origin}, {"access-control-request-method", "GET"}};
+    const auto why = explain::why(routed("    corsPolicy: {" + policy + "}"), question);
+    REQUIRE(why);
+    return *why;
+  };
+  const std::string shop = "allowOrigins: [{prefix: \"https://shop.\"}]";
+  const auto answered = asked(shop, "https://shop.example", "OPTIONS");
+  INFO(explain::to_text(answered));
+  CHECK(answered.outcome() == "ANSWERED");
+  CHECK(answered.status() == 200);
+  CHECK(answered.details() == "cors_response");
+  CHECK(answered.text() ==
+        "the forwarder answers the preflight: origin \"https://shop.example\" is allowed by "
+        "\"https://shop.*\"");
+  CHECK(asked(shop, "https://shop.example", "GET").outcome() == "FORWARDED");
+  CHECK(asked(shop, "https://else.example", "OPTIONS").outcome() == "FORWARDED");
+  const auto refused =
+      asked(shop + ", unmatchedPreflights: IGNORE", "https://else.example", "OPTIONS");
+  CHECK(refused.outcome() == "ANSWERED");
+  CHECK_THAT(refused.text(), Catch::EndsWith("is not allowed"));
+}
