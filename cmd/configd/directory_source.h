@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "cmd/configd/directory_watch.h"
 #include "config/source.h"
 
@@ -25,7 +26,7 @@ class DirectorySource final : public config::Source, public config::SourceEditor
 
   const std::string& name() const override { return name_; }
   std::string_view kind() const override { return "directory"; }
-  std::string location() const override { return directory_; }
+  std::string location() const override { return utf8::escaped(directory_); }
   void start(Owner& owner) override;
   void refresh() override;
   config::SourceEditor* editor() override { return this; }

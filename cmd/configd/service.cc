@@ -169,7 +169,7 @@ Result<v1::StatusReply> Service::status(const v1::StatusRequest&, const bus::Pee
     reply.set_number(store.history().back().number);
   }
   reply.set_objects(uint32_t(configuration_.set().size()));
-  if (directory_ != nullptr) reply.set_directory(directory_->directory());
+  if (directory_ != nullptr) reply.set_directory(directory_->location());
   reply.set_generations(uint32_t(store.history().size()));
   reply.set_directory_accepted(sources.right());
   reply.set_damage(store.damage());

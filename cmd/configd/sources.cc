@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 namespace mesh::configd {
 namespace {
@@ -211,6 +212,8 @@ void Sources::on_down(config::Source& source, const std::string& why) {
 }
 
 void Sources::went_wrong(Entry& entry, v1::Source::State state, std::vector<std::string> errors) {
+  // They may quote a path, a program, another daemon; replies hold UTF-8 alone.
+  for (std::string& error : errors) error = utf8::escaped(error);
   if (errors != entry.errors) {
     for (size_t i = 0; i < errors.size() && i < kLoggedMax; ++i) log::error(errors[i]);
     log::error(title(*entry.source) +

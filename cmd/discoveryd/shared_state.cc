@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "cmd/discoveryd/workload_message.h"
 
 namespace mesh::discoveryd {
@@ -40,7 +41,7 @@ struct Place {
 // "instances/HOST/NAMESPACE/NAME".
 std::optional<Place> place_of(std::string_view key) {
   const auto parts = text::split(key, '/');
-  if (parts.size() != 4 || parts[0] != "instances") return {};
+  if (parts.size() != 4 || parts[0] != "instances" || !utf8::valid(parts[1])) return {};
   return Place{std::string(parts[1]), {std::string(parts[2]), std::string(parts[3])}};
 }
 
@@ -100,7 +101,8 @@ void SharedState::on_values(etcd::Mirror&, const std::set<std::string>& changed)
   error_.clear();
   // Hosts first: instances are what their hosts make of them.
   for (const auto& key : changed)
-    if (key.starts_with(kHosts) && key != own_host_) take_host(key.substr(kHosts.size()));
+    if (key.starts_with(kHosts) && key != own_host_ && utf8::valid(key))
+      take_host(key.substr(kHosts.size()));
   for (const auto& key : changed)
     if (key.starts_with(kInstances) && !key.starts_with(own_instances_)) take_instance(key);
   write_soon();
@@ -158,7 +160,7 @@ void SharedState::take_instance(const std::string& key) {
 void SharedState::on_down(etcd::Mirror&, const std::string& why) {
   if (error_.empty())
     log::warning("etcd is lost; what is known of other hosts stays", {{"why", why}});
-  error_ = why;
+  error_ = utf8::escaped(why);
 }
 
 void SharedState::on_lease(int64_t) { write_soon(); }

@@ -1,6 +1,9 @@
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
+
+#include "base/text.h"
 
 namespace mesh::utf8 {
 
@@ -30,6 +33,20 @@ bool valid(std::string_view s) {
     s.remove_prefix(bytes);
   }
   return true;
+}
+
+std::string escaped(std::string_view s) {
+  std::string out;
+  out.reserve(s.size());
+  while (!s.empty()) {
+    const size_t bytes = front_bytes(s);
+    if (bytes == 0)
+      out += "\\x" + text::to_hex(s.substr(0, 1));
+    else
+      out += s.substr(0, bytes);
+    s.remove_prefix(std::max<size_t>(bytes, 1));
+  }
+  return out;
 }
 
 std::string cut(std::string_view s, size_t bytes_max) {

@@ -15,6 +15,9 @@ size_t front_bytes(std::string_view s);
 // Nothing else is in it.
 bool valid(std::string_view s);
 
+// For words to people: bytes that are no UTF-8 as \xNN, all others as they are.
+std::string escaped(std::string_view s);
+
 // At most so many bytes of it, and no part of a character at the end.
 std::string cut(std::string_view s, size_t bytes_max);
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace mesh::cli {
 namespace {
@@ -71,6 +72,8 @@ Result<Duration> Arguments::duration(std::string_view key, Duration otherwise) c
 }
 
 Result<Arguments> parse(std::span<const Option> options, std::span<const std::string> line) {
+  for (const std::string& word : line)
+    if (!utf8::valid(word)) return Error{Errc::Invalid, text::quoted(word) + " is not UTF-8"};
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();

@@ -2,8 +2,22 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace mesh::config {
 namespace {
+
+// Names go where text does: into objects, messages, the history.
+std::vector<v1::Object> read_file(const std::string& name, std::string_view text,
+                                  Problems& problems) {
+  problems = Problems(utf8::escaped(name));
+  std::vector<v1::Object> objects;
+  if (utf8::valid(name))
+    read_objects(text, problems, objects);
+  else
+    problems.add({}, "", "the file's name is not UTF-8; rename it");
+  return objects;
+}
 
 void add_twice(Problems& problems, const v1::Object& object, const v1::Object& other) {
   const Name name = name_of(object);
@@ -60,9 +74,7 @@ void Files::parse(const std::string& name, File& file) const {
   const std::vector<ObjectRef> before = std::move(file.objects);
   std::map<Name, const ObjectRef*> known;
   for (const ObjectRef& object : before) known.emplace(name_of(*object), &object);
-  file.problems = Problems(name);
-  std::vector<v1::Object> objects;
-  read_objects(*file.text, file.problems, objects);
+  std::vector<v1::Object> objects = read_file(name, *file.text, file.problems);
   file.objects.clear();
   for (v1::Object& object : objects) {
     const auto found = known.find(name_of(object));
@@ -100,9 +112,8 @@ void Files::put_all(std::map<std::string, Problems>& twice) {
 }
 
 void read_into(Reading& reading, const std::string& file, std::string_view text) {
-  Problems problems(file);
-  std::vector<v1::Object> objects;
-  read_objects(text, problems, objects);
+  Problems problems("");
+  std::vector<v1::Object> objects = read_file(file, text, problems);
   for (v1::Object& object : objects) {
     const Name name = name_of(object);
     if (const v1::Object* other = reading.set.find(name); other != nullptr)

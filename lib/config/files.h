@@ -27,7 +27,8 @@ struct Reading {
 class Files {
  public:
   // The objects of these texts, by file name, and all that is wrong with each; an object
-  // that is in two of them is an error. Texts that are not there any more are forgotten.
+  // that is in two of them is an error, and so is a name that is not UTF-8. Texts that are not
+  // there any more are forgotten.
   Reading read(std::map<std::string, Text> texts);
 
  private:
@@ -46,7 +47,7 @@ class Files {
 };
 
 // Adds the objects of one text. An object that is there already is an error
-// naming both places.
+// naming both places; a file whose name is not UTF-8 is an error and not read.
 void read_into(Reading& reading, const std::string& file, std::string_view text);
 
 }  // namespace mesh::config

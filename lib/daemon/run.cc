@@ -10,6 +10,7 @@
 #include "cli/version.h"
 #include "daemon/command_line.h"
 #include "daemon/program.h"
+#include "daemon/protobuf_log.h"
 #include "daemon/settings.h"
 #include "daemon/skeleton.h"
 
@@ -97,6 +98,7 @@ int run(const Program& program, int argc, char** argv) {
   // create is for us and our group.
   signal(SIGPIPE, SIG_IGN);
   umask(0027);
+  take_protobuf_log();
   return int(run_process(program, argc, argv));
 }
 

@@ -57,11 +57,11 @@ say() {
   until_true status_says 'source inventory is not accepted, 1 objects of it are in force'
   [ "$(generation)" = "$before" ]
   log_says 'inventory:.*: '
-  # Half a set, and its end.
-  printf 'cat %s; exit 3\n' "$dir/half" >"$dir/inventory.do"
+  # Half a set, and its end, with words that are not UTF-8.
+  printf 'cat %s; printf "caf\\\\xe9\\\\n" >&2; exit 3\n' "$dir/half" >"$dir/inventory.do"
   policy x half STRICT >"$dir/half"
   echo 1 >"$dir/inventory.end"
-  until_true status_says 'source inventory is down.*in the middle of a set'
+  until_true status_says 'source inventory is down.*in the middle of a set: caf\\xe9'
   [ "$(generation)" = "$before" ]
   has PeerAuthentication/inventory/a
   # It cannot be started at all, and configd is restarted meanwhile.

@@ -54,5 +54,11 @@ TEST_CASE("a text is cut between its characters") {
   CHECK_FALSE(valid("h\xc3"));
 }
 
+TEST_CASE("what is no character is escaped for people") {
+  CHECK(escaped("h\xc3\xa9llo\n") == "h\xc3\xa9llo\n");
+  CHECK(escaped("h\xc3llo\xff") == "h\\xc3llo\\xff");
+  CHECK(escaped("").empty());
+}
+
 }  // namespace
 }  // namespace mesh::utf8

@@ -56,6 +56,8 @@ TEST_CASE("options: what is wrong is said in words", "[cli]") {
       {{"-x"}, "unknown option -x"},
       {{"--file"}, "--file"},
       {{"-f"}, "needs a value"},
+      {{"word", "caf\xe9"}, "\"caf\\xe9\" is not UTF-8"},
+      {{"--file=caf\xe9"}, "caf\\xe9\" is not UTF-8"},
   };
   for (const Row& row : rows) {
     DYNAMIC_SECTION(row.line[0]) {

@@ -76,6 +76,13 @@ TEST_CASE("directory: what is read, and what is not", "[config]") {
     dir.write("z.yaml", "a: [\n");
     CHECK(config::read_directory(dir.path())->errors.size() == 2);
   }
+  SECTION("a name that is not UTF-8") {
+    dir.write("caf\xe9.yaml", entry("c", "10.0.0.3"));
+    const auto wrong = config::read_directory(dir.path());
+    CHECK(wrong->errors ==
+          std::vector<std::string>{"caf\\xe9.yaml: the file's name is not UTF-8; rename it"});
+    CHECK(wrong->set.size() == 2);
+  }
   SECTION("no directory") {
     const auto none = config::read_directory(dir.file("none"));
     REQUIRE(!none);
