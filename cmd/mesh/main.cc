@@ -3,6 +3,7 @@
 // main() finds the command, reads its options and runs it. What there is to
 // say about a command is in its own file; the table is commands.cc.
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "cli/version.h"
 #include "cmd/mesh/commands.h"
 #include "daemon/paths.h"
+#include "daemon/protobuf_log.h"
 
 namespace {
 
@@ -99,7 +101,7 @@ Exit run_command(const cli::Command& command, const std::vector<std::string>& li
     if (context.format == cli::Format::Table && isatty(STDOUT_FILENO) != 0)
       cli::print(stdout, "\x1b[H\x1b[2J");
     const Exit status = command.run(context);
-    if (status != Exit::Done && status != Exit::No) return status;
+    if ((status != Exit::Done && status != Exit::No) || !cli::printed()) return status;
     ::poll(nullptr, 0, kWatchEveryMs);
   }
 }
@@ -126,10 +128,28 @@ Exit run(std::vector<std::string> line) {
   return unknown_command(name);
 }
 
+// So that no socket gets the number of a standard stream that was closed, and with it what
+// is printed: writing to such a one fails.
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0)
+      static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+}
+
+// What was not written was not done, whatever else was.
+Exit with_output(Exit status) {
+  const auto printed = cli::printed();
+  if (printed) return status;
+  cli::print(stderr, "mesh: " + printed.error().text + "\n");
+  return status == Exit::Done || status == Exit::No ? Exit::OutputLost : status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // A reader that had enough (mesh ... | head) ends us quietly.
   signal(SIGPIPE, SIG_DFL);
-  return int(run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc)));
+  fill_closed_streams();
+  daemon::take_protobuf_log();
+  return int(with_output(run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc))));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 namespace mesh::cli {
 namespace {
@@ -39,6 +41,13 @@ Exit Context::fail(Exit status, std::string_view text) const {
 
 Exit Context::fail(const Error& error) const { return fail(exit_for(error.kind), error.text); }
 
+Exit Context::fail_here(const Error& error) const {
+  for (const int denied : {EACCES, EPERM})
+    if (error.kind == Errc::System && error.text.ends_with(strerror(denied)))
+      return fail(Exit::NotAllowed, error.text);
+  return fail(error);
+}
+
 std::vector<Option> options_of(const Command& command) {
   std::vector<Option> options = command.options;
   if (command.reading) options.insert(options.end(), kReading.begin(), kReading.end());
@@ -59,7 +68,8 @@ std::string help_text(const Command& command) {
   if (!command.more.empty()) out += "\n" + std::string(command.more) + "\n";
   out += "\nExample:\n  " + std::string(command.example) + "\n\nExit status:\n";
   std::vector<Exit> exits = command.exits;
-  for (const Exit always : {Exit::Done, Exit::Usage, Exit::Fault}) exits.push_back(always);
+  for (const Exit always : {Exit::Done, Exit::Usage, Exit::Fault, Exit::OutputLost})
+    exits.push_back(always);
   std::sort(exits.begin(), exits.end());
   exits.erase(std::unique(exits.begin(), exits.end()), exits.end());
   for (const Exit status : exits) out += exit_line(status);

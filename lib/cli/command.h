@@ -37,6 +37,9 @@ class Context {
   // "mesh COMMAND: text" on stderr, also with -q; the status to return.
   Exit fail(const Error& error) const;
   Exit fail(Exit status, std::string_view text) const;
+  // Of what this process did, not a daemon: what the kernel does not let its user do is
+  // Exit::NotAllowed.
+  Exit fail_here(const Error& error) const;
 };
 
 struct Command {
@@ -50,7 +53,7 @@ struct Command {
   std::vector<Option> options = {};  // beside those that all have
   bool reading = false;              // prints a list: has -o, --utc and --watch
   bool waiting = false;              // asks a daemon: has --timeout
-  std::vector<Exit> exits = {};      // beside Done, Usage and Fault, which all have
+  std::vector<Exit> exits = {};      // beside Done, Usage, Fault and OutputLost
   std::function<Exit(Context&)> run = {};
 };
 

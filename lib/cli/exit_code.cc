@@ -11,6 +11,7 @@ constexpr std::array kMeanings = std::to_array<ExitMeaning>({
     {Exit::Usage, "usage", "wrong command line"},
     {Exit::Unavailable, "unavailable", "the daemon asked is not there"},
     {Exit::Fault, "fault", "a fault of the program itself"},
+    {Exit::OutputLost, "output-lost", "the output could not be written"},
     {Exit::Deadline, "deadline", "the deadline passed"},
     {Exit::NotAllowed, "not-allowed", "this user may not do that"},
     {Exit::WrongSettings, "settings", "a settings file is wrong"},

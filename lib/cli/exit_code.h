@@ -17,6 +17,7 @@ enum class Exit : int {
   Usage = 64,          // wrong command line
   Unavailable = 69,    // the daemon asked is not there
   Fault = 70,          // a fault of ours
+  OutputLost = 74,     // what was printed could not be written
   Deadline = 75,       // the deadline passed
   NotAllowed = 77,     // this user may not
   WrongSettings = 78,  // a settings file is wrong

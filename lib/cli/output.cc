@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -14,6 +16,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr auto kReplace = Json::error_handler_t::replace;
+
+int g_print_error = 0;  // errno of the first write to stdout that failed
 
 std::string paint(std::string_view text, bool on, const char* code) {
   if (!on) return std::string(text);
@@ -109,8 +113,16 @@ Result<std::string> json_to_yaml(std::string_view json) {
 }
 
 void print(FILE* stream, std::string_view text) {
-  fwrite(text.data(), 1, text.size(), stream);
-  fflush(stream);
+  const bool whole = fwrite(text.data(), 1, text.size(), stream) == text.size();
+  const bool flushed = fflush(stream) == 0;
+  if ((!whole || !flushed) && stream == stdout && g_print_error == 0 && errno != EPIPE)
+    g_print_error = errno;
+}
+
+Result<void> printed() {
+  if (g_print_error == 0) return {};
+  return Error{Errc::System,
+               "the standard output: " + std::generic_category().message(g_print_error)};
 }
 
 }  // namespace mesh::cli

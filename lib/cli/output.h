@@ -43,7 +43,11 @@ std::string json_string(std::string_view text);
 // Errc::Invalid where `json` is none.
 Result<std::string> json_to_yaml(std::string_view json);
 
-// Writes all of `text`.
+// Writes all of `text`. What fails on stdout is remembered for printed().
 void print(FILE* stream, std::string_view text);
+
+// Errc::System where something that print() was given for stdout is lost, now or before. A
+// reader that had enough (EPIPE) is none. One thread.
+Result<void> printed();
 
 }  // namespace mesh::cli
