@@ -7,7 +7,7 @@ namespace {
 
 cli::Exit run(cli::Context& context) {
   const auto files = read_inputs(context.arguments.words());
-  if (!files) return context.fail(cli::Exit::No, files.error().text);
+  if (!files) return context.fail_here(files.error());
   config::Reading reading;
   for (const InputFile& file : *files) config::read_into(reading, file.name, file.text);
   std::string lines;
@@ -30,9 +30,10 @@ cli::Command validate_command() {
           .example = "mesh validate reviews.yaml config/",
           .more =
               "Prints every problem of every file as FILE:LINE:COLUMN: ..., on stdout. A FILE\n"
-              "may be a directory, or - for stdin. Whether objects fit together is seen by\n"
-              "mesh apply --dry-run.\n",
-          .exits = {cli::Exit::No},
+              "may be a directory, or - for stdin. What an object means is looked at when its\n"
+              "shape is right, and nothing of a file that comes after what is no YAML. Whether\n"
+              "objects fit together is seen by mesh apply --dry-run.\n",
+          .exits = {cli::Exit::No, cli::Exit::NotAllowed},
           .run = run};
 }
 

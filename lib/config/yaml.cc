@@ -52,7 +52,7 @@ class Parser {
   Parser& operator=(const Parser&) = delete;
   ~Parser() { yaml_parser_delete(&parser_); }
 
-  // False after a mistake.
+  // False where nothing after a mistake can be read.
   bool documents(std::vector<Node>& documents) {
     while (true) {
       Event event;
@@ -64,7 +64,9 @@ class Parser {
                     "more than " + std::to_string(limits_.documents_max) + " documents");
       Event first;
       Node node;
+      refused_ = false;
       if (!next(first) || !build(first, 1, node)) return false;
+      if (refused_) continue;
       if (node.kind != Node::Kind::Scalar || !node.is_null()) documents.push_back(std::move(node));
     }
   }
@@ -79,6 +81,12 @@ class Parser {
   bool fail(Position at, std::string_view what) {
     problems_.add(at, "", what);
     return false;
+  }
+
+  // A mistake of this document alone; reading goes on.
+  void refuse(Position at, std::string_view what) {
+    problems_.add(at, "", what);
+    refused_ = true;
   }
 
   bool next(Event& event) {
@@ -112,34 +120,34 @@ class Parser {
     if (++nodes_ > limits_.nodes_max)
       return fail(node.at, "more than " + std::to_string(limits_.nodes_max) + " values");
     switch (event.type()) {
-      case YAML_SCALAR_EVENT: return scalar(event, node);
+      case YAML_SCALAR_EVENT: scalar(event, node); return true;
       case YAML_SEQUENCE_START_EVENT: return list(event, depth, node);
       case YAML_MAPPING_START_EVENT: return mapping(event, depth, node);
-      case YAML_ALIAS_EVENT: return fail(node.at, "aliases are refused; write the value out");
+      case YAML_ALIAS_EVENT:
+        refuse(node.at, "aliases are refused; write the value out");
+        return true;
       default: return fail(node.at, "expected a value");
     }
   }
 
-  bool decorated(Position at, const yaml_char_t* anchor, const yaml_char_t* tag) {
-    if (anchor != nullptr) return !fail(at, "anchors are refused; write the value out");
-    if (tag != nullptr) return !fail(at, "tags are refused; quote text, write numbers plain");
-    return false;
+  void refuse_decoration(Position at, const yaml_char_t* anchor, const yaml_char_t* tag) {
+    if (anchor != nullptr) return refuse(at, "anchors are refused; write the value out");
+    if (tag != nullptr) refuse(at, "tags are refused; quote text, write numbers plain");
   }
 
-  bool scalar(const Event& event, Node& node) {
+  void scalar(const Event& event, Node& node) {
     const auto& scalar = (*event).data.scalar;
-    if (decorated(node.at, scalar.anchor, scalar.tag)) return false;
+    refuse_decoration(node.at, scalar.anchor, scalar.tag);
     node.kind = Node::Kind::Scalar;
     node.plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
     node.text = view(scalar.value, scalar.length);
     // "\0" and the like may be written as escapes.
-    if (node.text.find('\0') != std::string::npos) return fail(node.at, "NUL is refused");
-    return true;
+    if (node.text.find('\0') != std::string::npos) refuse(node.at, "NUL is refused");
   }
 
   bool list(const Event& event, size_t depth, Node& node) {
     const auto& start = (*event).data.sequence_start;
-    if (decorated(node.at, start.anchor, start.tag)) return false;
+    refuse_decoration(node.at, start.anchor, start.tag);
     node.kind = Node::Kind::List;
     while (true) {
       Event item;
@@ -151,7 +159,7 @@ class Parser {
 
   bool mapping(const Event& event, size_t depth, Node& node) {
     const auto& start = (*event).data.mapping_start;
-    if (decorated(node.at, start.anchor, start.tag)) return false;
+    refuse_decoration(node.at, start.anchor, start.tag);
     node.kind = Node::Kind::Mapping;
     std::set<std::string> keys;
     while (true) {
@@ -160,13 +168,13 @@ class Parser {
       if (key.type() == YAML_MAPPING_END_EVENT) return true;
       Entry& entry = node.entries.emplace_back();
       if (!build(key, depth + 1, entry.value)) return false;
-      if (entry.value.kind != Node::Kind::Scalar)
-        return fail(position(key.mark()), "a key must be plain text");
+      const bool plain = entry.value.kind == Node::Kind::Scalar;
+      if (!plain) refuse(position(key.mark()), "a key must be plain text");
       entry.key = std::move(entry.value.text);
       entry.at = entry.value.at;
       entry.value = Node{};
-      if (!keys.insert(entry.key).second)
-        return fail(entry.at, "the key " + text::quoted(entry.key) + " is there twice");
+      if (plain && !keys.insert(entry.key).second)
+        refuse(entry.at, "the key " + text::quoted(entry.key) + " is there twice");
       Event value;
       if (!next(value) || !build(value, depth + 1, entry.value)) return false;
     }
@@ -178,6 +186,7 @@ class Parser {
   const Limits& limits_;
   yaml_parser_t parser_;
   size_t& nodes_;
+  bool refused_ = false;  // the document that is read
 };
 
 // JSON texts one after the other (as `-o json` prints them) are documents: cut where a

@@ -45,8 +45,8 @@ struct Entry {
   Node value;
 };
 
-// All documents of `text`, without empty ones. What is wrong goes to
-// `problems`; then the result is what was read before it.
+// All documents of `text`, without empty ones. What is wrong goes to `problems`, and the
+// document is left out; what comes after is read, unless it is no YAML or over a limit.
 std::vector<Node> parse_yaml(std::string_view text, Problems& problems, const Limits& limits = {});
 
 // What a plain scalar is in YAML's core schema, JSON's types.

@@ -106,6 +106,19 @@ TEST_CASE("input: JSON, one text after the other", "[config]") {
             .objects.size() == 2);
 }
 
+TEST_CASE("input: a document that is refused hides none of the others", "[config]") {
+  const auto from = read("a: 1\na: &x 2\na: 3\n---\n" + entry("v1") + "---\n" +
+                         entry("v1", "{name: b, nam: c}") + "---\n[\n---\nb: 1\nb: 2\n");
+  REQUIRE(from.lines.size() == 5);
+  CHECK(from.lines[0] == "f.yaml:2:1: the key \"a\" is there twice");
+  CHECK(from.lines[1] == "f.yaml:2:4: anchors are refused; write the value out");
+  CHECK(from.lines[2] == "f.yaml:3:1: the key \"a\" is there twice");
+  CHECK(from.lines[3].starts_with("f.yaml:16:1: "));  // no YAML: the end of what can be read
+  CHECK(from.lines[4].starts_with("f.yaml:12:21: WorkloadEntry default/b: metadata: unknown"));
+  REQUIRE(from.objects.size() == 1);
+  CHECK(from.objects[0].name() == "a");
+}
+
 TEST_CASE("input: texts that were made to hurt are refused", "[config]") {
   struct Row {
     const char* because;
