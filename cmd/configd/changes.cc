@@ -19,7 +19,7 @@ Result<Service::Plan> Service::begin(const std::string& how, const std::string& 
                                      const bus::Peer& peer) const {
   const std::string& now = configuration_.generation();
   if (!if_generation.empty() && if_generation != now)
-    return Error{Errc::Refused,
+    return Error{Errc::Invalid,
                  "the generation is " + now + ", not " + if_generation + " any more"};
   Plan plan;
   plan.reply.set_generation(now);

@@ -73,7 +73,7 @@ Result<void> Configuration::commit(const config::ObjectSet& set, Origin origin) 
 void Configuration::change(Change change, Done done) {
   if (busy_) return done(Error{Errc::Unavailable, "another change is being made; try again"});
   config::Source* const source = sources_.writable();
-  if (source == nullptr) return done(Error{Errc::Refused, "no source can be written"});
+  if (source == nullptr) return done(Error{Errc::Invalid, "no source can be written"});
   std::vector<std::string> errors;
   const config::ObjectSet to = sources_.with(*source, change.to, errors);
   if (!errors.empty()) return done(Error{Errc::Invalid, errors.front()});

@@ -61,7 +61,7 @@ void EtcdSource::refresh() {
 
 Result<config::Reading> EtcdSource::read() {
   if (!mirror_.up())
-    return Error{Errc::Refused, "etcd does not answer; nothing can be changed until it does"};
+    return Error{Errc::Invalid, "etcd does not answer; nothing can be changed until it does"};
   if (etcd_files_.texts().size() > config::kDirectoryFilesMax)
     return Error{Errc::TooBig, "more than " + std::to_string(config::kDirectoryFilesMax) + " keys"};
   return files_.read(etcd_files_.texts());
@@ -154,7 +154,7 @@ void EtcdSource::begin() {
   late_.cancel();
   edit_->begun = true;
   if (!unchanged(*edit_))
-    return end_edit(Error{Errc::Refused, "another host has changed the same meanwhile; try again"});
+    return end_edit(Error{Errc::Invalid, "another host has changed the same meanwhile; try again"});
   if (EtcdFiles::is_small(edit_->edits)) {
     client_->txn(etcd_files_.make(edit_->edits, mirror_.values()),
                  [this](auto reply) { on_written(std::move(reply)); });
@@ -182,7 +182,7 @@ void EtcdSource::on_written(Result<etcdserverpb::TxnResponse> reply) {
   if (!reply) return end_edit(std::move(reply).error());
   if (!reply->succeeded()) {
     if (!edit_->id.empty()) client_->txn(etcd_files_.forget(edit_->id), [](auto) {});
-    return end_edit(Error{Errc::Refused, "another host has changed the same meanwhile; try again"});
+    return end_edit(Error{Errc::Invalid, "another host has changed the same meanwhile; try again"});
   }
   edit_->revision = reply->header().revision();
   late_.arm(kSeenWithin);

@@ -33,7 +33,7 @@ class EtcdSource final : public config::Source,
   void refresh() override;
   config::SourceEditor* editor() override { return this; }
 
-  // Errc::Refused while etcd does not answer.
+  // Errc::Invalid while etcd does not answer.
   Result<config::Reading> read() override;
   void edit(const config::Reading& from, const config::ObjectSet& to, Done done) override;
   void undo() override;

@@ -28,7 +28,7 @@ Result<msg::RegisterReply> Service::add(const msg::RegisterRequest& request, con
   if (workload.ns.empty()) workload.ns = "default";
   workload.group.clear();  // what a person registers is of none
   if (objects_ && objects_->workload_entries.find(workload.ns, workload.name) != nullptr)
-    return Error{Errc::Refused, "WorkloadEntry/" + workload.ns + "/" + workload.name +
+    return Error{Errc::Invalid, "WorkloadEntry/" + workload.ns + "/" + workload.name +
                                     " is configured; change or delete that"};
   MESH_TRY(const bool changed,
            registry_.add(std::move(workload), std::chrono::seconds(request.lease_seconds()),

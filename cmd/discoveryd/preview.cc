@@ -32,7 +32,7 @@ Result<msg::PreviewReply> Service::preview(const msg::PreviewRequest& request, c
     return Error{Errc::TooBig, "over 10000 hosts are asked for"};
   const auto& now = publisher_.model();
   if (now == nullptr || now->objects().generation != request.base_generation())
-    return Error{Errc::Refused, "generation " + request.base_generation() + " is not served, " +
+    return Error{Errc::Invalid, "generation " + request.base_generation() + " is not served, " +
                                     (now == nullptr ? "none" : now->objects().generation) + " is"};
   if (!request.node().empty() && !publisher_.forwarders().contains(request.node()))
     return Error{Errc::NotFound, "no forwarder " + text::quoted(request.node()) +

@@ -170,7 +170,7 @@ Result<v1::HealthReply> Answers::health(const v1::HealthRequest& request, const 
 void Answers::facts(const v1::FactsRequest& request, const bus::Peer&,
                     bus::Reply<v1::FactsReply> reply) {
   if (forwarder_.local().facts_max == 0)
-    return reply(Error{Errc::Refused, "request_facts_off: no facts of requests are kept"});
+    return reply(Error{Errc::Invalid, "request_facts_off: no facts of requests are kept"});
   const size_t facts_max = request.facts_max() == 0 ? kFactsMax : request.facts_max();
   auto later = std::make_shared<bus::Reply<v1::FactsReply>>(std::move(reply));
   forwarder_.read_facts(

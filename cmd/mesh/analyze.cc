@@ -127,7 +127,7 @@ Exit run(cli::Context& context) {
   if (context.arguments.has("--codes")) return print_codes(context);
   const auto words = context.arguments.words();
   const auto files = read_inputs(words);
-  if (!files) return context.fail(Exit::No, files.error().text);
+  if (!files) return context.fail_here(files.error());
   std::vector<Finding> findings;
   config::Reading reading;
   for (const InputFile& file : *files) {

@@ -13,7 +13,7 @@ cli::Exit run(cli::Context& context) {
   if (!context.arguments.has("--file"))
     return context.fail(cli::Exit::Usage, "expected -f FILE, -f DIR or -f -");
   const auto files = read_inputs(context.arguments.all("--file"));
-  if (!files) return context.fail(cli::Exit::No, files.error().text);
+  if (!files) return context.fail_here(files.error());
   configd::v1::ApplyRequest request;
   request.set_dry_run(context.arguments.has("--dry-run"));
   request.set_want_objects(request.dry_run());
@@ -33,11 +33,8 @@ cli::Exit run(cli::Context& context) {
     request.set_trial_ms(
         uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(*trial).count()));
   }
-  for (const InputFile& input : *files) {
-    auto* file = request.add_files();
-    file->set_name(input.name);
-    file->set_text(input.text);
-  }
+  if (auto added = add_files(*files, *request.mutable_files()); !added)
+    return context.fail(added.error());
   return change(context, request, since);
 }
 

@@ -173,7 +173,7 @@ void show_one(const cli::Context& context, const Certificate& one, WallTime now)
 
 Exit show(cli::Context& context, const std::string& path) {
   const auto pem = read_pem(path);
-  if (!pem) return context.fail(pem.error());
+  if (!pem) return context.fail_here(pem.error());
   const auto all = identity::certificates_from_pem(*pem);
   if (!all) return context.fail(Exit::No, path + ": " + all.error().text);
   const WallTime now = std::chrono::system_clock::now();
@@ -230,7 +230,7 @@ Exit request(cli::Context& context, const std::string& directory) {
   auto svid = enroll(context, directory);
   if (!svid && svid.error().kind == Errc::Unavailable)
     return context.fail(explain(svid.error(), "certd"));
-  if (!svid) return context.fail(svid.error());
+  if (!svid) return context.fail_here(svid.error());
   const Duration left = svid->leaf().remaining(std::chrono::system_clock::now());
   context.say(directory + "/svid.crt: valid for " + text::format_age(left));
   cli::print(stdout, svid->id().uri() + "\n");
@@ -247,7 +247,7 @@ Exit token(cli::Context& context, const std::string& words) {
       context.arguments.get("--tokens-dir", context.state_dir + "/certd/tokens");
   const std::string name = ns + "." + account + "." + identity::random_hex(4);
   const auto secret = ca::make_token(directory, name, ns, account);
-  if (!secret) return context.fail(secret.error());
+  if (!secret) return context.fail_here(secret.error());
   context.say("works once, for spiffe://TRUST-DOMAIN/ns/" + ns + "/sa/" + account);
   cli::print(stdout, *secret + "\n");
   return Exit::Done;

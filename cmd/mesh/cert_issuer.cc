@@ -84,14 +84,14 @@ Exit sign_issuer(cli::Context& context, const std::string& path) {
   if (!lifetime) return context.fail(Exit::Usage, lifetime.error().text);
   const auto life = std::chrono::duration_cast<std::chrono::seconds>(*lifetime);
   const auto pem = read_pem(path);
-  if (!pem) return context.fail(pem.error());
+  if (!pem) return context.fail_here(pem.error());
   const auto csr = identity::Csr::from_pem(*pem);
   if (!csr) return context.fail(Exit::No, path + ": " + csr.error().text);
   const auto namespaces = namespaces_of(context);
   const std::string root = context.arguments.get("--root");
   const auto chain = root.empty() ? sign_by_certd(context, *csr, namespaces, life)
                                   : sign_offline(root, *csr, namespaces, life);
-  if (!chain) return context.fail(chain.error());
+  if (!chain) return context.fail_here(chain.error());
   const Certificate& issuer = chain->front();
   context.say("signed an issuer of " + issuer.uri_sans().front() + " for " +
               (namespaces.empty() ? std::string("all namespaces")
@@ -103,7 +103,7 @@ Exit sign_issuer(cli::Context& context, const std::string& path) {
 
 Exit install_issuer(cli::Context& context, const std::string& path) {
   const auto pem = read_pem(path);
-  if (!pem) return context.fail(pem.error());
+  if (!pem) return context.fail_here(pem.error());
   const auto all = identity::certificates_from_pem(*pem);
   if (!all) return context.fail(Exit::No, path + ": " + all.error().text);
   msg::InstallIssuerRequest request;

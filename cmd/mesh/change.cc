@@ -22,7 +22,9 @@ cli::Exit print_change(const cli::Context& context, const configd::v1::ChangeRep
   std::string lines;
   for (const auto& change : reply.changes())
     lines.append(change.object()).append(" ").append(word(change.what())).append("\n");
-  cli::print(stdout, lines + "generation " + reply.generation() + "\n");
+  const bool unchanged = reply.changes().empty() && reply.generation() == reply.generation_before();
+  cli::print(stdout,
+             lines + "generation " + reply.generation() + (unchanged ? " unchanged\n" : "\n"));
   if (reply.trial_until_unix_ms() != 0) {
     const WallTime until{std::chrono::milliseconds(reply.trial_until_unix_ms())};
     context.say("taken back at " + text::format_time(until) + " unless: mesh confirm " +

@@ -28,7 +28,7 @@ cli::Exit run(cli::Context& context) {
   }
   if (context.arguments.has("--file"))
     if (auto added = add_names(context.arguments.all("--file"), request); !added)
-      return context.fail(cli::Exit::No, added.error().text);
+      return context.fail_here(added.error());
   if (request.objects().empty())
     return context.fail(cli::Exit::Usage, "expected KIND/NAMESPACE/NAME... or -f FILE");
   return change(context, request, since);

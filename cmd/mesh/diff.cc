@@ -64,7 +64,7 @@ Exit run(cli::Context& context) {
   if (context.arguments.has("--selector") && !files)
     return context.fail(Exit::Usage, "-l goes with -f: objects with the labels that FILE lacks");
   const auto sides = files ? against_files(context) : of_generations(context);
-  if (!sides) return context.fail(sides.error());
+  if (!sides) return files ? context.fail_here(sides.error()) : context.fail(sides.error());
   const auto diffs = config::diff_objects(sides->from, sides->to);
   print(context, diffs);
   if (diffs.empty()) context.say("no difference");

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/text.h"
+#include "base/utf8.h"
 #include "config/directory.h"
 #include "config/yaml.h"
 
@@ -29,6 +31,24 @@ Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths) {
       files.push_back({path + (path.ends_with('/') ? "" : "/") + name, *text});
   }
   return files;
+}
+
+Result<void> add_files(const std::vector<InputFile>& files,
+                       google::protobuf::RepeatedPtrField<configd::v1::File>& to) {
+  std::vector<std::string> wrong;
+  for (const InputFile& file : files) {
+    if (utf8::valid(file.name) && utf8::valid(file.text)) {
+      auto& added = *to.Add();
+      added.set_name(file.name);
+      added.set_text(file.text);
+      continue;
+    }
+    config::Reading reading;
+    config::read_into(reading, file.name, file.text);
+    wrong.insert(wrong.end(), reading.errors.begin(), reading.errors.end());
+  }
+  if (!wrong.empty()) return Error{Errc::Invalid, text::join(wrong, "\n")};
+  return {};
 }
 
 }  // namespace mesh::cmd

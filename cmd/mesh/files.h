@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
 
@@ -18,5 +19,10 @@ struct InputFile {
 // order of their names), or "-". Errc::NotFound, Errc::TooBig (4 MiB a file),
 // Errc::Invalid for a directory without such files or "-" twice.
 Result<std::vector<InputFile>> read_inputs(std::span<const std::string> paths);
+
+// Adds them to a request of configd's. Errc::Invalid, "FILE:LINE:COLUMN: not UTF-8"
+// a line, where a message cannot hold one.
+Result<void> add_files(const std::vector<InputFile>& files,
+                       google::protobuf::RepeatedPtrField<configd::v1::File>& to);
 
 }  // namespace mesh::cmd

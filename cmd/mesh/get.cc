@@ -10,6 +10,7 @@
 namespace mesh::cmd {
 namespace {
 
+using cli::Exit;
 using config::v1::Object;
 
 // KIND, KIND/NAME with -n, KIND/NAMESPACE/NAME, or nothing for all.
@@ -47,16 +48,16 @@ void print_objects(const cli::Context& context, const std::vector<Object>& objec
   table.print(context.format);
 }
 
-cli::Exit run(cli::Context& context) {
+Exit run(cli::Context& context) {
   const auto request = make_request(context);
-  if (!request) return context.fail(cli::Exit::Usage, request.error().text);
+  if (!request) return context.fail(Exit::Usage, request.error().text);
   const auto objects = fetch_objects(context, *request);
   if (!objects) return context.fail(objects.error());
   if (objects->empty() && !request->name().empty())
-    return context.fail(cli::Exit::No, "no " + request->kind() + " " + request->namespace_() + "/" +
-                                           request->name());
+    return context.fail(
+        Exit::No, "no " + request->kind() + " " + request->namespace_() + "/" + request->name());
   print_objects(context, *objects);
-  return cli::Exit::Done;
+  return Exit::Done;
 }
 
 }  // namespace
@@ -74,7 +75,7 @@ cli::Command get_command() {
                       {"--generation", "GEN", "as an earlier generation has them; also @N, @-1"}},
           .reading = true,
           .waiting = true,
-          .exits = {cli::Exit::No, cli::Exit::Unavailable},
+          .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
           .run = run};
 }
 

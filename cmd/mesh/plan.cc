@@ -276,15 +276,12 @@ Exit run(cli::Context& context) {
   if (!context.arguments.has("--file"))
     return context.fail(Exit::Usage, "-f FILE is required; - reads the standard input");
   const auto files = read_inputs(context.arguments.all("--file"));
-  if (!files) return context.fail(Exit::No, files.error().text);
+  if (!files) return context.fail_here(files.error());
   configd::v1::ApplyRequest request;
   request.set_dry_run(true);
   request.set_want_objects(true);
-  for (const InputFile& input : *files) {
-    auto* file = request.add_files();
-    file->set_name(input.name);
-    file->set_text(input.text);
-  }
+  if (auto added = add_files(*files, *request.mutable_files()); !added)
+    return context.fail(added.error());
   const auto reply = ask<configd::v1::ChangeReply>(context, "configd", request);
   if (!reply) return context.fail(reply.error());
   if (!print_problems(context, *reply)) return Exit::No;

@@ -36,7 +36,7 @@ Result<PreviewReply> fetch_preview(const cli::Context& context, const PreviewReq
   for (int i = 1;; ++i) {
     auto reply =
         bus::call_blocking<PreviewReply>(context.socket("discoveryd"), request, context.timeout);
-    if (reply || reply.error().kind != Errc::Refused || i == kTries) return reply;
+    if (reply || reply.error().kind != Errc::Invalid || i == kTries) return reply;
     ::poll(nullptr, 0, kPauseMs);
   }
 }

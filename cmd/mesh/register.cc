@@ -9,11 +9,24 @@ namespace {
 using cli::Exit;
 namespace msg = mesh::discoveryd::v1;
 
+constexpr Duration kLeaseMax = std::chrono::hours(24 * 30);
+
 Result<std::pair<std::string, std::string>> pair_of(const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     return Error{Errc::Invalid, "expected KEY=VALUE, got " + text::quoted(text)};
   return std::pair{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+// As a WorkloadEntry's. There 0 is the default, 1, as it cannot be told from nothing; who
+// writes it here means no requests, which a weight cannot say.
+Result<uint32_t> weight_of(const std::string& text) {
+  constexpr uint64_t kWeightMax = 1'000'000;
+  const auto weight = text::parse_uint(text, kWeightMax);
+  if (weight && *weight > 0) return uint32_t(*weight);
+  return Error{Errc::Invalid, "--weight: expected a whole number from 1 to " +
+                                  std::to_string(kWeightMax) + ", got " + text::quoted(text) +
+                                  "; without requests is mesh deregister"};
 }
 
 Result<msg::RegisterRequest> request_of(const cli::Arguments& arguments) {
@@ -34,10 +47,12 @@ Result<msg::RegisterRequest> request_of(const cli::Arguments& arguments) {
     (*workload.mutable_ports())[port.first] = uint32_t(number);
   }
   if (arguments.has("--weight")) {
-    MESH_TRY(const auto weight, text::parse_uint(arguments.get("--weight"), UINT32_MAX));
-    workload.set_weight(uint32_t(weight));
+    MESH_TRY(const uint32_t weight, weight_of(arguments.get("--weight")));
+    workload.set_weight(weight);
   }
   MESH_TRY(const auto lease, arguments.duration("--lease", Duration(0)));
+  if (arguments.has("--lease") && (lease <= Duration(0) || lease > kLeaseMax))
+    return Error{Errc::Invalid, "--lease: expected a duration to 720h, such as 30s"};
   request.set_lease_seconds(uint32_t(std::chrono::ceil<std::chrono::seconds>(lease).count()));
   return request;
 }
@@ -72,7 +87,7 @@ cli::Command register_command() {
                       {"--lease", "DURATION", "how long it is confirmed unless renewed"},
                       {"--service-account", "NAME", "its identity; without it: clear text"},
                       {"--locality", "REGION/ZONE", "where it is"},
-                      {"--weight", "NUMBER", "its share of requests; 1"}},
+                      {"--weight", "NUMBER", "its share of requests, from 1; 1"}},
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
           .run = run};

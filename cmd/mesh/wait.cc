@@ -1,6 +1,7 @@
 #include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
 #include "cmd/mesh/in_force.h"
+#include "config/store.h"
 #include "mesh/configd.pb.h"
 
 namespace mesh::cmd {
@@ -11,7 +12,10 @@ using cli::Exit;
 // "@N" and "@-1" are names of configd's history; digits are told to discoveryd as
 // they are, so that a wait needs configd for the former only.
 Result<std::string> full_name(const cli::Context& context, const std::string& name) {
-  if (!name.starts_with('@')) return name;
+  if (!name.starts_with('@')) {
+    MESH_TRY_VOID(config::check_digits(name));
+    return name;
+  }
   configd::v1::GetRequest request;
   request.set_generation(name);
   request.set_namespace_("-");  // no objects

@@ -236,8 +236,15 @@ Result<ObjectSet> Store::load(const std::string& generation) const {
   return set;
 }
 
-Result<Store::Record> Store::resolve(std::string_view name) const {
+Result<void> check_digits(std::string_view name) {
   constexpr size_t kShortest = 4;
+  if (name.size() >= kShortest && name.size() <= kDigits && is_hex(name, name.size())) return {};
+  return Error{
+      Errc::Invalid,
+      "expected a generation (4 to 12 hexadecimal digits, @N or @-1), got " + text::quoted(name)};
+}
+
+Result<Store::Record> Store::resolve(std::string_view name) const {
   const auto missing = [&] {
     return Error{Errc::NotFound, "no generation " + text::quoted(name) +
                                      " is kept (mesh history lists those that are)"};
@@ -253,10 +260,7 @@ Result<Store::Record> Store::resolve(std::string_view name) const {
       if (record.number == number) return record;
     return missing();
   }
-  if (name.size() < kShortest || name.size() > kDigits || !is_hex(name, name.size()))
-    return Error{
-        Errc::Invalid,
-        "expected a generation (4 to 12 hexadecimal digits, @N or @-1), got " + text::quoted(name)};
+  MESH_TRY_VOID(check_digits(name));
   const Record* found = nullptr;
   for (const Record& record : history_) {
     if (!record.generation.starts_with(name)) continue;

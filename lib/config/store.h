@@ -33,6 +33,9 @@
 
 namespace mesh::config {
 
+// Whether people may name a generation so, by its digits; else Errc::Invalid in words for them.
+Result<void> check_digits(std::string_view name);
+
 class Store {
  public:
   // Why a generation came to be.

@@ -49,6 +49,44 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
   [ "$(mesh get -o name)" = PeerAuthentication/demo/default ]
 }
 
+@test "a name or a text that is not UTF-8 is refused by its place, and harms nothing" {
+  policy a demo STRICT >"$dir/config/a.yaml"
+  start
+  local name=$'caf\xe9.yaml' command
+  policy b demo STRICT >"$dir/config/$name"
+  until_true status_says 'caf\\xe9.yaml: the file.s name is not UTF-8'
+  [ "$(mesh get -o name)" = PeerAuthentication/demo/a ]
+  rm "$dir/config/$name"
+  policy c demo STRICT >"$dir/config/c.yaml"
+  until_true has PeerAuthentication/demo/c
+
+  mkdir "$dir/more"
+  policy d demo STRICT >"$dir/more/$name"
+  printf '# caf\xe9\n' | cat - "$dir/more/$name" >"$dir/text.yaml"
+  for command in apply "apply --dry-run" plan diff delete; do
+    run mesh $command -f "$dir/text.yaml"
+    [ "$status" -eq 1 ]
+    [ "$output" = "mesh ${command%% *}: $dir/text.yaml:1:6: not UTF-8" ]
+    run mesh $command -f "$dir/more"
+    [ "$status" -eq 1 ]
+    [ "$output" = "mesh ${command%% *}: $dir/more/caf\\xe9.yaml: the file's name is not UTF-8; rename it" ]
+    run mesh $command -f "$dir/more/$name"
+    [ "$status" -eq 64 ]
+    [[ $output == *"caf\\xe9.yaml\" is not UTF-8"* ]]
+  done
+  for command in get describe explain wait; do
+    run mesh $command $'caf\xe9'
+    [ "$status" -eq 64 ]
+    [[ $output == *"\"caf\\xe9\" is not UTF-8"* ]]
+  done
+
+  stop KILL
+  start
+  [ "$(mesh get -o name)" = $'PeerAuthentication/demo/a\nPeerAuthentication/demo/c' ]
+  mesh diff @-1 | grep -q PeerAuthentication/demo/c
+  ! log_says 'libprotobuf\|damaged'
+}
+
 @test "get prints every form, and yaml can be applied again" {
   start
   mesh apply -f <(policy default demo STRICT; echo ---; policy b other DISABLE) >/dev/null

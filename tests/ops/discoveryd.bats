@@ -84,8 +84,13 @@ has() { [ "$(addresses)" = "$1" ]; }
   [ "$status" -eq 1 ]
   [[ "$output" == *"expected an IP address"* ]]
   run ask register reviews-v1 127.0.0.1 -n demo
-  [ "$status" -ne 0 ]
-  [[ "$output" == *"WorkloadEntry/demo/reviews-v1 is configured"* ]]
+  [ "$status" -eq 1 ]
+  [ "$output" = "mesh register: WorkloadEntry/demo/reviews-v1 is configured; change or delete that" ]
+  run ask register reviews-9 127.0.0.1 -n demo -p http=20019 -l app=reviews --weight 0
+  [ "$status" -eq 64 ]
+  [[ "$output" == *"--weight: expected a whole number from 1 to 1000000"* ]]
+  ask register reviews-2 127.0.0.1 -n demo -p http=20012 -l app=reviews --weight 7
+  ask endpoints reviews -o json | grep 20012 | grep -q '"weight":7'
   run ask deregister reviews-2 -n demo
   [[ "$output" == *" deregistered" ]]
   has "127.0.0.1:20011"

@@ -81,6 +81,23 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
   [ "$(mesh get --generation "$first" -o name)" = PeerAuthentication/demo/a ]
 }
 
+@test "what names no generation is refused at once, the same everywhere" {
+  start
+  policy a demo STRICT >"$dir/a.yaml"
+  mesh apply -f "$dir/a.yaml"
+  local command
+  for command in wait rollback confirm diff 'get --generation'; do
+    for name in nosuch dd0 0123456789abc DD00; do
+      run mesh $command $name
+      [ "$status" -eq 1 ]
+      [ "$output" = "mesh ${command%% *}: expected a generation (4 to 12 hexadecimal digits, @N or @-1), got \"$name\"" ]
+    done
+  done
+  run mesh rollback @-0
+  [ "$status" -eq 0 ]
+  [ "$output" = "generation $(generation) unchanged" ]
+}
+
 @test "rollback makes an earlier set the present one, its files too" {
   start
   mesh apply -f <(policy a demo STRICT) >/dev/null

@@ -84,6 +84,41 @@ refuses_form() {
 }
 @test "what reads knows its output forms" { each refuses_form; }
 
+tells_statuses() {
+  local text number
+  text=$("$mesh" help "$1")
+  [[ $1 != up ]] && grep -q -- --timeout <<<"$text" || return 0
+  for number in 69 75 77; do
+    # What does not answer mesh status in time is what it tells.
+    [[ $1/$number == status/75 ]] || grep -qE "^ +$number  " <<<"$text" || return 1
+  done
+}
+@test "what asks a daemon tells the statuses of one that is away, late, or not for this user" {
+  each tells_statuses
+}
+
+@test "a kind that there is not is a wrong command line" {
+  for command in 'get virtualservise' 'explain virtualservise.http' 'delete virtualservise/a/b'; do
+    run "$mesh" $command
+    [ "$status" -eq 64 ]
+    [[ $output == *"did you mean"* ]]
+  done
+}
+
+@test "what this user may not write or read is exit status 77" {
+  ((EUID != 0)) || skip "root may"
+  mkdir -m 500 "$BATS_TEST_TMPDIR/ours"
+  run "$mesh" cert token demo/a --tokens-dir "$BATS_TEST_TMPDIR/ours/tokens"
+  [ "$status" -eq 77 ]
+  : >"$BATS_TEST_TMPDIR/ours.yaml"
+  chmod 0 "$BATS_TEST_TMPDIR/ours.yaml"
+  for command in validate analyze 'apply -f' 'diff -f' 'delete -f'; do
+    run "$mesh" $command "$BATS_TEST_TMPDIR/ours.yaml"
+    [ "$status" -eq 77 ]
+    [[ $output == *"Permission denied"* ]]
+  done
+}
+
 @test "a mistyped command suggests the nearest, exit 64" {
   run "$mesh" stats
   [ "$status" -eq 64 ]
@@ -97,7 +132,7 @@ refuses_form() {
 @test "mesh help exit lists every status" {
   run "$mesh" help exit
   [ "$status" -eq 0 ]
-  for number in 0 1 64 69 70 75 77 78; do grep -qE "^ +$number  " <<<"$output"; done
+  for number in 0 1 64 69 70 74 75 77 78; do grep -qE "^ +$number  " <<<"$output"; done
 }
 
 @test "mesh alone is help; --version is one line" {
@@ -126,6 +161,23 @@ refuses_form() {
   run bash -c "'$mesh' help | head -1"
   [ "$status" -eq 0 ]
   [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "an output that cannot be written is said, with exit status 74" {
+  local how
+  for how in '>/dev/full' '>&-'; do
+    for command in help 'help get' --version 'completion bash' 'explain vs' 'explain vs --watch' \
+      'cert token demo/a --tokens-dir "$BATS_TEST_TMPDIR/tokens"'; do
+      run bash -c "'$mesh' $command $how"
+      [ "$status" -eq 74 ] || { echo "$command $how: $status $output"; return 1; }
+      [[ $output == *"mesh: the standard output: "* ]]
+    done
+  done
+  # What failed for another reason keeps its status.
+  run bash -c "'$mesh' --run-dir '$BATS_TEST_TMPDIR' get >/dev/full"
+  [ "$status" -eq 69 ]
+  run bash -c "'$mesh' explain --watch | head -1"
+  [ "$status" -eq 0 ]
 }
 
 complete_bash() {
