@@ -72,7 +72,7 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
     [ "$output" = "mesh ${command%% *}: $dir/more/caf\\xe9.yaml: the file's name is not UTF-8; rename it" ]
     run mesh $command -f "$dir/more/$name"
     [ "$status" -eq 64 ]
-    [[ $output == *"caf\\xe9.yaml\" is not UTF-8"* ]]
+    [[ $output == *" is not UTF-8"* ]]
   done
   for command in get describe explain wait; do
     run mesh $command $'caf\xe9'

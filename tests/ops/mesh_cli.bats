@@ -167,7 +167,7 @@ tells_statuses() {
   local how
   for how in '>/dev/full' '>&-'; do
     for command in help 'help get' --version 'completion bash' 'explain vs' 'explain vs --watch' \
-      'cert token demo/a --tokens-dir "$BATS_TEST_TMPDIR/tokens"'; do
+      "cert token demo/a --tokens-dir '$BATS_TEST_TMPDIR/tokens'"; do
       run bash -c "'$mesh' $command $how"
       [ "$status" -eq 74 ] || { echo "$command $how: $status $output"; return 1; }
       [[ $output == *"mesh: the standard output: "* ]]
