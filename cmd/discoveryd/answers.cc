@@ -140,7 +140,9 @@ Result<msg::StatusReply> Service::status(const msg::StatusRequest& request, cons
     for (const auto& name : request.workloads())
       if (configured.contains(name)) reply.add_configured(name);
   }
+  publisher_.forget_refused();
   tell_forwarders(*reply.mutable_forwarders());
+  tell_refused(*reply.mutable_refused());
   if (shared_) tell_hosts(reply);
   return reply;
 }
@@ -149,6 +151,7 @@ void Service::tell_hosts(msg::StatusReply& into) const {
   for (const auto& [host, said] : shared_->hosts()) {
     into.add_hosts()->set_name(host);
     into.mutable_forwarders()->MergeFrom(said.forwarders());
+    into.mutable_refused()->MergeFrom(said.refused());
   }
   for (const auto& [host, since] : shared_->away()) {
     auto& to = *into.add_hosts();
@@ -163,12 +166,14 @@ void Service::tell_hosts(msg::StatusReply& into) const {
 
 void Service::tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const {
   const Instant now = clock_.now();
+  const auto& known = roster_.forwarders();
   for (const auto& [id, forwarder] : publisher_.forwarders()) {
     auto& to = *into.Add();
     to.set_node(id);
     to.set_namespace_(forwarder.node.ns);
     to.set_workload(forwarder.node.workload);
     to.set_uid(forwarder.uid);
+    to.set_pid(forwarder.pid);
     to.set_generation_sent(forwarder.sent);
     to.set_generation_acked(forwarder.acked_by_all());
     to.set_generation_in_force(forwarder.in_force);
@@ -179,6 +184,8 @@ void Service::tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>
     to.set_client(forwarder.client.empty() ? "forwarder" : forwarder.client);
     to.set_resources(uint32_t(publisher_.catalog().size(forwarder)));
     to.set_on_demand(forwarder.on_demand);
+    if (const auto found = known.find(id); found != known.end())
+      to.set_draining(found->second.ending);
     for (const auto& [watcher, names] : forwarder.asks)
       for (const auto& name : names) to.add_hosts(name);
     for (const auto& [what, rejection] : forwarder.rejections) {
@@ -191,13 +198,30 @@ void Service::tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>
       out.set_since_ms(ms(now - rejection.since));
     }
   }
-  for (const auto& [id, forwarder] : roster_.forwarders()) {
-    if (!forwarder.expected_until) continue;
+  std::set<std::string_view> refused;  // those are told of as such
+  for (const auto& [key, refusal] : publisher_.refusals().all()) refused.insert(key.node);
+  for (const auto& [id, forwarder] : known) {
+    if (!forwarder.expected_until || refused.contains(id)) continue;
     auto& to = *into.Add();
     to.set_node(id);
     to.set_namespace_(forwarder.ns);
     to.set_workload(forwarder.workload);
     to.set_away(true);
+  }
+}
+
+void Service::tell_refused(google::protobuf::RepeatedPtrField<msg::RefusedForwarder>& into) const {
+  const Instant now = clock_.now();
+  for (const auto& [key, refusal] : publisher_.refusals().all()) {
+    auto& to = *into.Add();
+    to.set_node(key.node);
+    to.set_namespace_(refusal.ns);
+    to.set_workload(refusal.workload);
+    to.set_uid(key.uid);
+    to.set_pid(key.pid);
+    to.set_client(refusal.client.empty() ? "forwarder" : refusal.client);
+    to.set_reason(refusal.reason);
+    to.set_since_ms(ms(now - refusal.since));
   }
 }
 

@@ -132,7 +132,9 @@ void Service::answer_leaves() {
 void Service::on_health(const msg::HealthReport& report, const bus::Peer& peer) {
   const auto found = publisher_.forwarders().find(report.node());
   // Nobody speaks for others.
-  if (found == publisher_.forwarders().end() || found->second.uid != peer.uid) return;
+  if (found == publisher_.forwarders().end() || found->second.uid != peer.uid ||
+      found->second.pid != peer.pid)
+    return;
   if (report.endpoints_size() > kFindingsMax) return;
   discovery::Checks::Findings findings;
   for (const auto& endpoint : report.endpoints())

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "cmd/discoveryd/node.h"
 #include "identity/digest.h"
@@ -25,6 +26,25 @@ constexpr size_t kHostBytesMax = 512;
 constexpr size_t kAskedMax = 100'000;  // hosts, of a watch
 constexpr size_t kAnswersMax = 4096;
 constexpr const char* kHostType = "type.googleapis.com/mesh.discoveryd.v1.Host";
+
+// A name is one process's for as long as it watches by it and runs: what has ended is
+// followed at once, though its watches may last for a moment more. Processes that are
+// not known by their ids, Envoys, are told apart by their users alone.
+Result<void> check_taken(const Forwarder& holder, const bus::Peer& peer) {
+  if (holder.uid == peer.uid && holder.pid == peer.pid) return {};
+  if (process_ended(holder.pid)) return {};
+  return Error{Errc::Refused,
+               "the name " + text::quoted(holder.node.id) + " is that of " +
+                   (holder.client.empty() ? "another forwarder" : "another client") +
+                   (holder.pid == 0 ? " (" : " (pid " + std::to_string(holder.pid) + ", ") +
+                   "uid " + std::to_string(holder.uid) +
+                   "), which runs; give one of them another name:, or workload:"};
+}
+
+std::string client_of(const bus::Node& words) {
+  const auto client = words.metadata.find(std::string(xds::node::kClient));
+  return client == words.metadata.end() ? std::string() : client->second;
+}
 
 }  // namespace
 
@@ -132,34 +152,64 @@ class Publisher::HostProvider final : public Publisher::Provider {
 };
 
 Result<void> Publisher::Provider::on_open(bus::Watcher& watcher) {
-  auto& all = publisher_.forwarders_;
+  auto opened = publisher_.open(watcher);
+  if (!opened) publisher_.refuse(watcher, opened.error());
+  return opened;
+}
+
+Result<void> Publisher::open(bus::Watcher& watcher) {
+  auto& all = forwarders_;
   MESH_TRY(auto node, node_of(watcher.node()));
-  publisher_.observer_.complete(node, watcher.node());
+  const bus::Peer& peer = watcher.peer();
   const auto found = all.find(node.id);
   if (found == all.end() && all.size() >= kForwardersMax)
     return Error{Errc::TooBig, "over 10000 forwarders"};
+  if (found != all.end()) MESH_TRY_VOID(check_taken(found->second, peer));
+  observer_.complete(node, watcher.node());
   const bool fresh = found == all.end();
   Forwarder& forwarder = fresh ? all[node.id] : found->second;
   if (fresh) {
-    forwarder.changed = &publisher_.changed_;
-    forwarder.connected = publisher_.clock_.now();
+    forwarder.changed = &changed_;
+    forwarder.connected = clock_.now();
     log::info("forwarder", {{"node", node.id}, {"workload", node.workload}});
   }
   const bool other = fresh || !(forwarder.node == node);
   forwarder.node = std::move(node);
   forwarder.on_demand = on_demand(watcher.node());
-  forwarder.uid = watcher.peer().uid;
-  const auto client = watcher.node().metadata.find(std::string(xds::node::kClient));
-  if (client != watcher.node().metadata.end()) forwarder.client = client->second;
+  forwarder.uid = peer.uid;
+  forwarder.pid = peer.pid;
+  forwarder.client = client_of(watcher.node());
   ++forwarder.open;
-  publisher_.by_watcher_[&watcher] = &forwarder;
-  publisher_.observer_.arrived(forwarder.node, watcher.node());
+  by_watcher_[&watcher] = &forwarder;
+  refusals_.remove({watcher.node().id, peer.uid, peer.pid});
+  observer_.arrived(forwarder.node, watcher.node());
   // This watch has not subscribed yet and hears nothing of it; others may.
   if (other) {
-    publisher_.catalog_.set(forwarder, forwarder.node, forwarder.asked());
-    if (publisher_.model() != nullptr) publisher_.mark(forwarder);
+    catalog_.set(forwarder, forwarder.node, forwarder.asked());
+    if (model() != nullptr) mark(forwarder);
   }
   return {};
+}
+
+void Publisher::refuse(const bus::Watcher& watcher, const Error& error) {
+  const bus::Node& node = watcher.node();
+  const bus::Peer& peer = watcher.peer();
+  forget_refused();
+  if (!refusals_.add({node.id, peer.uid, peer.pid},
+                     {.ns = node.workload_namespace,
+                      .workload = node.workload,
+                      .client = client_of(node),
+                      .reason = error.text},
+                     clock_.now()))
+    return;
+  log::warning("a forwarder is refused",
+               {{"node", node.id}, {"uid", peer.uid}, {"pid", peer.pid}, {"reason", error.text}});
+  observer_.refused();
+}
+
+bool Publisher::forget_refused() {
+  refusals_.expire(clock_.now(), process_ended);
+  return !refusals_.all().empty();
 }
 
 void Publisher::Provider::on_gone(bus::Watcher& watcher) {
@@ -178,7 +228,7 @@ void Publisher::Provider::on_gone(bus::Watcher& watcher) {
     publisher_.changed_.erase(forwarder);
     publisher_.forwarders_.erase(node.id);
   }
-  publisher_.observer_.left(node);
+  publisher_.observer_.left(node, watcher.node());
 }
 
 void Publisher::ResourceProvider::on_subscribe(bus::Watcher& watcher,

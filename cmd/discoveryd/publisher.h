@@ -18,6 +18,7 @@
 #include "bus/server.h"
 #include "bus/watch.h"
 #include "discovery/catalog.h"
+#include "discovery/refusals.h"
 
 namespace mesh::discoveryd {
 
@@ -30,6 +31,7 @@ struct Forwarder final : discovery::Catalog::Member {
   discovery::Node node;
   std::string client;  // what it calls itself; empty: a forwarder
   uint32_t uid = 0;
+  uint32_t pid = 0;  // 0: not known
   Instant connected;
   std::string sent;
   Instant sent_since;
@@ -81,7 +83,9 @@ class Publisher {
     // A forwarder opened a watch, answered one, or one of its watches ended.
     std::function<void(const discovery::Node&, const bus::Node&)> arrived;
     std::function<void()> answered;
-    std::function<void(const discovery::Node&)> left;
+    std::function<void(const discovery::Node&, const bus::Node&)> left;
+    // One that was not before is refused, or for another reason.
+    std::function<void()> refused;
   };
 
   Publisher(const Clock& clock, Observer observer);
@@ -108,6 +112,10 @@ class Publisher {
 
   const std::shared_ptr<const discovery::Model>& model() const { return catalog_.model(); }
   const std::map<std::string, Forwarder>& forwarders() const { return forwarders_; }
+  // Those that are refused and ask again. forget_refused() forgets who does not; true
+  // where anybody is left.
+  const discovery::Refusals& refusals() const { return refusals_; }
+  bool forget_refused();
   // Where the origin stands in the files of the generation served; empty: not known.
   std::string place(std::string_view origin) const {
     return model() == nullptr ? std::string() : model()->objects().places->place(origin);
@@ -119,6 +127,8 @@ class Publisher {
   class ResourceProvider;
   class HostProvider;
 
+  Result<void> open(bus::Watcher& watcher);
+  void refuse(const bus::Watcher& watcher, const Error& error);
   Forwarder* find(bus::Watcher& watcher);
   void mark(Forwarder& forwarder);
   void set_sent(Forwarder& forwarder);
@@ -140,6 +150,7 @@ class Publisher {
   std::unique_ptr<HostProvider> hosts_;
   discovery::Catalog catalog_;
   std::map<std::string, Forwarder> forwarders_;  // by node id
+  discovery::Refusals refusals_;
   std::map<bus::Watcher*, Forwarder*> by_watcher_;
   std::set<Forwarder*> changed_;
   std::map<discovery::Catalog::Hosts, Answer> answers_;  // of late

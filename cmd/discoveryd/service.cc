@@ -44,6 +44,7 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                      }),
       roster_soon_(runtime.loop(), [this] { save_roster(); }),
       leaves_timer_(runtime.loop(), [this] { answer_leaves(); }),
+      refused_timer_(runtime.loop(), [this] { on_refused(); }),
       publisher_(clock_,
                  {.complete = [this](auto& node, const auto& words) { complete(node, words); },
                   .arrived = [this](const auto& node, const auto& words) { arrived(node, words); },
@@ -52,7 +53,8 @@ Service::Service(daemon::Runtime& runtime, Settings settings)
                         share_host_soon();
                         if (!leaves_.empty()) answer_leaves();
                       },
-                  .left = [this](const auto& node) { left(node); }}),
+                  .left = [this](const auto& node, const auto& words) { left(node, words); },
+                  .refused = [this] { on_refused(); }}),
       names_(runtime.loop(), runtime.paths().state_dir + "/addresses"),
       configd_(runtime.loop(), runtime.paths().socket("configd")),
       source_(configd_, runtime.paths().state_dir + "/objects",
@@ -145,22 +147,32 @@ void Service::arrived(const discovery::Node& node, const bus::Node& words) {
   if (probed && !registry_.registered(key) &&
       clock_.now() - started_ >= settings_.registry.start_grace)
     registry_.set_illness(key, "its probe has not passed yet");
-  const bool changed = registry_.arrive(key, std::move(self), draining(words), clock_.now());
+  const bool changed =
+      registry_.arrive(key, std::move(self), draining(words), clock_.now(), node.id);
   if (changed) touch();
   share_soon();
   if (registry_.revision() != saved_revision_) save_soon();
 }
 
-void Service::left(const discovery::Node& node) {
+void Service::left(const discovery::Node& node, const bus::Node& words) {
   if (!publisher_.forwarders().contains(node.id)) {
     roster_.leave(node.id, clock_.now());
     grouped_.erase(node.id);
     checks_.drop(node.id);
     arm_roster();
   }
-  registry_.leave({node.ns, node.workload}, clock_.now());
+  // Of the workload that it came for: the name may be another's by now.
+  if (const auto was = node_of(words);
+      was && registry_.leave({was->ns, was->workload}, clock_.now(), was->id))
+    touch();
   share_soon();
   arm_expiry();
+}
+
+// Others hear of it too, and when it is over.
+void Service::on_refused() {
+  if (publisher_.forget_refused()) refused_timer_.arm(discovery::Refusals::kAgainMax);
+  share_host_soon();
 }
 
 // Without it nobody is expected: a receipt could come too early, nothing else.

@@ -40,7 +40,8 @@ class Service final : public daemon::Service, private SharedState::Owner {
 
  private:
   void arrived(const discovery::Node& node, const bus::Node& words);
-  void left(const discovery::Node& node);
+  void left(const discovery::Node& node, const bus::Node& words);
+  void on_refused();
   void restore();
   void restore_roster();
   void on_config(std::shared_ptr<const discovery::Objects> objects,
@@ -85,6 +86,8 @@ class Service final : public daemon::Service, private SharedState::Owner {
   void share_instances();
   // How our forwarders stand, and those that are expected back.
   void tell_forwarders(google::protobuf::RepeatedPtrField<msg::Forwarder>& into) const;
+  // Those that are refused here.
+  void tell_refused(google::protobuf::RepeatedPtrField<msg::RefusedForwarder>& into) const;
   // Other hosts, and theirs.
   void tell_hosts(msg::StatusReply& into) const;
   Result<msg::ServicesReply> services(const msg::ServicesRequest& request, const bus::Peer& peer);
@@ -127,6 +130,7 @@ class Service final : public daemon::Service, private SharedState::Owner {
   event::Timer roster_expiry_;
   event::Timer roster_soon_;  // saves
   event::Timer leaves_timer_;
+  event::Timer refused_timer_;
   Publisher publisher_;
   Names names_;
   bus::Client configd_;

@@ -89,7 +89,9 @@ void Service::share() {
   if (std::exchange(instances_changed_, false)) share_instances();
   shared::v1::Host host;
   if (model_) host.set_generation(model_->objects().generation);
+  publisher_.forget_refused();
   tell_forwarders(*host.mutable_forwarders());
+  tell_refused(*host.mutable_refused());
   // What only grows old is no change.
   for (auto& forwarder : *host.mutable_forwarders()) {
     forwarder.clear_in_force_ms();
@@ -97,7 +99,12 @@ void Service::share() {
     forwarder.clear_sent_ms();
     forwarder.clear_acked_ms();
     forwarder.clear_hosts();
+    forwarder.clear_pid();
     for (auto& rejection : *forwarder.mutable_rejections()) rejection.clear_since_ms();
+  }
+  for (auto& refused : *host.mutable_refused()) {
+    refused.clear_since_ms();
+    refused.clear_pid();
   }
   shared_->set_host(std::move(host));
 }

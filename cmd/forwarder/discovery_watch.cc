@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/log.h"
 
@@ -41,6 +42,7 @@ class DiscoveryWatch::TypeSink final : public bus::Sink {
 
   Result<void> on_update(const bus::Update& update,
                          std::vector<bus::Rejection>& rejected) override {
+    owner_.refused({});
     for (const bus::Resource& resource : update.changed) {
       if (auto taken = owner_.take(type_, resource); !taken) {
         log::warning("resource refused", {{"name", resource.name}, {"error", taken.error().text}});
@@ -52,9 +54,7 @@ class DiscoveryWatch::TypeSink final : public bus::Sink {
     return {};
   }
 
-  void on_refused(const Error& error) override {
-    log::warning("discoveryd refuses the watch", {{"error", error.text}});
-  }
+  void on_refused(const Error& error) override { owner_.refused(error.text); }
 
  private:
   DiscoveryWatch& owner_;
@@ -110,6 +110,14 @@ void DiscoveryWatch::watch(const bus::Node& node) {
     for (const auto& [name, entry] : resources_.entries(Type(i)))
       watches_[i]->already_have(name, entry.version);
   }
+}
+
+void DiscoveryWatch::refused(const std::string& why) {
+  if (std::exchange(refused_, why) == why) return;
+  if (why.empty())
+    log::notice("discoveryd serves this forwarder now");
+  else
+    log::warning("discoveryd refuses this forwarder", {{"error", why}});
 }
 
 void DiscoveryWatch::restart(const bus::Node& node) {

@@ -51,6 +51,8 @@ class DiscoveryWatch {
  private:
   class TypeSink;
 
+  // discoveryd refuses us, or what it sends says that it does so no more. Said once.
+  void refused(const std::string& why);
   void watch(const bus::Node& node);
   void on_host(const std::string& host, forward::HostAnswer answer);
   void look_at_use();
@@ -75,6 +77,7 @@ class DiscoveryWatch {
   event::Timer marker_timer_;
   event::Timer save_timer_;
   bool save_failed_ = false;  // said once, tried again
+  std::string refused_;       // by discoveryd, and why; empty: it does not
   std::string generation_;    // of what was last applied
   WallTime updated_{};
 };

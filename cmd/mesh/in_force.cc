@@ -13,7 +13,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // One line each: who has not the generation in force, and what is known of why.
-// `refused`: all of them have it, but for what they refuse; waiting is no use.
+// `refused`: all of them have it, but for what they refuse, or are refused; waiting is
+// no use.
 std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
                                   const std::string& generation, bool& refused) {
   refused = false;
@@ -52,11 +53,17 @@ std::vector<std::string> laggards(const discoveryd::v1::StatusReply& status,
       line += "; refused " + refusal_text(rejection);
     out.push_back(std::move(line));
   }
+  for (const auto& one : status.refused()) out.push_back(refusal_text(one));
   refused = behind == 0 && !out.empty();
   return out;
 }
 
 }  // namespace
+
+std::string refusal_text(const discoveryd::v1::RefusedForwarder& refused) {
+  return (refused.node().empty() ? "a forwarder without a name" : refused.node()) +
+         " is refused by discoveryd: " + refused.reason();
+}
 
 std::string refusal_text(const discoveryd::v1::Forwarder::Rejection& rejection) {
   std::string text = rejection.name() + ": " + rejection.reason();

@@ -13,6 +13,7 @@ namespace {
 using cli::Exit;
 namespace msg = mesh::discoveryd::v1;
 
+constexpr const char* kRefused = "REFUSED";
 constexpr size_t kShort = 8;  // of a generation, in a table that fits 80 columns
 
 std::string state_of(const msg::Forwarder& forwarder, const std::string& served) {
@@ -66,6 +67,19 @@ std::string json_of(const msg::Forwarder& f, const std::string& state) {
   return json + "]}";
 }
 
+std::string json_of(const msg::RefusedForwarder& refused) {
+  msg::Forwarder known;
+  known.set_node(refused.node());
+  known.set_namespace_(refused.namespace_());
+  known.set_workload(refused.workload());
+  known.set_client(refused.client());
+  std::string json = json_of(known, kRefused);
+  json.pop_back();
+  return json + ",\"reason\":" + cli::json_string(refused.reason()) +
+         ",\"pid\":" + std::to_string(refused.pid()) + ",\"uid\":" + std::to_string(refused.uid()) +
+         "}";
+}
+
 Exit run(cli::Context& context) {
   const auto status = ask<msg::StatusReply>(context, "discoveryd", msg::StatusRequest());
   if (!status) return context.fail(status.error());
@@ -97,11 +111,17 @@ Exit run(cli::Context& context) {
                f.on_demand() ? std::to_string(f.hosts_size()) : "all"},
               f.node(), json_of(f, state));
   }
+  for (const auto& f : status->refused())
+    table.add({cell(f.node()), kRefused, "-", "-", "-", "-", "0", cell(f.client()), "0", "-"},
+              f.node(), json_of(f));
+  all_well = all_well && status->refused().empty();
   table.print(context.format);
   for (const msg::Forwarder& f : status->forwarders())
     for (const auto& rejection : f.rejections())
       context.say(f.node() + " refused " + refusal_text(rejection) + ", " +
                   age(rejection.since_ms()) + " ago");
+  for (const auto& f : status->refused())
+    context.say(refusal_text(f) + ", for " + age(f.since_ms()));
   if (table.size() == 0) context.say("no forwarder watches discoveryd");
   return all_well ? Exit::Done : Exit::No;
 }
@@ -114,7 +134,8 @@ cli::Command proxy_status_command() {
           .example = "mesh proxy-status -o wide",
           .more =
               "STATE is SYNCED, LAGS (has an older generation), REFUSES (has what it is sent\n"
-              "but for what it refuses) or AWAY (was there and is expected back). FOR is how\n"
+              "but for what it refuses), REFUSED (discoveryd gives it nothing, and says why\n"
+              "on stderr) or AWAY (was there and is expected back). FOR is how\n"
               "long the generation has been in force. HOSTS are those it asked for where it\n"
               "subscribes on demand. Refusals are told on stderr, with the\n"
               "rule that made the refused part, its file and line. Exit status 1 when not\n"

@@ -51,7 +51,7 @@ cli::Command wait_command() {
               "GEN is a generation (four digits at least), @N or @-1, see mesh history.\n"
               "Without it: the one that configd has accepted last. A wait that fails names\n"
               "who lags or has refused what, and why, with file and line. What is refused is\n"
-              "not waited for: exit status 1.\n",
+              "not waited for, nor is a forwarder that discoveryd refuses: exit status 1.\n",
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},
           .run = run};

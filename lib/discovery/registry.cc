@@ -110,26 +110,36 @@ bool Registry::remove(const Key& key) {
   return true;
 }
 
-bool Registry::arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now) {
+bool Registry::Presence::all_drain() const {
+  return std::all_of(forwarders.begin(), forwarders.end(),
+                     [](const auto& item) { return item.second.draining; });
+}
+
+bool Registry::arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now,
+                      const std::string& forwarder) {
   if (presences_.size() >= kPresencesMax && !presences_.contains(key)) return false;
   Presence& presence = presences_[key];
-  bool changed = presence.absent || presence.draining != draining;
-  ++presence.watches;
+  const bool first = presence.forwarders.empty();
+  Voice& voice = presence.forwarders[forwarder];
+  ++voice.watches;
+  voice.draining = draining;
+  const bool all_drain = presence.all_drain();
+  bool changed = presence.absent || presence.draining != all_drain;
   presence.absent = false;
   presence.absent_at.reset();
   if (std::exchange(presence.returning, false))
     return_until_ = std::max(
         return_until_, std::min(return_latest_, now + std::min(limits_.start_grace, kReturnPause)));
-  presence.draining = draining;
+  presence.draining = all_drain;
   if (self) changed |= set_self(key, *std::move(self));
-  if (changed || presence.watches == 1) ++revision_;
+  if (changed || first) ++revision_;
   if (changed) changes_.insert(key);
   return changed;
 }
 
 void Registry::drain(const Key& key) {
   const auto found = presences_.find(key);
-  if (found == presences_.end() || found->second.draining) return;
+  if (found == presences_.end() || found->second.draining || !found->second.all_drain()) return;
   found->second.draining = true;
   changes_.insert(key);
 }
@@ -150,10 +160,22 @@ bool Registry::set_self(const Key& key, Workload self) {
   return true;
 }
 
-void Registry::leave(const Key& key, Instant now) {
+bool Registry::leave(const Key& key, Instant now, const std::string& forwarder) {
   const auto found = presences_.find(key);
-  if (found == presences_.end() || found->second.watches == 0) return;
-  if (--found->second.watches == 0) found->second.absent_at = now + limits_.absence_grace;
+  if (found == presences_.end()) return false;
+  Presence& presence = found->second;
+  const auto voice = presence.forwarders.find(forwarder);
+  if (voice == presence.forwarders.end() || --voice->second.watches > 0) return false;
+  presence.forwarders.erase(voice);
+  if (presence.forwarders.empty()) {
+    presence.absent_at = now + limits_.absence_grace;
+    return false;
+  }
+  const bool all_drain = presence.all_drain();
+  if (presence.draining == all_drain) return false;
+  presence.draining = all_drain;
+  changes_.insert(key);
+  return true;
 }
 
 bool Registry::expire(Instant now) {

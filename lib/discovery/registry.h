@@ -47,12 +47,15 @@ class Registry {
   // True where it was there.
   bool remove(const Key& key);
 
-  // The forwarder of this instance watches, says that it drains, or is gone
-  // (counted: it has several watches). `self` is what it registers of itself.
-  // True where a state changed at once.
-  bool arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now);
-  void leave(const Key& key, Instant now);
-  // Its forwarder says that it ends: it is no endpoint any more.
+  // A forwarder of this instance watches, says that it drains, or is gone
+  // (counted: it has several watches). `self` is what it registers of itself,
+  // `forwarder` which it is, where there are several: the instance drains while all
+  // of them say so. True where a state changed at once.
+  bool arrive(const Key& key, std::optional<Workload> self, bool draining, Instant now,
+              const std::string& forwarder = {});
+  bool leave(const Key& key, Instant now, const std::string& forwarder = {});
+  // Its forwarder says that it ends: it is no endpoint any more, unless one that does
+  // not end watches.
   void drain(const Key& key);
   // What the instance registers of itself is this now; true where that is news.
   bool set_self(const Key& key, Workload self);
@@ -105,8 +108,13 @@ class Registry {
     std::optional<Instant> until;   // of the lease
     std::optional<Instant> lapsed;  // when it ended
   };
-  struct Presence {
+  struct Voice {
     size_t watches = 0;
+    bool draining = false;  // in the newest
+  };
+  struct Presence {
+    std::map<std::string, Voice> forwarders;  // that watch
+    bool all_drain() const;                   // of these; not asked where there are none
     bool draining = false;
     bool absent = false;
     bool returning = false;            // was there before the restart, and is not back yet

@@ -168,6 +168,30 @@ TEST_CASE("draining takes it out at once") {
   CHECK(registry.workloads().at(0).state == State::Draining);
 }
 
+TEST_CASE("of several forwarders of an instance all have to drain") {
+  ManualClock clock;
+  Registry registry({});
+  registry.arrive(kKey, instance(), false, clock.now(), "one");
+  registry.arrive(kKey, instance(), false, clock.now(), "other");
+  // One of them ends, in its words and by a call; the other is still there.
+  registry.leave(kKey, clock.now(), "other");
+  CHECK_FALSE(registry.arrive(kKey, instance(), true, clock.now(), "other"));
+  registry.drain(kKey);
+  CHECK(registry.state(kKey) == State::Present);
+  registry.leave(kKey, clock.now(), "other");
+  CHECK_FALSE(registry.next_expiry());
+  // The one that is left, too: then it ends.
+  CHECK(registry.arrive(kKey, instance(), true, clock.now(), "one"));
+  CHECK(registry.state(kKey) == State::Draining);
+  registry.take_changes();
+  // Another one comes and does not, and goes again.
+  CHECK(registry.arrive(kKey, instance(), false, clock.now(), "other"));
+  CHECK(registry.state(kKey) == State::Present);
+  CHECK(registry.leave(kKey, clock.now(), "other"));
+  CHECK(registry.state(kKey) == State::Draining);
+  CHECK(registry.take_changes().contains(kKey));
+}
+
 TEST_CASE("after a restart all are there, and have a moment to come back") {
   ManualClock clock;
   Registry before({.absence_grace = 2s});
