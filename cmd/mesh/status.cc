@@ -6,6 +6,7 @@
 
 #include "base/host_name.h"
 #include "base/text.h"
+#include "bus/call_blocking.h"
 #include "cli/table.h"
 #include "cmd/mesh/ask.h"
 #include "cmd/mesh/commands.h"
@@ -27,7 +28,8 @@ constexpr Duration kAnswerWithin = std::chrono::seconds(2);
 
 struct Row {
   std::string name;
-  // up, starting, draining, overloaded, silent, down, gone, stopped
+  std::string file;  // of its lock and its socket, without the ending
+  // up, starting, draining, overloaded, refused, silent, down, gone, stopped
   std::string state = "stopped";
   pid_t pid = 0;
   WallTime since{};
@@ -37,16 +39,18 @@ struct Row {
   std::vector<std::string> shed;  // overload actions in force
 
   bool runs() const { return state != "down" && state != "gone" && state != "stopped"; }
+  bool answers() const { return runs() && state != "silent"; }
   bool well() const {
     return state == "up" || state == "stopped" || state == "draining" || state == "gone";
   }
 };
 
 // What the lock says: who runs, and who died without removing it.
-Result<Row> row_of(const std::string& name, const std::string& lock) {
+Result<Row> row_of(const cli::Context& context, const std::string& name, const std::string& file) {
   Row row;
   row.name = name;
-  MESH_TRY(const auto holder, LockFile::holder(lock));
+  row.file = file;
+  MESH_TRY(const auto holder, LockFile::holder(context.run_dir + "/" + file + ".lock"));
   if (!holder) return row;
   row.state = holder->alive ? "up" : "down";
   row.pid = holder->alive ? holder->pid : 0;
@@ -54,20 +58,33 @@ Result<Row> row_of(const std::string& name, const std::string& lock) {
   return row;
 }
 
-// A daemon that runs is asked how it is: a process may be there and deaf.
-void ask_how(const cli::Context& context, Row& row) {
-  cli::Context once = context;
-  once.timeout = std::min(kAnswerWithin, context.timeout);
-  const auto status = ask<daemon::v1::StatusReply>(once, row.name, daemon::v1::StatusRequest());
-  if (!status)
-    row.state = status.error().kind == Errc::Refused ? row.state : "silent";
-  else if (status->draining())
-    row.state = "draining";
-  else if (!status->ready())
-    row.state = "starting";
+// All that run are asked how they are: a process may be there and deaf. All at once, so
+// that those take no longer together than one alone.
+void ask_how(const cli::Context& context, std::vector<Row>& rows) {
+  std::vector<Row*> asked;
+  std::vector<std::string> sockets;
+  for (Row& row : rows) {
+    if (!row.runs()) continue;
+    asked.push_back(&row);
+    sockets.push_back(context.socket(row.file));
+  }
+  const auto answers = bus::call_blocking_all<daemon::v1::StatusReply>(
+      sockets, daemon::v1::StatusRequest(), std::min(kAnswerWithin, context.timeout));
+  for (size_t i = 0; i < answers.size(); ++i) {
+    Row& row = *asked[i];
+    const auto& status = answers[i];
+    if (!status) {
+      const Errc why = status.error().kind;
+      if (why != Errc::Refused && why != Errc::Closed) row.state = "silent";
+    } else if (status->draining()) {
+      row.state = "draining";
+    } else if (!status->ready()) {
+      row.state = "starting";
+    }
+  }
 }
 
-// RUN_DIR/forwarder.lock and forwarder-NAME.lock.
+// RUN_DIR/forwarder.lock and forwarder-NAME.lock: NAME@HOST, and the file's name.
 std::vector<std::pair<std::string, std::string>> forwarder_locks(const std::string& run_dir) {
   constexpr std::string_view kHead = "forwarder";
   constexpr std::string_view kTail = ".lock";
@@ -84,7 +101,8 @@ std::vector<std::pair<std::string, std::string>> forwarder_locks(const std::stri
       name = kHead;
     else
       name.remove_prefix(1);
-    out.emplace_back(std::string(name) + "@" + host_name(), run_dir + "/" + std::string(file));
+    out.emplace_back(std::string(name) + "@" + host_name(),
+                     std::string(file.substr(0, file.size() - kTail.size())));
   }
   closedir(dir);
   std::sort(out.begin(), out.end());
@@ -95,6 +113,14 @@ Row* find(std::vector<Row>& rows, const std::string& name) {
   for (Row& row : rows)
     if (row.name == name) return &row;
   return nullptr;
+}
+
+// The row of a forwarder that discoveryd tells of: its process's, where that is known,
+// since settings may give it another name.
+Row* find(std::vector<Row>& rows, const std::string& node, uint32_t pid) {
+  for (Row& row : rows)
+    if (pid != 0 && row.pid == pid_t(pid)) return &row;
+  return find(rows, node);
 }
 
 // NAME of a forwarder's NAME@HOST; empty for a daemon.
@@ -143,11 +169,12 @@ void say_configd(const cli::Context& context, const configd::v1::StatusReply& st
   if (!status.damage().empty()) context.say("configd: " + status.damage());
 }
 
-// The generations, and what discoveryd and configd have to complain of.
-void add_generations(const cli::Context& context, std::vector<Row>& rows) {
+// The generations, and what discoveryd and configd have to complain of. False where
+// discoveryd refuses a forwarder of this host, be it one of `rows` or not.
+bool add_generations(const cli::Context& context, std::vector<Row>& rows) {
   cli::Context once = context;
   once.timeout = std::min(kAnswerWithin, context.timeout);
-  if (Row* const row = find(rows, "configd"); row->runs()) {
+  if (Row* const row = find(rows, "configd"); row->answers()) {
     const auto status =
         ask<configd::v1::StatusReply>(once, "configd", configd::v1::StatusRequest());
     if (status) {
@@ -157,13 +184,13 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
     }
   }
   Row* const discoveryd = find(rows, "discoveryd");
-  if (!discoveryd->runs()) return;
+  if (!discoveryd->answers()) return true;
   discoveryd::v1::StatusRequest request;
   for (const Row& row : rows)
     if (const auto name = instance_of(row); row.state == "down" && !name.empty())
       request.add_workloads(std::string(name));
   const auto status = ask<discoveryd::v1::StatusReply>(once, "discoveryd", request);
-  if (!status) return;
+  if (!status) return true;
   mark_gone(*status, rows);
   discoveryd->generation = status->generation();
   for (const std::string& problem : status->problems()) context.say(problem);
@@ -173,11 +200,22 @@ void add_generations(const cli::Context& context, std::vector<Row>& rows) {
                   text::format_age(std::chrono::milliseconds(host.away_ms())) +
                   "; what is known of it stays");
   for (const auto& forwarder : status->forwarders()) {
-    if (Row* const row = find(rows, forwarder.node()); row != nullptr)
+    if (Row* const row = find(rows, forwarder.node(), forwarder.pid()); row != nullptr) {
       row->generation = forwarder.generation_in_force();
+      if (forwarder.draining() && row->state == "up") row->state = "draining";
+    }
     for (const auto& rejection : forwarder.rejections())
       context.say(forwarder.node() + " refused " + refusal_text(rejection));
   }
+  bool none_refused = true;
+  for (const auto& refused : status->refused()) {
+    context.say(refusal_text(refused));
+    if (refused.pid() == 0) continue;  // another host's, or no forwarder
+    none_refused = false;
+    for (Row& row : rows)
+      if (row.pid == pid_t(refused.pid()) && row.answers()) row.state = "refused";
+  }
+  return none_refused;
 }
 
 std::string label(const statsd::v1::Number& number, const std::string& name) {
@@ -188,7 +226,7 @@ std::string label(const statsd::v1::Number& number, const std::string& name) {
 void add_overload(const statsd::v1::TotalsReply& totals, std::vector<Row>& rows) {
   for (const auto& number : totals.numbers()) {
     Row* const row = find(rows, number.source());
-    if (row == nullptr || !row->runs() || number.value() == 0) continue;
+    if (row == nullptr || !row->answers() || number.value() == 0) continue;
     row->state = "overloaded";
     row->shed.push_back(label(number, "action"));
   }
@@ -196,7 +234,7 @@ void add_overload(const statsd::v1::TotalsReply& totals, std::vector<Row>& rows)
 
 // What forwarders report: requests, what they shed, and listeners that they lack.
 void add_reports(const cli::Context& context, std::vector<Row>& rows) {
-  if (!find(rows, "statsd")->runs()) return;
+  if (!find(rows, "statsd")->answers()) return;
   cli::Context once = context;
   once.timeout = std::min(kAnswerWithin, context.timeout);
   statsd::v1::TotalsRequest request;
@@ -217,27 +255,7 @@ void add_reports(const cli::Context& context, std::vector<Row>& rows) {
   }
 }
 
-Exit run(cli::Context& context) {
-  std::vector<Row> rows;
-  for (const char* const name : kDaemons) {
-    auto row = row_of(name, context.run_dir + "/" + name + ".lock");
-    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
-    if (row->runs()) ask_how(context, *row);
-    rows.push_back(*std::move(row));
-  }
-  for (const auto& [name, lock] : forwarder_locks(context.run_dir)) {
-    auto row = row_of(name, lock);
-    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
-    rows.push_back(*std::move(row));
-  }
-  if (std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.state != "stopped"; }))
-    return context.fail(Exit::Unavailable,
-                        "nothing runs in " + context.run_dir +
-                            "; start it (systemctl start mesh.target, or mesh up DIR), or name its "
-                            "directory: --run-dir DIR");
-  add_generations(context, rows);
-  add_reports(context, rows);
-
+void print(const cli::Context& context, const std::vector<Row>& rows) {
   cli::Table table({{.title = "NAME"},
                     {.title = "STATE"},
                     {.title = "PID", .number = true},
@@ -264,8 +282,31 @@ Exit run(cli::Context& context) {
             ",\"requests\":" + number(requests) + "}");
   }
   table.print(context.format);
-  const bool all_well =
-      std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.well(); });
+}
+
+Exit run(cli::Context& context) {
+  std::vector<Row> rows;
+  for (const char* const name : kDaemons) {
+    auto row = row_of(context, name, name);
+    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
+    rows.push_back(*std::move(row));
+  }
+  for (const auto& [name, file] : forwarder_locks(context.run_dir)) {
+    auto row = row_of(context, name, file);
+    if (!row) return context.fail(Exit::NotAllowed, row.error().text + "; join the group _mesh");
+    rows.push_back(*std::move(row));
+  }
+  if (std::none_of(rows.begin(), rows.end(), [](const Row& row) { return row.state != "stopped"; }))
+    return context.fail(Exit::Unavailable,
+                        "nothing runs in " + context.run_dir +
+                            "; start it (systemctl start mesh.target, or mesh up DIR), or name its "
+                            "directory: --run-dir DIR");
+  ask_how(context, rows);
+  const bool none_refused = add_generations(context, rows);
+  add_reports(context, rows);
+  print(context, rows);
+  const bool all_well = none_refused && std::all_of(rows.begin(), rows.end(),
+                                                    [](const Row& row) { return row.well(); });
   return all_well ? Exit::Done : Exit::No;
 }
 
@@ -277,14 +318,15 @@ cli::Command status_command() {
           .example = "mesh status -o json",
           .more =
               "STATE is up, starting, draining, overloaded (it sheds load, and says which),\n"
-              "stopped (in order, or never started here), down (died), or silent (there, and\n"
-              "does not answer). A forwarder that died\n"
+              "refused (discoveryd gives it nothing, and says why on stderr), stopped (in\n"
+              "order, or never started here), down (died), or silent (there, and does not\n"
+              "answer within two seconds). A forwarder that died\n"
               "is missed while its workload is configured or registered; after that it is\n"
               "gone, and listed with -o wide, json and yaml only. GENERATION is what\n"
               "configd accepted, discoveryd serves, a forwarder has in force. REQUESTS\n"
               "are all that passed a forwarder, either way. Listeners that cannot be\n"
               "bound are told with their error. Exit status 1 when something is down,\n"
-              "silent, overloaded or not ready yet.",
+              "silent, refused, overloaded or not ready yet.",
           .reading = true,
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::NotAllowed},

@@ -3,9 +3,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <list>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "bus/client.h"
@@ -13,6 +17,24 @@
 
 namespace mesh::bus {
 namespace {
+
+constexpr size_t kAtOnce = 64;  // each takes some descriptors
+
+using Bytes = Result<std::string>;
+
+struct Question {
+  size_t index;
+  std::unique_ptr<Client> client;
+  std::optional<Bytes> answer;
+};
+
+// It listens, and yet has not even greeted us: that is slowness, not absence.
+Bytes answer_of(Question& question, const std::string& path) {
+  Bytes& answer = *question.answer;
+  if (!answer && answer.error().kind == Errc::Unavailable && question.client->server_boot_id() == 0)
+    return Error{Errc::Timeout, path + " accepts no client"};
+  return std::move(answer);
+}
 
 // libzmq reconnects for ever and tells nobody: ask the kernel first whether
 // anyone listens.
@@ -37,21 +59,42 @@ Result<void> probe(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> call_blocking_bytes(const std::string& path, std::string type_url,
-                                        std::string payload, std::string reply_type_url,
-                                        Duration timeout) {
-  MESH_TRY_VOID(probe(path));
+std::vector<Bytes> call_blocking_all_bytes(const std::vector<std::string>& paths,
+                                           const std::string& type_url, const std::string& payload,
+                                           const std::string& reply_type_url, Duration timeout) {
   event::Loop loop;
-  Client client(loop, path);
-  std::optional<Result<std::string>> answer;
-  client.call_bytes(
-      std::move(type_url), std::move(payload), timeout, std::move(reply_type_url),
-      [&](Result<std::string> result) { answer = std::move(result); }, nullptr);
-  while (!answer) loop.run_once(timeout);
-  // It listens, and yet has not even greeted us: that is slowness, not absence.
-  if (!*answer && answer->error().kind == Errc::Unavailable && client.server_boot_id() == 0)
-    return Error{Errc::Timeout, path + " accepts no client"};
-  return *std::move(answer);
+  const Instant until = loop.now() + timeout;
+  std::vector<Bytes> answers(paths.size(), Bytes(Error{Errc::Closed, "not asked in time"}));
+  std::list<Question> open;
+  for (size_t next = 0; next < paths.size() || !open.empty();) {
+    while (next < paths.size() && open.size() < kAtOnce && (next == 0 || loop.now() < until)) {
+      const size_t index = next++;
+      if (auto there = probe(paths[index]); !there) {
+        answers[index] = std::move(there).error();
+        continue;
+      }
+      Question& question = open.emplace_back(
+          Question{index, std::make_unique<Client>(loop, paths[index]), std::nullopt});
+      question.client->call_bytes(
+          type_url, payload, std::max<Duration>(until - loop.now(), std::chrono::milliseconds(1)),
+          reply_type_url, [&question](Bytes answer) { question.answer = std::move(answer); },
+          nullptr);
+    }
+    if (open.empty()) break;
+    loop.run_once(timeout);
+    std::erase_if(open, [&](Question& question) {
+      if (!question.answer) return false;
+      answers[question.index] = answer_of(question, paths[question.index]);
+      return true;
+    });
+  }
+  return answers;
+}
+
+Bytes call_blocking_bytes(const std::string& path, std::string type_url, std::string payload,
+                          std::string reply_type_url, Duration timeout) {
+  auto answers = call_blocking_all_bytes({path}, type_url, payload, reply_type_url, timeout);
+  return std::move(answers.front());
 }
 
 }  // namespace mesh::bus

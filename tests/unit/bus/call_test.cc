@@ -357,3 +357,44 @@ TEST_CASE("call_blocking: an answer, nobody there, kept out, no answer in time",
     child.signal(SIGCONT);
   }
 }
+
+TEST_CASE("call_blocking_all: each its own answer, many at a time, one deadline for all", "[bus]") {
+  const auto serve = [](const Place& place) {
+    return [&place] {
+      event::Loop loop;
+      Service service;
+      bus::Server server(loop, place.options());
+      service.add_to(server);
+      if (!server.bind() || !server.start()) return 1;
+      printf("bound\n");
+      fflush(stdout);
+      loop.run();
+      return 0;
+    };
+  };
+  Place place;
+  Place stopped_place;
+  support::Process child(serve(place));
+  support::Process stopped(serve(stopped_place));
+  REQUIRE(child.wait_out("bound"));
+  REQUIRE(stopped.wait_out("bound"));
+  stopped.signal(SIGSTOP);
+
+  const std::vector<std::string> many(100, place.path);
+  const auto answers = bus::call_blocking_all<bus::v1::Node>(many, ask("x"), 20s);
+  REQUIRE(answers.size() == many.size());
+  for (const auto& answer : answers) CHECK(answer.has_value());
+
+  const auto mixed = bus::call_blocking_all<bus::v1::Node>(
+      {stopped_place.path, place.path, place.path + "-none", stopped_place.path}, ask("x"), 3s);
+  REQUIRE(mixed.size() == 4);
+  REQUIRE(!mixed[0]);
+  CHECK(mixed[0].error().kind == Errc::Timeout);
+  REQUIRE(mixed[1]);
+  CHECK(mixed[1]->workload() == "x");
+  REQUIRE(!mixed[2]);
+  CHECK(mixed[2].error().kind == Errc::Unavailable);
+  REQUIRE(!mixed[3]);
+  CHECK(mixed[3].error().kind == Errc::Timeout);
+  stopped.signal(SIGCONT);
+}
