@@ -23,7 +23,7 @@ cli::Exit run(cli::Context& context) {
   request.set_dry_run(context.arguments.has("--dry-run"));
   for (const std::string& word : context.arguments.words()) {
     const auto name = config::parse_name(word);
-    if (!name) return context.fail(cli::Exit::Usage, name.error().text);
+    if (!name) return context.fail_named(name.error());
     request.add_objects(config::to_string(*name));
   }
   if (context.arguments.has("--file"))

@@ -73,7 +73,7 @@ Exit run(cli::Context& context) {
   const std::string& word = context.arguments.words()[0];
   const size_t dot = word.find('.');
   const auto kind = config::find_kind(word.substr(0, dot));
-  if (!kind) return context.fail(Exit::Usage, kind.error().text);
+  if (!kind) return context.fail(kind.error());
   const auto book =
       config::Handbook::read({reinterpret_cast<const char*>(kDescriptors), sizeof kDescriptors});
   if (!book) return context.fail(Exit::Fault, book.error().text);

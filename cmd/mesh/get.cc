@@ -50,7 +50,7 @@ void print_objects(const cli::Context& context, const std::vector<Object>& objec
 
 Exit run(cli::Context& context) {
   const auto request = make_request(context);
-  if (!request) return context.fail(Exit::Usage, request.error().text);
+  if (!request) return context.fail_named(request.error());
   const auto objects = fetch_objects(context, *request);
   if (!objects) return context.fail(objects.error());
   if (objects->empty() && !request->name().empty())

@@ -41,6 +41,10 @@ Exit Context::fail(Exit status, std::string_view text) const {
 
 Exit Context::fail(const Error& error) const { return fail(exit_for(error.kind), error.text); }
 
+Exit Context::fail_named(const Error& error) const {
+  return fail(error.kind == Errc::NotFound ? Exit::No : Exit::Usage, error.text);
+}
+
 Exit Context::fail_here(const Error& error) const {
   for (const int denied : {EACCES, EPERM})
     if (error.kind == Errc::System && error.text.ends_with(strerror(denied)))

@@ -37,6 +37,8 @@ class Context {
   // "mesh COMMAND: text" on stderr, also with -q; the status to return.
   Exit fail(const Error& error) const;
   Exit fail(Exit status, std::string_view text) const;
+  // Of what the command line names: what is not known is Exit::No, what is no name Exit::Usage.
+  Exit fail_named(const Error& error) const;
   // Of what this process did, not a daemon: what the kernel does not let its user do is
   // Exit::NotAllowed.
   Exit fail_here(const Error& error) const;

@@ -117,7 +117,7 @@ assert records[0]["uid"] is None and records[1]["uid"] is not None'
   [ "$(mesh history | awk 'NR == 2 {print $1, $2, $4}')" = "$first @4 rollback" ]
   run mesh rollback "$first"
   [ "$status" -eq 0 ]
-  [ "$output" = "generation $first" ]
+  [ "$output" = "generation $first unchanged" ]
   [ "$(mesh history -o name | wc -l)" -eq 4 ]
   run mesh rollback 0123
   [ "$status" -eq 1 ]

@@ -97,11 +97,16 @@ tells_statuses() {
   each tells_statuses
 }
 
-@test "a kind that there is not is a wrong command line" {
+@test "a kind that there is not is exit status 1, what is no name at all 64" {
   for command in 'get virtualservise' 'explain virtualservise.http' 'delete virtualservise/a/b'; do
     run "$mesh" $command
+    [ "$status" -eq 1 ]
+    [[ $output == *"unknown kind \"virtualservise\"; did you mean VirtualService?"* ]]
+  done
+  for command in 'get vs/a/b/c' 'delete vs/a/b/c'; do
+    run "$mesh" $command
     [ "$status" -eq 64 ]
-    [[ $output == *"did you mean"* ]]
+    [[ $output == *"expected KIND/NAMESPACE/NAME"* ]]
   done
 }
 

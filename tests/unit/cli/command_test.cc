@@ -7,7 +7,7 @@
 using namespace mesh;
 using cli::Exit;
 
-TEST_CASE("command: what the kernel does not allow here is told apart", "[cli]") {
+TEST_CASE("command: an error is an exit status", "[cli]") {
   struct Row {
     Error error;
     Exit here;
@@ -22,6 +22,8 @@ TEST_CASE("command: what the kernel does not allow here is told apart", "[cli]")
       {{Errc::Timeout, "late"}, Exit::Deadline, Exit::Deadline},
   };
   cli::Context context;
+  CHECK(context.fail_named({Errc::NotFound, "unknown kind \"x\""}) == Exit::No);
+  CHECK(context.fail_named({Errc::Invalid, "expected KIND/NAMESPACE/NAME"}) == Exit::Usage);
   context.command = "test";
   for (const Row& row : rows) {
     CAPTURE(row.error.text);
