@@ -39,11 +39,15 @@ Node outbound_words(const Model& model, const Node& node) {
   return words;
 }
 
+// Its Sidecar; "": it has none.
+std::string sidecar_of(const Model& model, const Node& node) {
+  const auto* const sidecar = model.sidecar(node.ns, node.labels);
+  return sidecar == nullptr ? std::string() : sidecar->ns + "/" + sidecar->name;
+}
+
 // What its labels choose of what goes out: its Sidecar and its gateways.
 std::string chosen_by(const Model& model, const Node& node) {
-  std::string chosen;
-  if (const auto* sidecar = model.sidecar(node.ns, node.labels))
-    chosen = sidecar->ns + "/" + sidecar->name;
+  std::string chosen = sidecar_of(model, node);
   for (const auto& gateway : model.objects().gateways)
     if (selects(gateway.spec.selector(), node.labels))
       chosen += " " + gateway.ns + "/" + gateway.name;
@@ -190,12 +194,13 @@ void Catalog::compile(Scope& scope) {
 
 // Out of what the units have, and into them what they have not.
 Catalog::Resources Catalog::compile_routes(const Scope& scope, const Built& built) {
+  const std::string sidecar = sidecar_of(*model_, scope.node);
   const auto parts_of = [&](const Service& service) -> RouteParts& {
     const auto unit = std::lower_bound(
         built.units.begin(), built.units.end(), service.host,
         [](const auto& one, const std::string& host) { return one->key.first < host; });
     MESH_CHECK(unit != built.units.end() && (*unit)->key.first == service.host);
-    return (*unit)->routes;
+    return (*unit)->routes[sidecar];
   };
   return shared(discovery::compile_routes(*model_, scope.node, parts_of));
 }
@@ -323,10 +328,10 @@ void Catalog::drop(View& view, const Extent& extent) {
   std::erase_if(view.units, [&](const auto& item) {
     if (extent.all || extent.hosts.contains(item.first.first)) return true;
     const auto unit = item.second.lock();
-    if (unit != nullptr)
-      std::erase_if(unit->routes,
-                    [&](const auto& part) { return part.second.depends_on(extent.hosts); });
-    return unit == nullptr;
+    if (unit == nullptr) return true;
+    for (auto& [sidecar, parts] : unit->routes)
+      std::erase_if(parts, [&](const auto& part) { return part.second.depends_on(extent.hosts); });
+    return false;
   });
 }
 

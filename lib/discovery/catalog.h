@@ -101,7 +101,7 @@ class Catalog {
     ServiceKey key;
     Resources clusters;
     Resources endpoints;
-    RouteParts routes;  // those that were asked for
+    std::map<std::string, RouteParts> routes;  // those that were asked for, by the Sidecar
     std::set<Scope*> scopes;
   };
   struct View {

@@ -42,7 +42,7 @@ class Gatherer {
       add_destinations(*routing);
       return true;
     }
-    return false;
+    return add_wildcards(name);
   }
 
   // Services where they are told apart by port; the node's own where calls may be weighed against
@@ -79,8 +79,7 @@ class Gatherer {
     if (!hosts.insert(host).second) return;
     const auto* const service = model_.find_service(host, node_.ns);
     const std::string& ns = service != nullptr ? service->ns : node_.ns;
-    if (const auto* routing = model_.virtual_service(host, ns, node_.ns))
-      add_destinations(*routing);
+    if (const auto* routing = model_.virtual_service(host, ns, node_)) add_destinations(*routing);
     if (service != nullptr) add_fallbacks(*service);
   }
 
@@ -119,6 +118,20 @@ class Gatherer {
       }
   }
 
+  // Those of VirtualServices that take the name in, and that no service has.
+  bool add_wildcards(const std::string& name) {
+    bool any = false;
+    for (const auto* routing : model_.virtual_services_of({name}))
+      for (const auto& written : routing->spec.hosts()) {
+        const std::string host = text::to_lower(written);
+        if (!host.starts_with('*') || host_match(host, name) == 0) continue;
+        if (routing_of(host) != routing || !model_.is_host(host, node_)) continue;
+        add_range(host);
+        any = true;
+      }
+    return any;
+  }
+
   void add_egress(const istio::IstioEgressListener& egress) {
     for (const auto& host : egress.hosts()) {
       const std::string name = host.substr(host.find('/') + 1);
@@ -132,7 +145,7 @@ class Gatherer {
 
   // The VirtualService that is for requests to the host and names it.
   const VirtualService* routing_of(const std::string& host) const {
-    const auto* routing = model_.virtual_service(host, node_.ns, node_.ns);
+    const auto* routing = model_.virtual_service(host, node_.ns, node_);
     if (routing == nullptr || routing->spec.http().empty()) return nullptr;
     const auto& names = routing->spec.hosts();
     const bool named = std::any_of(names.begin(), names.end(), [&](const auto& each) {
@@ -159,10 +172,12 @@ bool has_front(const Hosts& names, std::string_view host) {
   return false;
 }
 
-bool has_wildcard(const Hosts& names, std::string_view host) {
-  for (size_t dot = host.find('.'); dot != host.npos; dot = host.find('.', dot + 1))
-    if (names.contains("*" + std::string(host.substr(dot)))) return true;
-  return names.contains("*");
+// Whether a wildcard among the hosts, which come before all others, has the host in its range,
+// or is in its.
+bool has_wildcard(const Hosts& hosts, std::string_view host) {
+  for (auto it = hosts.lower_bound("*"); it != hosts.end() && it->starts_with('*'); ++it)
+    if (hosts_overlap(*it, host)) return true;
+  return false;
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct Demand {
 
   // Whether the node might get something else when services or rules of this host are other
   // ones: it has the host; it asked for what may be a short form of it; or it has a wildcard
-  // that the host stands above.
+  // that the host stands above, or below.
   bool may_heed(std::string_view host) const;
 };
 

@@ -105,7 +105,8 @@ class Describer {
   }
 
   void routing(const Service& service) {
-    const auto* const in_force = model_.virtual_service(service.host, service.ns, service.ns);
+    const Node caller{.ns = service.ns};
+    const auto* const in_force = model_.virtual_service(service.host, service.ns, caller);
     for (const auto& object : model_.objects().virtual_services) {
       const bool named = std::any_of(
           object.spec.hosts().begin(), object.spec.hosts().end(), [&](const std::string& pattern) {
@@ -114,14 +115,22 @@ class Describer {
       if (!named) continue;
       if (&object != in_force) {
         add(*reply_.mutable_routing(), origin_of("VirtualService", object.ns, object.name),
-            !for_mesh(object.spec.gateways())
-                ? "for gateways only"
-                : "not for callers of namespace " + service.ns + ": another one comes first");
+            passed_over(object, caller));
         continue;
       }
       for (const auto& [origin, effect] : describe_routes(object))
         add(*reply_.mutable_routing(), origin, effect);
     }
+  }
+
+  // Why it is not in force for the caller.
+  std::string passed_over(const Object<istio::VirtualService>& object, const Node& caller) const {
+    if (!for_mesh(object.spec.gateways())) return "for gateways only";
+    const std::string who = "not for callers of namespace " + caller.ns + ": ";
+    if (!visible(object.spec.export_to(), object.ns, caller.ns))
+      return who + "not exported to them";
+    if (!model_.follows(object, caller)) return who + "outside of their Sidecar's egress";
+    return who + "another one comes first";
   }
 
   void policies(const Service& service) {

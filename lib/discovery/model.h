@@ -156,8 +156,15 @@ class Model {
   // own namespace's first.
   std::vector<const Service*> services_for(const Node& node) const;
   // Whether the VirtualService holds for the node: exported to its namespace, for
-  // "mesh", and within the egress of its Sidecar.
-  bool follows(const Object<istio::VirtualService>& object, const Node& node) const;
+  // "mesh", and within the egress of its Sidecar, which is asked for the namespace of the
+  // VirtualService and for one of its hosts.
+  bool follows(const Object<istio::VirtualService>& object, const Node& node) const {
+    return follows(object, node, sidecar(node.ns, node.labels));
+  }
+  // Whether a wildcard of a VirtualService is a host of its own to the node, at kHttpPort. It
+  // is not where it overlaps a service that the node may call there: then it means such
+  // services alone (Istio).
+  bool is_host(const std::string& wildcard, const Node& node) const;
 
   // The services that have the instance, in order.
   std::vector<const Service*> services_of(const Workload& workload) const;
@@ -196,9 +203,11 @@ class Model {
   // Those that name one of the hosts, or a wildcard, in the order of objects().
   std::vector<const Object<istio::VirtualService>*> virtual_services_of(
       const std::set<std::string, std::less<>>& hosts) const;
+  // The one that the node follows() for the host, which is of `host_ns`: that with the most
+  // exact host, of the node's namespace first, then of the host's. Null: none.
   const Object<istio::VirtualService>* virtual_service(const std::string& host,
                                                        const std::string& host_ns,
-                                                       const std::string& ns) const;
+                                                       const Node& node) const;
   // The policies of our own kinds for calls of `ns` to the service, chosen by the
   // object's namespace as destination_rule() does. `subset` "" is the policy of
   // the host as a whole; a subset's own comes before it.
@@ -246,6 +255,8 @@ class Model {
   std::vector<size_t> places_of(const std::string& ns, const Labels& labels) const;
   bool may_call(const Service& service, const Node& node,
                 const Object<istio::Sidecar>* scope) const;
+  bool follows(const Object<istio::VirtualService>& object, const Node& node,
+               const Object<istio::Sidecar>* scope) const;
   std::set<const Service*> led_to(const Node& node, const Object<istio::Sidecar>* scope) const;
 
   const Options options_;
@@ -290,11 +301,19 @@ inline bool listens_by_port(const Node& node) {
   return !node.outbound_tcp.empty() || !node.capture_outbound.address.empty();
 }
 
+// The port at which hosts that only VirtualServices have are called (Istio).
+inline constexpr uint32_t kHttpPort = 80;
+
 // Whether a host of a Sidecar's egress in `ns`, NAMESPACE/HOST, lets the service through.
 bool egress_allows(std::string_view egress, const Service& service, const std::string& ns);
 
 // How exactly `pattern` ("*", "*.example.org", "a.example.org") matches the
 // host: 0 not at all, and more the longer what is fixed; the host itself most.
 size_t host_match(std::string_view pattern, std::string_view host);
+
+// Whether some host may match both; each is one, or a pattern.
+inline bool hosts_overlap(std::string_view a, std::string_view b) {
+  return host_match(a, b) > 0 || host_match(b, a) > 0;
+}
 
 }  // namespace mesh::discovery

@@ -1,5 +1,6 @@
 // Which rule or policy holds for a host.
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
 #include "discovery/model.h"
@@ -194,20 +195,21 @@ std::vector<const Object<istio::VirtualService>*> Model::virtual_services_of(
 
 const Object<istio::VirtualService>* Model::virtual_service(const std::string& host,
                                                             const std::string& host_ns,
-                                                            const std::string& ns) const {
+                                                            const Node& node) const {
   const Object<istio::VirtualService>* best = nullptr;
   std::pair<size_t, int> best_rank{0, 0};
+  std::optional<const Object<istio::Sidecar>*> scope;  // looked for once, where it matters
   virtual_services_.each(host, [&](size_t place) {
     const auto& object = objects_->virtual_services[place];
-    if (!visible(object.spec.export_to(), object.ns, ns) || !for_mesh(object.spec.gateways()))
-      return;
-    const int nearness = object.ns == ns ? 2 : object.ns == host_ns ? 1 : 0;
-    for (const auto& pattern : object.spec.hosts()) {
-      const std::pair rank{host_match(resolve(pattern, object.ns), host), nearness};
-      if (rank.first == 0 || rank <= best_rank) continue;
-      best = &object;
-      best_rank = rank;
-    }
+    const int nearness = object.ns == node.ns ? 2 : object.ns == host_ns ? 1 : 0;
+    std::pair<size_t, int> rank{0, nearness};
+    for (const auto& pattern : object.spec.hosts())
+      rank.first = std::max(rank.first, host_match(resolve(pattern, object.ns), host));
+    if (rank.first == 0 || rank <= best_rank) return;
+    if (!scope) scope = sidecar(node.ns, node.labels);
+    if (!follows(object, node, *scope)) return;
+    best = &object;
+    best_rank = rank;
   });
   return best;
 }

@@ -17,28 +17,22 @@ bool precedes(const Workload* a, const Workload* b) {
   return std::tie(a->ns, a->name) < std::tie(b->ns, b->name);
 }
 
-// Whether an egress host of a Sidecar in `ns`, "NS/HOST", lets what `of_ns` says of the
-// host through.
-bool egress_allows(std::string_view egress, std::string_view of, const std::string& of_ns,
-                   const std::string& ns) {
+// The host of an egress host, "NS/HOST", of a Sidecar in `ns`, where it speaks of what is in
+// `of_ns`; else empty.
+std::string_view egress_host(std::string_view egress, const std::string& of_ns,
+                             const std::string& ns) {
   const size_t slash = egress.find('/');
-  const std::string_view from = slash == std::string_view::npos ? "*" : egress.substr(0, slash);
-  const std::string_view host = slash == std::string_view::npos ? egress : egress.substr(slash + 1);
-  if (from == "~") return false;
-  if (from == ".") {
-    if (of_ns != ns) return false;
-  } else if (from != "*" && from != of_ns) {
-    return false;
-  }
-  return host_match(host, of) > 0;
+  if (slash == std::string_view::npos) return egress;
+  const std::string_view from = egress.substr(0, slash);
+  const bool speaks = from == "." ? of_ns == ns : from == "*" || from == of_ns;
+  return speaks ? egress.substr(slash + 1) : std::string_view();
 }
 
-bool egress_allows(const istio::Sidecar& sidecar, std::string_view of, const std::string& of_ns,
-                   const std::string& ns) {
+bool egress_allows(const istio::Sidecar& sidecar, const Service& service, const std::string& ns) {
   if (sidecar.egress().empty()) return true;
   for (const auto& egress : sidecar.egress())
     for (const auto& host : egress.hosts())
-      if (egress_allows(host, of, of_ns, ns)) return true;
+      if (egress_allows(host, service, ns)) return true;
   return false;
 }
 
@@ -51,7 +45,7 @@ void each_destination(const Routes& routes, const Visit& visit) {
 }  // namespace
 
 bool egress_allows(std::string_view egress, const Service& service, const std::string& ns) {
-  return egress_allows(egress, service.host, service.ns, ns);
+  return host_match(egress_host(egress, service.ns, ns), service.host) > 0;
 }
 
 bool Service::has_address() const {
@@ -145,17 +139,38 @@ std::vector<const Service*> Model::set(const Key& key, const Workload* now, Work
 bool Model::may_call(const Service& service, const Node& node,
                      const Object<istio::Sidecar>* scope) const {
   if (!visible(service.export_to, service.ns, node.ns)) return false;
-  return scope == nullptr || egress_allows(scope->spec, service.host, service.ns, node.ns);
+  return scope == nullptr || egress_allows(scope->spec, service, node.ns);
 }
 
-bool Model::follows(const Object<istio::VirtualService>& object, const Node& node) const {
+bool Model::follows(const Object<istio::VirtualService>& object, const Node& node,
+                    const Object<istio::Sidecar>* scope) const {
   if (!visible(object.spec.export_to(), object.ns, node.ns) || !for_mesh(object.spec.gateways()))
     return false;
+  if (scope == nullptr || scope->spec.egress().empty()) return true;
+  // Istio, SelectVirtualServices: a pattern on either side may take in the other.
+  const auto imports = [&](const std::string& egress) {
+    const std::string_view host = egress_host(egress, object.ns, node.ns);
+    return !host.empty() && std::any_of(object.spec.hosts().begin(), object.spec.hosts().end(),
+                                        [&](const auto& own) {
+                                          return hosts_overlap(host, resolve(own, object.ns));
+                                        });
+  };
+  return std::any_of(scope->spec.egress().begin(), scope->spec.egress().end(),
+                     [&](const auto& egress) {
+                       return std::any_of(egress.hosts().begin(), egress.hosts().end(), imports);
+                     });
+}
+
+bool Model::is_host(const std::string& wildcard, const Node& node) const {
   const auto* scope = sidecar(node.ns, node.labels);
-  return scope == nullptr ||
-         std::any_of(object.spec.hosts().begin(), object.spec.hosts().end(), [&](const auto& host) {
-           return egress_allows(scope->spec, resolve(host, object.ns), object.ns, node.ns);
-         });
+  std::optional<std::set<const Service*>> led;
+  return std::none_of(services_.begin(), services_.end(), [&](const Service& service) {
+    if (service.find_port(kHttpPort) == nullptr || !hosts_overlap(wildcard, service.host))
+      return false;
+    if (may_call(service, node, scope)) return true;
+    if (!led) led = led_to(node, scope);
+    return led->contains(&service);
+  });
 }
 
 // What the VirtualServices that a Sidecar lets through lead to comes with them (Istio,
@@ -166,7 +181,7 @@ std::set<const Service*> Model::led_to(const Node& node,
   if (scope == nullptr || scope->spec.egress().empty()) return result;
   for (const auto* service : asked_providers(*this, node)) result.insert(service);
   for (const auto& object : objects_->virtual_services) {
-    if (!follows(object, node)) continue;
+    if (!follows(object, node, scope)) continue;
     const auto add = [&](const istio::Destination& to) {
       const auto* service = find_service(resolve(to.host(), object.ns), object.ns);
       if (service != nullptr && visible(service->export_to, service->ns, node.ns))

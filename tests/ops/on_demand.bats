@@ -476,3 +476,22 @@ YAML
   printf 'on_demand: {wait: 1s}\n' >"$dir/web.yaml"
   "$build/forwarder" -n -c "$dir/web.yaml"
 }
+
+@test "the first request to a host under a VirtualService's wildcard waits for it, others do not" {
+  start_mesh
+  cat <<'YAML' | mesh apply -f - --wait >/dev/null
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: legacy, namespace: default}
+spec:
+  hosts: ["*.legacy.example.org", one.bare.example.org]
+  http: [{directResponse: {status: 200, body: {string: moved}}}]
+YAML
+  until_true says x.legacy.example.org moved
+  local waits
+  waits=$(count mesh_forwarder_on_demand_waits_total)
+  says y.legacy.example.org moved
+  count_is mesh_forwarder_on_demand_waits_total "$waits"
+  says one.bare.example.org moved
+  [ "$(status legacy.example.org)" = 404 ]
+}

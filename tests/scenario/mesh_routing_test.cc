@@ -186,3 +186,16 @@ TEST_CASE("mesh: who is in none of a VirtualService's routes calls the service i
     CHECK(answers(web.port("outbound"), "reviews", 3) == Answers{{row.answer, 3}});
   }
 }
+
+TEST_CASE("mesh: a VirtualService answers for hosts that no service has, by wildcards too",
+          "[forwarder]") {
+  Mesh mesh(kWeb + object("VirtualService", "moved",
+                          "{hosts: [\"*.legacy.example.org\", one.bare.example.org], http: "
+                          "[{directResponse: {status: 200, body: {string: moved}}}]}"));
+  Proxy& web = mesh.start("web-1");
+  for (const char* const host : {"one.bare.example.org", "x.legacy.example.org"}) {
+    CAPTURE(host);
+    CHECK(answers(web.port("outbound"), host, 1) == Answers{{"moved", 1}});
+  }
+  CHECK(answers(web.port("outbound"), "legacy.example.org", 1) == Answers{{"404", 1}});
+}

@@ -6,7 +6,7 @@
 //
 // Whoever keeps parts drops those that depends_on() a host whose services or rules changed,
 // and all of them when anything else did. Two nodes may share parts where their units are
-// shared (catalog.h).
+// shared (catalog.h), and one Sidecar is for both.
 #pragma once
 
 #include <cstdint>

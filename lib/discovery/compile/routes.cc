@@ -21,8 +21,6 @@ namespace {
 namespace pb = envoy::config::route::v3;
 using VirtualService = Object<istio::VirtualService>;
 
-constexpr uint32_t kHttpPort = 80;
-
 // Fields of RouteConfiguration and of VirtualHost.
 constexpr uint32_t kName = 1;
 constexpr uint32_t kVirtualHosts = 2;
@@ -166,7 +164,7 @@ class Compiler {
     if (const auto* policy = model_.service_policy(service, "", node_.ns);
         policy != nullptr && policy->spec.hedging().on_per_try_timeout())
       host.mutable_hedge_policy()->set_hedge_on_per_try_timeout(true);
-    const auto* object = model_.virtual_service(service.host, service.ns, node_.ns);
+    const auto* object = model_.virtual_service(service.host, service.ns, node_);
     if (object != nullptr) add_routes(*object, port, host);
     // Istio: a service is called as it stands also where no route is for this caller and port.
     if (host.routes().empty())
@@ -195,13 +193,10 @@ class Compiler {
   }
 
   void add_bare_hosts() {
-    const auto add = [this](const VirtualService& object) {
-      if (model_.follows(object, node_)) add_bare_hosts(object);
-    };
     if (node_.hosts == nullptr)
-      for (const auto& object : model_.objects().virtual_services) add(object);
+      for (const auto& object : model_.objects().virtual_services) add_bare_hosts(object);
     else
-      for (const auto* object : model_.virtual_services_of(*node_.hosts)) add(*object);
+      for (const auto* object : model_.virtual_services_of(*node_.hosts)) add_bare_hosts(*object);
   }
 
   // Hosts of a VirtualService that no service has.
@@ -209,12 +204,16 @@ class Compiler {
     if (object.spec.http().empty()) return;
     for (const auto& pattern : object.spec.hosts()) {
       const std::string name = model_.resolve(pattern, object.ns);
-      if (name.starts_with('*') || model_.find_service(name, object.ns) != nullptr) continue;
       if (node_.hosts != nullptr && !node_.hosts->contains(name)) continue;
+      const bool wildcard = name.starts_with('*');
+      if (!wildcard && model_.find_service(name, object.ns) != nullptr) continue;
+      if (model_.virtual_service(name, node_.ns, node_) != &object) continue;
+      if (wildcard && !model_.is_host(name, node_)) continue;
       pb::VirtualHost host;
       host.set_name(name + ":" + std::to_string(kHttpPort));
       std::vector<RoutePart::Domain> domains;
-      for (const auto& form : short_forms(name)) add_domains(form, kHttpPort, domains);
+      for (const auto& form : wildcard ? std::vector{name} : short_forms(name))
+        add_domains(form, kHttpPort, domains);
       add_routes(object, kHttpPort, host);
       if (host.routes().empty()) continue;  // none is for this caller
       add_host(std::move(domains), std::move(host));
@@ -228,7 +227,8 @@ class Compiler {
     return names;
   }
 
-  // a.ns.svc.DOMAIN is also a.ns.svc, a.ns and, within its namespace, a.
+  // a.ns.svc.DOMAIN is also a.ns.svc, a.ns and, within its namespace, a; but no wildcard is
+  // all hosts.
   std::vector<std::string> short_forms(const std::string& host) const {
     std::vector<std::string> names{host};
     const std::string suffix = ".svc." + model_.options().domain;
@@ -237,7 +237,7 @@ class Compiler {
     names.push_back(base + ".svc");
     names.push_back(base);
     const size_t dot = base.rfind('.');
-    if (dot != std::string::npos && base.substr(dot + 1) == node_.ns)
+    if (dot != std::string::npos && base.substr(dot + 1) == node_.ns && base.substr(0, dot) != "*")
       names.push_back(base.substr(0, dot));
     return names;
   }

@@ -300,8 +300,8 @@ class Listeners {
 // With the VirtualService that holds for it.
 Target target_of(const Model& model, const Node& node, const Service& service, const Port& port) {
   Target target{.service = &service, .port = &port};
-  const auto* const rules = model.virtual_service(service.host, service.ns, node.ns);
-  if (rules != nullptr && for_mesh(rules->spec.gateways())) {
+  const auto* const rules = model.virtual_service(service.host, service.ns, node);
+  if (rules != nullptr) {
     target.rules = &rules->spec;
     target.rules_ns = rules->ns;
   }

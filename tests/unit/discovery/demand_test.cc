@@ -108,6 +108,29 @@ TEST_CASE("demand: what comes with a host") {
                   "target.example}}]}]}"),
        "a.wide.example",
        {"*.wide.example", "b.wide.example", "c.wide.example", "target.example"}},
+      {"under a wildcard that only a VirtualService has, with the more exact hosts of its range",
+       entry("b.wide.example",
+             "resolution: STATIC, endpoints: [{address: 192.0.2.9}], ports: [{number: 8080, name: "
+             "h, protocol: HTTP}]") +
+           http("target.example") + http("other.example") +
+           routes("w",
+                  "{hosts: [\"*.wide.example\"], http: [{route: [{destination: {host: "
+                  "target.example}}]}]}") +
+           routes("c", "{hosts: [c.wide.example], http: [{directResponse: {status: 204}}]}"),
+       "a.wide.example",
+       {"*.wide.example", "b.wide.example", "c.wide.example", "target.example"}},
+      {"nobody's under the wildcard of a VirtualService that is a service's",
+       http("b.wide.example") +
+           routes("w", "{hosts: [\"*.wide.example\"], http: [{directResponse: {status: 204}}]}"),
+       "a.wide.example",
+       {}},
+      {"not where rules lead that its Sidecar keeps out",
+       http("a.example") + http("b.example") + sidecar("{hosts: [\"demo/*\"]}") +
+           "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, "
+           "namespace: other}\nspec: {hosts: [a.example, bare.example], http: [{route: "
+           "[{destination: {host: b.example}}]}]}\n",
+       "a.example",
+       {"a.example"}},
       {"ports of TCP and TLS: where their routes lead",
        entry("db.example",
              "resolution: STATIC, endpoints: [{address: 192.0.2.9}], ports: [{number: 5432, name: "
@@ -173,7 +196,10 @@ TEST_CASE("demand: what a change of a host may bring") {
     INFO(host);
     CHECK(demand.may_heed(host));
   }
-  for (const char* const host : {"wide.example", "other.example", "ratings", "my.reviews"}) {
+  // It may take the range of the other's from it.
+  CHECK(demand.may_heed("*.example"));
+  for (const char* const host :
+       {"wide.example", "other.example", "ratings", "my.reviews", "*.other.example"}) {
     INFO(host);
     CHECK_FALSE(demand.may_heed(host));
   }

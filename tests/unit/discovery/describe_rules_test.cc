@@ -81,3 +81,26 @@ TEST_CASE("describe: a tunnel is said where its rule or subset is, and the route
   CHECK(lines(reply.routing()) == Lines{"VirtualService/demo/web tls[0]: TLS -> web/other",
                                         "VirtualService/demo/web tcp[0]: TCP -> web/other"});
 }
+
+TEST_CASE("describe: VirtualServices, those that are not for callers of the service's namespace",
+          "[discovery]") {
+  const auto routing = [](const std::string& more) {
+    return lines(of_service("web", more).routing());
+  };
+  const auto of = [](const std::string& ns, const std::string& more) {
+    return "\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v, "
+           "namespace: " +
+           ns + "}\nspec: {hosts: [web], http: [{match: [{" + more +
+           "}], route: [{destination: {host: web}}]}]";
+  };
+  const std::string other = of("far", "sourceNamespace: far");
+  const std::string passed = "VirtualService/far/v: not for callers of namespace demo: ";
+  CHECK(routing(other + "}\n") == Lines{"VirtualService/far/v http[0]: from namespace far -> web"});
+  CHECK(routing(other + ", exportTo: [\".\"]}\n") == Lines{passed + "not exported to them"});
+  CHECK(routing(other + "}\n" + object("Sidecar", "own", "{egress: [{hosts: [\"demo/*\"]}]}")) ==
+        Lines{passed + "outside of their Sidecar's egress"});
+  CHECK(
+      routing(of("demo", "gateways: [mesh, istio-system/gw], port: 80") + "}\n" + other + "}\n") ==
+      Lines{"VirtualService/demo/v http[0]: port 80 and at mesh or istio-system/gw -> web",
+            passed + "another one comes first"});
+}

@@ -54,7 +54,8 @@ const std::vector<Choices> kObjects{
      "b",
      "far",
      {entry("b", kHttp + ", " + kOther), entry("d.example.org, b", kHttp),
-      entry("d.example.org", kHttp, ", addresses: [203.0.113.7]")}},
+      entry("d.example.org", kHttp, ", addresses: [203.0.113.7]"),
+      entry("\"*.example.org\"", kHttp), entry("\"*.example.org\"", kOther)}},
     {kRouting,
      "a",
      "demo",
@@ -72,7 +73,8 @@ const std::vector<Choices> kObjects{
      {"{hosts: [b], exportTo: [\"*\"], http: [{match: [{sourceNamespace: demo}], route: "
       "[{destination: {host: d.example.org}}]}, {route: [{destination: {host: b}}]}]}",
       "{hosts: [b], exportTo: [\".\"], http: [{route: [{destination: {host: c.demo}}]}]}",
-      "{hosts: [\"*.example.org\"], http: [{route: [{destination: {host: b}}]}]}"}},
+      "{hosts: [\"*.example.org\"], http: [{route: [{destination: {host: b}}]}]}",
+      "{hosts: [a, \"*.bare.example.org\"], http: [{route: [{destination: {host: b}}]}]}"}},
     {kRule,
      "b",
      "demo",
@@ -173,7 +175,8 @@ std::vector<std::unique_ptr<Watcher>> watchers() {
   add(captured);
   add(captured, Hosts{"a"});
   for (const auto& asked : {Hosts{"a"}, Hosts{"b"}, Hosts{"a", "c.demo.svc.cluster.local"},
-                            Hosts{"bare.example.org", "b"}, Hosts{"203.0.113.7", "b"}}) {
+                            Hosts{"bare.example.org", "b"}, Hosts{"203.0.113.7", "b"},
+                            Hosts{"x.example.org"}, Hosts{"x.bare.example.org"}}) {
     add(node_of("web"), asked);
     add(node_of("few"), asked);
     add(node_of("other", "far"), asked);

@@ -146,6 +146,61 @@ TEST_CASE("routing: a service none of whose routes is for the caller is called a
       nullptr);
 }
 
+TEST_CASE("routing: a wildcard that no service has is a host of its own, at port 80") {
+  const auto service = [](const std::string& host, const std::string& port) {
+    return "\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: more, "
+           "namespace: demo}\nspec: {hosts: [\"" +
+           host +
+           "\"], location: MESH_EXTERNAL, resolution: STATIC, endpoints: [{address: 192.0.2.9}], "
+           "ports: [{number: " +
+           port + ", name: http, protocol: HTTP}]}\n";
+  };
+  const std::string wild = virtual_service(
+      "wild",
+      "{hosts: [\"*.legacy.example.org\", one.bare.example.org, \"*.demo.svc.cluster.local\"], "
+      "http: [{directResponse: {status: 201}}]}");
+  const std::string exact = virtual_service(
+      "exact", "{hosts: [x.legacy.example.org], http: [{directResponse: {status: 202}}]}");
+  struct Row {
+    std::string yaml;
+    const char* authority;
+    const char* answer;  // a status, a cluster, or none
+  };
+  const Row rows[] = {
+      {wild, "one.bare.example.org", "201"},
+      {wild, "x.legacy.example.org", "201"},
+      {wild, "x.legacy.example.org:80", "201"},
+      {wild, "x.y.legacy.example.org", "201"},
+      {wild, "x.legacy.example.org:8080", "none"},
+      {wild, "legacy.example.org", "outbound|8080||legacy.example.org"},
+      {wild + exact, "x.legacy.example.org", "202"},
+      {wild + exact, "y.legacy.example.org", "201"},
+      // A service of its range has it to itself.
+      {wild + service("s.legacy.example.org", "80"), "s.legacy.example.org", "201"},
+      {wild + service("s.legacy.example.org", "80"), "x.legacy.example.org", "none"},
+      {wild, "ratings", "201"},
+      {wild, "nobody.demo.svc.cluster.local", "none"},
+      // One at other ports has not.
+      {wild + service("s.legacy.example.org", "8080"), "x.legacy.example.org", "201"},
+      {wild + service("s.legacy.example.org", "8080"), "s.legacy.example.org:8080", "201"},
+      // And it is within the range of a service.
+      {wild + service("*.example.org", "80"), "x.legacy.example.org", "outbound|80||*.example.org"},
+      // No short form of a wildcard is everything.
+      {service("*.demo.svc.cluster.local", "80"), "nobody", "none"},
+      {service("*.demo.svc.cluster.local", "80"), "x.demo",
+       "outbound|80||*.demo.svc.cluster.local"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.yaml, row.authority);
+    const auto routes = table(row.yaml);
+    const auto* const found =
+        routes->find({.authority = row.authority, .method = "GET", .scheme = "http", .path = "/"});
+    CHECK((found == nullptr       ? "none"
+           : found->direct_status ? std::to_string(*found->direct_status)
+                                  : found->clusters.at(0).cluster) == row.answer);
+  }
+}
+
 TEST_CASE("routing: a fault has the share that it says, and without one none") {
   struct Row {
     const char* fault;

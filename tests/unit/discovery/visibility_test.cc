@@ -112,4 +112,53 @@ TEST_CASE("visibility: a VirtualService within the egress brings what it leads t
                   .contains("front.b:80"));
 }
 
+TEST_CASE("visibility: the egress of a Sidecar says whose VirtualServices hold") {
+  // Where calls of namespace a to one.b go.
+  const auto leads = [](const std::string& yaml) {
+    Node node;
+    node.ns = "a";
+    node.outbound = "127.0.0.1:15001";
+    for (const auto& resource : compile_routes(*sample::model(kMesh + yaml), node)) {
+      envoy::config::route::v3::RouteConfiguration config;
+      REQUIRE(config.ParseFromString(*resource.body));
+      for (const auto& host : config.virtual_hosts())
+        if (host.name() == "one.b:80") return host.routes(0).route().cluster();
+    }
+    return std::string();
+  };
+  const std::string there = "outbound|80||far.c.example";
+  const std::string as_it_is = "outbound|80||one.b";
+  const std::string exact = routing("c", "one.b", "far.c.example");
+  const std::string wild =
+      "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: wild, "
+      "namespace: c}\nspec: {hosts: [\"*.b\"], http: [{route: [{destination: {host: "
+      "far.c.example}}]}]}\n";
+  struct Row {
+    const char* egress;
+    std::string exact, wild;
+  };
+  const Row rows[] = {
+      {"\"*/*\"", there, there},
+      {"\"b/*\", \"c/*\"", there, there},
+      {"\"b/*\"", as_it_is, as_it_is},
+      {"\"b/*\", \"./*\"", as_it_is, as_it_is},
+      {"\"b/*\", \"c/one.b\"", there, there},
+      {"\"b/*\", \"c/*.b\"", there, there},
+      {"\"b/*\", \"c/two.b\"", as_it_is, there},
+      {"\"b/*\", \"c/*.example\"", as_it_is, as_it_is},
+  };
+  CHECK(leads(exact) == there);
+  CHECK(leads(wild) == there);
+  for (const Row& row : rows) {
+    CAPTURE(row.egress);
+    const std::string scope =
+        sidecar("a", "{egress: [{hosts: [" + std::string(row.egress) + "]}]}");
+    CHECK(leads(exact + scope) == row.exact);
+    CHECK(leads(wild + scope) == row.wild);
+  }
+  // What is kept out leaves its place to the next.
+  CHECK(leads(routing("a", "one.b", "deep.c.example") + routing("b", "one.b", "far.c.example") +
+              sidecar("a", "{egress: [{hosts: [\"b/*\"]}]}")) == there);
+}
+
 }  // namespace
