@@ -31,13 +31,12 @@ Result<void> check_path(const Match& match) {
   if (match.kind == Match::Path::Regex || match.kind == Match::Path::Connect) return {};
   if (match.path.empty() && match.kind != Match::Path::Prefix)
     return Error{Errc::Invalid, "path is empty"};
-  if (match.path.find_first_of("?#") != std::string::npos)
-    return Error{Errc::Invalid, "path " + text::quoted(match.path) +
-                                    " may not hold '?' or '#': "
-                                    "paths are matched without the query"};
-  if (match.kind == Match::Path::PathSeparatedPrefix && match.path.ends_with('/'))
-    return Error{Errc::Invalid,
-                 "path_separated_prefix " + text::quoted(match.path) + " may not end in '/'"};
+  // What has a '?' or '#' as a whole path or a plain prefix holds for no request: paths are
+  // matched without the query, and have no fragment. Envoy takes those two.
+  if (match.kind != Match::Path::PathSeparatedPrefix) return {};
+  if (match.path.ends_with('/') || match.path.find_first_of("?#") != std::string::npos)
+    return Error{Errc::Invalid, "path_separated_prefix " + text::quoted(match.path) +
+                                    " may not end in '/' nor hold '?' or '#'"};
   return {};
 }
 

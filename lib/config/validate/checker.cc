@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "route/text_match.h"
 
@@ -133,6 +135,8 @@ void Checker::duration(const std::string& path, const google::protobuf::Duration
   const bool none = value.seconds() == 0 && value.nanos() == 0;
   if (none && zero) return;
   expect(value.seconds() > 0 || value.nanos() >= 1'000'000, path, "expected at least 1ms");
+  constexpr int64_t kSecondsMax = 10LL * 366 * 24 * 3600;  // the forwarder's own bound
+  expect(value.seconds() < kSecondsMax, path, "expected at most ten years");
 }
 
 void Checker::labels(const std::string& path, const Labels& labels) {
@@ -187,6 +191,12 @@ void Checker::gateways(const std::string& path, const Strings& names) {
            "expected \"mesh\", the name of a Gateway or NAMESPACE/NAME, got " +
                text::quoted(names[i]));
   }
+}
+
+bool Checker::line(const std::string& path, std::string_view text) {
+  return expect(
+      std::all_of(text.begin(), text.end(), [](char c) { return uint8_t(c) >= 0x20 && c != 0x7f; }),
+      path, "expected one line without control characters");
 }
 
 void Checker::ip_address(const std::string& path, const std::string& address) {

@@ -38,7 +38,9 @@ void check_match(const CircuitBreaker::Match& match, const std::string& path, Ch
         kind == StringMatch::kExact ? match.uri().exact() : match.uri().prefix();
     if (checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
                        "expected exact or prefix"))
-      checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
+      checker.expect(text.starts_with('/') && text.find_first_of("?#") == std::string::npos &&
+                         text.size() <= Checker::kPatternBytesMax,
+                     path + ".uri", "expected a path that begins with /, without its query");
   }
   if (match.grpc_method().empty()) return;
   checker.expect(!match.has_uri(), path + ".grpcMethod", "is instead of uri");

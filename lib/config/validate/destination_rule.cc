@@ -53,9 +53,13 @@ void check_tls(const ClientTLSSettings& tls, const std::string& path, Checker& c
   for (const auto& [field, file] :
        {std::pair("clientCertificate", &tls.client_certificate()),
         std::pair("privateKey", &tls.private_key()),
-        std::pair("caCertificates", &tls.ca_certificates()), std::pair("caCrl", &tls.ca_crl())})
+        std::pair("caCertificates", &tls.ca_certificates()), std::pair("caCrl", &tls.ca_crl())}) {
     checker.expect(file->empty() || file->starts_with('/'), path + "." + field,
                    "expected the absolute path of a file on the forwarder's host");
+    checker.expect(file->find('~') == std::string::npos, path + "." + field,
+                   "expected a file without ~ in its name");
+  }
+  checker.expect(tls.sni().size() <= 255, path + ".sni", "longer than 255 bytes");
   if (tls.insecure_skip_verify().value())
     checker.expect(
         tls.ca_certificates().empty() && tls.ca_crl().empty() && tls.subject_alt_names().empty(),

@@ -21,7 +21,7 @@ constexpr int kParentsMax = 32;
 constexpr int kHostnamesMax = 16;
 constexpr int kRulesMax = 16;
 constexpr int kMatchesMax = 64;
-constexpr int kListMax = 16;  // backends, filters
+constexpr int kListMax = 16;  // backends, filters, edits
 
 template <class List>
 void at_most(const List& list, int max, const std::string& path, Checker& checker) {
@@ -135,6 +135,9 @@ void check_headers(const HTTPHeaderFilter& filter, const std::string& path, Chec
                      "expected a header's value: one line, no blanks on its ends");
     }
   };
+  at_most(filter.set(), kListMax, path + ".set", checker);
+  at_most(filter.add(), kListMax, path + ".add", checker);
+  at_most(filter.remove(), kListMax, path + ".remove", checker);
   values(filter.set(), path + ".set");
   values(filter.add(), path + ".add");
   for (int i = 0; i < filter.remove_size(); ++i)
@@ -170,6 +173,7 @@ void check_modifier(const HTTPPathModifier& modifier, const std::string& path, b
   const std::string& to = whole ? modifier.replace_full_path() : modifier.replace_prefix_match();
   checker.expect(to.empty() || (to.starts_with('/') && to.find_first_of("?#") == std::string::npos),
                  path, "expected a path that begins with /, got " + text::quoted(to));
+  checker.line(path, to);
 }
 
 void check_redirect(const HTTPRequestRedirectFilter& redirect, const std::string& path, bool prefix,

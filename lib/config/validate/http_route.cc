@@ -1,20 +1,18 @@
 #include "config/validate/http_route.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
+#include "config/authority.h"
 #include "config/claim_path.h"
 #include "config/grpc_status.h"
 #include "route/text_match.h"
 #include "telemetry/access_log.h"
 
 namespace mesh::config {
-namespace {
 
 using namespace ::istio::networking::v1alpha3;
-
-constexpr size_t kPatternBytesMax = Checker::kPatternBytesMax;
-constexpr size_t kStatPrefixMax = 256;
 
 void check_text(const StringMatch& match, const std::string& path, Checker& checker) {
   const std::string& text = match.has_exact()    ? match.exact()
@@ -26,9 +24,14 @@ void check_text(const StringMatch& match, const std::string& path, Checker& chec
   }
   checker.expect(!text.empty() || match.has_exact(), path,
                  "expected exact, prefix or regex, not empty");
-  checker.expect(text.size() <= kPatternBytesMax, path,
-                 "longer than " + std::to_string(kPatternBytesMax) + " bytes");
+  checker.expect(text.size() <= Checker::kPatternBytesMax, path,
+                 "longer than " + std::to_string(Checker::kPatternBytesMax) + " bytes");
 }
+
+namespace {
+
+constexpr size_t kStatPrefixMax = 256;
+constexpr size_t kEditsMax = 500;  // a route may have those of its only destination too
 
 template <class Map>
 void check_fields(const Map& fields, const std::string& path, Checker& checker) {
@@ -76,17 +79,21 @@ bool is_refused_condition(std::string_view word) {
 
 void check_operations(const Headers::HeaderOperations& operations, const std::string& path,
                       bool request, Checker& checker) {
+  checker.expect(
+      operations.set().size() + operations.add().size() + size_t(operations.remove_size()) <=
+          kEditsMax,
+      path, "expected at most " + std::to_string(kEditsMax) + " edits");
   const auto name = [&](const std::string& at, const std::string& field, bool host) {
-    if (host && (field == ":authority" || text::iequals(field, "host"))) return;
+    if (host && is_authority(field)) return;
     if (field.starts_with(":") || text::iequals(field, "host"))
       checker.fail(at,
                    "not supported: edits of " + field + "; use rewrite.authority or rewrite.uri");
     else
       checker.expect(is_field_name(field), at, "expected the name of a header");
   };
-  const auto fields = [&](const Checker::Labels& map, const std::string& at, bool host) {
+  const auto fields = [&](const Checker::Labels& map, const std::string& at) {
     for (const auto& [key, value] : map) {
-      name(at_key(at, key), key, host);
+      name(at_key(at, key), key, request);  // the authority is rewritten (Istio)
       const bool plain = std::all_of(value.begin(), value.end(),
                                      [](char c) { return uint8_t(c) >= 0x20 && c != 0x7f; });
       checker.expect(plain && text::trim(value) == value, at_key(at, key),
@@ -97,10 +104,24 @@ void check_operations(const Headers::HeaderOperations& operations, const std::st
       if (!format) checker.fail(at_key(at, key), format.error().text);
     }
   };
-  fields(operations.set(), path + ".set", request);  // the authority is rewritten (Istio)
-  fields(operations.add(), path + ".add", false);
+  fields(operations.set(), path + ".set");
+  fields(operations.add(), path + ".add");
   for (int i = 0; i < operations.remove_size(); ++i)
     name(at_index(path + ".remove", i), operations.remove(i), false);
+}
+
+// Where it is given twice, one of both would do nothing (Istio refuses it too).
+void check_authority(const Headers::HeaderOperations& operations, const std::string& path,
+                     bool given, Checker& checker) {
+  const auto check = [&](const Checker::Labels& map, const std::string& at) {
+    for (const auto& [key, value] : std::map<std::string, std::string>(map.begin(), map.end())) {
+      if (!is_authority(key)) continue;
+      checker.expect(!given, at_key(at, key), "the authority is given twice: expected one of them");
+      given = true;
+    }
+  };
+  check(operations.set(), path + ".set");
+  check(operations.add(), path + ".add");
 }
 
 }  // namespace
@@ -111,6 +132,10 @@ void check_match(const HTTPMatchRequest& match, const std::string& path, Checker
     const std::string& text = match.uri().has_exact() ? match.uri().exact() : match.uri().prefix();
     checker.expect(match.uri().has_regex() || text.starts_with('/'), path + ".uri",
                    "expected a path that begins with /");
+    if (!match.uri().has_regex() && text.find_first_of("?#") != std::string::npos)
+      checker.warn(path + ".uri",
+                   "holds for no request: paths are matched without what follows ? or #; "
+                   "parameters have queryParams");
     checker.expect(!match.uri().has_regex() || !match.ignore_uri_case(), path + ".ignoreUriCase",
                    "holds for exact and prefix; begin the regex with (?i)");
   }
@@ -187,6 +212,9 @@ void check_redirect(const HTTPRedirect& redirect, const std::string& path, Check
       path + ".redirectCode", "expected 301, 302, 303, 307 or 308");
   checker.expect(redirect.uri().empty() || redirect.uri().starts_with('/'), path + ".uri",
                  "expected a path that begins with /");
+  checker.line(path + ".uri", redirect.uri());
+  checker.line(path + ".prefixRewrite", redirect.prefix_rewrite());
+  checker.line(path + ".authority", redirect.authority());
   checker.expect(redirect.prefix_rewrite().empty() || redirect.uri().empty(),
                  path + ".prefixRewrite", "and uri are both there: expected one of them");
   checker.expect(redirect.prefix_rewrite().empty() || redirect.prefix_rewrite().starts_with('/'),
@@ -223,17 +251,22 @@ void check_rewrite(const HTTPRewrite& rewrite, const std::string& path, Checker&
   checker.expect(
       !rewrite.uri().empty() || !rewrite.authority().empty() || rewrite.has_uri_regex_rewrite(),
       path, "expected uri, uriRegexRewrite or authority");
+  checker.line(path + ".uri", rewrite.uri());
+  checker.line(path + ".authority", rewrite.authority());
   if (!rewrite.has_uri_regex_rewrite()) return;
   const std::string at = path + ".uriRegexRewrite";
   checker.expect(rewrite.uri().empty(), at, "and uri are both there: expected one of them");
   const std::string& match = rewrite.uri_regex_rewrite().match();
   if (!checker.regex(at + ".match", match)) return;
+  checker.line(at + ".rewrite", rewrite.uri_regex_rewrite().rewrite());
   const auto whole = route::Substitution::compile(match, rewrite.uri_regex_rewrite().rewrite());
   if (!whole) checker.fail(at + ".rewrite", whole.error().text);
 }
 
-void check_headers(const Headers& headers, const std::string& path, Checker& checker) {
+void check_headers(const Headers& headers, const std::string& path, bool rewritten,
+                   Checker& checker) {
   check_operations(headers.request(), path + ".request", true, checker);
+  check_authority(headers.request(), path + ".request", rewritten, checker);
   check_operations(headers.response(), path + ".response", false, checker);
 }
 

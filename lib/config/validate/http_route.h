@@ -8,6 +8,9 @@
 
 namespace mesh::config {
 
+// What a text is matched with.
+void check_text(const ::istio::networking::v1alpha3::StringMatch& match, const std::string& path,
+                Checker& checker);
 void check_match(const ::istio::networking::v1alpha3::HTTPMatchRequest& match,
                  const std::string& path, Checker& checker);
 void check_retries(const ::istio::networking::v1alpha3::HTTPRetry& retries, const std::string& path,
@@ -20,7 +23,8 @@ void check_cors(const ::istio::networking::v1alpha3::CorsPolicy& policy, const s
                 Checker& checker);
 void check_rewrite(const ::istio::networking::v1alpha3::HTTPRewrite& rewrite,
                    const std::string& path, Checker& checker);
+// `rewritten`: something else gives the authority.
 void check_headers(const ::istio::networking::v1alpha3::Headers& headers, const std::string& path,
-                   Checker& checker);
+                   bool rewritten, Checker& checker);
 
 }  // namespace mesh::config

@@ -22,6 +22,13 @@ bool is_prime(uint64_t n) {
   return true;
 }
 
+// Visible characters, at least one, but for `without`.
+bool is_cookie_text(std::string_view text, std::string_view without) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return c >= 0x20 && c < 0x7f && without.find(c) == std::string_view::npos;
+  });
+}
+
 // What stands between the semicolons of a cookie (RFC 6265, section 4.1.1).
 void check_attributes(const ConsistentHash::HTTPCookie& cookie, const std::string& path,
                       Checker& checker) {
@@ -46,8 +53,11 @@ void check_hash(const ConsistentHash& hash, const std::string& path, Checker& ch
                      "expected the name of a header");
       break;
     case ConsistentHash::kHttpCookie:
-      checker.expect(!hash.http_cookie().name().empty(), path + ".httpCookie.name",
+      checker.expect(is_cookie_text(hash.http_cookie().name(), "=,; "), path + ".httpCookie.name",
                      "expected the name of a cookie");
+      checker.expect(
+          hash.http_cookie().path().empty() || is_cookie_text(hash.http_cookie().path(), ";"),
+          path + ".httpCookie.path", "expected a path of visible characters without a semicolon");
       if (hash.http_cookie().has_ttl())
         checker.duration(path + ".httpCookie.ttl", hash.http_cookie().ttl(), true);
       check_attributes(hash.http_cookie(), path + ".httpCookie.attributes", checker);

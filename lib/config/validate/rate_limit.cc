@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "config/validate/http_route.h"
 #include "config/validate/validate.h"
 
 namespace mesh::config {
@@ -20,11 +21,15 @@ void check_match(const RateLimit::Match& match, const std::string& path, Checker
         kind == StringMatch::kExact ? match.uri().exact() : match.uri().prefix();
     if (checker.expect(kind == StringMatch::kExact || kind == StringMatch::kPrefix, path + ".uri",
                        "expected exact or prefix"))
-      checker.expect(text.starts_with('/'), path + ".uri", "expected a path that begins with /");
+      checker.expect(text.starts_with('/') && text.find_first_of("?#") == std::string::npos &&
+                         text.size() <= Checker::kPatternBytesMax,
+                     path + ".uri", "expected a path that begins with /, without its query");
   }
-  for (const auto& [name, value] : match.headers())
-    checker.expect(is_field_name(name), at_key(path + ".headers", name),
-                   "expected the name of a header");
+  for (const auto& [name, value] : match.headers()) {
+    const std::string at = at_key(path + ".headers", name);
+    checker.expect(is_field_name(name), at, "expected the name of a header");
+    if (value.match_type_case() != StringMatch::MATCH_TYPE_NOT_SET) check_text(value, at, checker);
+  }
 }
 
 void check_each(const RateLimit::Each& each, const std::string& path, Checker& checker) {
@@ -50,6 +55,7 @@ void check_limit(const RateLimit::Limit& limit, const std::string& path, Checker
   if (limit.has_each()) check_each(limit.each(), path + ".each", checker);
   checker.expect(limit.requests() > 0, path + ".requests", "expected at least 1");
   if (!limit.has_per()) return;
+  checker.duration(path + ".per", limit.per(), true);
   const bool enough = limit.per().seconds() > 0 || limit.per().nanos() >= 50'000'000;
   checker.expect(enough, path + ".per", "expected at least 50ms");
 }

@@ -1,5 +1,6 @@
 #include "mesh/v1/service_policy.pb.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/text.h"
@@ -26,10 +27,29 @@ void check_statuses(const Checker::Strings& statuses, const std::string& path, C
   }
 }
 
+// What a check sends beside its own.
+void check_field(const std::string& name, const std::string& value, const std::string& path,
+                 Checker& checker) {
+  const std::string at = at_key(path + ".headers", name);
+  const std::string lower = text::to_lower(name);
+  checker.expect(is_field_name(name), at, "expected the name of a header");
+  for (const char* own :
+       {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade"})
+    checker.expect(lower != own, at, "is the check's own to set");
+  checker.line(at, value);
+  checker.expect(text::trim(value) == value && value.find('%') == std::string::npos, at,
+                 "expected a value without %, no blanks on its ends");
+}
+
 void check_http(const HealthCheck::Http& http, const std::string& path, Checker& checker) {
-  checker.expect(
-      http.path().starts_with('/') && http.path().find_first_of(" \t\r\n") == std::string::npos,
-      path + ".path", "expected a path that begins with /");
+  const auto no_blanks = [](const std::string& text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return uint8_t(c) > ' ' && c != 0x7f; });
+  };
+  checker.expect(http.path().starts_with('/') && no_blanks(http.path()), path + ".path",
+                 "expected a path that begins with /");
+  checker.expect(no_blanks(http.host()), path + ".host", "expected a name without blanks");
+  for (const auto& [name, value] : http.headers()) check_field(name, value, path, checker);
   const std::string& method = http.method();
   checker.expect(method.empty() || method == "GET" || method == "HEAD" || method == "OPTIONS" ||
                      method == "POST" || method == "PUT" || method == "DELETE" || method == "PATCH",
@@ -42,6 +62,9 @@ void check_health(const HealthCheck& check, const std::string& path, Checker& ch
   checker.expect(int(check.has_http()) + int(check.has_tcp()) + int(check.has_grpc()) == 1, path,
                  "expected one of http, tcp and grpc");
   if (check.has_http()) check_http(check.http(), path + ".http", checker);
+  for (int i = 0; i < check.tcp().receive_size(); ++i)
+    checker.expect(!check.tcp().receive(i).empty(), at_index(path + ".tcp.receive", i),
+                   "expected at least one byte");
   checker.expect(check.has_timeout(), path, "expected timeout");
   checker.expect(check.has_interval(), path, "expected interval");
   const auto over_zero = [&](const char* name, bool has, const google::protobuf::Duration& value) {
@@ -83,13 +106,17 @@ void check_session(const ServicePolicy::StickySession& session, Checker& checker
   const std::string path = "spec.stickySession";
   switch (session.by_case()) {
     case ServicePolicy::StickySession::kCookie:
-      checker.expect(!session.cookie().name().empty(), path + ".cookie.name",
+      checker.expect(is_field_name(session.cookie().name()), path + ".cookie.name",
                      "expected the name of a cookie");
+      checker.line(path + ".cookie.path", session.cookie().path());
+      checker.expect(session.cookie().path().find(';') == std::string::npos, path + ".cookie.path",
+                     "expected a path without a semicolon");
       if (session.cookie().has_ttl())
         checker.duration(path + ".cookie.ttl", session.cookie().ttl(), true);
       break;
     case ServicePolicy::StickySession::kHeader:
-      checker.expect(!session.header().empty(), path + ".header", "expected the name of a header");
+      checker.expect(is_field_name(session.header()), path + ".header",
+                     "expected the name of a header");
       break;
     default: checker.fail(path, "expected cookie or header");
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "base/text.h"
@@ -9,7 +10,9 @@ namespace {
 
 using namespace ::istio::networking::v1alpha3;
 
-constexpr size_t kBodyBytesMax = 64 * 1024;
+// As Istio has both.
+constexpr size_t kBodyBytesMax = 1024 * 1024;
+constexpr size_t kBodyBytesLarge = 100 * 1024;
 
 void check_destination(const Destination& destination, const std::string& path, Checker& checker) {
   if (destination.host().empty())
@@ -30,7 +33,7 @@ void check_weights(const HTTPRoute& route, const std::string& path, Checker& che
     else
       checker.fail(at + ".destination", "expected a mapping with a host");
     checker.range(at + ".weight", entry.weight(), 0, 1'000'000);
-    check_headers(entry.headers(), at + ".headers", checker);
+    check_headers(entry.headers(), at + ".headers", false, checker);
     sum += entry.weight();
   }
   if (route.route_size() > 1)
@@ -63,6 +66,38 @@ void check_mirrors(const HTTPRoute& route, const std::string& path, Checker& che
   }
 }
 
+// What an answer of our own leaves without effect: refused where Istio refuses it, else said.
+void check_unused(const HTTPRoute& route, const std::string& path, Checker& checker) {
+  const std::string beside = route.has_redirect() ? "redirect" : "directResponse";
+  checker.expect(!route.has_rewrite(), path + ".rewrite", "does nothing with " + beside);
+  checker.expect(!route.has_fault(), path + ".fault", "does not go with " + beside);
+  const auto warn = [&](bool there, const char* field) {
+    if (there) checker.warn(path + "." + field, "does nothing with " + beside);
+  };
+  warn(route.has_timeout(), "timeout");
+  warn(route.has_retries(), "retries");
+  warn(route.has_mirror(), "mirror");
+  warn(!route.mirrors().empty(), "mirrors");
+}
+
+void check_direct(const HTTPDirectResponse& direct, const std::string& path, Checker& checker) {
+  checker.range(path + ".status", direct.status(), 200, 599);
+  const size_t size = direct.body().string().size() + direct.body().bytes().size();
+  const bool fits = checker.expect(size <= kBodyBytesMax, path + ".body",
+                                   "longer than " + std::to_string(kBodyBytesMax) + " bytes");
+  if (fits && size > kBodyBytesLarge)
+    checker.warn(path + ".body", "is longer than " + std::to_string(kBodyBytesLarge) +
+                                     " bytes, which every forwarder with the route keeps");
+}
+
+void check_redirected_prefix(const HTTPRoute& route, const std::string& path, Checker& checker) {
+  if (route.redirect().prefix_rewrite().empty()) return;
+  const bool prefix = std::all_of(route.match().begin(), route.match().end(), [](const auto& m) {
+    return !m.has_uri() || m.uri().has_prefix();
+  });
+  checker.expect(prefix, path + ".redirect.prefixRewrite", "needs matches of uri by prefix alone");
+}
+
 void check_route(const HTTPRoute& route, const std::string& path, Checker& checker) {
   for (int i = 0; i < route.match_size(); ++i)
     check_match(route.match(i), at_index(path + ".match", i), checker);
@@ -71,22 +106,18 @@ void check_route(const HTTPRoute& route, const std::string& path, Checker& check
                       int(route.has_delegate());
   checker.expect(actions == 1, path,
                  "expected one of route, redirect, directResponse and delegate");
-  if (route.has_redirect()) check_redirect(route.redirect(), path + ".redirect", checker);
-  if (route.has_delegate()) check_delegate(route.delegate(), path + ".delegate", checker);
-  if (direct) {
-    checker.range(path + ".directResponse.status", route.direct_response().status(), 200, 599);
-    const auto& body = route.direct_response().body();
-    checker.expect(body.string().size() + body.bytes().size() <= kBodyBytesMax,
-                   path + ".directResponse.body",
-                   "longer than " + std::to_string(kBodyBytesMax) + " bytes");
-    checker.expect(!route.has_rewrite(), path + ".rewrite", "does nothing with directResponse");
-    checker.expect(!route.has_retries(), path + ".retries", "does nothing with directResponse");
+  if (route.has_redirect()) {
+    check_redirect(route.redirect(), path + ".redirect", checker);
+    check_redirected_prefix(route, path, checker);
   }
+  if (route.has_delegate()) check_delegate(route.delegate(), path + ".delegate", checker);
+  if (direct) check_direct(route.direct_response(), path + ".directResponse", checker);
+  if (direct || route.has_redirect()) check_unused(route, path, checker);
   check_weights(route, path, checker);
   if (route.has_timeout()) checker.duration(path + ".timeout", route.timeout(), true);
   if (route.has_retries()) check_retries(route.retries(), path + ".retries", checker);
   if (route.has_fault()) check_fault(route.fault(), path + ".fault", checker);
-  check_headers(route.headers(), path + ".headers", checker);
+  check_headers(route.headers(), path + ".headers", !route.rewrite().authority().empty(), checker);
   if (route.has_rewrite()) check_rewrite(route.rewrite(), path + ".rewrite", checker);
   if (route.has_cors_policy()) check_cors(route.cors_policy(), path + ".corsPolicy", checker);
   check_mirrors(route, path, checker);

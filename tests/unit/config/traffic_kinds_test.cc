@@ -44,6 +44,19 @@ TEST_CASE(
        "[{name: SameSite, value: 'Lax; Secure'}]}}}}",
        "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes[0].value: expected "
        "visible characters without a semicolon"},
+      {"a cookie that is two",
+       "host: a, trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: a=b, path: "
+       "'/;'}}}}",
+       "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.name: expected the name of a "
+       "cookie\n"
+       "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.path: expected a path of visible "
+       "characters without a semicolon"},
+      {"a file that no forwarder finds by its name",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, caCertificates: /a~b.pem}}",
+       "spec.trafficPolicy.tls.caCertificates: expected a file without ~ in its name"},
+      {"a server's name without end",
+       "host: a, trafficPolicy: {tls: {mode: SIMPLE, sni: " + std::string(256, 'a') + "}}",
+       "spec.trafficPolicy.tls.sni: longer than 255 bytes"},
       {"zones",
        "host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {minClusterSize: 3, "
        "failover: [{from: eu, to: us}], failoverPriority: [disk=ssd]}}}",
