@@ -360,9 +360,11 @@ std::vector<GatewayApiRule> rules_of(const Object<gateway_api::HTTPRoute>& objec
     const NewPath path = new_path(rule);
     const auto add = [&](const gateway_api::HTTPRouteMatch& match, int index) {
       auto routes = with_paths(route, match, path);
+      RuleOrigin origin = origin_of_rule("HTTPRoute", object, i, index, 2);
+      origin.unknown_backend_is_500 = true;
       rules.push_back({.rank = rank_of(match),
                        .routes = std::move(routes),
-                       .origin = origin_of_rule("HTTPRoute", object, i, index, 2)});
+                       .origin = std::move(origin)});
     };
     for (int m = 0; m < rule.matches_size(); ++m) add(rule.matches(m), m);
     if (rule.matches().empty()) add({}, -1);

@@ -28,6 +28,7 @@ struct RuleOrigin {
   std::vector<std::string> matches;              // of each match
   std::map<std::string, std::string> elsewhere;  // fields that others set, and who: "timeout"
   std::shared_ptr<const v1::ServicePolicy::StickySession> session = {};  // null: none
+  bool unknown_backend_is_500 = false;  // an HTTPRoute's (Gateway API); else 503
 };
 
 // One object: what it is called, and what it says.

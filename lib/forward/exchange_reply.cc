@@ -41,7 +41,7 @@ void Exchange::reply(uint16_t status, telemetry::Flags flags, std::string_view d
     grpc_status_ = grpc_status >= 0 ? grpc_status : grpc_status_of(status);
     fields.add("content-type", "application/grpc");
     fields.add("grpc-status", as_text(uint64_t(grpc_status_)));
-    if (!body.empty()) fields.add("grpc-message", scratch_.keep(body));
+    if (!body.empty()) fields.add("grpc-message", scratch_.keep(grpc_message(body)));
     body = {};
   } else {
     response.content_length = body.size();

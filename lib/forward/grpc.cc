@@ -33,4 +33,20 @@ std::optional<uint8_t> grpc_status_in(const http::Fields& fields) {
   return value;
 }
 
+std::string grpc_message(std::string_view text) {
+  constexpr size_t kBytesMax = 1024;
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string message;
+  for (const char c : text.substr(0, kBytesMax)) {
+    if (c >= ' ' && c <= '~' && c != '%') {
+      message += c;
+      continue;
+    }
+    message += '%';
+    message += kDigits[uint8_t(c) >> 4];
+    message += kDigits[uint8_t(c) & 15];
+  }
+  return message;
+}
+
 }  // namespace mesh::forward

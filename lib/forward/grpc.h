@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "http/message.h"
 
@@ -19,5 +21,9 @@ int grpc_status_of(uint16_t http_status);
 
 // grpc-status of an answer's head or trailers; nullopt where there is none, or no number.
 std::optional<uint8_t> grpc_status_in(const http::Fields& fields);
+
+// A text as grpc-message has it: bytes outside of printable ASCII, and "%", as %XX, of at
+// most 1024 bytes of it (PROTOCOL-HTTP2.md, "Status-Message"). A field is no page.
+std::string grpc_message(std::string_view text);
 
 }  // namespace mesh::forward

@@ -1,5 +1,6 @@
 // HTTPRoutes and GRPCRoutes of a Service from YAML to the wire: mesh-routing(7), "GATEWAY API".
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "scenario/mesh.h"
 #include "support/http_peer.h"
@@ -55,13 +56,19 @@ TEST_CASE("mesh: routes of the Gateway API, the most exact match first", "[forwa
                 "    - {type: URLRewrite, urlRewrite: {path: {type: "
                 "ReplacePrefixMatch, replacePrefixMatch: /v2}}}\n"
                 "    backendRefs: [{name: ratings, port: 80}]\n"
-                "  - matches: [{path: {value: /gone}}]\n");
+                "  - matches: [{path: {value: /gone}}]\n"
+                "  - matches: [{path: {value: /lost}}]\n"
+                "    backendRefs: [{name: nosuch, port: 80}]\n"
+                "  - matches: [{path: {value: /half}}]\n"
+                "    backendRefs: [{name: nosuch, port: 80}, {name: ratings, port: 80}]\n");
   const std::string exact = api_route("HTTPRoute", "exact",
                                       "  - matches: [{path: {type: Exact, value: /stars/all}}]\n"
                                       "    backendRefs: [{name: reviews, port: 80}]\n");
   const std::string calls = api_route("GRPCRoute", "calls",
                                       "  - matches: [{method: {service: a.B, method: Get}}]\n"
-                                      "    backendRefs: [{name: ratings, port: 80}]\n");
+                                      "    backendRefs: [{name: ratings, port: 80}]\n"
+                                      "  - matches: [{method: {service: a.B, method: Lost}}]\n"
+                                      "    backendRefs: [{name: nosuch, port: 80}]\n");
   Mesh mesh(services + all + exact + calls);
   Proxy& web = mesh.start("web-1", count);
   const auto at = [&](const std::string& path) {
@@ -76,6 +83,12 @@ TEST_CASE("mesh: routes of the Gateway API, the most exact match first", "[forwa
   CHECK(at("/a.B/Get") == "ratings /a.B/Get ");
   CHECK(at("/a.B/Put") == "reviews /a.B/Put ");
   CHECK(at("/gone/x") == "500");
+  CHECK(at("/lost") == "500");
+  CHECK(at("/a.B/Lost") == "503");
+  // A share of a backend that is not there: all of forty on one side are one of 2^39.
+  std::set<std::string> half;
+  for (int i = 0; i < 40; ++i) half.insert(at("/half"));
+  CHECK(half == std::set<std::string>{"500", "ratings /half "});
   mesh.apply(services + exact);
   CHECK(at("/stars/5") == "404");
 }

@@ -22,7 +22,10 @@ struct Rule {
   ours::CircuitBreaker::Breaker breaker;
 };
 
-uint32_t per_million(double percent) { return uint32_t(percent * 10'000 + 0.5); }
+// The smallest that can be said, where it is less and not none.
+uint32_t per_million(double percent) {
+  return percent > 0 ? std::max(1U, uint32_t(percent * 10'000 + 0.5)) : 0;
+}
 
 void set_policy(const v1::CircuitBreaker& spec, ours::CircuitBreaker::Breaker& into) {
   const auto& thresholds = spec.thresholds();

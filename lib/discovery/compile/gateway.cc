@@ -13,6 +13,7 @@
 #include "discovery/compile/filters.h"
 #include "discovery/compile/gateway_tls.h"
 #include "discovery/compile/match.h"
+#include "discovery/compile/route_limits.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/telemetry.h"
 #include "discovery/compile/tracing.h"
@@ -152,7 +153,8 @@ class Hosts {
     for (const auto* object : bound(model_, server)) {
       if (object->spec.http().empty()) continue;
       for (const auto& name : hosts_of(model_, *object, server))
-        add_gateway_host_routes(model_, node_, *object, place_.port, server.name(), host(name));
+        add_gateway_host_routes(model_, node_, *object, place_.port, server.name(), !server.plain(),
+                                host(name));
     }
   }
 
@@ -161,6 +163,7 @@ class Hosts {
     config.set_name(name);
     config.mutable_validate_clusters()->set_value(false);
     config.set_ignore_port_in_host_matching(true);
+    config.mutable_max_direct_response_body_size_bytes()->set_value(kDirectBodyBytesMax);
     for (auto& [domain, one] : hosts_) {
       auto& routes = *one.mutable_routes();
       std::stable_partition(routes.begin(), routes.end(),

@@ -32,10 +32,10 @@ bool names_gateway(const Gateways& gateways, const std::string& ns, const std::s
 }
 
 // routes.cc: the routes of the VirtualService for requests to `port` of a gateway,
-// NAMESPACE/NAME, at the end of those that the host has.
+// NAMESPACE/NAME, at the end of those that the host has. `tls`: they come by TLS.
 void add_gateway_host_routes(const Model& model, const Node& node,
                              const Object<istio::VirtualService>& object, uint32_t port,
-                             const std::string& gateway,
+                             const std::string& gateway, bool tls,
                              envoy::config::route::v3::VirtualHost& host);
 
 }  // namespace mesh::discovery

@@ -146,7 +146,10 @@ AdaptiveConcurrency adaptive_of(const v1::AdaptiveConcurrency& spec) {
   if (spec.has_min_rtt_interval()) *rtt.mutable_interval() = spec.min_rtt_interval();
   if (spec.has_fixed_min_rtt()) *rtt.mutable_fixed_value() = spec.fixed_min_rtt();
   if (spec.min_rtt_requests() > 0) rtt.mutable_request_count()->set_value(spec.min_rtt_requests());
-  if (spec.min_concurrency() > 0) rtt.mutable_min_concurrency()->set_value(spec.min_concurrency());
+  uint32_t least = spec.min_concurrency();
+  // The default of 3 gives way to what is allowed at most.
+  if (least == 0 && spec.max_concurrency() > 0) least = std::min(3U, spec.max_concurrency());
+  if (least > 0) rtt.mutable_min_concurrency()->set_value(least);
   if (spec.buffer_percent() > 0) rtt.mutable_buffer()->set_value(spec.buffer_percent());
   return filter;
 }

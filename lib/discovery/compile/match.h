@@ -26,14 +26,14 @@ void set_retries(const istio::HTTPRetry& retries, envoy::config::route::v3::Rout
 // (Istio, HTTPFaultInjection).
 void set_fault(const istio::HTTPFaultInjection& fault, envoy::config::route::v3::Route& route);
 
-// Header edits; "host" and ":authority" set become a rewrite of the host. Values keep
-// their command operators.
+// Header edits; those of "host" and ":authority" become a rewrite of the host, unless the
+// route has one. Values keep their command operators.
 void set_headers(const istio::Headers& headers, envoy::config::route::v3::Route& route);
 void set_headers(const istio::Headers& headers,
                  envoy::config::route::v3::WeightedCluster::ClusterWeight& cluster);
 
-// `port` is the one that was called.
-void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port,
+// `port` is the one that was called, `tls` how.
+void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, bool tls,
                   envoy::config::route::v3::RedirectAction& into);
 
 // CorsPolicy as the route's typed_per_filter_config.

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "config/authority.h"
 #include "config/grpc_status.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/match.h"
@@ -48,7 +49,7 @@ void set_conditions(std::string_view list, pb::RetryPolicy& policy) {
     if (name.empty()) continue;
     if (const auto status = text::parse_uint(name, 599))
       policy.add_retriable_status_codes(uint32_t(*status));
-    else
+    else if (std::find(names.begin(), names.end(), name) == names.end())
       names.emplace_back(name);
   }
   const std::string codes = "retriable-status-codes";
@@ -70,21 +71,32 @@ void add_headers(const Map& headers, core::HeaderValueOption::HeaderAppendAction
   }
 }
 
-// Adds to the edits that are there; returns what "host" or ":authority" is set to.
+// Takes what the authority is given out of the edits.
+template <class Map>
+std::string take_authority(Map& edits) {
+  std::string authority;
+  for (auto it = edits.begin(); it != edits.end();) {
+    if (!config::is_authority(it->first)) {
+      ++it;
+      continue;
+    }
+    authority = it->second;
+    it = edits.erase(it);
+  }
+  return authority;
+}
+
+// Adds to the edits that are there; returns what the authority is set to.
 template <class Message>
 std::string set_edits(const istio::Headers& headers, Message& into) {
   auto set = headers.request().set();
-  std::string host;
-  for (const char* name : {"host", "Host", ":authority"}) {
-    const auto found = set.find(name);
-    if (found == set.end()) continue;
-    host = found->second;
-    set.erase(found);
-  }
+  auto add = headers.request().add();
+  // Of both, that of "set" (Istio).
+  std::string host = take_authority(add);
+  if (std::string of_set = take_authority(set); !of_set.empty()) host = std::move(of_set);
   using Option = core::HeaderValueOption;
   add_headers(set, Option::OVERWRITE_IF_EXISTS_OR_ADD, *into.mutable_request_headers_to_add());
-  add_headers(headers.request().add(), Option::APPEND_IF_EXISTS_OR_ADD,
-              *into.mutable_request_headers_to_add());
+  add_headers(add, Option::APPEND_IF_EXISTS_OR_ADD, *into.mutable_request_headers_to_add());
   into.mutable_request_headers_to_remove()->MergeFrom(headers.request().remove());
   add_headers(headers.response().set(), Option::OVERWRITE_IF_EXISTS_OR_ADD,
               *into.mutable_response_headers_to_add());
@@ -142,7 +154,8 @@ void set_fault(const istio::HTTPFaultInjection& fault, pb::Route& route) {
 
 void set_headers(const istio::Headers& headers, pb::Route& route) {
   const std::string host = set_edits(headers, route);
-  if (!host.empty() && route.has_route()) route.mutable_route()->set_host_rewrite_literal(host);
+  if (!host.empty() && route.has_route() && route.route().host_rewrite_literal().empty())
+    route.mutable_route()->set_host_rewrite_literal(host);
 }
 
 void set_headers(const istio::Headers& headers, pb::WeightedCluster::ClusterWeight& cluster) {
@@ -150,15 +163,16 @@ void set_headers(const istio::Headers& headers, pb::WeightedCluster::ClusterWeig
   if (!host.empty()) cluster.set_host_rewrite_literal(host);
 }
 
-void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, pb::RedirectAction& into) {
+void set_redirect(const istio::HTTPRedirect& redirect, uint32_t port, bool tls,
+                  pb::RedirectAction& into) {
   into.set_host_redirect(redirect.authority());
   if (!redirect.uri().empty()) into.set_path_redirect(redirect.uri());
   if (!redirect.prefix_rewrite().empty()) into.set_prefix_rewrite(redirect.prefix_rewrite());
   if (!redirect.scheme().empty()) into.set_scheme_redirect(redirect.scheme());
   uint32_t to = redirect.port();
   if (redirect.derive_port() == istio::HTTPRedirect::FROM_REQUEST_PORT) to = port;
-  // A scheme's own port is not written (Istio).
-  const bool https = redirect.scheme() == "https";
+  // A scheme's own port is not written (Istio); without one it is the listener's.
+  const bool https = redirect.scheme().empty() ? tls : redirect.scheme() == "https";
   if (to != (https ? 443U : 80U)) into.set_port_redirect(to);
   switch (redirect.redirect_code()) {
     case 302: into.set_response_code(pb::RedirectAction::FOUND); break;

@@ -3,6 +3,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "base/text.h"
 #include "discovery/compile/build.h"
 #include "discovery/compile/capture.h"
 #include "discovery/compile/egress.h"
@@ -10,6 +11,7 @@
 #include "discovery/compile/gateway.h"
 #include "discovery/compile/match.h"
 #include "discovery/compile/origin.h"
+#include "discovery/compile/route_limits.h"
 #include "discovery/compile/session_policies.h"
 #include "discovery/compile/tracing.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -34,6 +36,7 @@ struct Scope {
   bool own_hosts = false;  // those of VirtualServices that no service has, too
   bool captured = false;
   std::string gateway{};  // NAMESPACE/NAME; empty: the calls of the node itself
+  bool tls = false;       // clients of the gateway come by TLS
 };
 
 // What is the same for all route configurations of a node.
@@ -67,6 +70,7 @@ class Compiler {
     body += hosts_;
     pb::RouteConfiguration rest;
     rest.mutable_validate_clusters()->set_value(false);
+    rest.mutable_max_direct_response_body_size_bytes()->set_value(kDirectBodyBytesMax);
     body += xds::serialize(rest);
     return resource(scope_.name, std::move(body));
   }
@@ -244,7 +248,9 @@ class Compiler {
 
   static void add_domains(const std::string& name, uint32_t port,
                           std::vector<RoutePart::Domain>& domains) {
-    const std::string literal = name.find(':') == std::string::npos ? name : "[" + name + "]";
+    // An address may be written in capitals, and each domain is somebody's once in any case.
+    const std::string lower = text::to_lower(name);
+    const std::string literal = lower.find(':') == std::string::npos ? lower : "[" + lower + "]";
     domains.push_back({literal, false});
     // Envoy's wildcard is a prefix or a suffix, never with a port behind it.
     if (literal.starts_with('*') && literal.size() == 1) return;
@@ -273,22 +279,28 @@ class Compiler {
     set_match(match, *route.mutable_match());
     set_rule_origin(object, http, place, *route.mutable_metadata());
     if (http.has_redirect()) {
-      set_redirect(http.redirect(), port, *route.mutable_redirect());
+      set_redirect(http.redirect(), port, scope_.tls, *route.mutable_redirect());
     } else if (http.has_direct_response()) {
       set_direct(http.direct_response(), *route.mutable_direct_response());
     } else {
       set_action(object, http, port, *route.mutable_route());
       if (size_t(place.route) < object.origins.size())
-        if (const auto& session = object.origins[size_t(place.route)].session)
-          set_session(*session, route);
+        set_origin_settings(object.origins[size_t(place.route)], route);
     }
     if (http.has_headers()) set_headers(http.headers(), route);
-    // Of the only destination: Istio gives it to the route.
+    // Of the only destination: Istio gives it to the route, whose own authority stays.
     if (http.route_size() == 1 && http.route(0).has_headers())
       set_headers(http.route(0).headers(), route);
     if (http.has_cors_policy()) set_cors(http.cors_policy(), route);
     if (http.has_fault()) set_fault(http.fault(), route);
     return takes_all(route.match());
+  }
+
+  static void set_origin_settings(const RuleOrigin& origin, pb::Route& route) {
+    if (origin.session) set_session(*origin.session, route);
+    if (origin.unknown_backend_is_500)
+      route.mutable_route()->set_cluster_not_found_response_code(
+          pb::RouteAction::INTERNAL_SERVER_ERROR);
   }
 
   static void set_direct(const istio::HTTPDirectResponse& direct, pb::DirectResponseAction& into) {
@@ -379,8 +391,9 @@ class Compiler {
 }  // namespace
 
 void add_gateway_host_routes(const Model& model, const Node& node, const VirtualService& object,
-                             uint32_t port, const std::string& gateway, pb::VirtualHost& host) {
-  Compiler({model, node}, {.gateway = gateway}).add_routes(object, port, host);
+                             uint32_t port, const std::string& gateway, bool tls,
+                             pb::VirtualHost& host) {
+  Compiler({model, node}, {.gateway = gateway, .tls = tls}).add_routes(object, port, host);
 }
 
 std::vector<Resource> compile_routes(const Model& model, const Node& node) {

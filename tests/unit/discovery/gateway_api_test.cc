@@ -222,6 +222,21 @@ TEST_CASE("gateway api: weights, and who may not get anything") {
   CHECK(found->clusters[1].weight == 1);
 }
 
+TEST_CASE("gateway api: a backend that is not there is 500 to HTTP, 503 to gRPC") {
+  const std::string rules =
+      "  - {backendRefs: [{name: nosuch, port: 80}, {name: web, port: 80}]}\n";
+  const auto status = [](const route::Table& table) {
+    const auto* const found =
+        table.find({.authority = "a.example", .method = "POST", .scheme = "http", .path = "/a"});
+    REQUIRE(found != nullptr);
+    REQUIRE(found->clusters.size() == 2);
+    CHECK(found->clusters[0].cluster == "outbound|80||nosuch.demo.svc.cluster.local");
+    return found->cluster_not_found_status;
+  };
+  CHECK(status(*edge(api("HTTPRoute", "a", at_door(rules)))) == 500);
+  CHECK(status(*edge(api("GRPCRoute", "a", at_door(rules)))) == 503);
+}
+
 TEST_CASE("gateway api: headers, mirrors, timeouts, retries and other origins") {
   const auto table = edge(
       api("HTTPRoute", "a",

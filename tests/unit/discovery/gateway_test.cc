@@ -1,6 +1,7 @@
 // What Gateways and the VirtualServices bound to them become: mesh-routing(7), "GATEWAYS".
 #include <catch2/catch.hpp>
 
+#include "route/redirect.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 #include "xds/jwt_authn.h"
@@ -139,6 +140,42 @@ TEST_CASE("gateway: https by server name, and the redirect to it") {
   CHECK(first.tls->tls_minimum == xds::TlsVersion::Tls13);
   CHECK(first.tls->alpn == std::vector<std::string>{"h2", "http/1.1"});
   CHECK(listener.filter_chains[1].tls->certificate_secrets.at(0) == "default");
+}
+
+TEST_CASE("gateway: a redirect has no port where it is the scheme's, the client's unless said") {
+  struct Row {
+    const char* redirect;
+    const char* tls;
+    const char* plain;
+  };
+  // Of https://a.example:8443/old and http://a.example:8080/old.
+  const Row rows[] = {
+      {"port: 443", "https://a.example/new", "http://a.example:443/new"},
+      {"port: 80", "https://a.example:80/new", "http://a.example/new"},
+      {"port: 443, scheme: http", "http://a.example:443/new", "http://a.example:443/new"},
+      {"port: 443, scheme: https", "https://a.example/new", "https://a.example/new"},
+      {"derivePort: FROM_REQUEST_PORT", "https://a.example:8443/new", "http://a.example:8080/new"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.redirect);
+    const auto made = compile(
+        door(kPlain +
+             "['*']}, {port: {number: 8443, name: https, protocol: HTTPS}, hosts: ['*'], tls: "
+             "{mode: ISTIO_MUTUAL}}") +
+        object("VirtualService", "a",
+               "{hosts: [a.example], gateways: [door], http: [{redirect: {authority: a.example, "
+               "uri: /new, " +
+                   std::string(row.redirect) + "}}]}"));
+    const auto location = [&](const char* table, const char* scheme, const char* authority) {
+      const route::Request request{
+          .authority = authority, .method = "GET", .scheme = scheme, .path = "/old"};
+      const auto* const found = made.routes.at(table)->find(request);
+      REQUIRE(found != nullptr);
+      return route::location(*found, request, "");
+    };
+    CHECK(location("https.8443.https.door.demo", "https", "a.example:8443") == row.tls);
+    CHECK(location("http.8080", "http", "a.example:8080") == row.plain);
+  }
 }
 
 TEST_CASE("gateway: connections by server name, undecrypted, and by port") {

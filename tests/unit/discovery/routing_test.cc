@@ -79,6 +79,75 @@ TEST_CASE("routing: redirect, rewrite, mirror, CORS and edits of a destination")
   CHECK(shared.mirrors.size() == 2);
 }
 
+TEST_CASE("routing: the authority is given once, by the rewrite, the route or the destination") {
+  struct Row {
+    const char* route;  // of the only destination
+    const char* headers;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"rewrite: {authority: r}", "{request: {set: {host: d}}}", "r"},
+      {"headers: {request: {set: {HOST: h}}}", "{request: {set: {host: d}}}", "h"},
+      {"headers: {request: {add: {hOsT: h}}}", "{}", "h"},
+      {"headers: {request: {set: {x: y}}}", "{request: {set: {':Authority': d}}}", "d"},
+      {"headers: {request: {set: {x: y}}}", "{request: {set: {host: d}, add: {x: z}}}", "d"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.route, row.headers);
+    const auto routes = table(virtual_service(
+        "ratings", "{hosts: [ratings], http: [{" + std::string(row.route) +
+                       ", route: [{destination: {host: web}, headers: " + row.headers + "}]}]}"));
+    const auto& found = find(*routes, "/");
+    REQUIRE(found.host_rewrite);
+    CHECK(found.host_rewrite->text == row.want);
+    for (const auto& edits : found.edits)
+      for (const auto& edit : edits->request) CHECK(edit.name == "x");
+  }
+}
+
+TEST_CASE("routing: an edit of the host in any case is of a share's own authority") {
+  const auto routes = table(virtual_service(
+      "ratings",
+      "{hosts: [ratings], http: [{route: [{destination: {host: web}, weight: 1, headers: {request: "
+      "{set: {HoSt: d}}}}, {destination: {host: reviews}, weight: 1}]}]}"));
+  const auto& found = find(*routes, "/");
+  REQUIRE(found.clusters.at(0).host_rewrite);
+  CHECK(found.clusters[0].host_rewrite->text == "d");
+  CHECK_FALSE(found.clusters[1].host_rewrite);
+}
+
+TEST_CASE("routing: a path that no request has takes none, and no table with it") {
+  const auto routes = table(virtual_service(
+      "ratings",
+      "{hosts: [ratings], http: [{match: [{uri: {exact: '/a?x=1'}}, {uri: {prefix: '/a#'}}], "
+      "directResponse: {status: 201}}, {directResponse: {status: 202}}]}"));
+  CHECK(find(*routes, "/a?x=1").direct_status == 202);
+  CHECK(find(*routes, "/a").direct_status == 202);
+}
+
+TEST_CASE("routing: an answer of our own may have a body of a megabyte") {
+  const std::string body(1024 * 1024, 'a');
+  const auto routes = table(virtual_service(
+      "ratings",
+      "{hosts: [ratings], http: [{directResponse: {status: 200, body: {string: " + body + "}}}]}"));
+  CHECK(find(*routes, "/").direct_body.size() == body.size());
+}
+
+TEST_CASE("routing: an address in capitals is that address, and somebody's once") {
+  const auto routes = table(virtual_service(
+      "a", "{hosts: ['2001:DB8::1', '2001:db8::1'], http: [{directResponse: {status: 201}}]}"));
+  CHECK(find(*routes, "/", "[2001:db8::1]").direct_status == 201);
+}
+
+TEST_CASE("routing: a condition of retries that is there twice is one") {
+  std::string on = "5xx";
+  for (int i = 0; i < 70; ++i) on += ",5xx";
+  const auto routes = table(
+      virtual_service("ratings", "{hosts: [ratings], http: [{retries: {attempts: 1, retryOn: '" +
+                                     on + "'}, route: [{destination: {host: web}}]}]}"));
+  CHECK(find(*routes, "/").retry->retry_on == resilience::kRetryOn5xx);
+}
+
 TEST_CASE("routing: a match for other callers, or for gateways, is left out") {
   const std::string yaml = virtual_service("ratings", R"({
     hosts: [ratings.demo.svc.cluster.local],

@@ -235,6 +235,12 @@ TEST_CASE("head rules: what gRPC is", "[forward]") {
   CHECK_FALSE(grpc("text/plain"));
 }
 
+TEST_CASE("head rules: what a gRPC caller is told fits one field", "[forward]") {
+  CHECK(grpc_message("no healthy upstream") == "no healthy upstream");
+  CHECK(grpc_message("50%\r\n\xc3\xbc") == "50%25%0D%0A%C3%BC");
+  CHECK(grpc_message(std::string(5000, 'a')) == std::string(1024, 'a'));
+}
+
 TEST_CASE("head rules: which traces that begin here are sampled", "[forward]") {
   const auto sampled = [](std::initializer_list<http::Field> fields, xds::TraceSampling sampling) {
     return Prepared(fields, false, false, true, sampling).field("traceparent").ends_with("-01");
