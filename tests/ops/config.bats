@@ -57,8 +57,8 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
   until_true status_says 'caf\\xe9.yaml: the file.s name is not UTF-8'
   [ "$(mesh get -o name)" = PeerAuthentication/demo/a ]
   rm "$dir/config/$name"
-  policy c demo STRICT >"$dir/config/c.yaml"
-  until_true has PeerAuthentication/demo/c
+  policy c other STRICT >"$dir/config/c.yaml"
+  until_true has PeerAuthentication/other/c
 
   mkdir "$dir/more"
   policy d demo STRICT >"$dir/more/$name"
@@ -82,8 +82,8 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
 
   stop KILL
   start
-  [ "$(mesh get -o name)" = $'PeerAuthentication/demo/a\nPeerAuthentication/demo/c' ]
-  mesh diff @-1 | grep -q PeerAuthentication/demo/c
+  [ "$(mesh get -o name)" = $'PeerAuthentication/demo/a\nPeerAuthentication/other/c' ]
+  mesh diff @-1 | grep -q PeerAuthentication/other/c
   ! log_says 'libprotobuf\|damaged'
 }
 
