@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cmd/configd/service.h"
+#include "config/reader.h"
 #include "daemon/program.h"
 #include "etcd/settings.h"
 
@@ -32,7 +33,7 @@ Result<void> check_source(const settings::v1::ConfigSource& source) {
   for (const char* const taken :
        {"directory", "etcd", "apply", "delete", "rollback", "confirm", "revert"})
     if (name == taken) return Error{Errc::Invalid, "name: " + name + " means something else"};
-  if (!source.has_executable()) return Error{Errc::Invalid, "expected executable: with a command"};
+  if (!source.has_executable()) return Error{Errc::Invalid, "executable: is needed"};
   const auto& command = source.executable().command();
   if (command.empty() || !command[0].starts_with('/'))
     return Error{Errc::Invalid, "executable.command: expected an absolute path and its arguments"};
@@ -53,10 +54,10 @@ Result<void> check_sources(const settings::v1::Configd& settings) {
   for (int i = 0; i < settings.sources_size(); ++i) {
     const std::string where = "sources[" + std::to_string(i) + "]";
     if (auto right = check_source(settings.sources(i)); !right)
-      return std::move(right).error().during(where);
+      return config::in_field(where, std::move(right).error());
     if (!names.insert(settings.sources(i).name()).second)
       return Error{Errc::Invalid,
-                   where + ": name: " + settings.sources(i).name() + " is there twice"};
+                   where + ".name: " + settings.sources(i).name() + " is there twice"};
   }
   return {};
 }
@@ -64,11 +65,11 @@ Result<void> check_sources(const settings::v1::Configd& settings) {
 Result<void> check(const google::protobuf::Message& message) {
   const auto& settings = static_cast<const settings::v1::Configd&>(message);
   if (settings.generations_max() > 10'000)
-    return Error{Errc::Invalid, "generationsMax: expected a number from 1 to 10000"};
+    return Error{Errc::Invalid, "generations_max: expected a number from 1 to 10000"};
   if (settings.settle().seconds() > 60) return Error{Errc::Invalid, "settle: expected at most 60s"};
   if (settings.has_etcd()) {
     if (auto right = etcd::check(settings.etcd()); !right)
-      return std::move(right).error().during("etcd");
+      return config::in_field("etcd", std::move(right).error());
   }
   return check_sources(settings);
 }

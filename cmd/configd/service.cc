@@ -7,6 +7,7 @@
 #include "cmd/configd/etcd_source.h"
 #include "cmd/configd/executable_source.h"
 #include "cmd/configd/replies.h"
+#include "config/reader.h"
 #include "etcd/settings.h"
 
 namespace mesh::configd {
@@ -38,8 +39,9 @@ Service::Service(daemon::Runtime& runtime, const settings::v1::Configd& settings
 Result<void> Service::add_own(const settings::v1::Configd& settings) {
   const daemon::Paths& paths = runtime_.paths();
   if (settings.has_etcd()) {
-    MESH_TRY(auto options, etcd::options_of(settings.etcd(), paths.config_dir));
-    configuration_.add(std::make_unique<EtcdSource>(runtime_.loop(), std::move(options),
+    auto options = etcd::options_of(settings.etcd(), paths.config_dir);
+    if (!options) return config::in_field("etcd", std::move(options).error());
+    configuration_.add(std::make_unique<EtcdSource>(runtime_.loop(), *std::move(options),
                                                     etcd::prefix_of(settings.etcd()) + "config/"));
     return {};
   }

@@ -2,10 +2,12 @@
 
 #include "base/host_name.h"
 #include "base/text.h"
+#include "config/reader.h"
 #include "discovery/dns/addresses.h"
 #include "etcd/settings.h"
 #include "identity/spiffe_id.h"
 #include "net/address.h"
+#include "xds/node.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -28,16 +30,19 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
   Settings settings;
   if (!message.trust_domain().empty()) {
     const auto id = identity::SpiffeId::for_trust_domain(message.trust_domain());
-    if (!id) return Error{Errc::Invalid, "trustDomain: " + id.error().text};
+    if (!id) return Error{Errc::Invalid, "trust_domain: " + id.error().text};
     settings.model.trust_domain = message.trust_domain();
   }
-  if (!message.root_namespace().empty()) settings.model.root_namespace = message.root_namespace();
-  MESH_TRY_VOID(set(message.has_absence_grace(), message.absence_grace(), "absenceGrace", kGraceMax,
-                    settings.registry.absence_grace));
-  MESH_TRY_VOID(set(message.has_start_grace(), message.start_grace(), "startGrace", kGraceMax,
+  if (!message.root_namespace().empty()) {
+    MESH_TRY_VOID(xds::node::check_name("root_namespace", message.root_namespace()));
+    settings.model.root_namespace = message.root_namespace();
+  }
+  MESH_TRY_VOID(set(message.has_absence_grace(), message.absence_grace(), "absence_grace",
+                    kGraceMax, settings.registry.absence_grace));
+  MESH_TRY_VOID(set(message.has_start_grace(), message.start_grace(), "start_grace", kGraceMax,
                     settings.registry.start_grace));
   if (message.registrations_max() > 1'000'000)
-    return Error{Errc::Invalid, "registrationsMax: expected 1 to 1000000"};
+    return Error{Errc::Invalid, "registrations_max: expected 1 to 1000000"};
   if (message.registrations_max() > 0)
     settings.registry.registrations_max = message.registrations_max();
   MESH_TRY_VOID(set(message.has_unconfirmed_max(), message.unconfirmed_max(), "unconfirmed_max",
@@ -46,8 +51,9 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
     settings.dns.emplace();
     if (!message.dns().listen().empty()) settings.dns->listen = message.dns().listen();
     if (!message.dns().addresses().empty()) settings.dns->addresses = message.dns().addresses();
-    if (auto address = net::Address::parse(settings.dns->listen); !address)
-      return std::move(address).error().during("dns.listen");
+    if (auto address = net::Address::parse(settings.dns->listen); !address || address->is_unix())
+      return Error{Errc::Invalid,
+                   "dns.listen: expected ADDRESS:PORT, got " + text::quoted(settings.dns->listen)};
     if (auto range = discovery::dns::Addresses::in(settings.dns->addresses); !range)
       return std::move(range).error().during("dns.addresses");
     MESH_TRY_VOID(set(message.dns().has_ttl(), message.dns().ttl(), "dns.ttl",
@@ -71,7 +77,7 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
   }
   if (message.has_etcd()) {
     if (auto right = etcd::check(message.etcd()); !right)
-      return std::move(right).error().during("etcd");
+      return config::in_field("etcd", std::move(right).error());
     settings.etcd = message.etcd();
   }
   settings.host = message.host().empty() ? host_name() : message.host();
@@ -79,11 +85,11 @@ Result<Settings> settings_of(const settings::v1::Discoveryd& message) {
     return Error{Errc::Invalid,
                  "host: expected a name without \"/\", got " + text::quoted(settings.host)};
   Duration lease = settings.host_lease;
-  MESH_TRY_VOID(set(message.has_host_lease(), message.host_lease(), "hostLease",
+  MESH_TRY_VOID(set(message.has_host_lease(), message.host_lease(), "host_lease",
                     std::chrono::hours(1), lease));
   settings.host_lease = std::chrono::floor<std::chrono::seconds>(lease);
   if (settings.host_lease < std::chrono::seconds(3))
-    return Error{Errc::Invalid, "hostLease: expected 3s at least"};
+    return Error{Errc::Invalid, "host_lease: expected 3s at least"};
   return settings;
 }
 

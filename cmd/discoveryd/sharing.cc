@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cmd/discoveryd/service.h"
 #include "cmd/discoveryd/workload_message.h"
+#include "config/reader.h"
 #include "etcd/settings.h"
 
 namespace mesh::discoveryd {
@@ -25,7 +26,9 @@ shared::v1::Instance instance_of(const discovery::Workload& from, const std::str
 Result<void> Service::start_sharing(daemon::Runtime& runtime) {
   if (!settings_.etcd) return {};
   SharedState::Options options;
-  MESH_TRY(options.client, etcd::options_of(*settings_.etcd, runtime.paths().config_dir));
+  auto client = etcd::options_of(*settings_.etcd, runtime.paths().config_dir);
+  if (!client) return config::in_field("etcd", std::move(client).error());
+  options.client = *std::move(client);
   options.prefix = etcd::prefix_of(*settings_.etcd);
   options.host = settings_.host;
   options.lease = settings_.host_lease;

@@ -26,8 +26,9 @@ std::optional<xds::Bootstrap> bootstrap;
 std::string bootstrap_file;
 bool in_mesh = false;  // serving by settings: no reload makes it one that stands alone
 
-Result<void> read_any(const std::string& path, google::protobuf::Message& settings) {
-  if (!forwarder::is_bootstrap(path)) return config::read_settings(path, settings);
+Result<void> read_any(const std::string& path, google::protobuf::Message& settings,
+                      config::Places& places) {
+  if (!forwarder::is_bootstrap(path)) return config::read_settings(path, settings, &places);
   if (in_mesh)
     return Error{Errc::Invalid, path + ": a bootstrap; this forwarder was started with settings"};
   MESH_TRY(bootstrap, xds::read_bootstrap(path));
@@ -36,7 +37,10 @@ Result<void> read_any(const std::string& path, google::protobuf::Message& settin
 }
 
 Result<void> check(const google::protobuf::Message& message) {
-  if (bootstrap) return {};
+  if (bootstrap) {
+    if (!bootstrap->admin.empty()) MESH_TRY_VOID(forward::Admin::address_of(bootstrap->admin));
+    return {};
+  }
   auto settings = forwarder::settings_of(static_cast<const Forwarder&>(message), "forwarder");
   if (!settings) return std::move(settings).error();
   return {};

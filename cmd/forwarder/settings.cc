@@ -9,8 +9,8 @@
 
 #include "base/host_name.h"
 #include "base/text.h"
+#include "forward/admin.h"
 #include "forward/forwarder.h"
-#include "net/address.h"
 #include "xds/node.h"
 
 namespace mesh::forwarder {
@@ -28,24 +28,59 @@ Result<Duration> duration_of(const google::protobuf::Duration& message, bool giv
   return d;
 }
 
-Result<void> check_address(const std::string& text, std::string_view key) {
-  if (text.empty()) return {};
-  if (auto address = net::Address::parse(text); !address)
-    return std::move(address).error().during(key);
-  return {};
+// What names it, where it is left out or right.
+Result<void> check_names(const settings::v1::Forwarder& message) {
+  const std::pair<const char*, const std::string*> names[] = {
+      {"workload", &message.workload()},
+      {"namespace", &message.namespace_()},
+      {"service_account", &message.service_account()},
+      {"name", &message.name()},
+      {"workload_group", &message.workload_group()},
+  };
+  for (const auto& [field, name] : names)
+    if (!name->empty()) MESH_TRY_VOID(xds::node::check_name(field, *name));
+  return xds::node::check_labels("labels", {message.labels().begin(), message.labels().end()});
 }
 
-// An IP address and a port of its own: the redirection has to name it.
-Result<void> check_capture(const std::string& text, const std::string& mode,
-                           const std::string& key) {
-  if (!mode.empty() && mode != "redirect" && mode != "tproxy")
-    return Error{Errc::Invalid, key + "_mode: expected redirect or tproxy, got \"" + mode + "\""};
-  if (text.empty()) return {};
-  const auto address = net::Address::parse(text);
-  if (address && !address->is_unix() && address->port() != 0 && !text.starts_with("localhost"))
-    return {};
-  return Error{Errc::Invalid,
-               key + ": expected ADDRESS:PORT, such as 0.0.0.0:15001, got \"" + text + "\""};
+// What it registers by where no WorkloadEntry describes it.
+Result<void> check_instance(const settings::v1::Forwarder& message) {
+  constexpr int kPortsMax = 64;
+  if (!message.address().empty()) {
+    MESH_TRY_VOID(xds::node::check_address("address", message.address()));
+    if (message.workload().empty() && message.workload_group().empty())
+      return Error{Errc::Invalid, "address: needs workload or workload_group"};
+  } else if (!message.workload_group().empty()) {
+    return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
+  } else if (!message.ports().empty()) {
+    return Error{Errc::Invalid, "ports: need address, what peers dial"};
+  }
+  if (message.ports_size() > kPortsMax) return Error{Errc::Invalid, "ports: over 64"};
+  for (const auto& [port, number] : message.ports()) {
+    const std::string field = "ports[" + text::quoted(port) + "]";
+    MESH_TRY_VOID(xds::node::check_name(field, port));
+    if (number == 0 || number > 65535)
+      return Error{Errc::Invalid,
+                   field + ": expected a port from 1 to 65535, got " + std::to_string(number)};
+  }
+  return xds::node::check_locality("locality", message.locality());
+}
+
+// Where connections come in.
+Result<void> check_listeners(const settings::v1::Forwarder& message) {
+  namespace node = xds::node;
+  MESH_TRY_VOID(node::check_outbound("outbound", message.outbound()));
+  MESH_TRY_VOID(node::parse_mode("outbound_mode", message.outbound_mode()));
+  MESH_TRY_VOID(node::check_ipv4("outbound_tcp", message.outbound_tcp()));
+  for (int i = 0; i < message.proxy_protocol_peers_size(); ++i)
+    MESH_TRY_VOID(node::check_peer_range("proxy_protocol_peers[" + std::to_string(i) + "]",
+                                         message.proxy_protocol_peers(i)));
+  const auto& capture = message.capture();
+  MESH_TRY_VOID(node::check_capture("capture.outbound", capture.outbound()));
+  MESH_TRY_VOID(node::check_capture("capture.inbound", capture.inbound()));
+  MESH_TRY_VOID(node::parse_capture_mode("capture.outbound_mode", capture.outbound_mode()));
+  MESH_TRY_VOID(node::parse_capture_mode("capture.inbound_mode", capture.inbound_mode()));
+  if (!message.admin().empty()) MESH_TRY_VOID(forward::Admin::address_of(message.admin()));
+  return {};
 }
 
 std::string label(const settings::v1::Forwarder& message, const char* name) {
@@ -154,11 +189,9 @@ void describe(const settings::v1::Forwarder& message, bool on_demand, bus::Node&
 
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name) {
   Settings settings;
-  MESH_TRY_VOID(check_address(message.outbound(), "outbound"));
-  MESH_TRY_VOID(check_address(message.admin(), "admin"));
-  const auto& capture = message.capture();
-  MESH_TRY_VOID(check_capture(capture.outbound(), capture.outbound_mode(), "capture.outbound"));
-  MESH_TRY_VOID(check_capture(capture.inbound(), capture.inbound_mode(), "capture.inbound"));
+  MESH_TRY_VOID(check_names(message));
+  MESH_TRY_VOID(check_instance(message));
+  MESH_TRY_VOID(check_listeners(message));
   if (message.concurrency() > forward::Forwarder::kWorkersMax)
     return Error{Errc::Invalid, "concurrency: expected at most 64"};
   MESH_TRY(settings.drain,
@@ -179,8 +212,6 @@ Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::
   MESH_TRY(settings.on_demand, on_demand_of(message));
   MESH_TRY(settings.overload, overload_of(message.overload()));
   settings.overload.connections_max = message.connections_max();
-  if (!message.workload_group().empty() && message.address().empty())
-    return Error{Errc::Invalid, "workload_group: needs address, what peers dial"};
   if (const std::string& place = message.credentials();
       !place.empty() && (!place.starts_with('/') || place.find('~') != std::string::npos))
     return Error{Errc::Invalid, "credentials: expected the path of a directory, from / and no ~"};

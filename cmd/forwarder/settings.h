@@ -33,7 +33,7 @@ struct Settings {
   std::optional<OnDemand> on_demand;  // nothing: it gets all that it may see
 };
 
-// Errc::Invalid begins with the key. `name` is the instance's by default.
+// Errc::Invalid begins with the path of the field. `name` is the instance's by default.
 Result<Settings> settings_of(const settings::v1::Forwarder& message, const std::string& name);
 // The same where options of the command line (--concurrency, --drain-time-s) stand above it.
 // Credentials are below `config_dir` by default.

@@ -184,10 +184,11 @@ Result<Plan> plan_of(const cli::Context& context) {
   Plan plan;
   const auto& arguments = context.arguments;
   const std::string& path = arguments.words()[0];
-  MESH_TRY_VOID(config::read_settings(path, plan.forwarder));
+  config::Places places;
+  MESH_TRY_VOID(config::read_settings(path, plan.forwarder, &places));
   if (const auto& admin = plan.forwarder.admin(); !admin.empty())
     if (auto parsed = net::Address::parse(admin); !parsed)
-      return std::move(parsed).error().during("admin");
+      return config::at_place(std::move(parsed).error().during("admin"), path, places);
   plan.id = node_id(plan.forwarder, path);
   MESH_TRY(plan.xds, net::Address::parse(arguments.get("--xds", context.run_dir + "/xds.sock")));
   plan.certificates = arguments.get("--certificates");

@@ -4,6 +4,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "config/reader.h"
 #include "otlp/settings.h"
 #include "stats/wire.h"
 #include "telemetry/prometheus.h"
@@ -74,8 +76,9 @@ void fill_numbers(const std::string& source, const telemetry::Snapshot& own,
 
 Result<void> check(const settings::v1::Statsd& settings) {
   if (!settings.prometheus().empty()) {
-    if (auto address = net::Address::parse(settings.prometheus()); !address)
-      return std::move(address).error().during("prometheus");
+    if (auto address = net::Address::parse(settings.prometheus()); !address || address->is_unix())
+      return Error{Errc::Invalid,
+                   "prometheus: expected ADDRESS:PORT, got " + text::quoted(settings.prometheus())};
   }
   if (settings.has_save_interval() && (save_interval_of(settings) < milliseconds(100) ||
                                        save_interval_of(settings) > std::chrono::hours(1)))
@@ -88,7 +91,7 @@ Result<void> check(const settings::v1::Statsd& settings) {
     return Error{Errc::Invalid, "series_max: must be at most 1000000"};
   if (settings.has_otlp()) {
     if (auto checked = otlp::check(settings.otlp()); !checked)
-      return std::move(checked).error().during("otlp");
+      return config::in_field("otlp", std::move(checked).error());
   }
   return {};
 }

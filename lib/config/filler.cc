@@ -75,7 +75,7 @@ void Filler::fields(const Node& node, Position at, Message& out, bool skip_type)
     }
     seen.push_back(found);
     if (oneof_taken(entry, found, out)) continue;
-    const Step step(*this, found->json_name());
+    const Step step(*this, names_ == Names::Written ? entry.key : found->json_name());
     place(entry.at, entry.value.kind == Node::Kind::Scalar);
     field(entry.value, entry.at, found, out);
   }

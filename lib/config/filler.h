@@ -15,8 +15,11 @@ class Filler {
   using Message = google::protobuf::Message;
   using Field = google::protobuf::FieldDescriptor;
 
-  Filler(std::string path, Problems& problems, Places* places)
-      : path_(std::move(path)), problems_(problems), places_(places) {}
+  // How paths name fields: as objects are talked of, or as the text has them.
+  enum class Names : uint8_t { Json, Written };
+
+  Filler(std::string path, Problems& problems, Places* places, Names names)
+      : path_(std::move(path)), problems_(problems), places_(places), names_(names) {}
 
   // Any message, the well-known ones in their JSON forms.
   void message(const Node& node, Position at, Message& out);
@@ -55,6 +58,7 @@ class Filler {
   std::string path_;
   Problems& problems_;
   Places* places_;
+  const Names names_;
 };
 
 // Grows the path by "name", "[3]" or "[\"key\"]" and shrinks it again.

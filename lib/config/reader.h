@@ -46,12 +46,28 @@ void fill(const Node& node, Position at, std::string path, google::protobuf::Mes
 
 // One document of YAML or JSON as `out`'s message; `file` is for messages. An
 // empty text is a message without fields. On an error (Errc::Invalid, a line a
-// problem) `out` is as it was.
+// problem) `out` is as it was. Fields are named, in errors and in `places` if
+// given, as the text names them.
 Result<void> read_text(std::string_view text, const std::string& file,
-                       google::protobuf::Message& out);
+                       google::protobuf::Message& out, Places* places = nullptr);
 
-// A daemon's settings file, or an Envoy bootstrap: read_text() of a file.
-// Errc::NotFound and Errc::System where it cannot be read.
-Result<void> read_settings(const std::string& path, google::protobuf::Message& out);
+// A daemon's settings file: read_text() of a file. Errc::NotFound and
+// Errc::System where it cannot be read.
+Result<void> read_settings(const std::string& path, google::protobuf::Message& out,
+                           Places* places = nullptr);
+
+// What a check says of such a message, told by where it stands: an error that
+// begins with the path of a field by its declared names,
+//
+//   dns.listen: expected ADDRESS:PORT         becomes
+//   discoveryd.yaml:4:8: dns.listen: expected ADDRESS:PORT
+//
+// with the field's place or that of what holds it, and the name that is written
+// there. Errors about anything else stay as they are.
+Error at_place(Error error, const std::string& file, const Places& places);
+
+// What a check says of the message in `field`, as a check of the whole says it: "etcd" and
+// "timeout: ..." are "etcd.timeout: ...".
+Error in_field(std::string_view field, Error error);
 
 }  // namespace mesh::config

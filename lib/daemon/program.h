@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/options.h"
+#include "config/reader.h"
 #include "daemon/runtime.h"
 
 namespace mesh::daemon {
@@ -32,13 +33,17 @@ struct Program {
   // Options beside those that all daemons have.
   std::vector<cli::Option> options = {};
 
-  // Reads the settings file `path` into `settings`; default: lib/config's
-  // reader. For a program that also takes a foreign format.
-  std::function<Result<void>(const std::string& path, google::protobuf::Message& settings)> read =
-      {};
+  // Reads the settings file `path` into `settings`, and where its fields stand
+  // into `places`; default: lib/config's reader. For a program that also takes
+  // a foreign format.
+  std::function<Result<void>(const std::string& path, google::protobuf::Message& settings,
+                             config::Places& places)>
+      read = {};
 
   // What the shape alone does not say (a range, a combination). Runs for -n, at
-  // start and at each reload. Its errors begin with the key: "lifetime: ...".
+  // start and at each reload. Its errors begin with the path of a field by its
+  // declared names, as those of start() and reload() may: "dns.listen: ...".
+  // The file, its line and column are put before it.
   std::function<Result<void>(const google::protobuf::Message& settings)> check = {};
 
   // Asked when the settings are read. True: it keeps nothing and answers nobody,

@@ -69,7 +69,7 @@ Exit run_process(const Program& program, int argc, char** argv) {
     say(stdout, name + " (mesh) " + std::string(cli::kVersion) + "\n");
     return Exit::Done;
   }
-  std::unique_ptr<google::protobuf::Message> settings;
+  Settings settings;
   if (program.settings != nullptr) {
     auto loaded = load_settings(program, line->settings_path);
     if (!loaded) {

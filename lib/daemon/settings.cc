@@ -2,25 +2,21 @@
 
 #include <google/protobuf/message.h>
 
-#include "config/reader.h"
-
 namespace mesh::daemon {
 
-Result<std::unique_ptr<google::protobuf::Message>> load_settings(const Program& program,
-                                                                 const std::string& path) {
-  std::unique_ptr<google::protobuf::Message> settings(program.settings->New());
+Result<Settings> load_settings(const Program& program, const std::string& path) {
+  Settings settings{path, std::unique_ptr<google::protobuf::Message>(program.settings->New())};
   if (!path.empty()) {
-    auto read =
-        program.read ? program.read(path, *settings) : config::read_settings(path, *settings);
+    auto read = program.read ? program.read(path, *settings.message, settings.places)
+                             : config::read_settings(path, *settings.message, &settings.places);
     if (!read) return std::move(read).error();
   }
-  if (program.check) {
-    if (auto checked = program.check(*settings); !checked) {
-      Error error = std::move(checked).error();
-      return path.empty() ? std::move(error) : std::move(error).during(path);
-    }
-  }
-  return settings;
+  if (!program.check) return settings;
+  auto checked = program.check(*settings.message);
+  if (checked) return settings;
+  Error error = settings.at_place(std::move(checked).error());
+  // What is not there has no place but the file.
+  return error.text.starts_with(path) ? std::move(error) : std::move(error).during(path);
 }
 
 }  // namespace mesh::daemon

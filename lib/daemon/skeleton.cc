@@ -24,8 +24,7 @@ constexpr unsigned kStateDirMode = 0700;
 
 }  // namespace
 
-Skeleton::Skeleton(const Program& program, CommandLine line,
-                   std::unique_ptr<google::protobuf::Message> settings)
+Skeleton::Skeleton(const Program& program, CommandLine line, Settings settings)
     : program_(program),
       line_(std::move(line)),
       settings_(std::move(settings)),
@@ -46,8 +45,8 @@ std::string Skeleton::base_name() const {
 }
 
 const google::protobuf::Message& Skeleton::settings() {
-  MESH_CHECK(settings_ != nullptr);
-  return *settings_;
+  MESH_CHECK(settings_.message != nullptr);
+  return *settings_.message;
 }
 
 bus::Server* Skeleton::server() { return server_.get(); }
@@ -77,7 +76,8 @@ Result<void> Skeleton::start() {
   signals_.push_back(std::make_unique<event::Signal>(loop_, SIGHUP, [this] { on_hangup(); }));
 
   if (server_) MESH_TRY_VOID(server_->bind());
-  MESH_TRY_VOID(program_.start(*this));
+  if (auto started = program_.start(*this); !started)
+    return settings_.at_place(std::move(started).error());
   if (server_) MESH_TRY_VOID(server_->start());
   if (!ready_held_) ready();
   if (notify_.alive_every() > Duration::zero()) keep_alive();
@@ -191,7 +191,7 @@ void Skeleton::stop(const std::string& why) {
 
 void Skeleton::on_hangup() {
   if (draining_) return;
-  if (settings_ == nullptr) {
+  if (settings_.message == nullptr) {
     log::info("SIGHUP: there are no settings to read");
     return;
   }
@@ -209,14 +209,14 @@ void Skeleton::on_hangup() {
 Result<void> Skeleton::reload() {
   MESH_TRY(auto fresh, load_settings(program_, line_.settings_path));
   for (size_t i = 0; i < services_.size(); ++i) {
-    auto taken = services_[i]->reload(*fresh);
+    auto taken = services_[i]->reload(*fresh.message);
     if (taken) continue;
     // All or none: those before go back to what they had.
     for (size_t j = 0; j < i; ++j) {
-      if (const auto back = services_[j]->reload(*settings_); !back)
+      if (const auto back = services_[j]->reload(*settings_.message); !back)
         log::error("going back to the settings before failed: " + back.error().text);
     }
-    return std::move(taken).error();
+    return fresh.at_place(std::move(taken).error());
   }
   settings_ = std::move(fresh);
   return {};

@@ -16,6 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/privileges.h"
 #include "daemon/program.h"
+#include "daemon/settings.h"
 #include "event/signal.h"
 #include "event/timer.h"
 
@@ -23,9 +24,8 @@ namespace mesh::daemon {
 
 class Skeleton final : public Runtime {
  public:
-  // `program` outlives us. `settings` is null where the program has none.
-  Skeleton(const Program& program, CommandLine line,
-           std::unique_ptr<google::protobuf::Message> settings);
+  // `program` outlives us. The message of `settings` is null where it has none.
+  Skeleton(const Program& program, CommandLine line, Settings settings);
   ~Skeleton() override;
 
   // Everything from the directories to a running daemon. The error's kind
@@ -61,7 +61,7 @@ class Skeleton final : public Runtime {
 
   const Program& program_;
   CommandLine line_;
-  std::unique_ptr<google::protobuf::Message> settings_;
+  Settings settings_;
   SystemClock clock_;
   Notify notify_;
   LockFile lock_;

@@ -1,17 +1,15 @@
 #include "discovery/registry.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "mesh/discovery_state.pb.h"
+#include "xds/node.h"
 
 namespace mesh::discovery {
 namespace {
 
 using SavedState = mesh::discovery::state::v1::State;
 
-constexpr size_t kNameMax = 253;
 constexpr size_t kPresencesMax = 100'000;
 constexpr size_t kMapMax = 64;
 constexpr size_t kTextMax = 1024;
@@ -19,21 +17,6 @@ constexpr size_t kTextMax = 1024;
 // for all of them.
 constexpr Duration kReturnPause = std::chrono::seconds(2);
 constexpr int kReturnGraces = 4;
-
-bool is_ip(const std::string& host) {
-  in6_addr scratch;
-  return inet_pton(AF_INET, host.c_str(), &scratch) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
-}
-
-// Names end up in cluster names, file names and tables.
-bool is_name(const std::string& name) {
-  return !name.empty() && name.size() <= kNameMax &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '.' || c == '_';
-         });
-}
 
 Error invalid(std::string text) { return {Errc::Invalid, std::move(text)}; }
 
@@ -64,19 +47,15 @@ std::string_view health_of(const Workload& workload) {
 }
 
 Result<void> Registry::check(const Workload& workload) {
-  if (!is_name(workload.name)) return invalid("name: 1 to 253 of [a-zA-Z0-9._-]");
-  if (!is_name(workload.ns)) return invalid("namespace: 1 to 253 of [a-zA-Z0-9._-]");
-  if (!is_ip(workload.address))
-    return invalid("address: expected an IP address, got \"" + workload.address + "\"");
-  if (!workload.service_account.empty() && !is_name(workload.service_account))
-    return invalid("service account: 1 to 253 of [a-zA-Z0-9._-]");
-  if (workload.ports.size() > kMapMax || workload.labels.size() > kMapMax)
-    return invalid("over 64 ports or labels");
+  MESH_TRY_VOID(xds::node::check_name("name", workload.name));
+  MESH_TRY_VOID(xds::node::check_name("namespace", workload.ns));
+  MESH_TRY_VOID(xds::node::check_address("address", workload.address));
+  if (!workload.service_account.empty())
+    MESH_TRY_VOID(xds::node::check_name("service account", workload.service_account));
+  if (workload.ports.size() > kMapMax) return invalid("over 64 ports");
   for (const auto& [name, port] : workload.ports)
     if (port == 0 || port > 65535) return invalid("port " + name + ": a port is 1 to 65535");
-  for (const auto& [key, value] : workload.labels)
-    if (key.empty() || key.size() > kTextMax || value.size() > kTextMax)
-      return invalid("a label's key has 1 to 1024 bytes, its value at most 1024");
+  MESH_TRY_VOID(xds::node::check_labels("labels", workload.labels));
   if (workload.locality.size() > kTextMax) return invalid("locality: over 1024 bytes");
   if (workload.weight == 0) return invalid("weight: is at least 1");
   return {};

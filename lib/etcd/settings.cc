@@ -86,15 +86,20 @@ Result<void> check(const settings::v1::Etcd& settings) {
   if (!settings.prefix().empty() && !settings.prefix().ends_with('/'))
     return Error{Errc::Invalid, "prefix: expected a \"/\" at the end"};
   if (settings.user().empty() != settings.password_file().empty())
-    return Error{Errc::Invalid, "user: goes with passwordFile"};
-  const bool files = !settings.ca_file().empty() || !settings.cert_file().empty() ||
-                     !settings.key_file().empty() || !settings.server_name().empty();
-  if (files && !secure(settings))
-    return Error{Errc::Invalid, "caFile, certFile, keyFile, serverName: go with https"};
+    return Error{Errc::Invalid, "user: goes with password_file"};
+  const std::pair<const char*, const std::string*> of_tls[] = {
+      {"ca_file", &settings.ca_file()},
+      {"cert_file", &settings.cert_file()},
+      {"key_file", &settings.key_file()},
+      {"server_name", &settings.server_name()},
+  };
+  for (const auto& [field, value] : of_tls)
+    if (!value->empty() && !secure(settings))
+      return Error{Errc::Invalid, std::string(field) + ": goes with https"};
   if (secure(settings) && settings.ca_file().empty())
-    return Error{Errc::Invalid, "caFile: is needed with https"};
+    return Error{Errc::Invalid, "ca_file: is needed with https"};
   if (settings.cert_file().empty() != settings.key_file().empty())
-    return Error{Errc::Invalid, "certFile: goes with keyFile"};
+    return Error{Errc::Invalid, "cert_file: goes with key_file"};
   if (settings.has_timeout() &&
       (settings.timeout().seconds() < 1 || settings.timeout().seconds() > 60))
     return Error{Errc::Invalid, "timeout: expected 1s to 60s"};
@@ -109,18 +114,20 @@ Result<Client::Options> options_of(const settings::v1::Etcd& settings,
                                    const std::string& config_dir) {
   MESH_TRY(Client::Options out, endpoints_of(settings));
   out.user = settings.user();
-  MESH_TRY(out.password, read(settings.password_file(), config_dir, "passwordFile", true));
+  MESH_TRY(out.password, read(settings.password_file(), config_dir, "password_file", true));
   while (out.password.ends_with('\n')) out.password.pop_back();
   if (out.password.size() > kPasswordBytesMax)
     return Error{Errc::TooBig,
-                 "passwordFile: over " + std::to_string(kPasswordBytesMax) + " bytes"};
-  if (settings.has_timeout()) out.timeout = std::chrono::seconds(settings.timeout().seconds());
+                 "password_file: over " + std::to_string(kPasswordBytesMax) + " bytes"};
+  if (settings.has_timeout())
+    out.timeout = std::chrono::seconds(settings.timeout().seconds()) +
+                  std::chrono::nanoseconds(settings.timeout().nanos());
   if (!secure(settings)) return out;
 
   tls::PemMaterial pem;
-  MESH_TRY(pem.roots, read(settings.ca_file(), config_dir, "caFile", false));
-  MESH_TRY(pem.chain, read(settings.cert_file(), config_dir, "certFile", false));
-  MESH_TRY(pem.key, read(settings.key_file(), config_dir, "keyFile", true));
+  MESH_TRY(pem.roots, read(settings.ca_file(), config_dir, "ca_file", false));
+  MESH_TRY(pem.chain, read(settings.cert_file(), config_dir, "cert_file", false));
+  MESH_TRY(pem.key, read(settings.key_file(), config_dir, "key_file", true));
   tls::Options tls;
   tls.alpn = {"h2"};
   tls.sni = settings.server_name();

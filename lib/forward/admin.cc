@@ -74,14 +74,18 @@ Admin::Admin(event::Loop& loop, Forwarder& forwarder, admin::Host host)
 
 Admin::~Admin() = default;
 
-Result<void> Admin::listen(const std::string& text) {
+Result<net::Address> Admin::address_of(const std::string& text) {
   auto parsed = net::Address::parse(text);
   if (!parsed) return std::move(parsed).error().during("admin");
-  const net::Address address = *std::move(parsed);
-  if (!address.is_loopback())
-    return Error{Errc::Refused, "admin: " + text +
+  if (!parsed->is_loopback())
+    return Error{Errc::Invalid, "admin: " + text +
                                     " can be reached from outside, and there is no authentication;"
                                     " use a loopback address or a Unix socket"};
+  return parsed;
+}
+
+Result<void> Admin::listen(const std::string& text) {
+  MESH_TRY(const net::Address address, address_of(text));
   // Of the forwarder's set, so that a successor takes it over as well.
   auto bound = forwarder_.sockets().bind("@admin", address, {.backlog = 16, .mode = 0600});
   if (!bound) return std::move(bound).error().during("admin");

@@ -27,7 +27,10 @@ class Admin final : private event::Watch::Handler {
   Admin(event::Loop& loop, Forwarder& forwarder, admin::Host host);
   ~Admin();
 
-  // Errc::Refused for an address that others can reach, else as net::listen().
+  // ADDRESS:PORT or a path. Errc::Invalid, beginning with "admin: ", also for an address that
+  // others can reach.
+  static Result<net::Address> address_of(const std::string& text);
+  // Errors as address_of() and net::listen().
   Result<void> listen(const std::string& address);
   // Accepts nobody any more; those that are here are answered.
   void stop();

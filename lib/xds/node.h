@@ -1,11 +1,16 @@
 // What a forwarder says of itself to discoveryd, as metadata of its watches
-// (bus::Node). Both sides take the names from here.
+// (bus::Node). Both sides take the names from here, and what is right.
 //
 // The node's id is NAME@HOST; workload, namespace and labels have fields of
 // their own. Everything here may be absent.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
+
+#include "base/result.h"
 
 namespace mesh::xds::node {
 
@@ -52,5 +57,31 @@ inline constexpr std::string_view kDraining = "draining";
 
 // What an xDS client that is no forwarder calls itself: "envoy".
 inline constexpr std::string_view kClient = "client";
+
+// What values may be, checked by who says them and by who hears them. Errc::Invalid begins with
+// `name` and says what was expected. What is empty is not said, and right where nothing else is
+// written. Pure.
+
+// ADDRESS:PORT, [ADDRESS]:PORT, or the path of a Unix socket: from "/", or "@name".
+Result<void> check_outbound(std::string_view name, const std::string& text);
+// In octal, up to 0777; 0 where `text` is empty.
+Result<uint32_t> parse_mode(std::string_view name, const std::string& text);
+// An IPv4 address.
+Result<void> check_ipv4(std::string_view name, const std::string& text);
+// An IP address or a CIDR; not empty.
+Result<void> check_peer_range(std::string_view name, std::string_view text);
+// An IP address and a port of its own: the kernel has to be told both.
+Result<void> check_capture(std::string_view name, const std::string& text);
+// Whether it is "tproxy"; "redirect" and nothing are not.
+Result<bool> parse_capture_mode(std::string_view name, const std::string& text);
+
+// Of instances. The name of a workload, a namespace, a service account or a port: 1 to 253 of
+// letters, digits, ".", "-" and "_".
+Result<void> check_name(std::string_view name, std::string_view text);
+// An IP address; not empty.
+Result<void> check_address(std::string_view name, const std::string& text);
+Result<void> check_locality(std::string_view name, const std::string& text);
+// At most 64; keys have 1 to 1024 bytes, values at most 1024.
+Result<void> check_labels(std::string_view name, const std::map<std::string, std::string>& labels);
 
 }  // namespace mesh::xds::node

@@ -61,7 +61,7 @@ has() { [ "$(addresses)" = "$1" ]; }
   echo 'trust_domain: "NOT GOOD"' >"$dir/etc/discoveryd.yaml"
   run "$build/discoveryd" "${options[@]}" -n
   [ "$status" -eq 78 ]
-  [[ "$output" == *"trustDomain"* ]]
+  [[ "$output" == *"discoveryd.yaml:1:1: trust_domain: "* ]]
 }
 
 @test "services and endpoints are those of the configuration, and registrations come and go" {

@@ -255,15 +255,15 @@ agreed() {
     ((status != 0))
     [[ $output == *"$2"* ]] || { echo "$output"; return 1; }
   }
-  refuse 'etcd: {endpoints: []}' 'endpoints: expected 1 to 16'
+  refuse 'etcd: {endpoints: []}' 'configd.yaml:1:8: etcd.endpoints: expected 1 to 16'
   refuse 'etcd: {endpoints: ["etcd.example:2379"]}' 'endpoints[0]: expected http://HOST:PORT'
   local wrong
   for wrong in etcd.example etcd.example:0 10.0.0.300:2379 'a b:2379' :2379 a..b:2379; do
     refuse "etcd: {endpoints: [\"http://$wrong\"]}" 'an IP address or a host name, and a port'
   done
   refuse 'etcd: {endpoints: ["http://127.0.0.1:1", "https://127.0.0.1:2"]}' 'endpoints[1]'
-  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], caFile: x}' 'go with https'
-  refuse 'etcd: {endpoints: ["https://127.0.0.1:1"]}' 'caFile: is needed'
-  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], user: x}' 'goes with passwordFile'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], caFile: x}' 'configd.yaml:1:43: etcd.caFile: goes with https'
+  refuse 'etcd: {endpoints: ["https://127.0.0.1:1"]}' 'ca_file: is needed'
+  refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], user: x}' 'goes with password_file'
   refuse 'etcd: {endpoints: ["http://127.0.0.1:1"], prefix: /x}' 'prefix'
 }

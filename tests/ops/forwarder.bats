@@ -80,14 +80,60 @@ sys.stdin.read()' "$dir/b.sock" "$dir/held" 3>&-)
   start_mesh
   settings "$dir/b.sock" 'workload: other'
   kill -HUP "$forwarder"
-  until_true log_says 'workload: changes with a restart only'
+  until_true log_says 'web.yaml:2:1: workload: changes with a restart only'
   until_true log_says 'the settings before stay in force'
   settings "$dir/b.sock" 'drain: 9h'
   kill -HUP "$forwarder"
-  until_true log_says 'drain: expected 10ms to 1h'
+  until_true log_says 'web.yaml:2:1: drain: expected 10ms to 1h'
   printf 'static_resources: {}\n' >"$dir/web.yaml"
   kill -HUP "$forwarder"
   until_true log_says 'this forwarder was started with settings'
   says_hello "$dir/a.sock"
   [ ! -e "$dir/b.sock" ]
+}
+
+# refuses LINE WANT: -n refuses settings of that one line with this text behind the file's name.
+refuses() {
+  printf '%s\n' "$1" >"$dir/wrong.yaml"
+  run "$build/forwarder" -n -c "$dir/wrong.yaml"
+  [[ $status -eq 78 && $output == *"wrong.yaml:$2"* ]] || { echo "$1: $status: $output"; return 1; }
+}
+
+@test "-n and SIGHUP refuse what discoveryd would, by its place" {
+  refuses 'outbound: unix:/tmp/x.sock' '1:1: outbound: expected ADDRESS:PORT or a path'
+  refuses 'outbound: foo:80' '1:1: outbound: expected ADDRESS:PORT or a path'
+  refuses 'outbound_tcp: foo' '1:1: outbound_tcp: expected an IPv4 address, got "foo"'
+  refuses 'outbound_mode: "999"' '1:1: outbound_mode: expected octal up to 0777'
+  refuses 'outboundMode: "999"' '1:1: outboundMode: expected octal up to 0777'
+  refuses 'proxy_protocol_peers: [192.0.2.1, foo]' '1:35: proxy_protocol_peers[1]: expected an IP address'
+  refuses 'capture: {outbound: "15001"}' '1:11: capture.outbound: expected ADDRESS:PORT'
+  refuses 'capture: {inbound_mode: both}' '1:11: capture.inbound_mode: expected redirect or tproxy'
+  refuses 'admin: 0.0.0.0:20499' '1:1: admin: 0.0.0.0:20499 can be reached from outside'
+  refuses 'admin: nowhere' '1:1: admin: expected IP:PORT'
+  refuses 'concurrency: 65' '1:1: concurrency: expected at most 64'
+  refuses 'namespace: a/b' '1:1: namespace: expected 1 to 253 of'
+  refuses 'name: a b' '1:1: name: expected 1 to 253 of'
+  refuses 'locality: a/b/c/d' '1:1: locality: expected REGION/ZONE/SUBZONE'
+  refuses 'ports: {http: 80}' '1:1: ports: need address'
+  refuses 'address: 192.0.2.7' '1:1: address: needs workload'
+  refuses '{workload: web, address: notanip}' '1:17: address: expected an IP address, got "notanip"'
+  refuses '{workload: web, address: 192.0.2.7, ports: {http: 99999}}' \
+    '1:45: ports["http"]: expected a port from 1 to 65535'
+  printf 'workload: web\naddress: 192.0.2.7\nports: {http: 80}\noutbound: "@web"\n' >"$dir/right.yaml"
+  "$build/forwarder" -n -c "$dir/right.yaml"
+
+  start_mesh
+  settings unix:/tmp/x.sock
+  kill -HUP "$forwarder"
+  until_true log_says 'web.yaml:1:1: outbound: expected ADDRESS:PORT or a path'
+  until_true log_says 'the settings before stay in force'
+  says_hello "$dir/a.sock"
+}
+
+@test "an admin address that others can reach is refused in a bootstrap too: 78" {
+  echo 'admin: {address: {socket_address: {address: 0.0.0.0, port_value: 0}}}' >"$dir/boot.yaml"
+  echo 'static_resources: {}' >>"$dir/boot.yaml"
+  run "$build/forwarder" -n -c "$dir/boot.yaml"
+  [ "$status" -eq 78 ]
+  [[ $output == *"boot.yaml: admin: 0.0.0.0:0 can be reached from outside"* ]]
 }

@@ -114,3 +114,30 @@ missing_options() {
     [[ $output == *"$daemon.yaml:"*no_such_setting* ]]
   done
 }
+
+@test "a value out of range is refused with its line, column and name, by every daemon" {
+  local daemon value field
+  while read -r daemon field value; do
+    printf '# settings\n%s: %s\n' "$field" "$value" >"$BATS_TEST_TMPDIR/$daemon.yaml"
+    run "$build/$daemon" -n -c "$BATS_TEST_TMPDIR/$daemon.yaml"
+    [[ $status -eq 78 && $output == *"$daemon.yaml:2:1: $field: "* ]] ||
+      { echo "$daemon: $field: $status: $output"; return 1; }
+  done <<'END'
+certd leaf_lifetime 800h
+certd leafLifetime 800h
+configd settle 100s
+configd generations_max 10001
+configd generationsMax 10001
+discoveryd registrations_max 1000001
+discoveryd host_lease 1s
+discoveryd hostLease 2h
+statsd series_max 1000001
+statsd prometheus nonsense
+forwarder concurrency 65
+forwarder request_facts_max 100001
+END
+  echo 'dns: {listen: foo}' >"$BATS_TEST_TMPDIR/discoveryd.yaml"
+  run "$build/discoveryd" -n -c "$BATS_TEST_TMPDIR/discoveryd.yaml"
+  [ "$status" -eq 78 ]
+  [[ $output == *"discoveryd.yaml:1:7: dns.listen: expected ADDRESS:PORT"* ]]
+}

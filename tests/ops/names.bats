@@ -158,9 +158,9 @@ YAML
   echo 'dns: {listen: "127.0.0.1", addresses: 127.240.0.0/16}' >"$dir/etc/discoveryd.yaml"
   run "$build/discoveryd" "${options[@]}" -n
   [ "$status" -eq 78 ]
-  [[ "$output" == *"dns.listen"* ]]
+  [[ "$output" == *"discoveryd.yaml:1:7: dns.listen: expected ADDRESS:PORT"* ]]
   echo 'dns: {addresses: 127.240.0.1/16}' >"$dir/etc/discoveryd.yaml"
   run "$build/discoveryd" "${options[@]}" -n
   [ "$status" -eq 78 ]
-  [[ "$output" == *"dns.addresses"* ]]
+  [[ "$output" == *"discoveryd.yaml:1:7: dns.addresses: "* ]]
 }

@@ -190,9 +190,9 @@ SCRIPT
     [ "$status" -eq 78 ]
     [[ $output == *"$2"* ]] || { echo "$output"; false; }
   }
-  wrong '{name: x}' 'sources[0]: expected executable: with a command'
-  wrong '{name: x, executable: {command: [inventory]}}' 'sources[0]: executable.command: expected an absolute path'
-  wrong '{name: apply, executable: {command: [/bin/x]}}' 'sources[0]: name: apply means something else'
-  wrong '{name: "a b", executable: {command: [/bin/x]}}' 'sources[0]: name: expected'
+  wrong '{name: x}' 'configd.yaml:2:3: sources[0].executable: is needed'
+  wrong '{name: x, executable: {command: [inventory]}}' 'configd.yaml:2:26: sources[0].executable.command: expected an absolute path'
+  wrong '{name: apply, executable: {command: [/bin/x]}}' 'configd.yaml:2:4: sources[0].name: apply means something else'
+  wrong '{name: "a b", executable: {command: [/bin/x]}}' 'sources[0].name: expected'
   wrong '{name: a, executable: {command: [/bin/x], set_timeout: 0s}}' 'expected 1s to 1h'
 }

@@ -64,11 +64,11 @@ gone() { ! kill -0 "$pid" 2>/dev/null; }
   [ "$status" -eq 78 ]
   [[ $output == *'statsd.yaml:2:1: '*'did you mean "save_interval"'* ]]
   local wrong
-  for wrong in 'prometheus: somewhere' 'save_interval: 1ms' 'forget_after: 1s'; do
+  for wrong in 'prometheus: somewhere' 'prometheus: unix:/x' 'save_interval: 1ms' 'forget_after: 1s'; do
     echo "$wrong" >"$dir/statsd.yaml"
     run "$build/statsd" -n
     [ "$status" -eq 78 ]
-    [[ $output == *"${wrong%%:*}"* ]]
+    [[ $output == *"statsd.yaml:1:1: ${wrong%%:*}: "* ]] || { echo "$output"; false; }
   done
 }
 
@@ -76,7 +76,7 @@ gone() { ! kill -0 "$pid" 2>/dev/null; }
   start
   echo 'prometheus: nonsense' >"$dir/statsd.yaml"
   kill -HUP "$pid"
-  until_true grep -q 'expected IP:PORT' "$dir/err"
+  until_true grep -q 'statsd.yaml:1:1: prometheus: expected ADDRESS:PORT' "$dir/err"
   curl -sf "http://$page/ready"
   echo 'save_interval: 5s' >"$dir/statsd.yaml"
   kill -HUP "$pid"

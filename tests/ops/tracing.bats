@@ -242,5 +242,5 @@ YAML
   settings 'protocol: zipkin'
   run "$build/statsd" -n -c "$dir/statsd.yaml"
   [ "$status" -eq 78 ]
-  [[ $output == *'otlp: protocol: expected grpc or http, got "zipkin"'* ]]
+  [[ $output == *'otlp.protocol: expected grpc or http, got "zipkin"'* ]]
 }

@@ -246,6 +246,48 @@ TEST_CASE("reader: a failed read leaves the message as it was", "[config]") {
   CHECK(missing.error().kind == Errc::NotFound);
 }
 
+TEST_CASE("reader: what a check says is told by its place", "[config]") {
+  const std::string text =
+      "outboundMode: '999'\n"
+      "on_demand:\n"
+      "  wait: 0s\n"
+      "proxy_protocol_peers: [192.0.2.1, foo]\n"
+      "ports: {myPort: 0, my_port: 1}\n"
+      "outbound: foo\n";
+  mesh::settings::v1::Forwarder settings;
+  config::Places places;
+  REQUIRE(config::read_text(text, "f.yaml", settings, &places));
+  struct Row {
+    const char* because;
+    const char* error;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"a field", "outbound: expected", "f.yaml:6:1: outbound: expected"},
+      {"by the name that is written", "outbound_mode: expected",
+       "f.yaml:1:1: outboundMode: expected"},
+      {"inside of another", "on_demand.wait: expected", "f.yaml:3:3: on_demand.wait: expected"},
+      {"what is left out is told by what holds it", "on_demand.hosts_max: is needed",
+       "f.yaml:2:1: on_demand.hosts_max: is needed"},
+      {"an item", "proxy_protocol_peers[1]: expected",
+       "f.yaml:4:35: proxy_protocol_peers[1]: expected"},
+      {"a key", "ports[\"myPort\"]: expected", "f.yaml:5:9: ports[\"myPort\"]: expected"},
+      {"another key", "ports[\"my_port\"]: expected", "f.yaml:5:20: ports[\"my_port\"]: expected"},
+      {"no field that is there", "drain: expected", "drain: expected"},
+      {"no field at all", "outbound is wrong", "outbound is wrong"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.because);
+    const auto error = config::at_place({Errc::Invalid, row.error}, "f.yaml", places);
+    CHECK(error.kind == Errc::Invalid);
+    CHECK(error.text == row.want);
+  }
+  const auto wrong = config::read_text("requestFactsMax: many\n", "f.yaml", settings);
+  REQUIRE(!wrong);
+  CHECK_THAT(wrong.error().text, Catch::StartsWith("f.yaml:1:1: requestFactsMax: "));
+  CHECK(config::in_field("etcd", {Errc::Invalid, "timeout: over"}).text == "etcd.timeout: over");
+}
+
 TEST_CASE("reader: positions of mappings and list items", "[config]") {
   config::Problems problems("f.yaml");
   config::Places places;

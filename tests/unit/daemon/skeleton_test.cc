@@ -66,7 +66,7 @@ struct Greeter : daemon::Service {
   bool hold = false;
 };
 
-Result<void> read_word(const std::string& path, Message& settings) {
+Result<void> read_word(const std::string& path, Message& settings, config::Places&) {
   std::ifstream file(path);
   std::string word;
   if (!std::getline(file, word)) return Error{Errc::NotFound, path + ": cannot read"};
