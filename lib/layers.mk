@@ -54,4 +54,4 @@ $(eval $(call module,daemon,base event api config cli bus,google/protobuf))
 $(eval $(call module,upstream,base event identity http balance resilience telemetry net http1 http2 route xds tls transport,))
 $(eval $(call module,forward,base event identity http balance resilience telemetry net http1 http2 route authz xds tls transport upstream,))
 # what the data plane would do, told to people by its own code
-$(eval $(call module,explain,base api http balance resilience telemetry net route authz config xds discovery forward,google/protobuf))
+$(eval $(call module,explain,base api identity http balance resilience telemetry net route authz config xds discovery forward,google/protobuf))
