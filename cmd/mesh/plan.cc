@@ -67,7 +67,7 @@ const char* what_of(const replay::Outcome& before, const replay::Outcome& after)
   if (after.kind == Kind::Denied) return "denied";
   if (before.kind == Kind::Denied) return "allowed";
   if (after.kind == Kind::NoRoute || after.kind == Kind::NoCluster ||
-      after.kind == Kind::NotAccepted)
+      after.kind == Kind::NotAccepted || after.kind == Kind::Failed || after.failed > before.failed)
     return "fails";
   return "elsewhere";
 }
@@ -308,10 +308,11 @@ cli::Command plan_command() {
           "Replays the requests that forwarders of this host remember (a sample without\n"
           "bodies, see request_facts_max in forwarder(8)) through their routes and rules\n"
           "of access as they would be. WHAT is elsewhere (another cluster or answer),\n"
-          "fails (no route, cluster or filter chain), denied, allowed, or unknown: it\n"
-          "hangs on tokens that nobody looked at, or claims that nobody asked for, when\n"
-          "the request came; or an authorizer decides, whose answer is not known, of what\n"
-          "it did not before, or no longer. Weights are taken as shares. Of other hosts:\n"
+          "fails (no route, cluster or filter chain, or a fault), denied, allowed, or\n"
+          "unknown: it hangs on tokens that nobody looked at, or claims that nobody asked\n"
+          "for, when the request came; or an authorizer decides, whose answer is not known,\n"
+          "of what it did not before, or no longer. Weights are taken as shares, and so are\n"
+          "faults. Of other hosts:\n"
           "  for host in a b; do ssh $host mesh plan -f - <reviews.yaml; done\n"
           "Exit status 0 where all would go as before, 1 where any would not or nobody\n"
           "can say, or a file is refused.\n",

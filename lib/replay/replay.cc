@@ -6,7 +6,10 @@
 #include "authz/rules.h"
 #include "base/text.h"
 #include "replay/tokens.h"
+#include "route/cors.h"
+#include "route/fault_rules.h"
 #include "xds/decode.h"
+#include "xds/filter_in_force.h"
 
 namespace mesh::replay {
 namespace {
@@ -72,14 +75,40 @@ std::string refusal(const authz::Rbac* rbac, const authz::Request& request,
   return decision.allowed ? std::string() : std::string(rbac->rules->details(decision));
 }
 
-// The filter's configuration for the route; null: it is off.
-const route::FilterConfig* config_of(const xds::HttpFilter& filter, const route::Route* route) {
-  if (route != nullptr && route->filters != nullptr)
-    for (const route::FilterOverride& override : *route->filters)
-      if (override.name == filter.name)
-        return override.disabled ? nullptr
-                                 : (override.config ? override.config : filter.config).get();
-  return filter.disabled ? nullptr : filter.config.get();
+// As filter::Cors; of a policy for a share of the requests none is answered.
+bool answers_preflight(const route::CorsPolicy& policy, const route::Request& request) {
+  constexpr uint32_t kAll = 1'000'000;
+  if ((policy.enabled && policy.enabled->per_million < kAll) || !route::is_preflight(request))
+    return false;
+  return route::answers_preflight(
+      policy, route::granted_by(policy, request.fields->get("origin").value_or("")));
+}
+
+// Of gRPC, by its content type.
+bool is_grpc(const http::Fields& fields) {
+  return fields.get("content-type").value_or("").starts_with("application/grpc");
+}
+
+// What a fault leaves of an outcome: the share that it ends stands beside the clusters.
+void add_fault(const xds::FilterChain& chain, const route::Route& route,
+               const route::Request& request, Outcome& outcome) {
+  for (const xds::HttpFilter& filter : chain.http_filters) {
+    const auto* const rules =
+        route::value_of<route::FaultRules>(xds::filter_in_force(filter, &route));
+    if (rules == nullptr || rules->policy == resilience::FaultPolicy{}) continue;
+    if (rules->max_active == 0U) return;
+    const resilience::FaultOdds odds = route::fault_odds(*rules, request, route);
+    if (!odds) return;
+    const auto fault = route::fault_outcome(odds, route, is_grpc(*request.fields));
+    if (fault.status != 0) {
+      outcome = {Kind::Failed, {}, "fault " + std::to_string(fault.status)};
+    } else if (fault.aborted > 0) {
+      for (auto& [cluster, share] : outcome.clusters) share *= 1 - fault.aborted;
+      outcome.clusters["fault " + std::to_string(odds.http_status)] = fault.aborted;
+      outcome.failed = fault.aborted;
+    }
+    return;
+  }
 }
 
 // Adds the authorizer where it is asked.
@@ -187,12 +216,16 @@ Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) c
   std::vector<authz::ShadowVerdict> found;
   std::string asked;
   std::string why;
+  bool preflight = false;
   for (const xds::HttpFilter& filter : chain.http_filters) {
-    const route::FilterConfig* const config = config_of(filter, route);
+    const route::FilterConfig* const config = xds::filter_in_force(filter, route);
     if (const auto* const jwt = route::value_of<xds::JwtAuthn>(config); jwt != nullptr) {
       why = tokens.judge(*jwt, request, fields);
       request.claims = tokens.claims();
       if (why.empty() && table != nullptr && clears_route(*jwt)) route = table->find(request);
+    } else if (const auto* const cors = route::value_of<route::CorsPolicy>(config);
+               cors != nullptr) {
+      preflight = route != nullptr && answers_preflight(*cors, request);
     } else if (const auto* const authorizer = route::value_of<authz::ExtAuthz>(config);
                authorizer != nullptr) {
       if (route != nullptr) add_asked(*authorizer, found, asked);
@@ -202,11 +235,13 @@ Outcome Configuration::routed(const xds::FilterChain& chain, const Call& call) c
           {.connection = connection, .http = &request, .remote = remote, .claims = tokens.claims()},
           &found);
     }
-    if (!why.empty()) break;
+    if (!why.empty() || preflight) break;
   }
   Outcome outcome = !why.empty()       ? Outcome{Kind::Denied, {}, std::move(why)}
+                    : preflight        ? Outcome{Kind::Answered, {}, "preflight"}
                     : route == nullptr ? Outcome{Kind::NoRoute, {}, "no route"}
                                        : target(*route, fields);
+  if (outcome.kind == Kind::Forwarded) add_fault(chain, *route, request, outcome);
   if (outcome.kind != Kind::Denied) outcome.asked = std::move(asked);
   outcome.judge = tokens.judge();
   outcome.unknown = tokens.unknown();

@@ -41,14 +41,17 @@ struct Call {
 struct Outcome {
   enum class Kind : uint8_t {
     Forwarded,   // to `clusters`
-    Answered,    // by the route itself
+    Answered,    // by the route itself, or as a preflight
+    Failed,      // by a fault that all such requests meet
     Denied,      // by a rule of access
     NoRoute,     // 404
     NoCluster,   // the route's cluster is not there
     NotAccepted  // no listener, or no filter chain for such a connection
   } kind = Kind::NotAccepted;
-  std::map<std::string, double> clusters;  // the share of each, together 1
-  std::string why;  // for people: the rule that denied, the answer, what is missing
+  // The share of each, together 1; that of requests which a fault ends is "fault STATUS".
+  std::map<std::string, double> clusters;
+  std::string why;    // for people: the rule that denied, the answer, what is missing
+  double failed = 0;  // the share of requests that a fault ends
 
   // Whether it hangs on claims that are not known; it is as if there were none.
   bool unknown = false;

@@ -1,8 +1,10 @@
 #include "route/fault_rules.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
+#include "resilience/retry.h"
 #include "route/match.h"
 
 namespace mesh::route {
@@ -42,6 +44,24 @@ bool is_for(const FaultRules& rules, const Request& request, const Route& route)
                      [&](const WeightedCluster& c) { return c.cluster == cluster; });
 }
 
+constexpr uint32_t kAll = 1'000'000;
+
+// Tries that a request has where each ends so.
+uint32_t tries(const Route& route, const resilience::Outcome& outcome) {
+  const bool again = route.retry != nullptr && resilience::retriable(*route.retry, outcome);
+  return again ? route.retry->num_retries + 1 : 1;
+}
+
+// RESPONSE_CODE_DETAILS where every try waits so long that nobody is asked; empty: somebody is.
+std::string_view late(const Route& route, Duration delay) {
+  const Duration per_try = route.retry != nullptr ? route.retry->per_try_timeout : Duration::zero();
+  const bool of_try = per_try > Duration::zero() && delay >= per_try;
+  const Duration tried =
+      of_try ? per_try * tries(route, {.failure = resilience::Failure::PerTryTimeout}) : delay;
+  if (route.timeout > Duration::zero() && tried >= route.timeout) return "response_timeout";
+  return of_try ? "upstream_per_try_timeout" : "";
+}
+
 }  // namespace
 
 resilience::FaultOdds fault_odds(const FaultRules& rules, const Request& request,
@@ -51,6 +71,29 @@ resilience::FaultOdds fault_odds(const FaultRules& rules, const Request& request
   const bool by_header = policy.delay_by_header || policy.abort_by_header;
   return resilience::fault_odds(
       policy, by_header ? asked_for(*request.fields) : resilience::FaultRequest{});
+}
+
+FaultOutcome fault_outcome(const resilience::FaultOdds& odds, const Route& route, bool grpc) {
+  FaultOutcome result;
+  if (odds.delay_share.per_million > 0) {
+    const std::string_view details = late(route, odds.delay);
+    result.late = !details.empty();
+    if (result.late && odds.delay_share.per_million >= kAll) {
+      result.status = 504;
+      result.details = details;
+    }
+  }
+  const double share = double(odds.abort_share.per_million) / kAll;
+  resilience::Outcome ended;
+  ended.status = odds.http_status;
+  if (grpc) ended.grpc_status = odds.grpc_status;
+  const uint32_t all = tries(route, ended);
+  result.aborted = all == 1 ? share : std::pow(share, all);
+  if (result.status == 0 && odds.abort_share.per_million >= kAll) {
+    result.status = odds.http_status;
+    result.details = "fault_filter_abort";
+  }
+  return result;
 }
 
 }  // namespace mesh::route

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "resilience/fault.h"
@@ -24,5 +25,17 @@ struct FaultRules {
 // (Envoy, "Controlling fault injection via HTTP headers"). Pure; no allocation.
 resilience::FaultOdds fault_odds(const FaultRules& rules, const Request& request,
                                  const Route& route);
+
+// What becomes of requests that such tries belong to.
+struct FaultOutcome {
+  // Not 0: each of them is answered with it, and RESPONSE_CODE_DETAILS of that.
+  uint16_t status = 0;
+  std::string_view details = {};
+  bool late = false;   // the delay is longer than the timeout it counts against
+  double aborted = 0;  // the share that is aborted, from 0 to 1: no retry is left
+};
+
+// By the route's own timeouts and retries. `grpc`: the request is one of gRPC.
+FaultOutcome fault_outcome(const resilience::FaultOdds& odds, const Route& route, bool grpc);
 
 }  // namespace mesh::route

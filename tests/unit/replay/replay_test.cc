@@ -325,3 +325,37 @@ spec: {selector: {matchLabels: {app: ratings}}}
   CHECK(refused.asked.empty());
   CHECK_FALSE(replay::untold(before, refused));
 }
+
+TEST_CASE("replay: faults end their share of the requests, and preflights are answered",
+          "[replay]") {
+  const auto with = [](const std::string& more) {
+    return configuration(
+        routes("[{route: [{destination: {host: reviews}}], retries: {attempts: 0}, " + more + "}]"),
+        "web-1");
+  };
+  const auto before = with("name: plain").ask(call("/a"));
+  CHECK(before.kind == Kind::Forwarded);
+  const auto some = with("fault: {abort: {httpStatus: 503, percentage: {value: 25}}}");
+  const auto after = some.ask(call("/a"));
+  CHECK(after.kind == Kind::Forwarded);
+  CHECK(after.failed == Approx(0.25));
+  CHECK(after.clusters.at("fault 503") == Approx(0.25));
+  CHECK(replay::moved(before, after) == Approx(0.25));
+  const auto all = with("fault: {abort: {httpStatus: 500, percentage: {value: 100}}}");
+  CHECK(all.ask(call("/a")).kind == Kind::Failed);
+  CHECK(all.ask(call("/a")).why == "fault 500");
+  CHECK(replay::moved(before, all.ask(call("/a"))) == 1);
+  const auto late = with("timeout: 1s, fault: {delay: {fixedDelay: 2s, percentage: {value: 100}}}");
+  CHECK(late.ask(call("/a")).why == "fault 504");
+  const auto slow = with("fault: {delay: {fixedDelay: 2s, percentage: {value: 100}}}");
+  CHECK(replay::moved(before, slow.ask(call("/a"))) == 0);
+
+  const auto pages = with("corsPolicy: {allowOrigins: [{exact: \"https://shop.example\"}]}");
+  replay::Call preflight =
+      call("/a", {{"origin", "https://shop.example"}, {"access-control-request-method", "GET"}});
+  preflight.method = "OPTIONS";
+  CHECK(pages.ask(preflight).kind == Kind::Answered);
+  CHECK(pages.ask(preflight).why == "preflight");
+  preflight.fields[0].second = "https://else.example";
+  CHECK(pages.ask(preflight).kind == Kind::Forwarded);
+}
