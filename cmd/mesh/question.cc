@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/clock.h"
 #include "base/json_value.h"
 #include "base/text.h"
 
@@ -92,6 +93,7 @@ Result<explain::Question> read_question(const cli::Arguments& arguments) {
   explain::Question question;
   question.from = arguments.get("--from");
   question.to = arguments.get("--to");
+  question.call.now = SystemClock().wall();
   question.call.source_ip = arguments.get("--source-ip");
   const auto words = arguments.words();
   if (words.size() == 2) {

@@ -52,7 +52,33 @@ class Explainer {
     return result;
   }
 
+  Possible possible() const {
+    Possible result;
+    bool matched = false;
+    for (uint32_t i = 0; i < rules_.policies_.size() && !matched; ++i) {
+      const Truth truth = truth_of(rules_.policies_[i].root);
+      matched = truth == Truth::Yes;
+      if (truth == Truth::Perhaps) result.open.push_back(i);
+    }
+    const bool perhaps = !result.open.empty();
+    switch (rules_.action_) {
+      case Action::Allow:
+        result.allowed = matched || perhaps;
+        result.denied = !matched;
+        break;
+      case Action::Deny:
+        result.allowed = !matched;
+        result.denied = matched || perhaps;
+        break;
+      case Action::Log: result.allowed = true; break;
+    }
+    return result;
+  }
+
  private:
+  // Kleene's three values, in their order.
+  enum class Truth : uint8_t { No, Perhaps, Yes };
+
   using Node = Rules::Node;
   using Clauses = std::vector<FailingClause>;
 
@@ -61,6 +87,23 @@ class Explainer {
   template <class Function>
   void for_parts(uint32_t at, Function&& function) const {
     for (uint32_t part = at + 1; part < node(at).end; part = node(part).end) function(part);
+  }
+
+  // Where nothing is known of claims.
+  Truth truth_of(uint32_t at) const {
+    const Node& n = node(at);
+    Truth truth = Truth::Perhaps;
+    if (n.kind == Kind::All || n.kind == Kind::Any) {
+      const bool all = n.kind == Kind::All;
+      truth = all ? Truth::Yes : Truth::No;
+      for_parts(at, [&](uint32_t part) {
+        truth = all ? std::min(truth, truth_of(part)) : std::max(truth, truth_of(part));
+      });
+    } else if (n.kind != Kind::Claim) {
+      return rules_.holds(at, request_) ? Truth::Yes : Truth::No;
+    }
+    if (!n.negated || truth == Truth::Perhaps) return truth;
+    return truth == Truth::Yes ? Truth::No : Truth::Yes;
   }
 
   // Empty where it holds.
@@ -249,6 +292,10 @@ std::string to_string(const FailingClause& clause) {
 
 Explanation explain(const Rules& rules, const Request& request) {
   return Explainer(rules, request).explain();
+}
+
+Possible possible(const Rules& rules, const Request& request) {
+  return Explainer(rules, request).possible();
 }
 
 }  // namespace mesh::authz

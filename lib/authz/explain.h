@@ -34,4 +34,15 @@ struct Explanation {
 
 Explanation explain(const Rules& rules, const Request& request);
 
+// What may become of a call where it is not known what its tokens say.
+struct Possible {
+  bool allowed = false;
+  bool denied = false;
+  std::vector<uint32_t> open = {};  // the policies whose match hangs on them
+  bool depends() const { return allowed && denied; }
+};
+
+// As Rules::decide(), whatever request.claims has.
+Possible possible(const Rules& rules, const Request& request);
+
 }  // namespace mesh::authz

@@ -113,6 +113,24 @@ bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& requ
   return true;
 }
 
+std::string leave_open(const Held& held, const authz::Rules& rules, const authz::Possible& possible,
+                       const authz::Request& request, v1::Hop& hop) {
+  const int first = hop.rules_size();
+  add(held, rules, false, request, hop);
+  std::vector<std::string> names;
+  for (const uint32_t policy : possible.open) {
+    v1::Rule& rule = *hop.mutable_rules(first + int(policy));
+    rule.set_depends(true);
+    rule.set_matched(false);
+    rule.set_decided(false);
+    for (v1::Clause& clause : *rule.mutable_failed())
+      if (clause.expected().find("request.auth.") != std::string::npos) clause.set_actual("?");
+    names.push_back(rules.name(policy));
+  }
+  return std::string("403 ") + (rules.action() == authz::Action::Deny ? "where " : "unless ") +
+         text::join(names, " or ") + (names.size() == 1 ? " matches" : " match");
+}
+
 void tell_authorizer(const authz::ExtAuthz& config, const std::vector<authz::ShadowVerdict>& found,
                      v1::Hop& hop) {
   if (config.cluster.empty() || !asks(config, found)) return;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "authz/explain.h"
 #include "authz/ext_authz.h"
 #include "authz/rules.h"
 #include "explain/held.h"
@@ -24,6 +25,11 @@ std::vector<std::string> rule_origins(const xds::Listener& listener);
 // hop says so. What shadow rules match is added to `found`, which may be null.
 bool judge(const Held& held, const authz::Rbac& rbac, const authz::Request& request, v1::Hop& hop,
            std::vector<authz::ShadowVerdict>* found = nullptr);
+
+// The same where the rules are asked for a token that cannot be judged, and hang on it: which
+// refuse, and when, "403 unless NAME matches".
+std::string leave_open(const Held& held, const authz::Rules& rules, const authz::Possible& possible,
+                       const authz::Request& request, v1::Hop& hop);
 
 // Says at the hop's route that an authorizer is asked, where it is by what was found. What it
 // answers cannot be known.

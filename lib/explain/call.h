@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "http/message.h"
 #include "route/route.h"
 
@@ -23,6 +24,7 @@ struct Call {
   std::vector<std::string> alpn = {};
   std::string source_ip = {};    // empty: not known
   std::string destination = {};  // ADDRESS:PORT that is called
+  WallTime now = {};             // when it comes, for tokens that expire
 };
 
 // Views into the call, which outlives them.

@@ -8,12 +8,12 @@
 #include "explain/destination.h"
 #include "explain/fault.h"
 #include "explain/settings.h"
+#include "explain/tokens.h"
 #include "forward/chain_match.h"
 #include "http/path.h"
 #include "net/address.h"
 #include "route/cors.h"
 #include "route/explain.h"
-#include "route/on_demand.h"
 #include "route/redirect.h"
 #include "route/rewrite.h"
 #include "telemetry/access_log.h"
@@ -61,7 +61,11 @@ class Walk {
 
   Walked run() {
     describe_listener();
-    if (find_chain() && admit_connection() && normalise() && find_route() && judge_request()) act();
+    if (find_chain() && admit_connection() && normalise()) {
+      find_table();
+      if (judge_request()) act();
+      tell_tokens();
+    }
     return std::move(out_);
   }
 
@@ -170,7 +174,7 @@ class Walk {
   }
 
   // As Exchange::find_route(); whether there is one is judged after the rules.
-  bool find_route() {
+  void find_table() {
     fields_ = fields_of(call_);
     request_ = request_of(call_, fields_);
     table_ = chain_->route_config.get();
@@ -180,10 +184,21 @@ class Walk {
       if (named != held_.config().routes.end()) table_ = named->second.get();
     }
     hop().set_routes(table_ == nullptr ? chain_->route_config_name : table_->name());
-    if (table_ == nullptr) return true;
+    find_route();
+  }
+
+  // By what is known of the request by now.
+  void find_route() {
+    route_ = nullptr;
+    routes_ask_tokens_ = false;
+    hop().clear_virtual_host();
+    hop().clear_domain();
+    hop().clear_tried();
+    hop().clear_route();
+    if (table_ == nullptr) return;
     const auto why =
         route::explain(*table_, request_, held_.table_options(place_.table), kTriedMax);
-    if (why.host == nullptr) return true;
+    if (why.host == nullptr) return;
     hop().set_virtual_host(why.host->name);
     hop().set_domain(why.domain);
     place_.host = size_t(why.host - table_->hosts().data());
@@ -191,12 +206,11 @@ class Walk {
     hop().set_tried_left_out(uint32_t(why.left_out));
     const auto& routes = why.host->routes;
     const auto asked = routes.begin() + std::ptrdiff_t(std::min(why.place + 1, routes.size()));
-    if (std::any_of(routes.begin(), asked,
-                    [](const route::Route& route) { return !route.match.claims.empty(); }))
-      unknown_.push_back(held_.forwarder().node() +
-                         ": routes ask what a token says; the answer is that of who has none");
+    routes_ask_tokens_ = std::any_of(routes.begin(), asked, [](const route::Route& route) {
+      return !route.match.claims.empty();
+    });
     route_ = why.route;
-    if (route_ == nullptr) return true;
+    if (route_ == nullptr) return;
     place_.route = why.place;
     auto& route = *hop().mutable_route();
     route.set_index(uint32_t(why.place));
@@ -208,7 +222,6 @@ class Walk {
       unknown_.push_back(held_.forwarder().node() + ": route " + std::to_string(why.place) +
                          " takes a share of the requests; the answer is that of one drawn");
     add_settings(held_, place_, *route_, *chain_, route);
-    return true;
   }
 
   void add_tried(const route::VirtualHost& host, const route::TriedRoute& tried) {
@@ -228,24 +241,77 @@ class Walk {
                                 : held_.route_origin(place_.table, place_.host, route, "config");
   }
 
-  // HTTP filters of access control, in order: as RbacFilter.
+  // HTTP filters, in order: those that may answer.
   bool judge_request() {
     std::vector<authz::ShadowVerdict> found;
-    const authz::Request request{.connection = facts_, .http = &request_, .remote = facts_.remote};
     for (const xds::HttpFilter& filter : chain_->http_filters) {
       const route::FilterConfig* const config = xds::filter_in_force(filter, route_);
       const auto* const cors = route::value_of<route::CorsPolicy>(config);
       if (cors != nullptr && route_ != nullptr && answers_preflight(*cors)) return false;
+      const auto* const jwt = route::value_of<xds::JwtAuthn>(config);
+      if (jwt != nullptr && !admits_token(*jwt)) return false;
       const auto* const authorizer = route::value_of<authz::ExtAuthz>(config);
       if (authorizer != nullptr && route_ != nullptr) tell_authorizer(*authorizer, found, hop());
       const auto* const rbac = route::value_of<authz::Rbac>(config);
-      if (rbac != nullptr && judge(held_, *rbac, request, hop(), &found)) return false;
+      if (rbac != nullptr && !admits(*rbac, found)) return false;
     }
     if (route_ != nullptr) return true;
     end(hop(), kFailed, 404, "route_not_found",
         hop().virtual_host().empty() ? "no virtual host has " + text::quoted(call_.authority)
                                      : "no route of " + hop().virtual_host() + " holds");
     return false;
+  }
+
+  // As JwtAuthnFilter.
+  bool admits_token(const xds::JwtAuthn& filter) {
+    std::string path(request_.path);
+    const Tokens::Judged judged = tokens_.judge(filter, request_, call_.now, fields_, path);
+    if (!judged.text.empty()) hop().set_token(judged.text);
+    if (path != request_.path) {
+      call_.path = std::move(path);
+      request_.path = call_.path;
+    }
+    request_.claims = tokens_.claims();
+    if (judged.status != 0) {
+      end(hop(), kDenied, judged.status, judged.details, "the token is refused: " + judged.text);
+      return false;
+    }
+    if (tokens_.unknown()) depends_ = "401 unless the token is good";
+    if (judged.reroute) find_route();
+    return true;
+  }
+
+  // As RbacFilter.
+  bool admits(const authz::Rbac& rbac, std::vector<authz::ShadowVerdict>& found) {
+    const authz::Request request{.connection = facts_,
+                                 .http = &request_,
+                                 .remote = facts_.remote,
+                                 .claims = tokens_.claims()};
+    if (rbac.rules != nullptr && tokens_.asked() && tokens_.claims().empty()) {
+      const authz::Possible possible = authz::possible(*rbac.rules, request);
+      if (possible.depends() && tokens_.unknown()) {
+        depends_ += "; " + leave_open(held_, *rbac.rules, possible, request, hop());
+        return true;
+      }
+      if (possible.depends())
+        unknown_.push_back(held_.forwarder().node() +
+                           ": rules ask what a token says; the answer is that of who has none");
+    }
+    return !judge(held_, rbac, request, hop(), &found);
+  }
+
+  // What the answer leaves open, for want of a token or of its issuer's keys.
+  void tell_tokens() {
+    if (routes_ask_tokens_ && tokens_.claims().empty())
+      unknown_.push_back(held_.forwarder().node() +
+                         ": routes ask what a token says; the answer is that of who has none");
+    if (depends_.empty()) return;
+    v1::Hop& all = hop();
+    if (all.outcome() == kDenied) return all.set_text(depends_ + "; else " + all.text());
+    std::string other = all.outcome();
+    if (all.status() != 0) other += " " + std::to_string(all.status());
+    end(all, kMixed, 0, {},
+        "it depends on the token: " + depends_ + "; else " + other + ": " + all.text());
   }
 
   // As filter::Cors: a preflight may be answered here.
@@ -362,19 +428,10 @@ class Walk {
   const route::Table* table_ = nullptr;
   const route::Route* route_ = nullptr;
   RoutePlace place_;
+  bool routes_ask_tokens_ = false;
+  Tokens tokens_;
+  std::string depends_;  // on a token that cannot be judged: what may become of the call
 };
-
-// Of the call's host; null: the chain's routes have none.
-const route::VirtualHost* host_of(const Held& held, const xds::FilterChain& chain,
-                                  const Call& call) {
-  const route::Table* table = chain.route_config.get();
-  if (table == nullptr) {
-    const auto named = held.config().routes.find(chain.route_config_name);
-    if (named == held.config().routes.end()) return nullptr;
-    table = named->second.get();
-  }
-  return table->find_host(call.authority);
-}
 
 }  // namespace
 
@@ -398,55 +455,6 @@ route::Request request_of(const Call& call, const http::Fields& fields) {
 Walked walk(const Held& held, const xds::Listener& listener, Call call,
             std::vector<std::string>& unknown) {
   return Walk(held, listener, std::move(call), unknown).run();
-}
-
-const xds::Listener* outbound_listener(const Held& held, const Call& call) {
-  const xds::Listener* any = nullptr;
-  for (const auto& listener : held.config().listeners) {
-    if (listener->direction != xds::TrafficDirection::Outbound) continue;
-    bool http = false;
-    for (const xds::FilterChain& chain : listener->filter_chains) {
-      if (chain.tcp != nullptr) continue;
-      if (host_of(held, chain, call) != nullptr) return listener.get();
-      http = true;
-    }
-    if (http && any == nullptr) any = listener.get();
-  }
-  return any;
-}
-
-bool has_host(const Held& held, const Call& call) {
-  for (const auto& listener : held.config().listeners) {
-    if (listener->direction != xds::TrafficDirection::Outbound) continue;
-    for (const xds::FilterChain& chain : listener->filter_chains) {
-      const auto* const host = chain.tcp != nullptr ? nullptr : host_of(held, chain, call);
-      if (host != nullptr && host->name != "allow_any" && host->name != "block_all") return true;
-    }
-  }
-  return false;
-}
-
-bool asks_for_host(const Held& held, const Call& call) {
-  if (has_host(held, call)) return false;
-  for (const auto& listener : held.config().listeners) {
-    if (listener->direction != xds::TrafficDirection::Outbound) continue;
-    for (const xds::FilterChain& chain : listener->filter_chains)
-      for (const xds::HttpFilter& filter : chain.http_filters)
-        if (filter.config->type == route::OnDemand::kType) return true;
-  }
-  return false;
-}
-
-const xds::Listener* inbound_listener(const Held& held, const Call& call) {
-  const auto wanted = net::Address::parse(call.destination);
-  const xds::Listener* of_port = nullptr;
-  for (const auto& listener : held.config().listeners) {
-    if (listener->direction != xds::TrafficDirection::Inbound) continue;
-    if (to_string(listener->address) == call.destination) return listener.get();
-    if (of_port == nullptr && wanted && listener->address.port == wanted->port())
-      of_port = listener.get();
-  }
-  return of_port;
 }
 
 }  // namespace mesh::explain

@@ -15,6 +15,7 @@ inline constexpr std::string_view kForwarded = "FORWARDED";
 inline constexpr std::string_view kAnswered = "ANSWERED";
 inline constexpr std::string_view kDenied = "DENIED";
 inline constexpr std::string_view kFailed = "FAILED";
+inline constexpr std::string_view kMixed = "MIXED";
 
 struct Walked {
   v1::Hop hop;

@@ -3,7 +3,9 @@
 #include "base/text.h"
 #include "config/directory.h"
 #include "discovery/compile/compile.h"
+#include "discovery/fetched_keys.h"
 #include "discovery/model.h"
+#include "explain/tokens.h"
 #include "explain/why.h"
 #include "xds/decode.h"
 
@@ -56,6 +58,21 @@ class Compiler {
   snapshot::v1::Snapshot& into_;
 };
 
+// In place of those that would be fetched: one whose private half nobody has, as where
+// discoveryd has fetched none yet.
+std::shared_ptr<const discovery::KeySets> keys_nobody_knows(const discovery::Objects& objects) {
+  const std::string set = R"({"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":")" +
+                          std::string(kUnknownKeys) +
+                          R"(","x":"i1jgo2IRjL6xjDAz9W-B1OG3K37W6M41RLX1nJ0DdIw",)"
+                          R"("y":"Uii5X9rPgQ7e9Tt6SHNVU2Nd0myyzR4n7bCgifViyzc"}]})";
+  auto keys = std::make_shared<discovery::KeySets>();
+  for (const auto& policy : objects.request_authentications)
+    for (const auto& rule : policy.spec.jwt_rules())
+      if (const std::string source = discovery::key_source(rule); !source.empty())
+        (*keys)[source] = set;
+  return keys;
+}
+
 }  // namespace
 
 Result<snapshot::v1::Snapshot> from_directory(const std::string& path) {
@@ -72,8 +89,12 @@ Result<snapshot::v1::Snapshot> from_directory(const std::string& path) {
   const auto objects = std::make_shared<const discovery::Objects>(
       discovery::Objects::parse(out.generation(), bodies, problems));
   for (const std::string& problem : problems) out.add_unknown(problem);
+  discovery::Model::Options options;
+  options.token_keys = keys_nobody_knows(*objects);
+  if (!options.token_keys->empty())
+    out.add_unknown("from configuration alone: the keys of tokens that jwksUri names");
   const auto model = discovery::Model::build(
-      {}, objects, {}, [](const auto&) { return discovery::Workload::State::Present; });
+      options, objects, {}, [](const auto&) { return discovery::Workload::State::Present; });
   Compiler compiler(*model, out);
   for (const auto& entry : objects->workload_entries) compiler.add(entry);
   for (const std::string& origin : origins(out))

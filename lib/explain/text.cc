@@ -34,6 +34,11 @@ std::string by(const v1::Origin& origin) {
   return origin.origin();
 }
 
+std::string actual_text(const std::string& actual) {
+  if (actual == "-") return "not there";
+  return actual == "?" ? "not known" : text::quoted(actual);
+}
+
 // ", PLACE", where one is known.
 std::string at(const v1::Origin& origin) {
   const std::string text = by(origin);
@@ -48,9 +53,7 @@ void add_routes(const v1::Hop& hop, std::string& out) {
   line(out, "host", hop.virtual_host() + " by domain " + hop.domain() + ", routes " + hop.routes());
   for (const v1::Tried& tried : hop.tried())
     line(out, "route " + std::to_string(tried.index()),
-         "no: " + tried.expected() + ", it is " +
-             (tried.actual() == "-" ? "not there" : text::quoted(tried.actual())) +
-             at(tried.origin()));
+         "no: " + tried.expected() + ", it is " + actual_text(tried.actual()) + at(tried.origin()));
   if (hop.tried_left_out() > 0)
     line(out, "", "and " + std::to_string(hop.tried_left_out()) + " more that do not hold");
   if (!hop.has_route()) return;
@@ -63,17 +66,17 @@ void add_routes(const v1::Hop& hop, std::string& out) {
 }
 
 void add_rules(const v1::Hop& hop, std::string& out) {
+  if (!hop.token().empty()) line(out, "token", hop.token());
   for (const v1::Rule& rule : hop.rules()) {
     std::string text = rule.policy() + " " + rule.action() + (rule.dry_run() ? ", dry run" : "") +
                        (rule.decided()   ? ": decides"
+                        : rule.depends() ? ": depends on the token"
                         : rule.matched() ? ": matches"
                                          : ": no match") +
                        at(rule.origin());
     line(out, "rule", text);
     for (const v1::Clause& clause : rule.failed())
-      line(out, "",
-           "because " + clause.expected() + ", it is " +
-               (clause.actual() == "-" ? "not there" : text::quoted(clause.actual())));
+      line(out, "", "because " + clause.expected() + ", it is " + actual_text(clause.actual()));
   }
 }
 

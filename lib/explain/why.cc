@@ -15,7 +15,6 @@ using snapshot::v1::Forwarder;
 using snapshot::v1::Snapshot;
 
 constexpr std::string_view kSpiffe = "spiffe://";
-constexpr std::string_view kMixed = "MIXED";
 
 // "spiffe://..." of an identity, with the scheme or without; empty: it is none.
 std::string identity_of(const std::string& name) {

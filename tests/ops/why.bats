@@ -17,6 +17,7 @@ setup_file() {
     printf '%s\n' "workload: reviews-v$n" 'namespace: demo' 'service_account: reviews' \
       "labels: {app: reviews, version: v$n}" 'concurrency: 1' >"$dir/forwarders/reviews-v$n.yaml"
   done
+  openssl genpkey -algorithm ed25519 -out "$dir/issuer.pem"
   configure >"$dir/config/shop.yaml"
   for n in 1 2; do
     local app=app$n
@@ -122,6 +123,23 @@ spec:
   action: CUSTOM
   provider: {name: opa}
   rules: [{to: [{operation: {paths: [/asked/*]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec:
+  selector: {matchLabels: {version: v1}}
+  jwtRules: [{issuer: i, jwks: '{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "$(public_key)"}]}'}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: tokens, namespace: demo}
+spec:
+  selector: {matchLabels: {version: v1}}
+  action: DENY
+  rules:
+  - from: [{source: {notRequestPrincipals: ["*"]}}]
+    to: [{operation: {paths: [/tokens/*], ports: ["$mesh1"]}}]
 YAML
   for n in 1 2; do
     local mesh=mesh$n app=app$n
@@ -146,6 +164,16 @@ spec:
     defaultEndpoint: 127.0.0.1:${!app}
 YAML
   done
+}
+
+url64() { openssl base64 -A | tr '+/' '-_' | tr -d =; }
+public_key() { openssl pkey -in "$dir/issuer.pem" -pubout -outform DER | tail -c 32 | url64; }
+token() {  # token ISSUER
+  local text
+  text=$(printf '{"alg": "EdDSA", "kid": "k"}' | url64).$(printf '{"iss": "%s", "sub": "ann"}' "$1" | url64)
+  printf %s "$text" >"$dir/signed"
+  openssl pkeyutl -sign -rawin -inkey "$dir/issuer.pem" -in "$dir/signed" -out "$dir/signature"
+  printf '%s.%s' "$text" "$(url64 <"$dir/signature")"
 }
 
 # until_true COMMAND...: waits for it to succeed, at most 20 s.
@@ -282,6 +310,33 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
       [ "$(status_of /pages/1 -X OPTIONS -H "origin: $origin" -H 'access-control-request-method: GET')" = 501 ]
     fi
   done
+}
+
+@test "why: a token is judged as the forwarder judges it, live and of a snapshot" {
+  local issuer header
+  mesh snapshot >"$dir/tokens.json"
+  for issuer in i x; do
+    header="authorization: Bearer $(token "$issuer")"
+    run mesh why GET reviews/tokens/1 -H "$header" --from client
+    if [ "$issuer" = i ]; then
+      [ "$status" -eq 0 ]
+      [[ $output == *"FORWARDED"*'good: iss "i", sub "ann"'* ]]
+      [ "$(status_of /tokens/1 -H "$header")" = 200 ]
+    else
+      [ "$status" -eq 1 ]
+      [[ $output == *"DENIED 401"*"Jwt issuer is not configured"* ]]
+      [ "$(status_of /tokens/1 -H "$header")" = 401 ]
+    fi
+    mesh why GET reviews/tokens/1 -H "$header" --from client -o json >"$dir/live.json" || true
+    mesh why GET reviews/tokens/1 -H "$header" --from client -o json --snapshot "$dir/tokens.json" \
+      --run-dir "$dir/none" >"$dir/offline.json" || true
+    [ -s "$dir/live.json" ]
+    diff "$dir/live.json" "$dir/offline.json"
+  done
+  run mesh why GET reviews/tokens/1 --from client
+  [ "$status" -eq 1 ]
+  [[ $output == *"DENIED 403"*"rules ask what a token says; the answer is that of who has none"* ]]
+  [ "$(status_of /tokens/1)" = 403 ]
 }
 
 @test "why: no route; and a question that is none" {

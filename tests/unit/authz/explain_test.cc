@@ -77,3 +77,56 @@ TEST_CASE("authz: of alternatives the nearest is told, of one question all its a
 TEST_CASE("authz: a policy that never matches is told", "[authz]") {
   CHECK(lacks(negated(Condition{}), {}) == "not (anything) (it is not there)");
 }
+
+TEST_CASE("authz: what may become of a call whose token nobody knows", "[authz]") {
+  const Condition ann = claim({"sub"}, "ann");
+  const Condition web = text(Kind::Principal, "spiffe://cluster.local/ns/shop/sa/web");
+  const Condition other = text(Kind::Principal, "spiffe://cluster.local/ns/shop/sa/db");
+  struct Row {
+    const char* because;
+    Action action;
+    std::vector<Policy> policies;
+    bool allowed, denied;
+    std::vector<uint32_t> open;
+  };
+  const Row rows[] = {
+      {"a claim", Action::Allow, {policy("p", {}, ann)}, true, true, {0}},
+      {"all but a claim", Action::Allow, {policy("p", {}, negated(ann))}, true, true, {0}},
+      {"a claim denies", Action::Deny, {policy("p", {}, ann)}, true, true, {0}},
+      {"a claim that is not all",
+       Action::Allow,
+       {policy("p", {}, group(Kind::All, {ann, other}))},
+       false,
+       true,
+       {}},
+      {"a claim or what holds",
+       Action::Allow,
+       {policy("p", {}, group(Kind::Any, {ann, web}))},
+       true,
+       false,
+       {}},
+      {"not both, and one does not hold",
+       Action::Deny,
+       {policy("p", {}, negated(group(Kind::All, {ann, other})))},
+       false,
+       true,
+       {}},
+      {"another rule lets it in",
+       Action::Allow,
+       {policy("p", {}, ann), policy("q", {}, web)},
+       true,
+       false,
+       {0}},
+      {"no claim", Action::Deny, {policy("p", {}, other)}, true, false, {}},
+      {"a log", Action::Log, {policy("p", {}, ann)}, true, false, {0}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.because);
+    const auto rules = compiled(row.action, row.policies);
+    const Possible found =
+        Call().with([&](const Request& request) { return possible(*rules, request); });
+    CHECK(found.allowed == row.allowed);
+    CHECK(found.denied == row.denied);
+    CHECK(found.open == row.open);
+  }
+}

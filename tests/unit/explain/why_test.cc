@@ -8,6 +8,7 @@
 #include "explain/offline.h"
 #include "explain/text.h"
 #include "support/temp_dir.h"
+#include "support/tokens.h"
 #include "unit/discovery/sample.h"
 #include "xds/decode.h"
 
@@ -417,4 +418,118 @@ TEST_CASE("why: preflights are answered where the browser's origin is allowed", 
       asked(shop + ", unmatchedPreflights: IGNORE", "https://else.example", "OPTIONS");
   CHECK(refused.outcome() == "ANSWERED");
   CHECK_THAT(refused.text(), Catch::EndsWith("is not allowed"));
+}
+
+namespace {
+
+const support::SigningKey& good_key() {
+  static const support::SigningKey key("ES256");
+  return key;
+}
+
+// Who checks tokens of issuer "i" at ratings-1, with keys as given, and lets in as `access` says.
+snapshot::v1::Snapshot guarded(const std::string& keys, const std::string& access) {
+  return mesh_of(sample::kServices + sample::kWorkloads + R"(
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: demo}
+spec: {selector: {matchLabels: {app: ratings}}, jwtRules: [{issuer: i, )" +
+                 keys + R"(}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: people, namespace: demo}
+spec: {selector: {matchLabels: {app: ratings}}, )" +
+                 access + "}\n");
+}
+
+explain::v1::Why with_token(const snapshot::v1::Snapshot& snapshot, const std::string& token) {
+  Question question = get("ratings.demo.svc.cluster.local");
+  question.to = "ratings-1";
+  question.call.now = WallTime(std::chrono::seconds(1'700'000'000));
+  if (!token.empty()) question.call.headers = {{"authorization", "Bearer " + token}};
+  const auto why = explain::why(snapshot, question);
+  REQUIRE(why);
+  UNSCOPED_INFO(explain::to_text(*why));
+  return *why;
+}
+
+bool leaves_open(const explain::v1::Why& why, const std::string& text) {
+  return std::any_of(why.unknown().begin(), why.unknown().end(),
+                     [&](const auto& one) { return one.find(text) != std::string::npos; });
+}
+
+const std::string kAnybody = "rules: [{from: [{source: {requestPrincipals: [\"*\"]}}]}]";
+
+}  // namespace
+
+TEST_CASE("why: a token is judged as the forwarder judges it", "[explain]") {
+  const auto snapshot = guarded("jwks: '" + good_key().jwks() + "'", kAnybody);
+  const support::SigningKey other("ES256");
+  struct Row {
+    const char* because;
+    std::string token;
+    const char* outcome;
+    uint32_t status;
+    const char* details;
+    const char* told;
+  };
+  const Row rows[] = {
+      {"good", good_key().token(R"({"iss":"i","sub":"ann"})"), "FORWARDED", 0, "",
+       "good: iss \"i\", sub \"ann\""},
+      {"of an unknown issuer", good_key().token(R"({"iss":"x","sub":"ann"})"), "DENIED", 401,
+       "jwt_authn_access_denied{Jwt_issuer_is_not_configured}", "Jwt issuer is not configured"},
+      {"signed by another", other.token(R"({"iss":"i","sub":"ann"})"), "DENIED", 401,
+       "jwt_authn_access_denied{Jwt_verification_fails}", "Jwt verification fails"},
+      {"expired", good_key().token(R"({"iss":"i","sub":"ann","exp":1600000000})"), "DENIED", 401,
+       "jwt_authn_access_denied{Jwt_is_expired}", "Jwt is expired"},
+      {"none", "", "DENIED", 403, "rbac_access_denied_matched_policy[none]", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.because);
+    const auto why = with_token(snapshot, row.token);
+    CHECK(why.outcome() == row.outcome);
+    CHECK(why.status() == row.status);
+    CHECK(why.details() == row.details);
+    REQUIRE(why.hops_size() == 1);
+    CHECK(why.hops(0).token() == row.told);
+    // Whoever has one may fare otherwise.
+    CHECK(leaves_open(why, "rules ask what a token says") == row.token.empty());
+  }
+}
+
+TEST_CASE("why: where keys are not known it depends on the token, and on which rule", "[explain]") {
+  const std::string elsewhere = "jwksUri: \"https://issuer.example/keys\"";
+  const std::string token = good_key().token(R"({"iss":"i","sub":"ann"})");
+  const std::string rule = "ns[demo]-policy[people]-rule[0]";
+  const auto allow = guarded(elsewhere, kAnybody);
+  auto why = with_token(allow, token);
+  CHECK(why.outcome() == "MIXED");
+  CHECK(why.status() == 0);
+  CHECK_THAT(why.text(), Catch::StartsWith("it depends on the token: 401 unless the token is good; "
+                                           "403 unless " +
+                                           rule + " matches; else FORWARDED: to "));
+  CHECK(why.hops(0).rules(0).depends());
+  CHECK_FALSE(why.hops(0).rules(0).decided());
+  CHECK(leaves_open(why, "the keys of tokens that jwksUri names"));
+  // What needs no keys is known.
+  why = with_token(allow, good_key().token(R"({"iss":"x","sub":"ann"})"));
+  CHECK(why.status() == 401);
+  CHECK(why.outcome() == "DENIED");
+  why = with_token(allow, "");
+  CHECK(why.status() == 403);
+
+  const auto deny = guarded(
+      elsewhere, "action: DENY, rules: [{from: [{source: {notRequestPrincipals: [i/ann]}}]}]");
+  why = with_token(deny, token);
+  CHECK(why.outcome() == "MIXED");
+  CHECK(why.text().find("403 where " + rule + " matches; else FORWARDED") != std::string::npos);
+  // A rule that no token helps.
+  why = with_token(guarded(elsewhere,
+                           "rules: [{from: [{source: {requestPrincipals: [\"*\"]}}], to: "
+                           "[{operation: {methods: [POST]}}]}]"),
+                   token);
+  CHECK(why.outcome() == "DENIED");
+  CHECK_THAT(why.text(), Catch::StartsWith("401 unless the token is good; else no rule"));
 }
