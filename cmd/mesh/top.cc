@@ -108,7 +108,8 @@ Exit run(cli::Context& context) {
   if (!live) return print_once(context);
   for (;;) {
     cli::print(stdout, "\x1b[H\x1b[2J");
-    if (const Exit status = print_once(context); status != Exit::Done) return status;
+    const Exit status = print_once(context);
+    if (status != Exit::Done || !cli::printed()) return status;
     ::poll(nullptr, 0, kEveryMs);
   }
 }
