@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cmd/discoveryd/service.h"
 #include "cmd/discoveryd/workload_message.h"
+#include "discovery/describe.h"
 
 namespace mesh::discoveryd {
 namespace {
@@ -84,10 +85,9 @@ Result<msg::ServicesReply> Service::services(const msg::ServicesRequest&, const 
 Result<msg::EndpointsReply> Service::endpoints(const msg::EndpointsRequest& request,
                                                const bus::Peer&) {
   const auto& model = publisher_.model();
-  const auto* service =
-      model ? model->find_service(text::to_lower(request.host()), request.namespace_()) : nullptr;
-  if (service == nullptr)
-    return Error{Errc::NotFound, "no service has the host " + text::quoted(request.host())};
+  if (model == nullptr) return Error{Errc::NotFound, "nothing is served yet"};
+  MESH_TRY(const discovery::Service* const service,
+           discovery::service_asked(*model, request.host(), request.namespace_()));
   msg::EndpointsReply reply;
   for (const auto& port : service->ports) {
     for (const auto* workload : service->workloads) {

@@ -62,7 +62,6 @@ std::string text_of(const msg::DescribeReply& reply, const std::string& name) {
   add(out, "Routing", reply.routing());
   add(out, "Policy", reply.policies());
   add(out, "Enforces", reply.own());
-  if (reply.callers().empty()) line(out, "Callers", "everybody");
   for (const std::string& who : reply.callers()) line(out, "Callers", who);
   return out;
 }
@@ -84,7 +83,7 @@ Exit run(cli::Context& context) {
     return Exit::Done;
   }
   if (context.format == cli::Format::Name) {
-    for (const auto& service : reply->services()) cli::print(stdout, service.object() + "\n");
+    cli::print(stdout, reply->object() + "\n");
     return Exit::Done;
   }
   std::string json;

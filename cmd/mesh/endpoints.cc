@@ -73,7 +73,7 @@ cli::Command endpoints_command() {
               "DRAINING (its forwarder ends) or ABSENT (its forwarder is gone); the last two\n"
               "are no endpoints. One whose LEASE lapsed stays until it is ill, or others of\n"
               "the service have been confirmed for ten minutes. PORT is the service's.\n",
-          .options = {{"-n,--namespace", "NAMESPACE", "where several namespaces have the host"}},
+          .options = {{"-n,--namespace", "NAMESPACE", "of the service of this namespace"}},
           .reading = true,
           .waiting = true,
           .exits = {Exit::No, Exit::Unavailable, Exit::Deadline, Exit::NotAllowed},

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "discovery/compile/telemetry.h"
 #include "discovery/describe_access.h"
+#include "discovery/describe_callers.h"
 #include "discovery/describe_rules.h"
 
 namespace mesh::discovery {
@@ -45,8 +46,7 @@ class Describer {
     routing(service);
     policies(service);
     own(service);
-    if (!service.export_to.empty())
-      callers("forwarders of namespace " + text::join(service.export_to, ", ") + " (exportTo)");
+    exported(service);
   }
 
   void port(const Port& port, const std::vector<const Workload*>& workloads) {
@@ -65,6 +65,16 @@ class Describer {
     if (out.mtls() == "STRICT")
       callers("workloads of the mesh only, on port " + std::to_string(port.number) +
               " (mutual TLS is STRICT)");
+  }
+
+  // Before all else that restricts callers.
+  void admitted(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) callers(line);
+  }
+
+  // Behind all that restricts callers.
+  void finish() {
+    if (reply_.callers().empty()) callers("everybody");
   }
 
   void sidecar(const Workload& workload) {
@@ -176,6 +186,15 @@ class Describer {
           "rate limits: " + std::to_string(limit->spec.limits_size()));
   }
 
+  void exported(const Service& service) {
+    const auto& to = service.export_to;
+    if (to.empty() || std::find(to.begin(), to.end(), "*") != to.end()) return;
+    if (service.hidden()) return callers("nobody by its name (exportTo \"~\")");
+    std::vector<std::string> namespaces;
+    for (const std::string& one : to) namespaces.push_back(one == "." ? service.ns : one);
+    callers("forwarders of namespace " + text::join(namespaces, ", ") + " (exportTo)");
+  }
+
   void add(google::protobuf::RepeatedPtrField<Applied>& to, const std::string& origin,
            const std::string& effect) {
     auto& out = *to.Add();
@@ -199,45 +218,47 @@ class Describer {
 
 Result<void> describe_service(const Model& model, const DescribeRequest& request,
                               DescribeReply& reply) {
-  std::string host = text::to_lower(request.service());
-  const std::string ns = request.namespace_().empty() ? "default" : request.namespace_();
-  const Service* service = model.find_service(host, request.namespace_());
-  if (service == nullptr) service = model.find_service(model.resolve(host, ns), ns);
-  if (service == nullptr) {
-    std::vector<std::string_view> names;
-    for (const Service& other : model.services()) names.push_back(other.host);
-    const std::string_view near = text::nearest(host, names);
-    return Error{Errc::NotFound,
-                 "no service has the host " + text::quoted(host) +
-                     (near.empty() ? "" : "; did you mean " + text::quoted(near) + "?")};
-  }
+  MESH_TRY(const Service* const service,
+           service_asked(model, request.service(), request.namespace_()));
+  reply.set_object(service->object);
   Describer describer(model, reply);
+  describer.admitted(describe_callers(model, *service));
   describer.service(*service);
   for (const Port& port : service->ports) describer.port(port, service->workloads);
   describer.access(service->workloads);
+  describer.finish();
   return {};
+}
+
+Result<const Workload*> workload_asked(const Model& model, const DescribeRequest& request) {
+  std::vector<std::string_view> names;
+  std::string elsewhere;
+  for (const auto& [key, one] : model.workloads()) {
+    const bool there = request.namespace_().empty() || one.ns == request.namespace_();
+    if (one.name == request.workload()) {
+      if (there) return &one;
+      elsewhere = "; namespace " + one.ns + " has one";
+    }
+    if (there) names.push_back(one.name);
+  }
+  if (elsewhere.empty())
+    if (const auto near = text::nearest(request.workload(), names); !near.empty())
+      elsewhere = "; did you mean " + text::quoted(near) + "?";
+  return Error{Errc::NotFound, (request.namespace_().empty()
+                                    ? "no workload "
+                                    : "namespace " + request.namespace_() + " has no workload ") +
+                                   text::quoted(request.workload()) + elsewhere};
 }
 
 Result<void> describe_workload(const Model& model, const DescribeRequest& request,
                                DescribeReply& reply) {
-  const Workload* workload = nullptr;
-  std::vector<std::string_view> names;
-  for (const auto& [key, one] : model.workloads()) {
-    names.push_back(one.name);
-    if (one.name == request.workload() &&
-        (request.namespace_().empty() || one.ns == request.namespace_()))
-      workload = &one;
-  }
-  if (workload == nullptr) {
-    const std::string_view near = text::nearest(request.workload(), names);
-    return Error{Errc::NotFound,
-                 "no workload " + text::quoted(request.workload()) +
-                     (near.empty() ? "" : "; did you mean " + text::quoted(near) + "?")};
-  }
+  MESH_TRY(const Workload* const workload, workload_asked(model, request));
+  const bool configured = workload->source == Workload::Source::Config;
+  reply.set_object(
+      origin_of(configured ? "WorkloadEntry" : "Workload", workload->ns, workload->name));
+  if (configured) reply.set_place(model.objects().places->place(reply.object()));
   Describer describer(model, reply);
-  if (workload->source == Workload::Source::Config)
-    reply.set_place(
-        model.objects().places->place(origin_of("WorkloadEntry", workload->ns, workload->name)));
+  describer.admitted(describe_callers(model, {workload->ns, workload->labels, workload}));
   for (const Service& service : model.services()) {
     const auto& all = service.workloads;
     if (std::find(all.begin(), all.end(), workload) == all.end()) continue;
@@ -251,10 +272,36 @@ Result<void> describe_workload(const Model& model, const DescribeRequest& reques
   describer.access({workload});
   describer.sidecar(*workload);
   describer.tracing(*workload);
+  describer.finish();
   return {};
 }
 
 }  // namespace
+
+Result<const Service*> service_asked(const Model& model, const std::string& host,
+                                     const std::string& ns) {
+  const std::string lower = text::to_lower(host);
+  const auto of = [&](const std::string& full) -> const Service* {
+    const Service* const service = model.find_service(full, ns);
+    return service == nullptr || ns.empty() || service->ns == ns ? service : nullptr;
+  };
+  if (const Service* const service = of(lower)) return service;
+  const std::string full =
+      lower + "." + (ns.empty() ? "default" : ns) + ".svc." + model.options().domain;
+  if (const Service* const service = of(full)) return service;
+  const std::string whose =
+      ns.empty() ? "no service has the host " : "namespace " + ns + " has no service of the host ";
+  if (const Service* const other = model.find_service(lower, ns))
+    return Error{Errc::NotFound,
+                 whose + text::quoted(host) + "; namespace " + other->ns + " has one"};
+  std::vector<std::string_view> names;
+  for (const Service& other : model.services())
+    if (ns.empty() || other.ns == ns) names.push_back(other.host);
+  const std::string_view near = text::nearest(lower, names);
+  return Error{Errc::NotFound,
+               whose + text::quoted(host) +
+                   (near.empty() ? "" : "; did you mean " + text::quoted(near) + "?")};
+}
 
 Result<DescribeReply> describe(const Model& model, const DescribeRequest& request) {
   if (request.service().empty() == request.workload().empty())

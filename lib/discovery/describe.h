@@ -11,6 +11,12 @@
 
 namespace mesh::discovery {
 
+// The service of this host, in any case, or of its short form in `ns` (empty: in any
+// namespace, the short form in "default"). Errc::NotFound, with the nearest host or where it
+// is.
+Result<const Service*> service_asked(const Model& model, const std::string& host,
+                                     const std::string& ns);
+
 // Errc::Invalid: names neither or both; Errc::NotFound, with the nearest name.
 Result<discoveryd::v1::DescribeReply> describe(const Model& model,
                                                const discoveryd::v1::DescribeRequest& request);

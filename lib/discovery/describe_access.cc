@@ -32,6 +32,7 @@ std::string describe_authorizer(const Model& model, const std::string& name) {
 std::vector<std::pair<std::string, std::string>> describe_access(const Model& model,
                                                                  const Workload& workload) {
   std::vector<std::pair<std::string, std::string>> out;
+  if (workload.source == Workload::Source::Inline) return out;
   const PolicyTarget target{workload.ns, workload.labels, &workload};
   for (const auto& policy : model.objects().authorization_policies) {
     if (!is_about(model, policy, target)) continue;

@@ -10,7 +10,8 @@
 namespace mesh::discovery {
 
 // Those that the workload's forwarder enforces: its origin, and what it does with what; of
-// action CUSTOM, who is asked where, and what follows when that fails.
+// action CUSTOM, who is asked where, and what follows when that fails. None of an endpoint
+// inside of a ServiceEntry: no forwarder stands there.
 std::vector<std::pair<std::string, std::string>> describe_access(const Model& model,
                                                                  const Workload& workload);
 

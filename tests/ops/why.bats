@@ -242,10 +242,26 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [ "$status" -eq 0 ]
   [[ $output == *"AuthorizationPolicy/demo/readers (shop.yaml:"* ]]
   [[ $output != *"asks opa"* ]]
+  [[ $output == *"as AuthorizationPolicy/demo/readers rules[0] (shop.yaml:$(line_of 'from: ..source')"*" allows: principals cluster.local/ns/demo/sa/client, where methods matches"* ]]
+  mesh describe service reviews | grep -q '^Callers  *at reviews-v1: as opa answers, which AuthorizationPolicy/demo/ask '
   mesh describe service reviews | grep -q 'CUSTOM, rules: 1; asks opa over HTTP at reviews:80, and where that fails lets pass'
   run mesh describe service nothing
   [ "$status" -eq 1 ]
   mesh describe service reviews -o json | field 'd["services"][0]["host"]' | grep -qx reviews
+  [ "$(mesh describe service reviews -o name)" = ServiceEntry/demo/reviews ]
+  [ "$(mesh describe workload reviews-v1 -o name)" = WorkloadEntry/demo/reviews-v1 ]
+}
+
+@test "describe and endpoints: of the namespace that is asked for, and no other" {
+  mesh describe service reviews -n demo >/dev/null
+  mesh endpoints reviews -n demo >/dev/null
+  local what
+  for what in 'describe service reviews' 'endpoints reviews' 'describe workload reviews-v1'; do
+    # shellcheck disable=SC2086
+    run mesh $what -n nowhere
+    [ "$status" -eq 1 ]
+    [[ $output == *"namespace nowhere has no "*"; namespace demo has one"* ]]
+  done
 }
 
 @test "why: says where requests go, and they go there" {
