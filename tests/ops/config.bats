@@ -99,7 +99,29 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
   run mesh get vs/demo/none
   [ "$status" -eq 1 ]
   run mesh get gatway
+  [ "$status" -eq 1 ]
+}
+
+@test "get takes a kind and names, and what it names itself" {
+  start
+  mesh apply -f <(policy default demo STRICT; echo ---; policy b other DISABLE; echo ---
+                  policy b demo STRICT) >/dev/null
+  [ "$(mesh get pa b -o name)" = $'PeerAuthentication/demo/b\nPeerAuthentication/other/b' ]
+  [ "$(mesh get pa b -n other -o name)" = PeerAuthentication/other/b ]
+  [ "$(mesh get pa default b -n demo -o name)" = $'PeerAuthentication/demo/default\nPeerAuthentication/demo/b' ]
+  [ "$(mesh get pa/b -n demo -o name)" = PeerAuthentication/demo/b ]
+  # Of these two, not of all that each of their parts is in.
+  [ "$(mesh get pa/other/b pa/demo/default -o name)" = $'PeerAuthentication/other/b\nPeerAuthentication/demo/default' ]
+  [ "$(mesh get -o name | xargs "$build/mesh" get -o yaml)" = "$(mesh get -o yaml)" ]
+  # What is there is printed, what is not is named.
+  [ "$(mesh get pa none default -o name 2>"$dir/err" || echo "$?")" = $'PeerAuthentication/demo/default\n1' ]
+  grep -qx 'mesh get: no PeerAuthentication none' "$dir/err"
+  run mesh get pa b -n nowhere
+  [ "$status" -eq 1 ]
+  [ "$output" = "mesh get: no PeerAuthentication nowhere/b" ]
+  run mesh get pa demo/b
   [ "$status" -eq 64 ]
+  [[ $output == *'KIND/NAMESPACE/NAME stands without a kind before it'* ]]
 }
 
 @test "delete is idempotent" {
