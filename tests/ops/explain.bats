@@ -80,6 +80,16 @@ for line in sys.stdin:
   [[ $output == *'spec.hosts is a plain value'* ]]
 }
 
+@test "what is said of a field calls others as they are written in YAML" {
+  cd "$BATS_TEST_DIRNAME/../../lib/api"
+  named() { find istio k8s mesh/v1 -name '*.proto' -exec cat {} + | grep -oE "$1" | grep -oE "$2" | sort -u; }
+  named '^ +[^/=]* [a-z0-9]+_[a-z0-9_]+ = [0-9]+' '[a-z0-9]+_[a-z0-9_]+' >"$BATS_TEST_TMPDIR/fields"
+  [ "$(wc -l <"$BATS_TEST_TMPDIR/fields")" -gt 200 ]
+  run comm -12 "$BATS_TEST_TMPDIR/fields" <(named '//.*|unsupported.*' '\b[a-z0-9]+_[a-z0-9_]+\b')
+  echo "$output"
+  [ -z "$output" ]
+}
+
 @test "every field, and what is refused, stands in mesh-config(5): contrib/fields-table writes it" {
   local top=$BATS_TEST_DIRNAME/../..
   sed -n '/^\.\\" Made by contrib\/fields-table/,/^\.\\" to here/p' "$top/man/mesh-config.5" \
