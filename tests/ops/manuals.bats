@@ -19,7 +19,8 @@ details_of_sources() {
 # The same of mesh-metrics(7).
 details_of_page() {
   sed -n '/^\.Sh ANSWERS OF THE FORWARDER/,/^\.Sh ACCESS LOG/p' man/mesh-metrics.7 |
-    sed -nE 's/^\.It [^A].* Ta ([a-z].*)$/\1/p; s/^\.Li ([a-z_]+)( [.,;])?$/\1/p' | sort -u
+    sed -nE 's/^\.It [^A].* Ta ([a-z].*)$/\1/p
+      s/^\.It [^A].* Ta (\{.*\})$/upstream_reset_before_response_started\1/p; s/^\.Li ([a-z_]+)( [.,;])?$/\1/p' | sort -u
 }
 
 daemons=(certd configd discoveryd statsd forwarder)
@@ -49,6 +50,60 @@ missing_options() {
   done
 }
 
+@test "every page fits 80 columns, its tables and heads too" {
+  local name
+  for name in man/*; do
+    page "${name#man/}" >"$BATS_TEST_TMPDIR/page"
+    ! grep -nE '.{81}' "$BATS_TEST_TMPDIR/page" || { echo "$name"; return 1; }
+  done
+  # A first cell that is wider than its column moves the rest of its row, or breaks it off.
+  run awk '/^\.Bl -column "/ { split($0, part, "\""); width = length(part[2]) }
+    /^\.El/ { width = 0 }
+    width && /^\.It / { cell = substr($0, 5); sub(/ Ta .*/, "", cell); sub(/^(Em|Li) /, "", cell)
+      if (length(cell) > width) print FILENAME ": " cell }' man/*
+  [ -z "$output" ] || { echo "$output"; return 1; }
+  # A head that begins with a word which is a macro of mdoc(7) without being meant so.
+  run grep -nE '^\.It (Ad|An|Ap|At|Bo|Do|En|Er|Es|Fr|In|Lb|Ms|No|Of|Ot|So|St|Ta|Tn) ' man/*
+  [ -z "$output" ] || { echo "$output"; return 1; }
+}
+
+# example PAGE: its EXAMPLES run as they stand, in a directory of their own; $output is what they
+# print. Ports are free ones.
+example() {
+  local free
+  free=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  {
+    # What is still there when a command fails must not outlive the test.
+    echo "trap 'kill \$(jobs -p) 2>/dev/null || :' EXIT"
+    sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE ALSO/{/^[^.]/p}' "man/$1" | grep -v ':$' |
+      sed "s/127\.0\.0\.1:15020/127.0.0.1:$free/"
+  } >"$BATS_TEST_TMPDIR/example"
+  cd "$BATS_TEST_TMPDIR" || return
+  export PATH=$build:$PATH MESH_USER=${MESH_USER:-$(id -un)}
+  run timeout 60 bash -eu example 3>&-
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
+@test "the examples of certd(8) run as they stand" {
+  example certd.8
+  [[ $output == *"web/svid.crt: OK"* ]]
+  [[ $output == *spiffe://cluster.local/ns/default/sa/web*mesh-cert* ]]
+}
+
+@test "the examples of configd(8) run as they stand" {
+  printf 'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: demo}\nspec: {mtls: {mode: STRICT}}\n' \
+    >"$BATS_TEST_TMPDIR/reviews.yaml"
+  example configd.8
+  [[ $output == *"PeerAuthentication/demo/default created"* ]]
+  [[ $output == *"PeerAuthentication  demo       default"* ]]
+}
+
+@test "the examples of statsd(8) run as they stand" {
+  example statsd.8
+  [[ $output == *"istio_requests_total"* ]]
+}
+
 @test "a page refers to no page of ours that is not there" {
   while read -r name section; do
     [ -e "man/$name.$section" ] || { echo "no man/$name.$section"; return 1; }
@@ -68,6 +123,9 @@ missing_options() {
   for command in $("$build/mesh" help | awk '/^  [a-z]/{print $1}'); do
     grep -qE "^ +.*\b$command\b" <<<"$text" || { echo "mesh $command is not in the page"; return 1; }
     "$build/mesh" help "$command" | missing_options mesh.1
+  done
+  for word in $("$build/mesh" help cert | sed -n '/^usage:/{n;p;}' | grep -oE '\b[a-z]+\b'); do
+    grep -qE "^ +cert $word\b" <<<"$text" || { echo "mesh cert $word is not in the page"; return 1; }
   done
 }
 

@@ -38,6 +38,23 @@ run_block() {
   [[ $output == *"app::127.0.0.1:8080::health_flags::healthy"* ]]
 }
 
+@test "README: forwarder alone, where the origin is slower to start" {
+  # It starts when the forwarder has answered that it cannot be reached.
+  mkdir "$BATS_TEST_TMPDIR/slow"
+  cat >"$BATS_TEST_TMPDIR/slow/python3" <<EOF
+#!/bin/bash
+for _ in {1..500}; do
+  [[ \$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:10000/) != 503 ]] || break
+  read -rt 0.02 <> <(:) || :
+done
+exec $(command -v python3) "\$@"
+EOF
+  chmod +x "$BATS_TEST_TMPDIR/slow/python3"
+  export PATH=$BATS_TEST_TMPDIR/slow:$PATH
+  run_block 2
+  [[ $output == *"# mesh"* ]]
+}
+
 @test "README: certd alone" {
   run_block 3
   [[ $output == *"svid.crt: OK"* ]]
