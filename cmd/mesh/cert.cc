@@ -114,8 +114,8 @@ Exit list(cli::Context& context) {
   if (!reply) return context.fail(reply.error());
   const WallTime now = from_ms(reply->now_unix_ms());
   cli::Table table({{"IDENTITY"},
-                    {"SERIAL"},
-                    {"AGE"},
+                    {"SERIAL", true},
+                    {"AGE", true},
                     {"REMAINING"},
                     {"UID", true, true},
                     {"BY", true},
@@ -280,7 +280,7 @@ Exit run(cli::Context& context) {
 cli::Command cert_command() {
   return {
       .name = "cert",
-      .summary = "certificates: what certd has signed, new ones, and hosts that join",
+      .summary = "certificates: those signed, new ones, and hosts that join",
       .words = "list | show FILE | request DIR | sign FILE | install FILE | token ID",
       .words_min = 1,
       .words_max = 2,

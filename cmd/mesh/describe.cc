@@ -79,7 +79,8 @@ Exit run(cli::Context& context) {
   const auto reply = ask<msg::DescribeReply>(context, "discoveryd", request);
   if (!reply) return context.fail(reply.error());
   if (context.format == cli::Format::Table || context.format == cli::Format::Wide) {
-    cli::print(stdout, text_of(*reply, words[1]));
+    constexpr size_t kBehindValues = 18;
+    cli::print(stdout, cli::wrap(text_of(*reply, words[1]), cli::width_for(stdout), kBehindValues));
     return Exit::Done;
   }
   if (context.format == cli::Format::Name) {
@@ -107,7 +108,7 @@ Exit run(cli::Context& context) {
 cli::Command describe_command() {
   return {.name = "describe",
           .summary = "everything that bears on a service or a workload",
-          .words = "service HOST | workload NAME",
+          .words = "service HOST | workload WORKLOAD",
           .words_min = 2,
           .words_max = 2,
           .example = "mesh describe service reviews",

@@ -46,7 +46,7 @@ Exit run(cli::Context& context) {
                     {"GROUP", true},
                     {"REASON", true},
                     {"IDENTITY", true},
-                    {"LABELS"}});
+                    {"LABELS", true}});
   for (const auto& endpoint : reply->endpoints())
     table.add(
         {endpoint.address(), std::to_string(endpoint.service_port()), cell(endpoint.workload()),

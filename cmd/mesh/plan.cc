@@ -32,12 +32,13 @@ struct Row {
 };
 
 struct Tally {
-  double all = 0;        // requests, of all facts
-  double cut = 0;        // of facts that are not whole
-  double unknown = 0;    // that nobody can say it of, for their tokens
-  double asked = 0;      // the same, for an authorizer decides of them
-  double otherwise = 0;  // what the present configuration explains no more
-  size_t forwarders = 0;
+  double all = 0;                   // requests, of all facts of those that are touched
+  double cut = 0;                   // of facts that are not whole
+  double unknown = 0;               // that nobody can say it of, for their tokens
+  double asked = 0;                 // the same, for an authorizer decides of them
+  double otherwise = 0;             // what the present configuration explains no more
+  size_t forwarders = 0;            // of this host
+  size_t touched = 0;               // those that would get other resources
   std::vector<std::string> silent;  // forwarders that tell nothing, and why
   std::map<std::string, Row> rows;  // by everything but the count
 };
@@ -185,7 +186,7 @@ void print(const cli::Context& context, const Tally& tally) {
   cli::Table table({{"WHAT"},
                     {.title = "REQUESTS", .number = true},
                     {"FORWARDER"},
-                    {"FROM"},
+                    {"FROM", true},
                     {"TO"},
                     {"REQUEST"}});
   std::vector<const Row*> rows;
@@ -198,21 +199,28 @@ void print(const cli::Context& context, const Tally& tally) {
   };
   for (const Row* const row : rows) {
     const std::string count = std::to_string(std::lround(row->requests));
-    table.add({row->what, count, row->node, no_blank(row->from), no_blank(row->to), row->request},
-              row->node,
-              "{\"what\":" + cli::json_string(row->what) + ",\"requests\":" + count +
-                  ",\"forwarder\":" + cli::json_string(row->node) + ",\"from\":" +
-                  cli::json_string(row->from) + ",\"to\":" + cli::json_string(row->to) +
-                  ",\"request\":" + cli::json_string(row->request) + "}");
+    // All are of this host.
+    const std::string name = row->node.substr(0, row->node.find('@'));
+    table.add(
+        {row->what, count, name, no_blank(row->from), no_blank(row->to), row->request}, row->node,
+        "{\"what\":" + cli::json_string(row->what) + ",\"requests\":" + count +
+            ",\"forwarder\":" + cli::json_string(row->node) +
+            ",\"from\":" + cli::json_string(row->from) + ",\"to\":" + cli::json_string(row->to) +
+            ",\"request\":" + cli::json_string(row->request) + "}");
   }
   if (table.size() != 0) table.print(context.format);
   std::map<std::string, double> sums;
   for (const auto& [key, row] : tally.rows) sums[row.what] += row.requests;
   const auto sum = [&](const char* what) { return std::to_string(std::lround(sums[what])); };
-  context.say("of " + std::to_string(std::lround(tally.all)) + " recent requests at " +
-              std::to_string(tally.forwarders) + " forwarders " + sum("elsewhere") +
-              " would go elsewhere, " + sum("fails") + " fail, " + sum("denied") +
-              " be newly denied, " + sum("allowed") + " be newly allowed");
+  const std::string touched = "the change touches " + std::to_string(tally.touched) + " of " +
+                              std::to_string(tally.forwarders) + " forwarders here";
+  if (tally.touched == 0)
+    context.say(touched + ": no recent request would go otherwise");
+  else
+    context.say(touched + "; of their " + std::to_string(std::lround(tally.all)) +
+                " recent requests " + sum("elsewhere") + " would go elsewhere, " + sum("fails") +
+                " fail, " + sum("denied") + " be newly denied, " + sum("allowed") +
+                " be newly allowed");
   if (tally.unknown > 0)
     context.say("of " + std::to_string(std::lround(tally.unknown)) +
                 " nobody can say it: it hangs on tokens, or claims of them, that nothing was "
@@ -261,7 +269,7 @@ Result<void> plan_of(const cli::Context& context, const PreviewReply::Forwarder&
         one.resources().begin(), one.resources().end(),
         [](const auto& resource) { return resource.what() != PreviewReply::Resource::UNCHANGED; });
     if (!changes && !touched) continue;
-    ++tally.forwarders;
+    ++tally.touched;
     if (!facts)
       left_out(facts.error().text);
     else if (one.error().empty())
@@ -289,6 +297,7 @@ Exit run(cli::Context& context) {
   const auto touched = fetch_preview(context, change);
   if (!touched) return context.fail(explain(touched.error(), "discoveryd"));
   Tally tally;
+  tally.forwarders = size_t(touched->forwarders_size());
   for (const auto& forwarder : touched->forwarders())
     if (auto told = plan_of(context, forwarder, change, tally); !told)
       return context.fail(explain(told.error(), "discoveryd"));
@@ -307,12 +316,13 @@ cli::Command plan_command() {
       .more =
           "Replays the requests that forwarders of this host remember (a sample without\n"
           "bodies, see request_facts_max in forwarder(8)) through their routes and rules\n"
-          "of access as they would be. WHAT is elsewhere (another cluster or answer),\n"
-          "fails (no route, cluster or filter chain, or a fault), denied, allowed, or\n"
-          "unknown: it hangs on tokens that nobody looked at, or claims that nobody asked\n"
-          "for, when the request came; or an authorizer decides, whose answer is not known,\n"
-          "of what it did not before, or no longer. Weights are taken as shares, and so are\n"
-          "faults. Of other hosts:\n"
+          "of access as they would be; what a forwarder remembers that the change does\n"
+          "not touch goes as before, and is not counted. WHAT is elsewhere (another\n"
+          "cluster or answer), fails (no route, cluster or filter chain, or a fault),\n"
+          "denied, allowed, or unknown: it hangs on tokens that nobody looked at, or\n"
+          "claims that nobody asked for, when the request came; or an authorizer decides,\n"
+          "whose answer is not known, of what it did not before, or no longer. Weights are\n"
+          "taken as shares, and so are faults. Of other hosts:\n"
           "  for host in a b; do ssh $host mesh plan -f - <reviews.yaml; done\n"
           "Exit status 0 where all would go as before, 1 where any would not or nobody\n"
           "can say, or a file is refused.\n",

@@ -24,7 +24,7 @@ Exit run(cli::Context& context) {
 
 cli::Command up_command() {
   return {.name = "up",
-          .summary = "run all daemons and forwarders of a directory, in the foreground",
+          .summary = "run a directory's daemons and forwarders, in the foreground",
           .words = "DIR",
           .words_min = 1,
           .words_max = 1,

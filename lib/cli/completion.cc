@@ -24,8 +24,14 @@ constexpr Source kSources[] = {
      "compadd ${(f)\"$(mesh services -q -o name 2>/dev/null)\"}"},
     {"OBJECT", "COMPREPLY=($(compgen -W \"$(mesh get -q -o name 2>/dev/null)\" -- \"$cur\"))",
      "compadd ${(f)\"$(mesh get -q -o name 2>/dev/null)\"}"},
+    {"KIND[.", "COMPREPLY=($(compgen -W \"$(mesh explain -o name 2>/dev/null)\" -- \"$cur\"))",
+     "compadd ${(f)\"$(mesh explain -o name 2>/dev/null)\"}"},
     {"KIND", "COMPREPLY=($(compgen -W \"$(mesh get -q -o name 2>/dev/null)\" -- \"$cur\"))",
      "compadd ${(f)\"$(mesh get -q -o name 2>/dev/null)\"}"},
+    {"WORKLOAD",
+     "COMPREPLY=($(compgen -W \"$(mesh get we -q -o name 2>/dev/null | sed 's:.*/::')\" -- "
+     "\"$cur\"))",
+     "compadd ${(f)\"$(mesh get we -q -o name 2>/dev/null | sed 's:.*/::')\"}"},
     {"COMMAND", "COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\"))", "compadd ${=commands}"},
     {"FORWARDER",
      "COMPREPLY=($(compgen -W \"$(mesh proxy-status -q -o name 2>/dev/null)\" -- \"$cur\"))",
@@ -42,15 +48,39 @@ const Source* source_for(std::string_view words) {
   return nullptr;
 }
 
-// The fixed words of "bash | zsh" and "[COMMAND | exit]": everything in lower case.
+// Stands for itself: all in lower case.
+bool is_fixed(std::string_view word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(),
+                                      [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+}
+
+std::string action_of(const Source* source, bool zsh) {
+  if (source == nullptr) return ":";
+  return std::string(zsh ? source->zsh : source->bash);
+}
+
+// What follows a fixed word, as in "service HOST | workload WORKLOAD": {"service", "HOST"}, ...
+// Of "a | b FORWARDER", where one alone has a follower, it is that of all.
+std::vector<std::pair<std::string_view, std::string_view>> pairs_of(std::string_view words) {
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+  std::vector<std::string_view> alone;
+  for (const std::string_view choice : text::split(words, '|')) {
+    const auto parts = text::split(text::trim(choice), ' ');
+    if (!is_fixed(parts[0])) continue;
+    if (parts.size() == 1) alone.push_back(parts[0]);
+    if (parts.size() == 2 && !is_fixed(parts[1])) pairs.emplace_back(parts[0], parts[1]);
+  }
+  if (pairs.size() == 1)
+    for (const std::string_view word : alone) pairs.emplace_back(word, pairs[0].second);
+  return pairs;
+}
+
+// The fixed words of "bash | zsh" and "[COMMAND | exit]".
 std::string fixed_words(std::string_view words) {
   std::string out;
   for (std::string_view word : text::split(words, ' ')) {
     if (word.ends_with(']')) word.remove_suffix(1);
-    const bool fixed = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || c == '-';
-    });
-    if (fixed) out += (out.empty() ? "" : " ") + std::string(word);
+    if (is_fixed(word)) out += (out.empty() ? "" : " ") + std::string(word);
   }
   return out;
 }
@@ -69,22 +99,22 @@ std::string option_words(const Command& command) {
   return out;
 }
 
-// "apply:-f|apply:--file) ... ;;": what follows an option that takes a value.
+// "apply:-f|apply:--file) ... ;;": what follows an option that takes a value, or a fixed word
+// that another word follows.
 std::string value_cases(const std::vector<Command>& commands, bool zsh) {
   std::string out;
   for (const Command& command : commands) {
     const std::string name(command.name);
     for (const Option& option : options_of(command)) {
       if (option.value.empty()) continue;
-      const Source* const source = source_for(option.value);
       out += "    " + name + ":" + std::string(option.key());
       if (!option.short_name().empty() && option.short_name() != option.key())
         out += "|" + name + ":" + std::string(option.short_name());
-      out +=
-          ") " +
-          (source == nullptr ? std::string(":") : std::string(zsh ? source->zsh : source->bash)) +
-          "; return ;;\n";
+      out += ") " + action_of(source_for(option.value), zsh) + "; return ;;\n";
     }
+    for (const auto& [word, next] : pairs_of(command.words))
+      out += "    " + name + ":" + std::string(word) + ") " + action_of(source_for(next), zsh) +
+             "; return ;;\n";
   }
   return out;
 }
@@ -93,7 +123,9 @@ std::string word_cases(const std::vector<Command>& commands, bool zsh) {
   std::string out;
   for (const Command& command : commands) {
     const std::string name(command.name);
-    const Source* const source = source_for(command.words);
+    // What follows a fixed word is no first one.
+    const Source* const source =
+        pairs_of(command.words).empty() ? source_for(command.words) : nullptr;
     const std::string fixed = fixed_words(command.words);
     std::string action;
     if (source != nullptr) action = zsh ? source->zsh : source->bash;

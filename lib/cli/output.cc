@@ -92,6 +92,29 @@ bool use_colour(FILE* stream) {
   return isatty(fileno(stream)) != 0 && term != nullptr && std::string_view(term) != "dumb";
 }
 
+size_t width_for(FILE* stream) {
+  constexpr size_t kTerminalWidth = 80;
+  return isatty(fileno(stream)) != 0 ? kTerminalWidth : 0;
+}
+
+std::string wrap(std::string_view text, size_t width, size_t indent) {
+  if (width == 0) return std::string(text);
+  std::string out;
+  for (const std::string_view whole : text::split(text, '\n')) {
+    if (whole.data() != text.data()) out += '\n';
+    std::string line(whole);
+    while (line.size() > width) {
+      size_t at = line.rfind(' ', width);
+      if (at == std::string::npos || at <= indent) at = line.find(' ', width);
+      if (at == std::string::npos) break;
+      out += line.substr(0, at) + "\n";
+      line = std::string(indent, ' ') + line.substr(at + 1);
+    }
+    out += line;
+  }
+  return out;
+}
+
 std::string red(std::string_view text, bool on) { return paint(text, on, "31"); }
 std::string green(std::string_view text, bool on) { return paint(text, on, "32"); }
 std::string yellow(std::string_view text, bool on) { return paint(text, on, "33"); }

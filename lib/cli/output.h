@@ -36,6 +36,13 @@ std::string yellow(std::string_view text, bool on);
 // written "+5m0s", without a blank), or RFC 3339 with `utc`.
 std::string format_when(WallTime when, WallTime now, bool utc);
 
+// The columns that lines to `stream` shall fit: 80 on a terminal; 0, any number, elsewhere.
+size_t width_for(FILE* stream);
+
+// `text` with its lines of more than `width` bytes broken between words, what is over behind
+// `indent` blanks, which are fewer than `width`. A word that is longer stays whole. 0: as it is.
+std::string wrap(std::string_view text, size_t width, size_t indent);
+
 // `text` as a JSON string with its quotes; bytes that are no UTF-8 are replaced.
 std::string json_string(std::string_view text);
 

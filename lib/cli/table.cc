@@ -1,7 +1,5 @@
 #include "cli/table.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/check.h"
@@ -9,8 +7,6 @@
 
 namespace mesh::cli {
 namespace {
-
-constexpr size_t kTerminalWidth = 80;
 
 // What awk takes for one field.
 std::string one_word(const std::string& cell) {
@@ -124,8 +120,6 @@ std::string Table::format(Format format, size_t width_max) const {
   return out;
 }
 
-void Table::print(Format form) const {
-  cli::print(stdout, format(form, isatty(STDOUT_FILENO) != 0 ? kTerminalWidth : 0));
-}
+void Table::print(Format form) const { cli::print(stdout, format(form, width_for(stdout))); }
 
 }  // namespace mesh::cli

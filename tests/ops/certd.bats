@@ -68,7 +68,8 @@ token() {
   until mesh cert list --run-dir run 2>&1 >/dev/null | grep -q 'ended .* ago, and nobody waits'; do
     ((SECONDS < deadline))
   done
-  mesh cert list --run-dir run 2>/dev/null | awk '{print NF}' | sort -u | grep -qx 5
+  mesh cert list --run-dir run 2>/dev/null | awk '{print NF}' | sort -u | grep -qx 3
+  ! mesh cert list --utc --run-dir run 2>/dev/null | grep -E '.{81}'
 }
 
 @test "mesh cert show reads what request wrote, and refuses what is no certificate" {

@@ -149,10 +149,10 @@ metadata: {name: reviews}
 spec: {hosts: [reviews], http: [{timeout: 5s, route: [{destination: {host: reviews}}]}]}
 YAML
   run mesh c plan -f "$dir/change.yaml"
-  [[ $output == *"of 0 recent requests at 0 forwarders"* ]] || { echo "$output"; return 1; }
+  [[ $output == *"the change touches 0 of 0 forwarders here: "* ]] || { echo "$output"; return 1; }
   [[ $output == *"1 forwarders of "*" are left out: ask there, ssh HOST mesh plan"* ]]
   run mesh a plan -f - <"$dir/change.yaml"
-  [[ $output == *"recent requests at 1 forwarders"* && $output != *"left out"* ]] || { echo "$output"; return 1; }
+  [[ $output == *"the change touches 1 of 1 forwarders here; "* && $output != *"left out"* ]] || { echo "$output"; return 1; }
 
   # Taking back is a word; traffic goes where it still can.
   mesh c deregister reviews-c

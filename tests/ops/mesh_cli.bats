@@ -38,7 +38,10 @@ teaches() {
 @test "every command has help with usage, example and exit statuses" { each teaches; }
 
 fits() { ! "$mesh" help "$1" | grep -E '.{81}'; }
-@test "every help fits 80 columns" { each fits; }
+@test "every help fits 80 columns" {
+  each fits
+  ! "$mesh" help | grep -E '.{81}'
+}
 
 refuses_unknown() {
   [ "$(status_of "$mesh" "$1" --frobnicate)" = 64 ] || return 1
@@ -196,7 +199,12 @@ complete_bash() {
   [[ $(complete_bash "mesh --run-dir x sta" 3) == status ]]
   [[ $(complete_bash "mesh status -o j" 3) == json ]]
   [[ $(complete_bash "mesh completion z" 2) == zsh ]]
+  [[ $(complete_bash "mesh explain Virt" 2) == VirtualService ]]
+  [[ $(complete_bash "mesh describe ''" 2 | xargs) == "service workload" ]]
+  [[ $(complete_bash "mesh cert to" 2) == token ]]
+  [[ $(complete_bash "mesh proxy-config rou" 2) == routes ]]
   touch "$BATS_TEST_TMPDIR/some.yaml"
+  [[ $(complete_bash "mesh cert show $BATS_TEST_TMPDIR/so" 3) == "$BATS_TEST_TMPDIR/some.yaml" ]]
   [[ $(complete_bash "mesh validate $BATS_TEST_TMPDIR/so" 2) == "$BATS_TEST_TMPDIR/some.yaml" ]]
 }
 

@@ -134,7 +134,11 @@ PY
   run mesh plan -f <(routes '[{timeout: 5s, route: [{destination: {host: a.example}}]}]')
   [ "$status" -eq 0 ]
   [[ $output == *" would go elsewhere, 0 fail, 0 be newly denied, 0 be newly allowed"* ]]
-  [[ $output == *"requests at 1 forwarders 0 would go elsewhere"* ]]
+  [[ $output == *"the change touches 1 of 1 forwarders here; of their "*" recent requests 0 would go elsewhere"* ]]
+  # Nothing that is touched.
+  run mesh plan -f <(printf 'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: x, namespace: demo}\nspec: {address: 127.0.0.1, labels: {app: x}}\n')
+  [ "$status" -eq 0 ]
+  [[ $output == *"the change touches 0 of 1 forwarders here: no recent request would go otherwise"* ]]
   # A header, then a path, then nothing.
   routes '[{match: [{headers: {end-user: {exact: jason}}}], route: [{destination: {host: b.example}}]},
     {match: [{uri: {exact: /old}}], route: [{destination: {host: a.example}}]}]' >"$dir/vs.yaml"

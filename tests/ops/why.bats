@@ -252,6 +252,35 @@ field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print('"$1"')'
   [ "$(mesh describe workload reviews-v1 -o name)" = WorkloadEntry/demo/reviews-v1 ]
 }
 
+# completed WORD...: what bash offers for the last.
+completed() {
+  PATH=$build:$PATH bash -c 'source <(mesh completion bash)
+    COMP_WORDS=(mesh "$@"); COMP_CWORD=$#; _mesh; printf "%s\n" "${COMPREPLY[@]}" | xargs' -- "$@"
+}
+
+@test "completion knows what lives: services, workloads, forwarders; kinds where a kind is asked" {
+  [ "$(completed describe service rev)" = reviews ]
+  [ "$(completed describe workload rev)" = "reviews-v1 reviews-v2" ]
+  [ "$(completed proxy-config routes reviews-v1)" = "reviews-v1@$(mesh proxy-status -o name | sed -n 's/^reviews-v1@//p')" ]
+  [ "$(completed get VirtualService/)" = VirtualService/demo/reviews ]
+  [ "$(completed explain VirtualS)" = VirtualService ]
+}
+
+@test "describe fits 80 columns on a terminal, and is a line each elsewhere" {
+  in_terminal() { python3 -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$@" </dev/null | tr -d '\r'; }
+  in_terminal "$build/mesh" describe service reviews >"$dir/seen"
+  grep -q '^Callers' "$dir/seen"
+  ! grep -E '.{81}' "$dir/seen"
+  # The same words.
+  [ "$(tr -s ' \n' '\n' <"$dir/seen")" = "$(mesh describe service reviews | tr -s ' \n' '\n')" ]
+  mesh describe service reviews | grep -qE '.{81}'
+}
+
+@test "endpoints fits 80 columns" {
+  [ "$(mesh endpoints reviews | wc -l)" -eq 3 ]
+  ! mesh endpoints reviews | grep -E '.{81}'
+}
+
 @test "describe and endpoints: of the namespace that is asked for, and no other" {
   mesh describe service reviews -n demo >/dev/null
   mesh endpoints reviews -n demo >/dev/null
