@@ -270,7 +270,7 @@ completed() {
   in_terminal() { python3 -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$@" </dev/null | tr -d '\r'; }
   in_terminal "$build/mesh" describe service reviews >"$dir/seen"
   grep -q '^Callers' "$dir/seen"
-  ! grep -E '.{81}' "$dir/seen"
+  [ -z "$(grep -E '.{81}' "$dir/seen")" ]
   # The same words.
   [ "$(tr -s ' \n' '\n' <"$dir/seen")" = "$(mesh describe service reviews | tr -s ' \n' '\n')" ]
   mesh describe service reviews | grep -qE '.{81}'
