@@ -43,7 +43,7 @@ class Checker {
   // MYSQL; in any case; empty is TCP.
   void protocol(const std::string& path, const std::string& protocol);
   void range(const std::string& path, double value, double low, double high);
-  // At least 1 ms, as Istio has it, and at most ten years; 0 too where `zero` means "none".
+  // At least 1 ms, as Istio has it; 0 too where `zero` means "none".
   void duration(const std::string& path, const google::protobuf::Duration& value, bool zero);
   // Keys and values of labels (Kubernetes, "Labels and Selectors").
   void labels(const std::string& path, const Labels& labels);
