@@ -135,9 +135,11 @@ TEST_CASE("describe: who may call, as far as policies say it", "[discovery]") {
         "or as " + at + "a rules[1] allows: everybody, where ports matches"}},
       {policy("a", "action: CUSTOM, provider: {name: opa}, rules: [{}]"),
        {"as opa answers, which " + at + "a rules[0] asks of: everybody"}},
-      {policy("a", "action: CUSTOM, provider: {name: gone}, rules: [{" + web + "}]"),
+      {policy("a",
+              "action: CUSTOM, provider: {name: gone}, rules: [{to: [{operation: {paths: "
+              "[/a]}}]}]"),
        {"not as " + at +
-        "a rules[0], which has nobody to ask, refuses: principals cluster.local/ns/demo/sa/web"}},
+        "a rules[0], which has nobody to ask, refuses: everybody, where paths matches"}},
   };
   for (const Row& row : rows) {
     CAPTURE(row.policies);
