@@ -105,7 +105,7 @@ generation() { sed -n 's/^generation //p' <<<"$output"; }
 @test "get takes a kind and names, and what it names itself" {
   start
   mesh apply -f <(policy default demo STRICT; echo ---; policy b other DISABLE; echo ---
-                  policy b demo STRICT) >/dev/null
+                  policy b demo STRICT; echo '  selector: {matchLabels: {app: b}}') >/dev/null
   [ "$(mesh get pa b -o name)" = $'PeerAuthentication/demo/b\nPeerAuthentication/other/b' ]
   [ "$(mesh get pa b -n other -o name)" = PeerAuthentication/other/b ]
   [ "$(mesh get pa default b -n demo -o name)" = $'PeerAuthentication/demo/default\nPeerAuthentication/demo/b' ]

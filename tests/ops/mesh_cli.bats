@@ -199,7 +199,6 @@ complete_bash() {
   [[ $(complete_bash "mesh --run-dir x sta" 3) == status ]]
   [[ $(complete_bash "mesh status -o j" 3) == json ]]
   [[ $(complete_bash "mesh completion z" 2) == zsh ]]
-  [[ $(complete_bash "mesh explain Virt" 2) == VirtualService ]]
   [[ $(complete_bash "mesh describe ''" 2 | xargs) == "service workload" ]]
   [[ $(complete_bash "mesh cert to" 2) == token ]]
   [[ $(complete_bash "mesh proxy-config rou" 2) == routes ]]
