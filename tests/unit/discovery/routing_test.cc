@@ -134,9 +134,13 @@ TEST_CASE("routing: an answer of our own may have a body of a megabyte") {
 }
 
 TEST_CASE("routing: an address in capitals is that address, and somebody's once") {
-  const auto routes = table(virtual_service(
-      "a", "{hosts: ['2001:DB8::1', '2001:db8::1'], http: [{directResponse: {status: 201}}]}"));
-  CHECK(find(*routes, "/", "[2001:db8::1]").direct_status == 201);
+  const auto at = [](const std::string& name, const std::string& address) {
+    return "\n---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: " +
+           name + ", namespace: demo}\nspec: {hosts: [" + name + ".example], addresses: ['" +
+           address + "'], resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}]}\n";
+  };
+  const auto routes = table(at("a", "2001:DB8::1") + at("b", "2001:db8::1"));
+  CHECK(find(*routes, "/", "[2001:db8::1]").clusters.at(0).cluster == "outbound|80||a.example");
 }
 
 TEST_CASE("routing: a condition of retries that is there twice is one") {
