@@ -362,9 +362,8 @@ std::vector<GatewayApiRule> rules_of(const Object<gateway_api::HTTPRoute>& objec
       auto routes = with_paths(route, match, path);
       RuleOrigin origin = origin_of_rule("HTTPRoute", object, i, index, 2);
       origin.unknown_backend_is_500 = true;
-      rules.push_back({.rank = rank_of(match),
-                       .routes = std::move(routes),
-                       .origin = std::move(origin)});
+      rules.push_back(
+          {.rank = rank_of(match), .routes = std::move(routes), .origin = std::move(origin)});
     };
     for (int m = 0; m < rule.matches_size(); ++m) add(rule.matches(m), m);
     if (rule.matches().empty()) add({}, -1);
