@@ -172,6 +172,6 @@ YAML
   run plan "$dir/tokens.yaml"
   [ "$status" -eq 1 ]
   # All but the one that had no token.
-  all=$(sed -n 's/^of \([0-9]*\) recent .*/\1/p' "$dir/said")
+  all=$(sed -n 's/.*of their \([0-9]*\) recent .*/\1/p' "$dir/said")
   grep -q "^of $((all - 1)) nobody can say it" "$dir/said" || { cat "$dir/said"; return 1; }
 }
